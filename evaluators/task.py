@@ -1,0 +1,84 @@
+"""Task: what a kind of program is. A folder whose `task.py` holds a TASK is a kind; nothing else changes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..population.verdict import Verdict
+from .properties import Property
+from .static import Rules
+from .vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from .sandbox import Sandbox
+
+
+class Judge(Protocol):
+    """A task bound to its data and settings. Source in, Verdict out; knows no island and no archive.
+
+    Every method is a pure function of its arguments and of `fingerprint`, timings excepted. `source` is
+    canonical. A bad program is a verdict; only a bad environment raises.
+    """
+
+    fingerprint: str
+    """Changes whenever any verdict could: data, splits, settings, versions. Part of every ledger key."""
+    rungs: int
+    """How many fidelities the proxy has; 0 is the cheapest."""
+    folds: int
+    """How many replicates `north_star` offers on each split, numbered from 0."""
+
+    def examine(self, source: str, sandbox: "Sandbox") -> Verdict:
+        """SCORED (with score 0 and facts['behaviour']) where every property holds, else why not."""
+        ...
+
+    def proxy(self, source: str, rung: int, sandbox: "Sandbox") -> Verdict:
+        """The cheap score on the search split; all programs share seeds, so that scores pair."""
+        ...
+
+    def north_star(self, source: str, split: str, fold: int, sandbox: "Sandbox") -> Verdict:
+        """The slow score on 'selection' or 'claim': seed and held-out users of `fold`, which pair programs."""
+        ...
+
+    def guard(self, source: str, sandbox: "Sandbox") -> Verdict:
+        """SCORED with guardrail metrics (ratios to the reference, lower is better) and `timings`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Winner:
+    """A program to export, with all that a reviewer of the patch should see."""
+
+    name: str
+    source: str
+    provenance: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A kind of program.
+
+    `seeds` and `cheats` map a name to source; each docstring names its paper or its trick. `settings` is the
+    pydantic model of the kind's own config table, `judge` binds it to the config's data table. `export` gives
+    file names and their contents: a module that production imports without us, its tests, its README.
+    """
+
+    kind: str
+    version: str
+    summary: str
+    contract: str
+    seeds: Mapping[str, str]
+    cheats: Mapping[str, str]
+    rules: Rules
+    vocabulary: Vocabulary
+    properties: Sequence[Property]
+    preload: Sequence[str]
+    """Modules that the sandbox imports before it forks; candidates run beside them, so they hold no secret."""
+    judge: Callable[[Mapping[str, Any], Mapping[str, Any]], Judge]
+    """(data table, settings table) -> Judge. Raises ConfigError-like ValueError with a message for the user."""
+    export: Callable[[Winner], Mapping[str, str]]
+    describe: Callable[[str], tuple[str, ...]]
+    """The diversity cell of a source: what makes it a different program, as short words."""
+    metrics: Mapping[str, bool] = field(default_factory=dict)
+    """Metric names in the order that reports show them, and whether higher is better."""
+    guardrails: Mapping[str, float] = field(default_factory=dict)
+    """Metric names of `guard` and the largest value allowed; a config may override each."""
