@@ -26,6 +26,8 @@ class Judge(Protocol):
     """How many fidelities the proxy has; 0 is the cheapest."""
     folds: int
     """How many replicates `north_star` offers on each split, numbered from 0."""
+    data: str
+    """One line about the log for a person: its name, rows, and where it came from."""
 
     def examine(self, source: str, sandbox: "Sandbox") -> Verdict:
         """SCORED (with score 0 and facts['behaviour']) where every property holds, else why not."""
@@ -36,7 +38,7 @@ class Judge(Protocol):
         ...
 
     def north_star(self, source: str, split: str, fold: int, sandbox: "Sandbox") -> Verdict:
-        """The slow score on 'selection' or 'claim': seed and held-out users of `fold`, which pair programs."""
+        """The slow score on 'selection' or 'claim': the seed and held-out users of `fold` pair programs."""
         ...
 
     def guard(self, source: str, sandbox: "Sandbox") -> Verdict:
@@ -72,9 +74,9 @@ class Task:
     vocabulary: Vocabulary
     properties: Sequence[Property]
     preload: Sequence[str]
-    """Modules that the sandbox imports before it forks; candidates run beside them, so they hold no secret."""
+    """Modules that the sandbox imports before it forks; candidates run beside them: no secrets in there."""
     judge: Callable[[Mapping[str, Any], Mapping[str, Any]], Judge]
-    """(data table, settings table) -> Judge. Raises ConfigError-like ValueError with a message for the user."""
+    """(data table, settings table) -> Judge. Raises ValueError with a message for the user."""
     export: Callable[[Winner], Mapping[str, str]]
     describe: Callable[[str], tuple[str, ...]]
     """The diversity cell of a source: what makes it a different program, as short words."""

@@ -60,7 +60,7 @@ class Verdict:
 
     def __post_init__(self) -> None:
         if (self.status is Status.SCORED) != (self.score is not None):
-            raise ValueError(f"a score belongs to SCORED and to nothing else, got {self.status} with {self.score}")
+            raise ValueError(f"a score belongs to SCORED alone, got {self.status} with {self.score}")
         if self.status is not Status.SCORED and not self.reason:
             raise ValueError(f"{self.status} needs a reason")
 

