@@ -1,0 +1,56 @@
+"""Compare: where two archives tell different searches."""
+
+import sqlite3
+from collections.abc import Collection, Iterator
+from itertools import islice
+from typing import Any
+
+SEARCH = ("programs", "births", "generations", "promotions", "conclusions", "ledger")
+READINGS = frozenset({"created", "timings"})  # of this machine's clock: two equal runs differ in them
+
+Row = tuple[Any, ...]
+
+
+def differences(
+    ours: sqlite3.Connection, theirs: sqlite3.Connection, tables: Collection[str], limit: int
+) -> list[str]:
+    """A sentence for each of the first `limit` rows that only one archive has, or that differ in a column."""
+    return list(islice((line for table in tables for line in _of_table(ours, theirs, table)), limit))
+
+
+def _of_table(ours: sqlite3.Connection, theirs: sqlite3.Connection, table: str) -> Iterator[str]:
+    described = ours.execute(f"PRAGMA table_info({table})").fetchall()
+    key = [name for _, name, _, _, _, place in sorted(described, key=lambda row: int(row[5])) if place]
+    others = [row[1] for row in described if row[1] not in READINGS and not row[5]]
+    columns = ", ".join(f'"{name}"' for name in (*key, *others))
+    sql = f"SELECT {columns} FROM {table} ORDER BY {', '.join(key)}"
+    for left, right in _paired(ours.execute(sql), theirs.execute(sql), len(key)):
+        place = " ".join(f"{name}={value}" for name, value in zip(key, left or right or (), strict=False))
+        if left is None or right is None:
+            yield f"{table} {place}: only {'there' if left is None else 'here'}"
+            continue
+        for name, here, there in zip(others, left[len(key) :], right[len(key) :], strict=True):
+            if here != there:
+                yield f"{table} {place}: {name} is {_short(here)} here and {_short(there)} there"
+
+
+def _paired(
+    ours: Iterator[Row], theirs: Iterator[Row], width: int
+) -> Iterator[tuple[Row | None, Row | None]]:
+    """Rows of equal key side by side, None where one is missing; both must come in order of their keys."""
+    left, right = next(ours, None), next(theirs, None)
+    while left is not None or right is not None:
+        if right is None or (left is not None and left[:width] < right[:width]):
+            yield left, None
+            left = next(ours, None)
+        elif left is None or right[:width] < left[:width]:
+            yield None, right
+            right = next(theirs, None)
+        else:
+            yield left, right
+            left, right = next(ours, None), next(theirs, None)
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,120 @@
+"""Rows: births and promotions as the tables hold them, and back."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from .birth import Birth, Promotion
+from .ledger import apart, canonical, together
+from .member import Member
+from .program import Program
+from .verdict import Verdict
+
+Row = dict[str, Any]
+
+BIRTH = """
+    SELECT births.*, programs.kind, programs.source
+    FROM births JOIN programs ON programs.id = births.program
+"""
+
+
+def birth_row(birth: Birth) -> Row:
+    """The birth by column of `births`; the verdict's timings stay in the ledger."""
+    verdict = birth.verdict.to_json()
+    score, spread, count = verdict["score"] or (None, None, None)
+    return {
+        "island": birth.island,
+        "generation": birth.generation,
+        "slot": birth.slot,
+        "program": birth.program.id,
+        "parents": canonical(birth.program.parents),
+        "made_by": birth.program.made_by,
+        "explanation": birth.program.explanation,
+        "syntax_hash": birth.syntax_hash,
+        "behaviour": birth.behaviour,
+        "duplicate_of": birth.duplicate_of,
+        "cell": canonical(birth.cell),
+        "size": birth.size,
+        "stage": birth.stage,
+        "status": verdict["status"],
+        "score": score,
+        "spread": spread,
+        "count": count,
+        "reason": verdict["reason"],
+        "metrics": canonical(verdict["metrics"]),
+        "facts": canonical(verdict["facts"]),
+    }
+
+
+def birth_of(row: Mapping[str, Any]) -> Birth:
+    """The birth of a row of BIRTH."""
+    program = Program(
+        row["kind"], row["source"], tuple(json.loads(row["parents"])), row["made_by"], row["explanation"]
+    )
+    scored = row["score"] is not None
+    verdict = {
+        "status": row["status"],
+        "score": [row["score"], row["spread"], row["count"]] if scored else None,
+        "reason": row["reason"],
+        "metrics": json.loads(row["metrics"]),
+        "facts": json.loads(row["facts"]),
+        "timings": {},
+    }
+    return Birth(
+        row["island"],
+        row["generation"],
+        row["slot"],
+        program,
+        row["syntax_hash"],
+        Verdict.from_json(verdict),
+        row["stage"],
+        row["behaviour"],
+        row["duplicate_of"],
+        tuple(json.loads(row["cell"])),
+        row["size"],
+    )
+
+
+def promotion_row(promotion: Promotion, created: str) -> Row:
+    """The promotion by column of `promotions`."""
+    verdict, timings = apart(promotion.verdict.to_json())
+    return {
+        "generation": promotion.generation,
+        "slot": promotion.slot,
+        "program": promotion.program_id,
+        "split": promotion.split,
+        "fold": promotion.fold,
+        "status": str(promotion.verdict.status),
+        "score": promotion.verdict.score.value if promotion.verdict.score else None,
+        "verdict": verdict,
+        "timings": timings,
+        "created": created,
+    }
+
+
+def promotion_of(row: Mapping[str, Any]) -> Promotion:
+    """The promotion of a row of `promotions`."""
+    verdict = Verdict.from_json(together(row["verdict"], row["timings"]))
+    return Promotion(row["generation"], row["slot"], row["program"], row["split"], row["fold"], verdict)
+
+
+def population_text(members: tuple[Member, ...]) -> str:
+    """The members as canonical JSON, without their sources, which `programs` holds."""
+    return canonical(
+        [
+            {
+                "program": member.program_id,
+                "score": member.score,
+                "behaviour": member.behaviour,
+                "cell": member.cell,
+                "size": member.size,
+            }
+            for member in members
+        ]
+    )
+
+
+def member_of(place: Mapping[str, Any], source: str) -> Member:
+    """The member of one place of a population's JSON."""
+    cell = tuple(place["cell"])
+    return Member(place["program"], source, place["score"], place["behaviour"], cell, place["size"])

@@ -1,0 +1,128 @@
+"""The schema, as numbered steps. A released step is never edited: the next one changes what it made."""
+
+import sqlite3
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import get_args
+
+from sqlite_utils import Database
+
+from .connection import NewerSchema, NotAnArchive, transaction
+
+APPLICATION_ID = 0x52457631  # "REv1" in the file's header marks our archives
+
+Clock = Callable[[], float]  # seconds since 1970, as time.time
+
+
+def m001_initial(db: Database) -> None:
+    """Everything a run remembers. JSON is text; `timings` and `created` are never compared."""
+    _create(db, "migrations", "number", number=int, name=str, created=str)
+    _create(db, "run", "id", id=int, config=str, seed=int, version=str, created=str)
+    _create(db, "sessions", "id", id=int, created=str, seconds=float, exit_reason=str | None)
+    _create(db, "programs", "id", id=str, kind=str, source=str, syntax_hash=str)
+    _create(
+        db,
+        "births",
+        ("island", "generation", "slot"),
+        island=int,
+        generation=int,
+        slot=int,
+        program=str,
+        parents=str,
+        made_by=str,
+        explanation=str,
+        syntax_hash=str,
+        behaviour=str | None,
+        duplicate_of=str | None,
+        cell=str,
+        size=int,
+        stage=str,
+        status=str,
+        score=float | None,
+        spread=float | None,
+        count=int | None,
+        reason=str,
+        metrics=str,
+        facts=str,
+    )
+    births = db.table("births")
+    births.create_index(["island", "behaviour", "generation", "slot"])
+    births.create_index(["island", "syntax_hash", "generation", "slot"])
+    births.create_index(["program", "generation", "island", "slot"])
+    births.create_index(["generation", "status", "duplicate_of"])
+    births.create_index(["status", "score"])
+    place = ("island", "generation")
+    _create(db, "generations", place, island=int, generation=int, population=str, statistics=str, created=str)
+    _create(
+        db,
+        "promotions",
+        ("generation", "slot", "split", "fold"),
+        generation=int,
+        slot=int,
+        program=str,
+        split=str,
+        fold=int,
+        status=str,
+        score=float | None,
+        verdict=str,
+        timings=str,
+        created=str,
+    )
+    db.table("promotions").create_index(["split", "program", "fold"])
+    _create(db, "conclusions", "name", name=str, value=str, timings=str, created=str)
+    _create(db, "ledger", "key", key=str, call=str, value=str, timings=str, created=str)
+
+
+def _create(db: Database, table: str, pk: str | tuple[str, ...], /, **columns: object) -> None:
+    """A STRICT table of these columns, which may hold NULL where they are `X | None`."""
+    types = {name: kind if isinstance(kind, type) else get_args(kind)[0] for name, kind in columns.items()}
+    required = sorted(name for name, kind in columns.items() if isinstance(kind, type))
+    foreign = [("program", "programs", "id")] if "program" in columns else []
+    db.create_table(table, types, pk=pk, not_null=required, foreign_keys=foreign, strict=True)
+
+
+STEPS: tuple[Callable[[Database], None], ...] = (m001_initial,)
+
+
+def stamp(clock: Clock) -> str:
+    """The clock's time as ISO 8601 in UTC, to the millisecond."""
+    return datetime.fromtimestamp(clock(), UTC).isoformat(timespec="milliseconds")
+
+
+def recognise(connection: sqlite3.Connection, path: Path) -> int:
+    """The schema version of an archive of ours, 0 for a database with nothing in it.
+
+    NotAnArchive for any other database or a damaged file; NewerSchema for an archive from a later version.
+    """
+    try:
+        (mark,) = connection.execute("PRAGMA application_id").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.DatabaseError as error:
+        raise NotAnArchive(
+            f"expected an archive of recevolve, but {path} cannot be read: {error}."
+        ) from error
+    if mark != APPLICATION_ID and (mark or version or tables):
+        raise NotAnArchive(
+            f"expected an archive of recevolve, but {path} is an SQLite database of something else "
+            f"(application_id {mark:#x}, {tables} tables). Choose another run_dir."
+        )
+    if version > len(STEPS):
+        raise NewerSchema(
+            f"{path} has schema {version}, and this recevolve knows schemas up to {len(STEPS)}: "
+            "upgrade recevolve to read it."
+        )
+    return int(version)
+
+
+def migrate(connection: sqlite3.Connection, version: int, clock: Clock) -> None:
+    """Applies every step after `version`, each in one transaction with its record."""
+    for number, step in enumerate(STEPS[version:], start=version + 1):
+        with transaction(connection):
+            step(Database(connection, execute_plugins=False))
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {number}")
+            connection.execute(
+                "INSERT INTO migrations VALUES (?, ?, ?)", (number, step.__name__, stamp(clock))
+            )
