@@ -1,7 +1,7 @@
 """Naive PyTorch definitions of interaction operators: what every faster kernel must equal.
 
-Shapes: B rows, F fields, D width of an embedding, K = F * D features. All take and return float32 or float64 and
-let autograd derive the backward pass.
+Shapes: B rows, F fields, D width of an embedding, K = F * D features. All take and return float32 or float64
+and let autograd derive the backward pass.
 """
 
 import torch

@@ -49,7 +49,7 @@ def by_pip(wheel: Wheel, into: Path) -> None:
 
 
 def kept(wheel: Wheel) -> Path | None:
-    """The path of a cached wheel whose content is as pinned; None when it is absent, unreadable or damaged."""
+    """The path of a cached wheel with the pinned content; None when absent, unreadable or damaged."""
     path = folder() / wheel.file
     try:
         with path.open("rb") as file:

@@ -12,7 +12,7 @@ from .log import DataError, Log
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A built-in data set. `path` is where it lies; None when it still has to be downloaded or is generated."""
+    """A built-in data set. `path` is where it lies; None when it is not downloaded yet, or is generated."""
 
     name: str
     summary: str
@@ -32,7 +32,7 @@ SOURCES = (
     ),
     Source(
         open_bandit.NAME,
-        "10,000 fashion recommendations with true propensities, six files; 38 to 69 clicks each; shipped with us",
+        "six files of 10,000 recommendations each with true propensities, 38 to 69 clicks; shipped with us",
         open_bandit.LICENCE,
         open_bandit.CITATION,
         path=open_bandit.ARCHIVE,
@@ -73,9 +73,9 @@ def load(table: Mapping[str, Any]) -> Log:
     """The log that a config's [data] table names: a built-in source, or a path with a schema.
 
     {"source": "movielens-100k"}, {"source": "open-bandit", "policy": "random" | "bts", "campaign": "all" |
-    "men" | "women"}, {"source": "synthetic", "rows": 100_000, "seed": 0}, or {"source": "log.csv" | "log.parquet",
-    "schema": {...}} as `user_log` describes it. The key "split" is left to whoever splits. Raises DataError for
-    what is wrong, DataUnavailable for what cannot be had.
+    "men" | "women"}, {"source": "synthetic", "rows": 100_000, "seed": 0}, or {"source": "log.csv" |
+    "log.parquet", "schema": {...}} as `user_log` describes it. The key "split" is left to whoever splits.
+    Raises DataError for what is wrong, DataUnavailable for what cannot be had.
     """
     source = table.get("source")
     if not isinstance(source, str) or not source:

@@ -41,7 +41,7 @@ def bucketed(values: NDArray[np.float64]) -> tuple[Ids, int]:
 
 
 def latest(column: "pl.Series", max_ids: int) -> tuple[Ids, int]:
-    """Ids (N, LAST) of the last entries of each list or text, the latest first, 0 for none; and how many ids."""
+    """Ids (N, LAST) of the last entries of each list, the latest first, 0 for none; and how many ids."""
     import polars as pl
 
     lists = column.str.extract_all(TOKEN) if column.dtype == pl.String else column.cast(pl.List(pl.String))
@@ -54,7 +54,7 @@ def latest(column: "pl.Series", max_ids: int) -> tuple[Ids, int]:
 
 
 def _distinct(column: "pl.Series") -> tuple[Ids, list[str]]:
-    """The place of each cell's text among the distinct texts, and these in sorted order; empty cells are ''."""
+    """The place of each cell's text among the distinct texts, and these, sorted; an empty cell is ''."""
     import polars as pl
 
     text = column.cast(pl.String).fill_null("")

@@ -29,8 +29,8 @@ class Field:
 class Log:
     """What happened: one row an impression, rows in the order of time. Arrays are made read-only.
 
-    labels (N,) uint8, 1 is the wanted outcome; users (N,) int64, who; times (N,) int64, when, in the log's own
-    unit (seconds since 1970 where the source has dates); features (N, F) int32, an id per field, `fields`
+    labels (N,) uint8, 1 is the wanted outcome; users (N,) int64, who; times (N,) int64, when, in the log's
+    own unit (seconds since 1970 where the source has dates); features (N, F) int32, an id per field, `fields`
     describing the F columns. `licence` is what the source allows, in a sentence.
 
     Arrays of another type or shape, an empty log, a label that is not 0 or 1, an id outside its field or rows

@@ -1,4 +1,4 @@
-"""MovieLens-100k, read from inside a pinned wheel of the package index. Never vendored: its terms forbid it."""
+"""MovieLens-100k, read from a pinned wheel of the package index. Never vendored: its terms forbid it."""
 
 import io
 import zipfile
@@ -25,8 +25,8 @@ LICENCE = (
     "commercial use without permission; no endorsement may be implied; publications acknowledge the data set"
 )
 CITATION = (
-    "F. Maxwell Harper and Joseph A. Konstan. The MovieLens Datasets: History and Context. ACM Transactions on "
-    "Interactive Intelligent Systems 5, 4, 19 (2015). https://doi.org/10.1145/2827872"
+    "F. Maxwell Harper and Joseph A. Konstan. The MovieLens Datasets: History and Context. ACM Transactions "
+    "on Interactive Intelligent Systems 5, 4, 19 (2015). https://doi.org/10.1145/2827872"
 )
 LIKED = 4
 """Stars from which a rating counts as label 1: 55 % of the rows."""

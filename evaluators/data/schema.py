@@ -38,10 +38,10 @@ class Threshold:
 class Schema:
     """Names of columns: `label` and `user` are needed, the rest is as the log has it.
 
-    label: 0 or 1, or any number with `positive`. user: who; also a field. item: what was shown; also a field. time:
-    when; without it the order of the rows is the order of time. categorical: any values, one field each. numeric:
-    numbers, in quantile buckets. sequence: lists of ids, oldest first. max_ids: a column with more distinct values
-    is hashed into this many ids.
+    label: 0 or 1, or any number with `positive`. user: who; also a field. item: what was shown; also a field.
+    time: when; without it the order of the rows is the order of time. categorical: any values, one field
+    each. numeric: numbers, in quantile buckets. sequence: lists of ids, oldest first. max_ids: a column with
+    more distinct values is hashed into this many ids.
     """
 
     label: str
@@ -106,7 +106,7 @@ def _threshold(text: str) -> Threshold:
 
 
 def _once_each(schema: Schema) -> None:
-    """A label among the features would be a leak, and a column used twice a mistake. Time may be numeric too."""
+    """A label among the features would leak, and a column used twice is a mistake; time may be a feature."""
     used = [schema.label, schema.user, *([schema.item] if schema.item else [])]
     used += [*schema.categorical, *schema.numeric, *schema.sequence]
     for column in used:

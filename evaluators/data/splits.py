@@ -35,10 +35,10 @@ class Split:
 def split(
     log: Log, *, by: Literal["user", "time"] = "user", folds: int = 10, seed: int = 0
 ) -> Mapping[str, Split]:
-    """The splits "search", "selection" and "claim"; their held-out users are disjoint, and those of folds too.
+    """The splits "search", "selection" and "claim"; no held-out user is in two of them, or in two folds.
 
     A seeded hash of the user decides the split (40, 30 and 30 % of the users), so a user stays where they are
-    when the log grows; inside a split users are dealt to the folds in the order of their hash.
+    when the log grows; inside a split users are dealt to the folds so that folds hold about equally many rows.
 
     by="user": the last fifth of each user's rows is held out and the rest learnt from, in all three splits
     alike. What is left of a division by five is rounded by the hash, so a fifth of all users with one row is
@@ -54,8 +54,7 @@ def split(
         raise DataError(f"a split needs at least one fold, got folds = {folds}")
     people, codes = np.unique(log.users, return_inverse=True)
     where = np.searchsorted(np.cumsum(list(SHARES.values()))[:-1], _uniform(people, seed), side="right")
-    fold_of = _deal(people, where, folds, seed + 1)[codes]
-    split_of = where[codes]
+    luck = _uniform(people, seed + 1)
     if by == "user":
         late = _last_fifth(codes, people, seed + 2)
         train = {name: np.flatnonzero(~late) for name in SHARES}
@@ -64,15 +63,16 @@ def split(
         train, candidates = _windows(log.times)
     made = {}
     for number, name in enumerate(SHARES):
-        mine = candidates[name] & (split_of == number)
-        rows = tuple(np.flatnonzero(mine & (fold_of == fold)) for fold in range(folds))
+        mine = np.flatnonzero(candidates[name] & (where[codes] == number))
+        fold_of = _deal(codes[mine], luck, folds)
+        rows = tuple(mine[fold_of == fold] for fold in range(folds))
         _check(log, name, train[name], rows)
         made[name] = Split(train[name], rows)
     return made
 
 
 def _uniform(people: Rows, seed: int) -> NDArray[np.float64]:
-    """A number in [0, 1) per user: the finaliser of SplitMix64 (Steele, Lea and Flood 2014) over id and seed."""
+    """A number in [0, 1) per user, from id and seed: the finaliser of SplitMix64 (Steele et al. 2014)."""
     x = people.astype(np.uint64) + np.uint64((seed * 0x9E3779B97F4A7C15 + 0x632BE59BD9B4E019) % 2**64)
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         x = (x ^ (x >> np.uint64(shift))) * np.uint64(factor)
@@ -80,14 +80,14 @@ def _uniform(people: Rows, seed: int) -> NDArray[np.float64]:
     return (x >> np.uint64(11)).astype(np.float64) / 2.0**53
 
 
-def _deal(people: Rows, where: NDArray[np.int64], folds: int, seed: int) -> NDArray[np.int64]:
-    """The fold of each user: equal numbers of users per fold inside each split."""
-    order = np.argsort(_uniform(people, seed), kind="stable")
-    dealt = np.empty(len(people), dtype=np.int64)
-    for number in range(len(SHARES)):
-        mine = order[where[order] == number]
-        dealt[mine] = np.arange(len(mine)) % folds
-    return dealt
+def _deal(codes: Rows, luck: NDArray[np.float64], folds: int) -> Rows:
+    """The fold of each held-out row: users with the most rows first, `luck` among equals, to and fro."""
+    counts = np.bincount(codes, minlength=len(luck))
+    order = np.lexsort((luck, -counts))
+    lap, turn = np.divmod(np.arange(len(order)), folds)
+    dealt = np.empty(len(order), dtype=np.int64)
+    dealt[order] = np.where(lap % 2, folds - 1 - turn, turn)
+    return dealt[codes]
 
 
 def _last_fifth(codes: Rows, people: Rows, seed: int) -> NDArray[np.bool_]:

@@ -2,14 +2,15 @@
 
 How columns become ids. None of it depends on labels or on a split, so that features are equal in all of them:
 
-- categorical columns, user and item: distinct values in sorted order of their text, from 0; an empty cell is a
-  value of its own. With more than `max_ids` distinct values, the text is hashed into `max_ids` ids.
+- categorical columns, user and item: distinct values in sorted order of their text, from 0; an empty cell is
+  a value of its own. With more than `max_ids` distinct values, the text is hashed into `max_ids` ids.
 - numeric columns: 32 buckets between quantiles of the whole column; id 0 is an empty cell or NaN.
-- sequence columns: their last 5 entries become 5 fields, the latest first; id 0 says that there is no such entry.
-  A Parquet list, or a text with entries parted by spaces, commas, semicolons or bars; brackets and quotes ignored.
+- sequence columns: their last 5 entries become 5 fields, the latest first; id 0 says that there is no such
+  entry. A Parquet list, or a text with entries parted by spaces, commas, semicolons or bars; brackets and
+  quotes ignored.
 - `users` holds a hash of the text, so a user keeps their id, and their split, when the log grows.
-- `times` holds whole numbers as they are, fractions cut off after sorting; dates become seconds since 1970, UTC
-  unless they name a zone. Rows are sorted by time, those of equal time stay in the order of the file.
+- `times` holds whole numbers as they are, fractions cut off after sorting; dates become seconds since 1970,
+  UTC unless they name a zone. Rows are sorted by time, those of equal time stay in the order of the file.
 
 Rows are numbered from 1 in messages, the header not counted.
 """
@@ -36,7 +37,7 @@ LICENCE = "the user's own log"
 
 
 def load(path: Path, schema: object) -> Log:
-    """The log in `path`, its columns named by the [data.schema] table `schema`; DataError for what is wrong."""
+    """The log in `path`, its columns named by the [data.schema] table `schema`; else DataError."""
     plan = Schema.from_table(schema)
     table = _read(path, plan)
     if not table.height:
@@ -90,8 +91,8 @@ def _no_nulls(path: Path, role: str, column: "pl.Series") -> None:
     if empty := column.null_count():
         row = int(column.is_null().arg_max() or 0) + 1
         raise DataError(
-            f"{path}: {role} column {column.name!r} is empty in row {row} ({empty} such rows of {len(column)}); "
-            "fill them or leave them out"
+            f"{path}: {role} column {column.name!r} is empty in row {row}, in {empty} of {len(column)} rows; "
+            "fill them or leave such rows out"
         )
 
 

@@ -1,6 +1,7 @@
 """Open Bandit, small version: recommendations with the true probability of each. Shipped with us.
 
-With 38 to 69 clicks a file it is for off-policy estimation and for trying the plumbing, never for ranking models.
+With 38 to 69 clicks a file it is for off-policy estimation and for trying the plumbing, never for ranking
+models.
 """
 
 import io
@@ -38,8 +39,8 @@ class OpenBandit:
     """A bandit log in time order; the reward is `log.labels`, a click.
 
     actions (N,) int64, the item shown; positions (N,) int64, 0 to 2 from left to right; propensities (N,)
-    float64, the probability with which the logging policy showed that item at that position. `users` of the log
-    are distinct combinations of the four user features, since the data set names no persons.
+    float64, the probability with which the logging policy showed that item at that position. `users` of the
+    log are distinct combinations of the four user features, since the data set names no persons.
     """
 
     log: Log
