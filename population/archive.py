@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from sqlite3 import Connection
 from types import TracebackType
@@ -46,8 +47,12 @@ class Archive(Views):
     takes nothing (or the archive was opened by `read`), and then nothing of it is there.
     """
 
-    _lock: WriterLock | None = None
-    _clock: Clock = staticmethod(time.time)
+    def __init__(
+        self, connection: Connection, path: Path, lock: WriterLock | None = None, clock: Clock = time.time
+    ) -> None:
+        super().__init__(connection, path)
+        self._lock = lock
+        self._clock = clock
 
     @classmethod
     def create_or_open(cls, path: str | Path, *, clock: Clock = time.time) -> Self:
@@ -64,16 +69,13 @@ class Archive(Views):
             raise unwritable(path, error) from error
         if begun:
             cls._open_reader(path)[0].close()
-        lock = WriterLock(path)
-        try:
-            connection = open_writer(path)
+        with ExitStack() as undo:
+            lock = WriterLock(path)
+            undo.callback(lock.release)
+            connection = undo.enter_context(closing(open_writer(path)))
             migrate(connection, recognise(connection, path), clock)
-        except ArchiveError:
-            lock.release()
-            raise
-        archive = cls(connection, path)
-        archive._lock, archive._clock = lock, clock
-        return archive
+            undo.pop_all()
+        return cls(connection, path, lock, clock)
 
     @classmethod
     def read(cls, path: str | Path) -> Self:

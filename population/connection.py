@@ -11,7 +11,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 HEADER = b"SQLite format 3\0"
@@ -73,21 +73,23 @@ class WriterLock:
 def unwritable(archive: object, error: Exception) -> ArchiveUnwritable:
     """The error to raise when the system refused a write."""
     return ArchiveUnwritable(
-        f"cannot write {archive}: {error}. Everything committed before is kept and readable. Free space, or "
-        "make the disk and folder writable, then run the same command again to continue."
+        f"cannot write {archive}: {error}. Everything committed before is kept and readable. Free space, "
+        "make the disk and folder writable, or end what else holds the file; then run the same command again."
     )
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
     """A connection that may write `path`, which is new, empty or an SQLite file; WAL, every commit synced."""
     try:
-        connection = _connect(f"{path.absolute().as_uri()}?mode=rwc")
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
+        with ExitStack() as undo:
+            connection = undo.enter_context(closing(_connect(f"{path.absolute().as_uri()}?mode=rwc")))
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            undo.pop_all()
+        return connection
     except sqlite3.OperationalError as error:
         raise unwritable(path, error) from error
-    return connection
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
@@ -131,13 +133,18 @@ def _connect(uri: str) -> sqlite3.Connection:
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    """One transaction: all of it is on the disk when the block has ended, or none. ArchiveUnwritable."""
+    """One transaction: all of it is on the disk when the block has ended, or none.
+
+    ArchiveUnwritable where the disk takes nothing, ValueError where a key or a reference forbids the rows.
+    """
     try:
         connection.execute("BEGIN IMMEDIATE")
         yield connection
         connection.execute("COMMIT")
     except sqlite3.OperationalError as error:
         raise unwritable(_path_of(connection), error) from error
+    except sqlite3.IntegrityError as error:
+        raise ValueError(f"these rows contradict the archive, nothing was written: {error}") from error
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")

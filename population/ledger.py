@@ -17,7 +17,9 @@ Key: TypeAlias = Mapping[str, JSON]
 Answer: TypeAlias = dict[str, Any]
 
 RECALL = "SELECT value, timings FROM ledger WHERE key = ?"
-RECORD = "INSERT INTO ledger VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+RECORD = """
+    INSERT INTO ledger (key, call, value, timings, created) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
+"""
 
 
 class NotRecorded(LookupError):

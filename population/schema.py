@@ -51,7 +51,6 @@ def m001_initial(db: Database) -> None:
     births.create_index(["island", "syntax_hash", "generation", "slot"])
     births.create_index(["program", "generation", "island", "slot"])
     births.create_index(["generation", "status", "duplicate_of"])
-    births.create_index(["status", "score"])
     place = ("island", "generation")
     _create(db, "generations", place, island=int, generation=int, population=str, statistics=str, created=str)
     _create(
@@ -124,5 +123,6 @@ def migrate(connection: sqlite3.Connection, version: int, clock: Clock) -> None:
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {number}")
             connection.execute(
-                "INSERT INTO migrations VALUES (?, ?, ?)", (number, step.__name__, stamp(clock))
+                "INSERT INTO migrations (number, name, created) VALUES (?, ?, ?)",
+                (number, step.__name__, stamp(clock)),
             )

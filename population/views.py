@@ -30,9 +30,6 @@ TWIN_BY_SYNTAX = f"""{BIRTH}
 """
 BIRTHS_OF = f"{BIRTH} WHERE program = ? ORDER BY generation, island, slot"
 BIRTHS = f"{BIRTH} WHERE island = ? AND generation = ? ORDER BY slot"
-BEST_BIRTHS = f"""{BIRTH}
-    WHERE status = 'scored' ORDER BY score DESC, program, generation, island, slot LIMIT ?
-"""
 LAST_GENERATION = "SELECT max(generation) FROM generations WHERE island = ?"
 POPULATION = "SELECT population, statistics FROM generations WHERE island = ? AND generation = ?"
 SOURCE = "SELECT source FROM programs WHERE id = ?"
@@ -100,9 +97,9 @@ class Views:
 
     def run(self) -> Run | None:
         """What the run was asked to do, or None before it began."""
-        for row in self._query("SELECT config, seed, version, created FROM run"):
-            return Run(json.loads(row["config"]), row["seed"], row["version"], row["created"])
-        return None
+        rows = self._query("SELECT config, seed, version, created FROM run")
+        runs = [Run(json.loads(row["config"]), row["seed"], row["version"], row["created"]) for row in rows]
+        return runs[0] if runs else None
 
     def sessions(self) -> tuple[Session, ...]:
         """Every start of the run, oldest first."""
@@ -147,13 +144,9 @@ class Views:
         """The island's first birth with an equal syntax tree in earlier generations, or None; see above."""
         return next(iter(self._births(TWIN_BY_SYNTAX, (island, syntax_hash, before_generation))), None)
 
-    def best_births(self, limit: int) -> tuple[Birth, ...]:
-        """The scored births of all islands, best proxy score first."""
-        return self._births(BEST_BIRTHS, (limit,))
-
     def program(self, prefix: str) -> Program:
         """The program whose id begins so, as it was first born. UnknownProgram where none or several do."""
-        found = list(self._query(PREFIX, (prefix, prefix + "~")))
+        found = self._query(PREFIX, (prefix, prefix + "~"))
         if not found:
             raise UnknownProgram(f"no program's id begins with {prefix!r}: `recevolve top` lists ids.")
         if len(found) > 1:
@@ -200,7 +193,7 @@ class Views:
 
     def shares_by_generation(self) -> dict[int, Shares]:
         """The same for each generation, all islands together."""
-        rows = list(self._query(SHARES))
+        rows = self._query(SHARES)
         generations = sorted({row["generation"] for row in rows})
         return {number: _shares(row for row in rows if row["generation"] == number) for number in generations}
 
@@ -263,10 +256,12 @@ class Views:
         return source
 
     def _births(self, sql: str, values: Sequence[Any]) -> tuple[Birth, ...]:
-        return tuple(birth_of(row) for row in self._query(sql, values))
+        cursor = self.connection.cursor()
+        cursor.row_factory = sqlite3.Row
+        return tuple(birth_of(row) for row in cursor.execute(sql, values))
 
-    def _query(self, sql: str, values: Sequence[Any] = ()) -> Iterable[dict[str, Any]]:
-        return self._database.query(sql, values)
+    def _query(self, sql: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        return list(self._database.query(sql, values))
 
 
 def _shares(rows: Iterable[Mapping[str, Any]]) -> Shares:
