@@ -142,9 +142,9 @@ def spearman_interval(
 ) -> Interval:
     """Spearman's rank correlation of two measures of the same candidates, with a bootstrap interval.
 
-    Percentiles over candidates drawn with replacement (Efron 1979), pairs kept together; a draw of candidates that are all
-    equal in a measure says nothing about order and counts as 0. Fewer than 4 candidates, or a measure that is
-    constant: ValueError.
+    Percentiles over candidates drawn with replacement (Efron 1979), pairs kept together; a draw that is
+    constant in a measure says nothing about order and counts as 0. Fewer than 4 candidates, or a measure that
+    is constant: ValueError.
     """
     a, b = _finite("first", first), _finite("second", second)
     if a.shape != b.shape or len(a) < 4:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from heapq import heapreplace
 from typing import Literal
 
 import numpy as np
@@ -38,7 +39,7 @@ def split(
     """The splits "search", "selection" and "claim"; no held-out user is in two of them, or in two folds.
 
     A seeded hash of the user decides the split (40, 30 and 30 % of the users), so a user stays where they are
-    when the log grows; inside a split users are dealt to the folds so that folds hold about equally many rows.
+    when the log grows; inside a split, users are dealt to the folds so that these are about equally long.
 
     by="user": the last fifth of each user's rows is held out and the rest learnt from, in all three splits
     alike. What is left of a division by five is rounded by the hash, so a fifth of all users with one row is
@@ -81,12 +82,14 @@ def _uniform(people: Rows, seed: int) -> NDArray[np.float64]:
 
 
 def _deal(codes: Rows, luck: NDArray[np.float64], folds: int) -> Rows:
-    """The fold of each held-out row: users with the most rows first, `luck` among equals, to and fro."""
+    """The fold of each held-out row: the users with the most rows first, each to the fold with the fewest."""
     counts = np.bincount(codes, minlength=len(luck))
-    order = np.lexsort((luck, -counts))
-    lap, turn = np.divmod(np.arange(len(order)), folds)
-    dealt = np.empty(len(order), dtype=np.int64)
-    dealt[order] = np.where(lap % 2, folds - 1 - turn, turn)
+    order = np.lexsort((luck, -counts))[: np.count_nonzero(counts)]
+    dealt = np.zeros(len(luck), dtype=np.int64)
+    loads = [(0, fold) for fold in range(folds)]
+    for user, rows in zip(order.tolist(), counts[order].tolist(), strict=True):
+        load, dealt[user] = loads[0]
+        heapreplace(loads, (load + rows, int(dealt[user])))
     return dealt[codes]
 
 
