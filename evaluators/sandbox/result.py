@@ -1,0 +1,88 @@
+"""Reads what a candidate's process left behind. Every byte here is hostile input."""
+
+import json
+import math
+import os
+from typing import Any, Literal, NoReturn
+
+import numpy as np
+
+from . import layout
+
+MAX_ARRAYS = 256
+MAX_DIMENSIONS = 8
+MAX_NAME = 200
+
+
+class Malformed(ValueError):
+    """The bytes are not a result. The message says which rule they break."""
+
+
+def read(descriptor: int, size: int) -> tuple[Literal["finished", "raised"], str, dict[str, np.ndarray]]:
+    """Status, text and arrays (private copies) of a result file of `size` bytes; Malformed for anything else.
+
+    The writer must be dead: only then do the bytes stay what they are while they are checked.
+    """
+    (length,) = layout.LENGTH.unpack(os.pread(descriptor, layout.LENGTH.size, 0))
+    if length == 0:
+        raise Malformed("it left no result")
+    if not 2 <= length <= min(layout.MAX_HEADER, size - layout.LENGTH.size):
+        raise Malformed(f"the header claims {length} bytes, at most {layout.MAX_HEADER} are allowed")
+    header = _header(os.pread(descriptor, length, layout.LENGTH.size))
+    status, text, described = header.get("status"), header.get("text"), header.get("arrays")
+    if status != "finished" and status != "raised":
+        raise Malformed('the status is neither "finished" nor "raised"')
+    if not isinstance(text, str):
+        raise Malformed("the text is not a string")
+    if not isinstance(described, list) or len(described) > MAX_ARRAYS:
+        raise Malformed(f"the arrays are not a list of at most {MAX_ARRAYS}")
+    start = layout.start_of_arrays(length)
+    arrays = dict(_array(descriptor, item, start, size) for item in described)
+    return status, printable(text), arrays
+
+
+def printable(text: str, limit: int = layout.MAX_TEXT) -> str:
+    """The text fit for a terminal, a log and a prompt: at most `limit` characters, control characters escaped."""
+    shown = "".join(
+        c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode()
+        for c in text[: limit + 1]
+    )
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def _header(raw: bytes) -> dict[str, Any]:
+    try:
+        header = json.loads(raw.decode("utf-8"), parse_constant=_no_constant, parse_float=_no_constant)
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise Malformed(f"the header is not JSON that we accept ({type(error).__name__})") from None
+    if not isinstance(header, dict):
+        raise Malformed("the header is not a JSON object")
+    return header
+
+
+def _no_constant(text: str) -> NoReturn:
+    raise ValueError(text)
+
+
+def _array(descriptor: int, item: Any, start: int, size: int) -> tuple[str, np.ndarray]:
+    if not isinstance(item, list) or len(item) != 4:
+        raise Malformed("an array is not described by name, dtype, shape and offset")
+    name, dtype, shape, offset = item
+    if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME or not name.isprintable():
+        raise Malformed(f"an array's name is not a printable string of at most {MAX_NAME} characters")
+    if not isinstance(dtype, str) or dtype not in layout.DTYPES:
+        raise Malformed(f"an array's dtype is not one of {', '.join(layout.DTYPES)}")
+    if not isinstance(shape, list) or len(shape) > MAX_DIMENSIONS:
+        raise Malformed(f"an array's shape is not a list of at most {MAX_DIMENSIONS} lengths")
+    if not all(type(number) is int and 0 <= number < 1 << 40 for number in (offset, *shape)):
+        raise Malformed("a length or an offset is not a natural number below 2^40")
+    count = math.prod(shape)
+    if start + offset + count * np.dtype(dtype).itemsize > size:
+        raise Malformed("an array reaches over the end of the result")
+    if 0 in shape and max(shape) > size:
+        raise Malformed("an empty array claims a length beyond any limit")
+    raw = np.empty(count * np.dtype(dtype).itemsize, np.uint8)
+    os.preadv(descriptor, [memoryview(raw)], start + offset)
+    if dtype == "|b1":  # a byte that is neither 0 nor 1 is no boolean
+        return name, (raw != 0).reshape(shape)
+    return name, raw.view(dtype).reshape(shape)

@@ -1,0 +1,102 @@
+"""Session: a candidate stepped from outside, over shared memory. The evaluator keeps model, data and step count."""
+
+import mmap
+import os
+from collections.abc import Mapping
+from fcntl import F_SEAL_SEAL
+from types import MappingProxyType, TracebackType
+
+import numpy as np
+
+from . import layout
+from .flight import Event, Flight, Request
+from .launch import RunningZygote, ZygoteDied
+from .outcome import Outcome, SessionEnded
+from .shared_arrays import sealed
+
+Shapes = Mapping[str, tuple[str, tuple[int, ...]]]
+
+
+class Session:
+    """A child that sleeps until `step` wakes it. Made by `Sandbox.session`; close it, or use it in a `with`.
+
+    `arrays` are our views on memory that the child can write to at any time. After a step copy out what you need,
+    and check it: what a late write changes then is the child's own memory and never your copy.
+    The CPU limit is for the whole session, the wall-clock limit for each step.
+    """
+
+    def __init__(self, zygote: RunningZygote, request: Request, shared: Shapes) -> None:
+        described, size = layout.describe((name, *shape) for name, shape in shared.items())
+        descriptor = sealed(max(size, 1), "shared", seals=F_SEAL_SEAL)
+        wake, self._wake = os.pipe()
+        self._answer, answer = os.pipe()
+        self._outcome: Outcome | None = None
+        memory = mmap.mmap(descriptor, max(size, 1))
+        self.arrays: Mapping[str, np.ndarray] = MappingProxyType(layout.view(memory, described, 0))
+        try:
+            self._flight = Flight(zygote, request, [descriptor, wake, answer], size)
+        except BaseException:
+            os.close(self._wake)
+            os.close(self._answer)
+            raise
+        finally:
+            for ours_no_more in (descriptor, wake, answer):
+                os.close(ours_no_more)
+
+    def step(self, number: int = 0) -> None:
+        """Returns when the child has done its step; SessionEnded with the outcome where it never will."""
+        if self._outcome is not None:
+            raise SessionEnded(self._outcome)
+        message = layout.LENGTH.pack(number)
+        try:
+            os.write(self._wake, message)
+        except BrokenPipeError:
+            raise SessionEnded(self._end(self._settle())) from None
+        event = self._settle(self._answer)
+        if event != "woken":
+            raise SessionEnded(self._end(event))
+        if os.read(self._answer, layout.LENGTH.size) != message:
+            raise SessionEnded(self._end("ended"))
+        if self._flight.cpu_used() > self._flight.limits.cpu_seconds:
+            raise SessionEnded(self._end("cpu"))
+
+    def _settle(self, wake: int | None = None) -> Event | None:
+        try:
+            return self._flight.wait(wake)
+        except ZygoteDied:
+            return None
+
+    def _end(self, event: Event | None) -> Outcome:
+        """The outcome, once; the child is dead and every descriptor closed when this returns."""
+        try:
+            if event is None:
+                raise ZygoteDied("the sandbox's zygote died under the session")
+            self._flight.kill()
+            self._outcome = self._flight.outcome(event)
+        except ZygoteDied as died:
+            self._outcome = Outcome("stalled", text=str(died), tier=self._flight.zygote.tier)
+        finally:
+            self._flight.close()
+            os.close(self._wake)
+            os.close(self._answer)
+        return self._outcome
+
+    def close(self) -> Outcome:
+        """The outcome, after the child was told that no step follows and has returned its result."""
+        if self._outcome is not None:
+            return self._outcome
+        os.close(self._wake)
+        self._wake = os.open(os.devnull, os.O_WRONLY)
+        return self._end(self._settle())
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._outcome is None:
+            if error is None:
+                self.close()
+            else:
+                self._end("ended")

@@ -1,0 +1,149 @@
+"""Sandbox: runs candidates behind the wall, keeps their limits, and brings back data."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType, TracebackType
+from typing import Any
+
+from . import tiers
+from .flight import Flight, Request
+from .launch import RunningZygote, ZygoteDied
+from .limits import Limits
+from .outcome import Outcome, SandboxUnavailable
+from .session import Session, Shapes
+from .shared_arrays import SharedArrays
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class Sandbox:
+    """One zygote, and the right to restart it. A context manager.
+
+    `preload` are modules that are imported once, before the first candidate: runners and what they need. A module
+    of them that has a `warm()` gets it called. Candidates share their memory, so they hold no secret.
+    `min_tier` is the weakest wall to accept (tiers.TIERS); `tier` forces one; below `min_tier` nothing runs unless
+    `unsafe`. SandboxUnavailable says what is missing and how to get it.
+
+    Use it from one thread that outlives it: the kernel kills the zygote with the thread that started it.
+    """
+
+    def __init__(
+        self,
+        preload: Sequence[str] = ("numpy",),
+        *,
+        min_tier: int = 2,
+        tier: int | None = None,
+        unsafe: bool = False,
+    ) -> None:
+        for value in (min_tier, tier):
+            if value is not None and value not in tiers.TIERS:
+                raise ValueError(f"a sandbox tier is one of 1, 2, 3 and 4, got {value}")
+        if tier is not None and tier > min_tier and not unsafe:
+            raise ValueError(
+                f"tier {tier} is weaker than min_tier {min_tier}; say unsafe=True if that is meant"
+            )
+        self.preload = tuple(preload)
+        weakest = max(tiers.TIERS) if unsafe else min_tier
+        self._zygote: RunningZygote | None = (
+            tiers.strongest(self.preload, weakest) if tier is None else tiers.exactly(tier, self.preload)
+        )
+        self.tier = self._zygote.tier
+
+    def run(
+        self,
+        runner: str,
+        source: str,
+        *,
+        parameters: Mapping[str, Any] = NOTHING,
+        inputs: Sequence[SharedArrays] = (),
+        limits: Limits = Limits(),
+    ) -> Outcome:
+        """The Outcome of `runner` ("package.module:function", its module preloaded) beside a candidate's source.
+
+        In the child the runner is called as `function(source, parameters, arrays)` and returns arrays by name, or
+        a `Result`. `parameters` are JSON values. A bad candidate is an outcome; SandboxUnavailable is raised where
+        the zygote dies again and again. A stalled run, and one whose zygote died, is run once more.
+        """
+        request = self._request(runner, source, parameters, inputs, limits)
+        deaths: list[str] = []
+        outcome = None
+        while len(deaths) < 2:
+            try:
+                if outcome is not None:
+                    return self._attempt(request)
+                outcome = self._attempt(request)
+                if outcome.status != "stalled":
+                    return outcome
+            except ZygoteDied as died:
+                deaths.append(str(died))
+                self.close()
+        raise SandboxUnavailable(f"the sandbox's zygote died twice under one program: {'; '.join(deaths)}")
+
+    def session(
+        self,
+        runner: str,
+        source: str,
+        *,
+        shared: Shapes,
+        parameters: Mapping[str, Any] = NOTHING,
+        inputs: Sequence[SharedArrays] = (),
+        limits: Limits = Limits(),
+    ) -> Session:
+        """A Session: the child is stepped from outside over arrays that both sides see.
+
+        `shared` maps a name to (dtype, shape). The runner is called as
+        `function(source, parameters, arrays, shared, turns)`; iterating `turns` yields the number of each step.
+        """
+        request = self._request(runner, source, parameters, inputs, limits, shared=shared)
+        try:
+            return Session(self._running(), request, shared)
+        except ZygoteDied:
+            self.close()
+            try:
+                return Session(self._running(), request, shared)
+            except ZygoteDied as died:
+                raise SandboxUnavailable(f"the sandbox's zygote died twice: {died}") from died
+
+    def _request(
+        self,
+        runner: str,
+        source: str,
+        parameters: Mapping[str, Any],
+        inputs: Sequence[SharedArrays],
+        limits: Limits,
+        **more: Any,
+    ) -> Request:
+        module, _, function = runner.partition(":")
+        if not function or module not in self.preload:
+            raise ValueError(
+                f'a runner is named "module:function" and its module is preloaded, got {runner!r} '
+                f"with preload {', '.join(self.preload)}"
+            )
+        return Request.of(runner, source, parameters, inputs, limits, **more)
+
+    def _running(self) -> RunningZygote:
+        if self._zygote is None:
+            self._zygote = tiers.exactly(self.tier, self.preload)
+        return self._zygote
+
+    def _attempt(self, request: Request) -> Outcome:
+        flight = Flight(self._running(), request)
+        try:
+            event = flight.wait()
+            flight.kill()
+            return flight.outcome(event)
+        finally:
+            flight.close()
+
+    def close(self) -> None:
+        """Ends the zygote and with it every child. The next run starts a new one."""
+        if self._zygote is not None:
+            zygote, self._zygote = self._zygote, None
+            zygote.stop()
+
+    def __enter__(self) -> "Sandbox":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,110 @@
+"""Tiers: how strong the wall is that this machine offers, found out by doing, and what to do for a stronger one."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .launch import Refused, RunningZygote, start
+from .outcome import SandboxUnavailable
+
+TIERS = {
+    1: "namespaces, Landlock, seccomp, rlimits",
+    2: "Landlock, seccomp, rlimits; no namespaces",
+    3: "seccomp, rlimits; the files of this user can be read",
+    4: "rlimits only; this is not a sandbox",
+}
+REMEDIES = {
+    1: "install bubblewrap 0.7 or newer (apt install bubblewrap, or pip install 'recevolve[bubblewrap]'); in a "
+    "container allow user namespaces (docker run --security-opt seccomp=unconfined --security-opt "
+    "apparmor=unconfined), on Ubuntu 24.04 allow them with sysctl kernel.apparmor_restrict_unprivileged_userns=0",
+    2: "needs Linux 5.13 or newer with Landlock among the security modules (cat /sys/kernel/security/lsm; add "
+    "landlock to lsm= on the kernel's command line)",
+    3: "needs seccomp filters in the kernel, and an x86_64 or aarch64 processor",
+    4: "needs Linux",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One tier tried on this machine: whether it holds, what was found, and the remedy where it does not."""
+
+    tier: int
+    holds: bool
+    detail: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What `recevolve doctor` says of the sandbox. `tier` is the strongest that holds, 0 where none does."""
+
+    tier: int
+    layers: tuple[Layer, ...]
+
+    def __str__(self) -> str:
+        found = f"sandbox tier {self.tier} ({TIERS[self.tier]})" if self.tier else "no sandbox"
+        return "\n".join([found, *(_line(layer) for layer in self.layers)])
+
+
+def _line(layer: Layer) -> str:
+    head = f"  tier {layer.tier}, {TIERS[layer.tier]}: {'holds' if layer.holds else 'fails'} ({layer.detail})"
+    return f"{head}\n    remedy: {layer.remedy}" if layer.remedy else head
+
+
+def found(zygote: RunningZygote) -> str:
+    """In words, what a zygote that answers has around it."""
+    user = zygote.alive["uid"]
+    account = (
+        "root without capabilities, the installation is private to root" if user == 0 else f"user id {user}"
+    )
+    landlock = f"Landlock ABI {zygote.alive['landlock']}" if zygote.alive["landlock"] else "no Landlock"
+    return f"{landlock}, seccomp {'on' if zygote.alive['seccomp'] else 'off'}, {account}"
+
+
+def probe() -> Report:
+    """A Report of all four tiers, each tried for real with an empty zygote. Never raises."""
+    layers = []
+    for tier in TIERS:
+        try:
+            zygote = _start(tier, ())
+        except (Refused, SandboxUnavailable) as error:
+            layers.append(Layer(tier, False, str(error), REMEDIES[tier]))
+            continue
+        layers.append(Layer(tier, True, found(zygote)))
+        zygote.stop()
+    return Report(min((layer.tier for layer in layers if layer.holds), default=0), tuple(layers))
+
+
+def strongest(preload: Sequence[str], weakest: int) -> RunningZygote:
+    """A zygote behind the strongest wall that this machine offers.
+
+    SandboxUnavailable where that is weaker than `weakest`; the message has each tier's reason and remedy.
+    """
+    failures = []
+    for tier in range(1, weakest + 1):
+        try:
+            return _start(tier, preload)
+        except Refused as refused:
+            failures.append(_line(Layer(tier, False, str(refused), REMEDIES[tier])))
+    raise SandboxUnavailable(
+        f"this machine offers no sandbox of tier {weakest} or stronger, so no candidate was run:\n"
+        + "\n".join(failures)
+        + "\nTo run candidates without that protection all the same, ask for it: unsafe."
+    )
+
+
+def exactly(tier: int, preload: Sequence[str]) -> RunningZygote:
+    """A zygote behind the walls of this tier; SandboxUnavailable where the machine does not offer it."""
+    try:
+        return _start(tier, preload)
+    except Refused as refused:
+        raise SandboxUnavailable(
+            "the sandbox tier that was asked for is not to be had here:\n"
+            + _line(Layer(tier, False, str(refused), REMEDIES[tier]))
+        ) from None
+
+
+def _start(tier: int, preload: Sequence[str]) -> RunningZygote:
+    if sys.platform != "linux":
+        raise Refused(f"this is {sys.platform}")
+    return start(tier, preload)
