@@ -1,0 +1,104 @@
+"""What typed syntax edits draw from, as data: a kind fills in one Vocabulary and needs no code of its own.
+
+Templates are expressions with typed holes `{0}`, `{1}`, ... in the language that `static.check` accepts.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Type = Literal["tensor", "scalar", "int", "bool"]
+"""A tensor; a float; an int, usable wherever a float is; a mask, which only `torch.where` consumes."""
+
+_HOLE = re.compile(r"\{(\d+)\}")
+
+
+def _check_holes(owner: str, templates: tuple[str, ...], count: int) -> None:
+    holes = {int(number) for template in templates for number in _HOLE.findall(template)}
+    if holes != set(range(count)):
+        raise ValueError(
+            f"{owner} has {count} argument types, so its holes must be 0 to {count - 1}, got {holes}"
+        )
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One operation: Operator("torch.sqrt({0})", ("tensor",), "tensor", "take the square root of")."""
+
+    template: str
+    arguments: tuple[Type, ...]
+    result: Type
+    words: str
+    """What it does, so that "words + operand" reads as an instruction."""
+    reduces: bool = False
+    """Whether a tensor result has another shape than its arguments, one that broadcasts against them."""
+    weight: float = 1.0
+    """How often it is drawn, relative to the others of its result type."""
+
+    def __post_init__(self) -> None:
+        _check_holes(self.template, (self.template,), len(self.arguments))
+
+
+@dataclass(frozen=True)
+class Idiom:
+    """An edit in several places at once: an expression `{0}` of type `arguments[0]` is replaced by `result`.
+
+    The templates speak of `{0}`, of further holes filled from what is in scope, and of short names. A name in
+    `constants` means a new constant of that start value; a name in `state` means a new state slot that starts
+    as the template says; a name that `statements` assign means a new local; any other name means itself.
+    `statements` are inserted before the statement that holds `{0}`; `kept` gives each slot its next value.
+
+        Idiom("momentum", "smooth {0} by an exponential moving average", ("tensor",),
+              constants={"beta": 0.9}, state={"mean": "torch.zeros_like(param)"},
+              statements=("new = beta * mean + (1.0 - beta) * {0}",), kept={"mean": "new"}, result="new")
+    """
+
+    name: str
+    words: str
+    arguments: tuple[Type, ...]
+    result: str
+    constants: Mapping[str, float] = field(default_factory=dict)
+    state: Mapping[str, str] = field(default_factory=dict)
+    statements: tuple[str, ...] = ()
+    kept: Mapping[str, str] = field(default_factory=dict)
+    place: Literal["anywhere", "result"] = "anywhere"
+    """Whether `{0}` may be any expression of its type, or only the value that the function returns first."""
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_holes(self.name, (self.result, *self.statements, *self.kept.values()), len(self.arguments))
+        if set(self.state) != set(self.kept):
+            raise ValueError(f"{self.name}: every state slot needs a next value, got {set(self.kept)}")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where programs of a kind keep their named values. Empty names stand for what a kind does not have."""
+
+    function: str
+    """The function whose body is edited."""
+    constants: str = ""
+    """The module-level dict of named numbers."""
+    constants_parameter: str = ""
+    """The name by which the function reads them."""
+    state_function: str = ""
+    """The function that returns the dict of first state values."""
+    state_parameter: str = ""
+    """The name by which the function reads its state; the last item that it returns is the next one."""
+    pinned: frozenset[str] = frozenset()
+    """Constants that an edit may change and never remove."""
+    bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """The range in which a constant of that name stays; (0, inf) or (-inf, 0) by its sign otherwise."""
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The words of a kind: operators and idioms, typed leaves, literals worth trying, and the layout."""
+
+    layout: Layout
+    operators: tuple[Operator, ...]
+    leaves: Mapping[str, Type]
+    """Names that every edited function can read, such as its parameters; locals are typed by inference."""
+    idioms: tuple[Idiom, ...] = ()
+    literals: tuple[float, ...] = (0.0, 0.1, 0.5, 1.0, 2.0)
