@@ -86,6 +86,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("SELECT 1 FROM sqlite_master").fetchone()  # makes the files of the log
             undo.pop_all()
         return connection
     except sqlite3.OperationalError as error:
@@ -114,14 +115,19 @@ def open_reader(path: Path) -> sqlite3.Connection:
                 f"copy {path.name} and {path.name}-wal to a disk that can be written, and read it there."
             ) from error
         return _probed(f"{uri}&immutable=1")
+    except sqlite3.DatabaseError as error:
+        raise NotAnArchive(
+            f"expected an archive of recevolve, but {path} is damaged or something else and cannot be read: "
+            f"{error}. `sqlite3 {path.name} .recover` may save parts of it."
+        ) from error
 
 
 def _probed(uri: str) -> sqlite3.Connection:
-    """A connection that has read something. OperationalError where it cannot."""
+    """A connection that has read something. sqlite3.DatabaseError where it cannot."""
     connection = _connect(uri)
     try:
         connection.execute("SELECT 1 FROM sqlite_master").fetchone()
-    except sqlite3.OperationalError:
+    except sqlite3.DatabaseError:
         connection.close()
         raise
     return connection

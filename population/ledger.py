@@ -32,15 +32,15 @@ def canonical(value: JSON) -> str:
 
 
 def apart(value: Mapping[str, Any]) -> tuple[str, str]:
-    """The canonical texts of `value` without its "timings", and of those timings (null where it has none)."""
+    """The canonical texts of `value` without its "timings", and of those timings ("" where it has none)."""
     rest = {name: part for name, part in value.items() if name != "timings"}
-    return canonical(rest), canonical(value.get("timings"))
+    return canonical(rest), canonical(value["timings"]) if "timings" in value else ""
 
 
 def together(value: str, timings: str) -> Answer:
     """What `apart` took apart."""
     answer: Answer = json.loads(value)
-    return answer if timings == "null" else answer | {"timings": json.loads(timings)}
+    return answer | {"timings": json.loads(timings)} if timings else answer
 
 
 @dataclass

@@ -92,16 +92,11 @@ def stamp(clock: Clock) -> str:
 def recognise(connection: sqlite3.Connection, path: Path) -> int:
     """The schema version of an archive of ours, 0 for a database with nothing in it.
 
-    NotAnArchive for any other database or a damaged file; NewerSchema for an archive from a later version.
+    NotAnArchive for any other database; NewerSchema for an archive from a later version.
     """
-    try:
-        (mark,) = connection.execute("PRAGMA application_id").fetchone()
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.DatabaseError as error:
-        raise NotAnArchive(
-            f"expected an archive of recevolve, but {path} cannot be read: {error}."
-        ) from error
+    (mark,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if mark != APPLICATION_ID and (mark or version or tables):
         raise NotAnArchive(
             f"expected an archive of recevolve, but {path} is an SQLite database of something else "

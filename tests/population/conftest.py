@@ -1,0 +1,64 @@
+"""Archives in a temporary folder, and births that differ only where a test says so."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recevolve.population.archive import Archive
+from recevolve.population.birth import Birth
+from recevolve.population.island import Member
+from recevolve.population.program import Program
+from recevolve.population.verdict import Metric, Status, Verdict
+
+Born = Callable[..., Birth]
+
+
+def make_birth(
+    island: int,
+    generation: int,
+    slot: int,
+    source: str,
+    score: float | None = 0.0,
+    *,
+    parents: tuple[str, ...] = (),
+    status: Status = Status.CRASHED,
+    **more: Any,
+) -> Birth:
+    """A scored birth, or one of `status` where `score` is None."""
+    verdict = Verdict(status, reason="it failed")
+    if score is not None:
+        verdict = Verdict(Status.SCORED, Metric(score, 0.5, 3), metrics={"loss": Metric(-score)})
+    program = Program("function", source, parents, "syntax" if parents else "seed", f"wrote {source}")
+    syntax_hash = more.pop("syntax_hash", f"syntax of {source}")
+    return Birth(island, generation, slot, program, syntax_hash, verdict, "proxy 2", **more)
+
+
+def make_member(birth: Birth) -> Member:
+    """The member that a scored birth becomes."""
+    score = birth.verdict.score
+    assert score is not None
+    behaviour = birth.behaviour or birth.program.id
+    return Member(birth.program.id, birth.program.source, score.value, behaviour, birth.cell, birth.size)
+
+
+@pytest.fixture
+def born() -> Born:
+    return make_birth
+
+
+@pytest.fixture
+def member() -> Callable[[Birth], Member]:
+    return make_member
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "archive.db"
+
+
+@pytest.fixture
+def archive(path: Path) -> Iterator[Archive]:
+    with Archive.create_or_open(path, clock=lambda: 1_700_000_000.5) as opened:
+        yield opened
