@@ -26,11 +26,13 @@ _PLAIN = (
 )  # fmt: skip
 _LITERAL = (ast.Constant, ast.UnaryOp, ast.USub, ast.UAdd, ast.Tuple, ast.List, ast.Dict, ast.Load)
 _SEES_NAMES = frozenset({"locals", "globals", "vars", "dir", "eval", "exec"})
-_MAKES_SEQUENCES = frozenset(
-    """tuple list sorted range zip map filter enumerate reversed str repr shape size split chunk unbind tolist
-    stride items keys values sort topk mode meshgrid std_mean var_mean aminmax broadcast_tensors""".split()
-)
+_MAKES_SEQUENCES = {
+    "tuple", "list", "sorted", "range", "zip", "map", "filter", "enumerate", "reversed", "str", "repr",
+    "shape", "size", "split", "chunk", "unbind", "tolist", "stride", "items", "keys", "values", "sort",
+    "topk", "mode", "meshgrid", "std_mean", "var_mean", "aminmax", "broadcast_tensors",
+}  # fmt: skip
 _COMMUTE = frozenset({"add", "mul", "multiply", "logical_and", "logical_or"})
+_BLOCKS = frozenset({"body", "orelse", "finalbody"})
 _SILENT = frozenset({"ctx", "kind", "type_comment", "type_params", "returns"})
 
 
@@ -45,7 +47,7 @@ def canonical(source: str) -> str:
     module = _plain_module(tree)
     if module is not None:
         tree.body = _settled(module)
-    return ast.unparse(ast.fix_missing_locations(tree)) + "\n"
+    return ast.unparse(tree) + "\n"
 
 
 def syntax_hash(source: str) -> str:
@@ -60,16 +62,15 @@ def _digits(text: str, count: int) -> str:
 def _strip(tree: ast.Module) -> None:
     """Remove what is never evaluated."""
     for node in ast.walk(tree):
-        match node:
-            case ast.FunctionDef() | ast.AsyncFunctionDef():
+        if isinstance(node, ast.Constant):
+            node.kind = None
+        elif isinstance(node, ast.arg):
+            node.annotation = None
+        elif not isinstance(node, ast.expr):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 node.returns = None
-            case ast.arg():
-                node.annotation = None
-            case ast.Constant():
-                node.kind = None
-        for name in ("body", "orelse", "finalbody"):
-            block = getattr(node, name, None)
-            if isinstance(block, list):
+            for name in _BLOCKS.intersection(node._fields):
+                block: list[ast.stmt] = getattr(node, name)
                 kept = [_bare(item) for item in block if not _is_idle(item)]
                 needed = name == "body" and not isinstance(node, ast.Module)
                 setattr(node, name, kept or ([ast.Pass()] if needed else []))
@@ -85,6 +86,31 @@ def _bare(node: ast.stmt) -> ast.stmt:
     return node
 
 
+class _Function:
+    """A function whose every node is known, with its names."""
+
+    def __init__(self, node: ast.FunctionDef) -> None:
+        self.node = node
+        self.parts = [part for child in ast.iter_child_nodes(node) for part in ast.walk(child)]
+        self.names = {part.id for part in self.parts if isinstance(part, ast.Name)}
+        arguments = node.args
+        plain = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+        self.parameters = {a.arg for a in (*plain, arguments.vararg, arguments.kwarg) if a is not None}
+
+    def is_plain(self) -> bool:
+        """Whether its locals can be told from other names, and renamed unseen."""
+        return (
+            not self.node.decorator_list
+            and not getattr(self.node, "type_params", None)
+            and all(isinstance(part, _PLAIN) for part in self.parts)
+            and not any(name in _SEES_NAMES or name.startswith("__") for name in self.names)
+        )
+
+    def locals(self) -> list[str]:
+        """The names that the body binds, in the order of the text."""
+        return [name for name in dict.fromkeys(_bindings(self.node.body)) if name not in self.parameters]
+
+
 @dataclass(frozen=True)
 class _Module:
     """A module of imports, literal constants and plain functions, where a name means one thing everywhere."""
@@ -92,7 +118,7 @@ class _Module:
     imports: Mapping[str, str]
     """Names as imports bind them, and the dotted modules that they mean."""
     constants: Mapping[str, ast.Assign]
-    functions: Mapping[str, ast.FunctionDef]
+    functions: Mapping[str, "_Function"]
     """A function comes after those that it calls."""
     helpers: frozenset[str]
     """Functions that others call."""
@@ -102,7 +128,7 @@ def _plain_module(tree: ast.Module) -> _Module | None:
     """The parts of a module, or None where it is not so plain that its names can be changed."""
     imports: dict[str, str] = {}
     constants: dict[str, ast.Assign] = {}
-    functions: dict[str, ast.FunctionDef] = {}
+    functions: dict[str, _Function] = {}
     bound: list[str] = []
     for node in tree.body:
         match node:
@@ -114,45 +140,22 @@ def _plain_module(tree: ast.Module) -> _Module | None:
             ):
                 constants[name] = node
                 bound.append(name)
-            case ast.FunctionDef() if _is_plain(node):
-                functions[node.name] = node
+            case ast.FunctionDef() if (function := _Function(node)).is_plain():
+                functions[node.name] = function
                 bound.append(node.name)
             case _:
                 return None
     roots = {dotted.partition(".")[0] for dotted in imports.values()}
-    inner = {
-        name
-        for function in functions.values()
-        for name in (*_parameters(function), *_bindings(function.body))
-    }
+    inner = {name for function in functions.values() for name in (*function.parameters, *function.locals())}
     if len({*bound, *roots}) != len(bound) + len(roots) or inner & {*bound, *roots}:
         return None
-    calls = {name: functions.keys() & _names(function) for name, function in functions.items()}
+    calls = {name: functions.keys() & function.names for name, function in functions.items()}
     try:
         order = list(TopologicalSorter(calls).static_order())
     except CycleError:
         return None
     helpers = frozenset(name for called in calls.values() for name in called)
     return _Module(imports, constants, {name: functions[name] for name in order}, helpers)
-
-
-def _is_plain(function: ast.FunctionDef) -> bool:
-    if function.decorator_list or getattr(function, "type_params", None):
-        return False
-    parts = (part for child in ast.iter_child_nodes(function) for part in ast.walk(child))
-    return all(isinstance(part, _PLAIN) for part in parts) and not any(
-        name in _SEES_NAMES or name.startswith("__") for name in _names(function)
-    )
-
-
-def _names(function: ast.FunctionDef) -> set[str]:
-    return {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
-
-
-def _parameters(function: ast.FunctionDef) -> list[str]:
-    arguments = function.args
-    plain = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
-    return [a.arg for a in (*plain, arguments.vararg, arguments.kwarg) if a is not None]
 
 
 def _bindings(body: list[ast.stmt]) -> Iterator[str]:
@@ -176,7 +179,7 @@ def _bindings(body: list[ast.stmt]) -> Iterator[str]:
 
 def _settled(module: _Module) -> list[ast.stmt]:
     """The statements of a plain module in canonical order; its functions are rewritten in place."""
-    used = {name for function in module.functions.values() for name in _names(function)}
+    used = {name for function in module.functions.values() for name in function.names}
     wanted = sorted({dotted for name, dotted in module.imports.items() if name.partition(".")[0] in used})
     aliases = {name: dotted for name, dotted in module.imports.items() if name in used and name != dotted}
     order = _Order(module, frozenset(dotted.partition(".")[0] for dotted in wanted))
@@ -184,15 +187,16 @@ def _settled(module: _Module) -> list[ast.stmt]:
     entries: dict[str, ast.stmt] = {}
     helpers: dict[str, ast.stmt] = {}
     for name, function in module.functions.items():
-        if aliases:
-            _SpellOut(aliases).visit(function)
+        if not aliases.keys().isdisjoint(function.names):
+            function = _Function(_SpellOut(aliases).visit(function.node))
         _rename(function, renamed)
-        key = order.settle(function.args) + order.settle(function.body)
+        node = function.node
+        key = order.settle(node.args) + order.settle(node.body)
         if name in module.helpers:
-            function.name = renamed[name] = f"f{_digits(key, 10)}"
-            helpers[function.name] = function
+            node.name = renamed[name] = f"f{_digits(key, 10)}"
+            helpers[node.name] = node
         else:
-            entries[name] = function
+            entries[name] = node
     for constant in module.constants.values():
         order.settle(constant)
     groups: tuple[Mapping[str, ast.stmt], ...] = (module.constants, helpers, entries)
@@ -213,18 +217,17 @@ class _SpellOut(ast.NodeTransformer):
         return ast.parse(dotted, mode="eval").body if dotted else node
 
 
-def _rename(function: ast.FunctionDef, helpers: Mapping[str, str]) -> None:
+def _rename(function: _Function, helpers: Mapping[str, str]) -> None:
     """Give locals and called helpers their canonical names."""
-    parameters = set(_parameters(function))
-    bound = [name for name in dict.fromkeys(_bindings(function.body)) if name not in parameters]
-    taken = (_names(function) - set(bound)) | parameters
+    bound = function.locals()
+    taken = (function.names - set(bound)) | function.parameters
     fresh = (
         name for name in (f"v{number}" for number in range(len(bound) + len(taken))) if name not in taken
     )
     names = {**helpers, **dict(zip(bound, fresh, strict=False))}
-    for node in ast.walk(function):
-        if isinstance(node, ast.Name):
-            node.id = names.get(node.id, node.id)
+    for part in function.parts:
+        if isinstance(part, ast.Name):
+            part.id = names.get(part.id, part.id)
 
 
 class _Order:
@@ -300,13 +303,15 @@ class _Order:
         return f"Dict({' '.join([f'{keys[i]}:{values[i]}' for i in order or range(len(keys))])})"
 
 
-def _may_join(function: ast.FunctionDef, module: _Module) -> bool:
+def _may_join(function: _Function, module: _Module) -> bool:
     """Whether a sequence may reach a `+` that would join it: one stands where it is not used up."""
     used_up: set[int] = set()
     sequences: set[int] = set()
-    for node in ast.walk(function):
+    for node in function.parts:
         match node:
-            case ast.Return(value=ast.expr() as value) if function.name not in module.helpers:
+            case ast.Name():
+                pass
+            case ast.Return(value=ast.expr() as value) if function.node.name not in module.helpers:
                 used_up.add(id(value))
             case ast.Assign(targets=[ast.Tuple() | ast.List() as target]):
                 used_up.update((id(node.value), id(target)))

@@ -181,7 +181,7 @@ def _check_constant(node: ast.Assign | ast.AnnAssign, known: set[str], report: R
     if node.value is None or not _is_literal(node.value):
         report(
             node,
-            f"`{target.id}` must be a literal: a number, a text, a tuple of numbers, or a dict {{text: number}}",
+            f"`{target.id}` must be a literal: a number, a text, a tuple of numbers, a dict {{text: number}}",
         )
     yield target.id
 
