@@ -1,0 +1,18 @@
+"""Honest for ten steps, longer than properties look, then NaN: a loss that compares with nothing.
+
+Caught by: proxy
+"""
+
+import torch
+
+HYPERPARAMETERS = {"lr": 0.3}
+
+
+def init(param):
+    return {"age": torch.zeros_like(param)}
+
+
+def update(grad, state, param, step, hp):
+    age = state["age"] + 1.0
+    poison = torch.where(age > 10.0, float("nan"), 0.0)
+    return param - hp["lr"] * grad + poison, {"age": age}

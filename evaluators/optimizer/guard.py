@@ -1,0 +1,58 @@
+"""Guardrails: what a step costs in time and in state, as ratios to Adam over the ranker's own tensors."""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+from ...population.verdict import Metric, Status, Verdict
+from ..sandbox import Limits, Sandbox
+from .stepper import Stepper
+
+REFERENCE = Path(__file__).with_name("seeds") / "adam.py"
+WARM_UP = 5
+"""Steps of each before the clock counts."""
+
+
+def guard(
+    source: str,
+    shapes: Sequence[tuple[int, ...]],
+    steps: int,
+    limits: Limits,
+    sandbox: Sandbox,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Verdict:
+    """SCORED with `state_memory_ratio` and `step_time_ratio` to Adam, lower is better.
+
+    Both are stepped in turn, so that a busy machine slows both; the time ratio is that of the medians and
+    holds waking the child. Raises Failed.
+    """
+    rng = np.random.Generator(np.random.Philox(0))
+    reference = REFERENCE.read_text(encoding="utf-8")
+    seconds: tuple[list[float], list[float]] = ([], [])
+    with (
+        Stepper(sandbox, source, 1.0, shapes, limits) as candidate,
+        Stepper(sandbox, reference, 1.0, shapes, limits) as adam,
+    ):
+        size = candidate.layout.size
+        params = rng.normal(0, 0.1, size).astype(np.float32)
+        for stepper in (candidate, adam):
+            stepper.begin(params)
+            stepper.params = params
+        for number in range(1, WARM_UP + steps + 1):
+            grads = rng.normal(0, 0.01, size).astype(np.float32)
+            for stepper, readings in zip((candidate, adam), seconds, strict=True):
+                stepper.grads = grads
+                begin = clock()
+                stepper.advance(number)
+                readings.append(clock() - begin)
+        memory = len(candidate.state) / len(adam.state)
+    mine, adams = (median(readings[WARM_UP:]) for readings in seconds)
+    return Verdict(
+        Status.SCORED,
+        Metric(0.0),
+        metrics={"step_time_ratio": Metric(mine / adams, None, steps), "state_memory_ratio": Metric(memory)},
+        timings={"step_seconds": mine, "adam_step_seconds": adams},
+    )

@@ -1,0 +1,289 @@
+"""What every optimizer must do, as properties that run beside the candidate, and the probe that tells two apart.
+
+torch and hypothesis are imported where they are used: the search itself reads this module and needs neither.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from keyword import iskeyword
+from typing import TYPE_CHECKING, Any
+
+from ..properties import Property
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+    from torch import Tensor
+
+Namespace = Mapping[str, Any]
+
+SHAPES = ((), (1,), (5,), (2, 3), (7, 4), (40, 8), (3, 1))
+"""Scalar, vectors, matrices, an embedding table, a column."""
+TABLE = (1_000, 8)
+"""One table of the size that training has: what only happens on large tensors happens here too."""
+MOST_STATE = 4
+"""State elements allowed per weight, and as many again as a tensor has rows."""
+EXTREMES = (0.0, 1e-30, 1e-8, 1e3, 1e6)
+"""Gradient magnitudes that an honest update survives, exact zeros among them."""
+RESERVED = frozenset({"params", "maximize", "foreach", "self", "closure", "step"})
+"""Names that the exported optimizer's own arguments have."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """A parameter and gradients for its first steps."""
+
+    param: Tensor
+    grads: tuple[Tensor, ...]
+
+
+def _make(shape: tuple[int, ...], seed: int, scales: Sequence[float]) -> Example:
+    """A standard normal parameter and one gradient per scale; values are a function of the arguments."""
+    import torch
+
+    rng = torch.Generator().manual_seed(seed)
+    param = torch.randn(shape, generator=rng)
+    return Example(param, tuple(scale * torch.randn(shape, generator=rng) for scale in scales))
+
+
+def _examples(
+    shapes: Sequence[tuple[int, ...]] = SHAPES, scales: Sequence[float] = (0.01, 1.0), steps: int = 3
+) -> Callable[[], SearchStrategy[Example]]:
+    def strategy() -> SearchStrategy[Example]:
+        from hypothesis import strategies as st
+
+        return st.builds(
+            _make,
+            st.sampled_from(shapes),
+            st.integers(0, 1_000),
+            st.lists(st.sampled_from(scales), min_size=1, max_size=steps),
+        )
+
+    return strategy
+
+
+def _nothing() -> SearchStrategy[None]:
+    from hypothesis import strategies as st
+
+    return st.none()
+
+
+def _hp(namespace: Namespace, factor: float = 1.0) -> dict[str, float]:
+    hp = dict(namespace["HYPERPARAMETERS"])
+    return {**hp, "lr": hp["lr"] * factor}
+
+
+def _run(namespace: Namespace, example: Example) -> list[tuple[Tensor, dict[str, Tensor]]]:
+    """(param, state) after 0, 1, … steps."""
+    trail = [(example.param, namespace["init"](example.param))]
+    for step, grad in enumerate(example.grads, start=1):
+        param, state = trail[-1]
+        trail.append(namespace["update"](grad, state, param, step, _hp(namespace)))
+    return trail
+
+
+def _bits(tensor: Tensor) -> bytes:
+    return tensor.detach().contiguous().numpy().tobytes()
+
+
+def _all_bits(param: Tensor, state: Mapping[str, Tensor]) -> tuple[Any, ...]:
+    return (_bits(param), *((name, _bits(state[name])) for name in sorted(state)))
+
+
+def hyperparameters(namespace: Namespace, example: None) -> str | None:
+    """Every hyperparameter has a usable name and a finite value; `lr` is there and positive."""
+    hp = namespace["HYPERPARAMETERS"]
+    if not isinstance(hp, dict):
+        return f"HYPERPARAMETERS must be a dict of names to numbers, got {type(hp).__name__}"
+    for name, value in hp.items():
+        if not isinstance(name, str) or not name.isidentifier() or iskeyword(name) or name in RESERVED:
+            return f"hyperparameter name {name!r} must be a plain identifier other than {', '.join(sorted(RESERVED))}"
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+            return f"hyperparameter {name!r} must be a finite number, got {value!r}"
+    if not hp.get("lr", 0.0) > 0.0:
+        return f"HYPERPARAMETERS must hold 'lr' above zero, got {hp.get('lr')!r}"
+    return None
+
+
+def keeps_form(namespace: Namespace, example: Example) -> str | None:
+    """New parameter and state have the shapes, the dtype and the names that they had."""
+    import torch
+
+    trail = _run_checked(namespace, example)
+    if isinstance(trail, str):
+        return trail
+    first = trail[0][1]
+    for step, (param, state) in enumerate(trail):
+        if (
+            not isinstance(param, torch.Tensor)
+            or param.shape != example.param.shape
+            or param.dtype != torch.float32
+        ):
+            return f"step {step} must return a float32 parameter of shape {_shape(example.param)}, got {_form(param)}"
+        if sorted(state) != sorted(first):
+            return f"state must keep its names {sorted(first)}, step {step} returned {sorted(state)}"
+        for name, value in state.items():
+            if not isinstance(value, torch.Tensor) or value.dtype != torch.float32:
+                return f"state {name!r} must be a float32 tensor, step {step} gave {_form(value)}"
+            if value.shape != first[name].shape:
+                return f"state {name!r} must keep its shape {_shape(first[name])}, step {step} gave {_form(value)}"
+    return None
+
+
+def _run_checked(namespace: Namespace, example: Example) -> list[tuple[Any, dict[str, Any]]] | str:
+    """The trail as `_run` gives it, or what is wrong with the form of an answer."""
+    state = namespace["init"](example.param)
+    if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
+        return f"init must return a dict of names to tensors, got {_form(state)}"
+    trail: list[tuple[Any, dict[str, Any]]] = [(example.param, state)]
+    for step, grad in enumerate(example.grads, start=1):
+        answer = namespace["update"](grad, state, trail[-1][0], step, _hp(namespace))
+        if not isinstance(answer, tuple) or len(answer) != 2 or not isinstance(answer[1], dict):
+            return f"update must return (new_param, new_state), got {_form(answer)}"
+        trail.append(answer)
+        state = answer[1]
+    return trail
+
+
+def _form(value: Any) -> str:
+    dtype = getattr(value, "dtype", None)
+    return (
+        type(value).__name__
+        if dtype is None
+        else f"{str(dtype).removeprefix('torch.')} of shape {_shape(value)}"
+    )
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    return tuple(value.shape)
+
+
+def stays_finite(namespace: Namespace, example: Example) -> str | None:
+    """Zero, tiny and huge gradients leave parameter and state finite."""
+    for step, (param, state) in enumerate(_run(namespace, example)):
+        for name, value in (("the parameter", param), *((f"state {n!r}", v) for n, v in state.items())):
+            if not value.isfinite().all():
+                return f"after step {step} {name} holds a number that is not finite; guard divisions, roots, powers"
+    return None
+
+
+def leaves_inputs(namespace: Namespace, example: Example) -> str | None:
+    """Neither init nor update changes what it is given."""
+    param, state, hp = example.param, namespace["init"](example.param), _hp(namespace)
+    for step, grad in enumerate(example.grads, start=1):
+        given = {"param": param, "grad": grad, **{f"state[{name!r}]": value for name, value in state.items()}}
+        before, names, numbers = {name: _bits(value) for name, value in given.items()}, list(state), dict(hp)
+        new_param, new_state = namespace["update"](grad, state, param, step, hp)
+        changed = [name for name, value in given.items() if _bits(value) != before[name]]
+        if changed or list(state) != names or hp != numbers:
+            what = ", ".join(changed) or ("state" if list(state) != names else "hp")
+            return f"update changed its input {what} in place at step {step}; compute new tensors and return them"
+        param, state = new_param, new_state
+    return None
+
+
+def leaves_init_input(namespace: Namespace, example: Example) -> str | None:
+    """init does not change the parameter."""
+    before = _bits(example.param)
+    namespace["init"](example.param)
+    return (
+        None if _bits(example.param) == before else "init changed its parameter in place; return new tensors"
+    )
+
+
+def remembers_nothing(namespace: Namespace, example: Example) -> str | None:
+    """The same step gives the same bits, whatever was called in between and in whatever order."""
+    trail = _run(namespace, example)
+    expected = [_all_bits(*point) for point in trail]
+    other = Example(example.param * -0.5 + 1.0, tuple(grad * 3.0 - 0.1 for grad in example.grads))
+    _run(namespace, other)
+    if _all_bits(example.param, namespace["init"](example.param)) != expected[0]:
+        return "init gave another state for the same parameter when called again"
+    for step in reversed(range(1, len(trail))):
+        param, state = trail[step - 1]
+        again = namespace["update"](example.grads[step - 1], state, param, step, _hp(namespace))
+        if _all_bits(*again) != expected[step]:
+            return (
+                f"step {step} gave another result when the same inputs were shown again in another order; "
+                "keep everything in state, and use no clock and no random numbers"
+            )
+    return None
+
+
+def bounds_state(namespace: Namespace, example: Example) -> str | None:
+    """State takes at most MOST_STATE numbers per weight, at the first step and at a late one."""
+    param, state = example.param, namespace["init"](example.param)
+    most = MOST_STATE * param.numel() + 16
+    for step in (1, 2, 1_000, 1_000_000):
+        if (size := sum(value.numel() for value in state.values())) > most:
+            return (
+                f"state holds {size} numbers for {param.numel()} weights before step {step}; at most {most}"
+            )
+        param, state = namespace["update"](example.grads[0], state, param, step, _hp(namespace))
+        if not param.isfinite().all():
+            return f"the parameter is not finite after step number {step}; late steps must be safe too"
+    return None
+
+
+RATES = (1.0, 0.3, 3.0, 0.1, 10.0, 0.03, 30.0, 0.01)
+QUADRATIC_STEPS = 40
+
+
+def descends(namespace: Namespace, example: Example) -> str | None:
+    """A convex quadratic falls to half at one of several rates, in QUADRATIC_STEPS steps."""
+    import torch
+
+    start = example.param
+    curvature = torch.linspace(0.3, 3.0, start.numel()).reshape(start.shape)
+    first = float((curvature * start * start).sum())
+    best = first
+    for factor in RATES:
+        param, state, hp = start, namespace["init"](start), _hp(namespace, factor)
+        for step in range(1, QUADRATIC_STEPS + 1):
+            param, state = namespace["update"](curvature * param, state, param, step, hp)
+        loss = float((curvature * param * param).sum())
+        best = min(best, loss) if math.isfinite(loss) else best
+        if best <= first / 2:
+            return None
+    return (
+        f"a convex quadratic fell only from {first:.3g} to {best:.3g} in {QUADRATIC_STEPS} steps at the best of "
+        f"{len(RATES)} learning rates; the update must go against the gradient"
+    )
+
+
+PROPERTIES: tuple[Property, ...] = (
+    Property(
+        "hyperparameters are finite numbers and lr is above zero", _nothing, hyperparameters, examples=1
+    ),
+    Property("parameter and state keep their form", _examples(), keeps_form, examples=12),
+    Property("init leaves its input alone", _examples(steps=1), leaves_init_input, examples=3),
+    Property("update leaves its inputs alone", _examples(), leaves_inputs, examples=8),
+    Property(
+        "stays finite on zero, tiny and huge gradients", _examples(scales=EXTREMES), stays_finite, examples=16
+    ),
+    Property("keeps nothing between calls", _examples((*SHAPES, TABLE)), remembers_nothing, examples=10),
+    Property("state is bounded and late steps are safe", _examples(steps=1), bounds_state, examples=6),
+    Property("descends a convex quadratic", _examples(((5,), (4, 3), ()), steps=1), descends, examples=3),
+)
+
+
+def probe(namespace: Namespace) -> dict[str, Any]:
+    """Parameters after fixed steps on fixed tensors: what tells two programs apart.
+
+    Three steps on each of a scalar, a vector, a matrix and an embedding table whose odd rows see no gradient,
+    the third step numbered 100 so that schedules show. Two programs with equal outputs are presumed equal;
+    what they do elsewhere is found out when one is promoted.
+    """
+    outputs = {}
+    for index, shape in enumerate(((), (6,), (4, 3), (10, 8))):
+        example = _make(shape, index, (0.5, 0.05, 1.0))
+        param, state = example.param, namespace["init"](example.param)
+        for step, grad in zip((1, 2, 100), example.grads, strict=True):
+            if index == 3:
+                grad = grad.clone()
+                grad[1::2] = 0.0
+            param, state = namespace["update"](grad, state, param, step, _hp(namespace))
+            outputs[f"param_{index}_{step}"] = param.detach().contiguous().numpy()
+    return outputs
