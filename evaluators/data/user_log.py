@@ -60,7 +60,7 @@ def load(path: Path, schema: object) -> Log:
 
 
 def _read(path: Path, plan: Schema) -> "pl.DataFrame":
-    """The columns of the schema; those of a text file all as text, an empty cell as null."""
+    """The columns of the schema; those of a text file all as text; an empty text is null."""
     import polars as pl
 
     if path.suffix.lower() not in READERS:
@@ -75,7 +75,7 @@ def _read(path: Path, plan: Schema) -> "pl.DataFrame":
     except pl.exceptions.NoDataError:
         raise DataError(f"{path} is empty: a log needs a header and rows") from None
     except (pl.exceptions.PolarsError, OSError) as why:
-        raise DataError(f"{path} cannot be read: {why}") from why
+        raise DataError(f"{path} cannot be read: {str(why).splitlines()[0]}") from why
     for column, role in plan.columns().items():
         if column not in table.columns:
             near = get_close_matches(column, table.columns, n=1)
@@ -84,7 +84,7 @@ def _read(path: Path, plan: Schema) -> "pl.DataFrame":
                 f"{path} has no column {column!r}, which data.schema names as {role}{hint}; "
                 f"its columns are {', '.join(table.columns)}"
             )
-    return table.select(list(plan.columns()))
+    return table.select(list(plan.columns())).with_columns(pl.col(pl.String).replace("", None))
 
 
 def _no_nulls(path: Path, role: str, column: "pl.Series") -> None:
@@ -144,11 +144,11 @@ def _times(path: Path, table: "pl.DataFrame", name: str | None) -> tuple[Ids, Id
         rows = np.arange(table.height, dtype=np.int64)
         return rows, rows
     column = table[name]
-    whole = column.cast(pl.Int64, strict=False) if not column.dtype.is_temporal() else column
-    if column.dtype.is_temporal():
+    whole = column.cast(pl.Int64, strict=False) if column.dtype == pl.String else column
+    if isinstance(column.dtype, pl.Date | pl.Datetime):
         exact, unit = column.cast(pl.Datetime("us")).cast(pl.Int64).to_numpy(), 1_000_000
-    elif column.dtype.is_integer() or (column.dtype == pl.String and not whole.null_count()):
-        exact, unit = whole.to_numpy(), 1
+    elif whole.dtype.is_integer() and not whole.null_count():
+        exact, unit = whole.to_numpy().astype(np.int64), 1
     elif column.dtype == pl.String and column.head(1).cast(pl.Float64, strict=False).null_count():
         exact, unit = _moments(path, column), 1_000_000
     else:
@@ -178,6 +178,10 @@ def _features(path: Path, table: "pl.DataFrame", plan: Schema) -> tuple[tuple[Fi
 
     fields, ids = [], []
     for name in [plan.user, *([plan.item] if plan.item else []), *plan.categorical]:
+        if table[name].dtype.is_nested():
+            raise DataError(
+                f"{path}: column {name!r} holds {table[name].dtype}; name it in data.schema.sequence"
+            )
         codes, size = coded(table[name], plan.max_ids)
         fields.append(Field(name, size))
         ids.append(codes)

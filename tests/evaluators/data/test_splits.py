@@ -1,0 +1,139 @@
+"""Splits: nothing learnt from is held out, no user is held out twice, and time runs one way."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from recevolve.evaluators.data import DataError, Field, Log, Split, split
+from recevolve.evaluators.data.synthetic import load
+
+BY = pytest.mark.parametrize("by", ["user", "time"])
+
+
+def made(
+    users: list[int] | np.ndarray, times: np.ndarray | None = None, labels: np.ndarray | None = None
+) -> Log:
+    rows = len(users)
+    return Log(
+        name="made",
+        labels=(np.arange(rows) % 2 if labels is None else labels).astype(np.uint8),
+        users=np.asarray(users, dtype=np.int64),
+        times=np.arange(rows) if times is None else times.astype(np.int64),
+        features=np.zeros((rows, 1), dtype=np.int32),
+        fields=(Field("only", 1),),
+        licence="",
+    )
+
+
+@pytest.fixture(scope="module")
+def log() -> Log:
+    return load(20_000, 5)
+
+
+@BY
+def test_held_out_users_are_disjoint_between_folds_and_between_splits(log: Log, by: str) -> None:
+    splits = split(log, by=by, folds=6)
+    folds = [set(log.users[rows].tolist()) for part in splits.values() for rows in part.folds]
+    assert len(folds) == 18
+    assert all(not (one & other) for one, other in combinations(folds, 2))
+
+
+@BY
+def test_no_row_is_both_learnt_from_and_held_out(log: Log, by: str) -> None:
+    for part in split(log, by=by).values():
+        assert not set(part.train.tolist()) & set(part.held_out.tolist())
+        assert len(set(part.held_out.tolist())) == sum(map(len, part.folds)) > 0
+
+
+def test_by_user_the_last_fifth_of_each_user_is_held_out_of_every_split(log: Log) -> None:
+    splits = split(log, by="user")
+    held_out = np.concatenate([part.held_out for part in splits.values()])
+    assert len(held_out) == pytest.approx(len(log) / 5, rel=0.02)
+    for part in splits.values():
+        assert np.array_equal(np.sort(np.concatenate([part.train, held_out])), np.arange(len(log)))
+    late = np.isin(np.arange(len(log)), held_out)
+    for user in np.unique(log.users)[:200]:
+        mine = late[log.users == user]
+        assert np.array_equal(mine, np.sort(mine)), "held-out rows come after the others"
+        assert len(mine) // 5 <= mine.sum() <= -(-len(mine) // 5)
+
+
+def test_by_time_every_training_row_is_earlier_than_every_held_out_one() -> None:
+    log = load(20_000, 5)
+    coarse = made(log.users, np.sort(log.times // 50_000), log.labels)
+    for each in (log, coarse):
+        sizes = []
+        for part in split(each, by="time").values():
+            assert each.times[part.train].max() < each.times[part.held_out].min()
+            assert np.array_equal(part.train, np.arange(len(part.train)))
+            sizes.append(len(part.train))
+        assert sizes == sorted(set(sizes)), "windows grow"
+
+
+def test_by_time_the_claim_is_later_than_anything_the_search_saw(log: Log) -> None:
+    splits = split(log, by="time")
+    assert log.times[splits["claim"].held_out].min() > log.times[splits["selection"].held_out].max()
+
+
+def test_shares_of_users_are_as_documented() -> None:
+    splits = split(made(np.arange(10_000).repeat(5)), folds=1)
+    users = {name: len(part.held_out) / 10_000 for name, part in splits.items()}
+    assert users == pytest.approx({"search": 0.4, "selection": 0.3, "claim": 0.3}, abs=0.02)
+
+
+def test_folds_are_about_equally_long(log: Log) -> None:
+    for part in split(log).values():
+        lengths = [len(rows) for rows in part.folds]
+        assert max(lengths) - min(lengths) <= 0.05 * np.mean(lengths)
+
+
+def test_users_with_one_row_are_cold_in_a_fifth_of_the_cases() -> None:
+    splits = split(made(np.arange(10_000)), folds=1)
+    assert sum(len(part.held_out) for part in splits.values()) == pytest.approx(2000, rel=0.1)
+
+
+@BY
+def test_equal_seeds_give_equal_splits_and_others_do_not(log: Log, by: str) -> None:
+    def rows(part: Split) -> list[list[int]]:
+        return [part.train.tolist(), *(fold.tolist() for fold in part.folds)]
+
+    first, again, other = (split(log, by=by, seed=seed)["claim"] for seed in (0, 0, 1))
+    assert rows(first) == rows(again)
+    assert set(log.users[first.held_out]) != set(log.users[other.held_out])
+
+
+def test_users_keep_their_split_when_the_log_grows() -> None:
+    users = np.arange(2000).repeat(5)
+    early, late = split(made(users), folds=2), split(made(np.arange(3000).repeat(5)), folds=2)
+    for name in early:
+        before = {int(user) for user in users[early[name].held_out]}
+        after = {int(user) for user in np.arange(3000).repeat(5)[late[name].held_out]}
+        assert {user for user in after if user < 2000} == before
+
+
+def test_ids_of_any_size_can_be_split() -> None:
+    rng = np.random.default_rng(0)
+    users = rng.integers(-(2**63), 2**63 - 1, 500).repeat(10)
+    held_out = {name: len(part.held_out) for name, part in split(made(users), folds=2).items()}
+    assert min(held_out.values()) > 200
+
+
+@BY
+def test_a_fold_without_both_labels_is_refused_with_what_to_change(by: str) -> None:
+    labels = np.zeros(4000)
+    labels[:40] = 1
+    with pytest.raises(
+        DataError, match=r"made: the search split needs both labels in its fold 1 of 10.*fewer folds"
+    ):
+        split(made(np.arange(400).repeat(10), labels=labels), by=by)
+
+
+def test_a_log_of_one_moment_cannot_be_split_by_time() -> None:
+    with pytest.raises(DataError, match="search split needs both labels in its training rows, got 0 rows"):
+        split(made(np.arange(400).repeat(10), times=np.zeros(4000)), by="time")
+
+
+def test_no_folds_are_refused(log: Log) -> None:
+    with pytest.raises(DataError, match="at least one fold, got folds = 0"):
+        split(log, folds=0)
