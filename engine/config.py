@@ -25,6 +25,26 @@ class Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
 
 
+class Data(BaseModel):
+    """The log. Keys that belong to one source (schema, rows, ...) are checked by its loader."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    source: str = Field(
+        "movielens-100k", min_length=1, description='"movielens-100k", "open-bandit", "synthetic", or a path'
+    )
+    split: Literal["user", "time"] = Field(
+        "user", description="held-out rows: each user's last, or the last of all"
+    )
+    fallback: str | None = Field(
+        None, description="a built-in source to use, and to say so, where the first is not to be had"
+    )
+
+    def table(self) -> dict[str, Any]:
+        """What the loader and the judge see."""
+        return self.model_dump(mode="json", exclude={"fallback"})
+
+
 class Population(Table):
     """The islands and what they keep."""
 
@@ -48,9 +68,7 @@ class Budget(Table):
 class Propose(Table):
     """Who proposes candidates."""
 
-    mixture: dict[Literal["syntax"], Share] = Field(
-        default_factory=lambda: {"syntax": 1.0}, description="share of each proposer"
-    )
+    mixture: Mapping[Literal["syntax"], Share] = Field({"syntax": 1.0}, description="share of each proposer")
 
 
 class Proxy(Table):
@@ -95,7 +113,7 @@ class Config(Table):
         (), description="seed programs, names or paths; the first is in production; none: all of the kind"
     )
     tasks: tuple[Path, ...] = Field((), description="folders of kinds of your own")
-    data: dict[str, Any] = Field(default_factory=dict, description="the log: source, schema")
+    data: Data = Data()
     population: Population = Population()
     budget: Budget = Budget()
     propose: Propose = Propose()
@@ -185,6 +203,14 @@ def read(path: Path, changes: Sequence[str] = ()) -> Config:
         raise ConfigError(f"{path}:\n{error}") from None
 
 
+def changed(config: Config, changes: Sequence[str]) -> Config:
+    """The config with `key.path=value` changes applied, or ConfigError."""
+    raw = config.model_dump(mode="json")
+    for change in changes:
+        _apply(raw, change)
+    return parse(raw)
+
+
 def _apply(raw: dict[str, Any], change: str) -> None:
     key, equals, text = change.partition("=")
     if not equals or not key.strip():
@@ -201,24 +227,28 @@ def _apply(raw: dict[str, Any], change: str) -> None:
         place[last] = text
 
 
-def commented(kind: str) -> str:
+def commented(kind: str, seeds: Sequence[str], guardrails: Mapping[str, float]) -> str:
     """A TOML config for `kind` in which every key stands with its default, description and choices."""
     lines = [f'kind = "{kind}"', f'run_dir = "runs/{kind}"']
-    lines += _comment_fields(Config, skip={"kind", "run_dir", "settings", "data", "guardrails"})
-    sources = 'source = "movielens-100k"  # or "open-bandit", "synthetic", or a path with [data.schema]'
-    lines += ["", "[data]", sources]
+    lines += _comment_fields(Config, skip={"kind", "run_dir", "settings", "guardrails"})
+    lines.append(f"# seeds of this kind: {', '.join(seeds)}")
     for name, field in Config.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Table):
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             lines += ["", f"[{name}]", *_comment_fields(field.annotation)]
+    lines += ["", "[guardrails]  # largest value allowed"]
+    lines += [f"{name} = {limit:g}" for name, limit in guardrails.items()]
     return "\n".join(lines) + "\n"
 
 
-def _comment_fields(model: type[Table], skip: Iterable[str] = ()) -> list[str]:
+def _comment_fields(model: type[BaseModel], skip: Iterable[str] = ()) -> list[str]:
     lines = []
     for name, field in model.model_fields.items():
-        if name in skip or (isinstance(field.annotation, type) and issubclass(field.annotation, Table)):
+        if name in skip or (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
             continue
         default = field.get_default(call_default_factory=True)
+        if default is None:
+            lines.append(f"# {name} =   # {field.description}")
+            continue
         choices = get_args(field.annotation) if isinstance(default, str) else ()
         note = f"{field.description}" + (f": {' | '.join(map(str, choices))}" if choices else "")
         lines.append(f"{name} = {_toml(default)}  # {note}")

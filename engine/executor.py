@@ -46,6 +46,8 @@ class Blueprint:
     settings: Mapping[str, Any]
     min_tier: int
     unsafe: bool
+    cpu_seconds: float
+    memory_mb: int
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,161 @@
+"""Births: candidates from proposal to the race's start, and the record of how each ended."""
+
+import ast
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from ..evaluators import static
+from ..population.birth import Birth
+from ..population.island import select
+from ..population.member import Member
+from ..population.program import Program
+from ..population.randomness import generator
+from ..population.verdict import Metric, Status, Verdict
+from .propose.proposer import NoProposal, Parent, Proposal
+
+if TYPE_CHECKING:
+    from .search import Search
+
+PARENTS = 2
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A program not yet judged. `canonical` is the text that evaluations run, `syntax` its hash."""
+
+    slot: int
+    program: Program
+    canonical: str
+    syntax: str
+    cell: tuple[str, ...]
+    size: int
+
+
+@dataclass(frozen=True)
+class Fate:
+    """How judging a candidate ended and at which stage; `finished` where it ran every rung of the race."""
+
+    candidate: Candidate
+    verdict: Verdict
+    stage: str
+    behaviour: str | None = None
+    duplicate_of: str | None = None
+    finished: bool = False
+
+
+@dataclass(frozen=True)
+class Twin:
+    """A candidate that behaves as another of its own generation, whose verdict it takes."""
+
+    candidate: Candidate
+    behaviour: str
+    slot: int
+
+    def fate(self, fates: Mapping[int, Fate]) -> Fate:
+        """The twin's fate as this candidate's."""
+        other = fates[self.slot]
+        return Fate(self.candidate, other.verdict, "duplicate", self.behaviour, other.candidate.program.id)
+
+
+@lru_cache(maxsize=4096)
+def canonical(source: str) -> tuple[str, str, int]:
+    """(canonical text, its hash, syntax nodes) of a source that passed the static check."""
+    text = static.canonical(source)
+    return text, static.syntax_hash(source), sum(1 for _ in ast.walk(ast.parse(text)))
+
+
+def candidate(search: "Search", slot: int, program: Program) -> Candidate:
+    """The candidate of a program that passed the static check."""
+    text, syntax, size = canonical(program.source)
+    return Candidate(slot, program, text, syntax, search.task.describe(text), size)
+
+
+def seeds_of(search: "Search", island: int) -> list[tuple[int, Program]]:
+    """The seeds that start an island: dealt out in turn, all of them where there are fewer than islands."""
+    seeds, islands = search.seeds, search.config.population.islands
+    dealt = seeds[island::islands] if len(seeds) >= islands else seeds
+    return list(enumerate(dealt))
+
+
+async def propose(
+    search: "Search", island: int, number: int, population: Sequence[Member]
+) -> list[tuple[int, Program]]:
+    """One program for each slot of the generation; which one depends on seed, place and population alone."""
+
+    async def one(slot: int) -> tuple[int, Program]:
+        rng = generator(search.config.seed, "propose", island, number, slot)
+        chosen = select(population, rng, PARENTS)
+        parents = [Parent(each.program_id, each.source, each.score) for each in chosen]
+        try:
+            proposal = await search.proposer.propose(parents, rng)
+        except NoProposal as none:
+            # the parent once more: a duplicate, which costs nothing and says why
+            proposal = Proposal(parents[0].source, (parents[0].program_id,), "nobody", str(none))
+        return slot, Program(
+            search.task.kind, proposal.source, tuple(proposal.parents), proposal.made_by, proposal.explanation
+        )
+
+    return list(await asyncio.gather(*(one(slot) for slot in range(search.config.population.births))))
+
+
+def check(
+    search: "Search",
+    programs: Iterable[tuple[int, Program]],
+    island: int,
+    number: int,
+    population: Sequence[Member],
+) -> tuple[list[Candidate], list[Fate]]:
+    """(candidates worth a sandbox, fates of the others): static rules, then duplicates by syntax.
+
+    Equal trees within one generation both go on: they share every ledger key, so the second costs nothing.
+    """
+    known = {canonical(one.source)[1]: one for one in population}
+    fresh: list[Candidate] = []
+    fates: list[Fate] = []
+    for slot, program in programs:
+        problems = static.check(program.source, search.task.rules)
+        if problems:
+            reason = "; ".join(f"line {problem.line}: {problem.message}" for problem in problems[:5])
+            blank = Candidate(slot, program, "", program.id, (), 0)
+            fates.append(Fate(blank, Verdict(Status.INVALID, reason=reason), "static"))
+            continue
+        born = candidate(search, slot, program)
+        if twin := known.get(born.syntax):
+            verdict = Verdict(Status.SCORED, Metric(twin.score))
+            fates.append(Fate(born, verdict, "duplicate", twin.behaviour, twin.program_id))
+        elif before := search.archive.twin_by_syntax(island, born.syntax, number):
+            fates.append(Fate(born, before.verdict, "duplicate", before.behaviour, before.program.id))
+        else:
+            fresh.append(born)
+    return fresh, fates
+
+
+def birth(island: int, number: int, fate: Fate) -> Birth:
+    """The record of one candidate's fate."""
+    born = fate.candidate
+    return Birth(
+        island,
+        number,
+        born.slot,
+        born.program,
+        born.syntax,
+        fate.verdict,
+        fate.stage,
+        fate.behaviour,
+        fate.duplicate_of,
+        born.cell,
+        born.size,
+    )
+
+
+def member(fate: Fate) -> Member:
+    """The place on an island of a candidate that finished the race."""
+    born = fate.candidate
+    assert fate.verdict.score is not None
+    assert fate.behaviour is not None
+    return Member(
+        born.program.id, born.program.source, fate.verdict.score.value, fate.behaviour, born.cell, born.size
+    )

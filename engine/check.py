@@ -1,0 +1,23 @@
+"""Check: a file judged as a candidate would be before any evaluation."""
+
+from pathlib import Path
+from typing import Any
+
+from ..evaluators import registry, static
+from ..evaluators.sandbox import Sandbox
+from ..population.verdict import Status, Verdict
+from .config import ConfigError
+
+
+def check(file: Path, kind: str, tasks: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """The verdict as JSON: INVALID with every static problem, else that of the properties in the sandbox."""
+    task = registry.find(kind, tasks)
+    try:
+        source = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: expected the source of a program: {error}") from None
+    if problems := static.check(source, task.rules):
+        reason = "\n".join(f"line {problem.line}: {problem.message}" for problem in problems)
+        return Verdict(Status.INVALID, reason=reason).to_json()
+    with Sandbox(task.preload) as sandbox:
+        return task.examine(static.canonical(source), sandbox).to_json()

@@ -1,0 +1,273 @@
+"""The command line. Each command prints for a person, or one JSON document with --json."""
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import Coroutine
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from rich.console import Console
+
+from .. import __version__
+from . import ending, report
+
+app = typer.Typer(
+    help="Evolve recommender programs: optimizers, rewards, interaction layers, kernels.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+data_app = typer.Typer(help="The logs that searches run on.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+RunDir = Annotated[Path, typer.Argument(metavar="RUN", help="The run's folder or its archive.db.")]
+ProgramId = Annotated[str, typer.Argument(metavar="PROGRAM", help="An id, its first digits, or `best`.")]
+T = TypeVar("T")
+
+
+def main() -> None:
+    """Runs the command; every expected failure ends in one message and its documented exit code."""
+    try:
+        app()
+    except ending.expected() as error:
+        code, text = ending.explain(error)
+        if text:
+            print(text, file=sys.stderr)
+        sys.exit(code)
+
+
+def show(value: Any, as_json: bool, text: Any) -> None:
+    """Prints the value as JSON or the text for a person."""
+    if as_json:
+        print(json.dumps(value, indent=2, default=str))
+    else:
+        Console(soft_wrap=True).print(text)
+
+
+@app.command("run")
+def run_command(
+    config: Annotated[
+        Path, typer.Argument(metavar="CONFIG", help="A TOML file; `recevolve init` writes one.")
+    ],
+    changes: Annotated[list[str] | None, typer.Option("--set", help="key=value, over the file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Start a search, or continue the one in its run_dir, and judge its winner."""
+    from .config import read
+
+    _work(read(config, changes or ()), as_json)
+
+
+@app.command()
+def resume(
+    run: RunDir,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="Raise a limit: budget.seconds=600.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Continue a run as it was begun; answers already paid for come from its record."""
+    from ..population.archive import Archive
+    from .config import changed
+    from .session import archive_of, recorded_config
+
+    with Archive.read(archive_of(run)) as archive:
+        config = recorded_config(archive)
+    _work(changed(config, changes or ()), as_json)
+
+
+def _work(config: Any, as_json: bool) -> None:
+    from .progress import Display, JsonLines, Progress
+    from .session import work
+
+    console = Console()
+    progress: Progress = Display(console) if console.is_terminal and not as_json else JsonLines()
+    try:
+        outcome = until_signalled(work(config, progress))
+    finally:
+        progress.close()
+    if as_json:
+        print(json.dumps({"event": "report", **outcome}, default=str))
+    else:
+        console.print(report.rendered(outcome))
+
+
+def until_signalled(work: Coroutine[Any, Any, T]) -> T:
+    """What `work` returns; Ctrl-C or SIGTERM cancels it and raises `ending.Stopped`."""
+
+    async def guarded() -> T:
+        task = asyncio.ensure_future(work)
+        received: list[signal.Signals] = []
+
+        def stop(number: signal.Signals) -> None:
+            received.append(number)
+            task.cancel()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop, number)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            raise ending.Stopped(received[0] if received else signal.SIGTERM) from None
+
+    return asyncio.run(guarded())
+
+
+@app.command()
+def status(run: RunDir, as_json: Json = False) -> None:
+    """How far a run is, what its candidates became, and what it has found."""
+    facts = report.status(run)
+    show(facts, as_json, report.status_text(facts))
+
+
+@app.command()
+def top(
+    run: RunDir,
+    count: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 10,
+    as_json: Json = False,
+) -> None:
+    """The best programs: by north star where measured, then by proxy."""
+    rows = report.top(run, count)
+    show(rows, as_json, report.top_table(rows))
+
+
+@app.command("show")
+def show_command(run: RunDir, program: ProgramId, as_json: Json = False) -> None:
+    """A program: source, how it was made, every judgement of it."""
+    facts = report.program(run, program)
+    show(facts, as_json, report.program_text(facts))
+
+
+@app.command()
+def diff(run: RunDir, a: ProgramId, b: ProgramId, as_json: Json = False) -> None:
+    """What changed from program A to program B."""
+    lines = report.diff(run, a, b)
+    show({"diff": lines}, as_json, report.diff_text(lines))
+
+
+@app.command()
+def lineage(run: RunDir, program: ProgramId, as_json: Json = False) -> None:
+    """A program's ancestors, each with what was changed."""
+    rows = report.lineage(run, program)
+    show(rows, as_json, report.lineage_table(rows))
+
+
+@app.command()
+def export(
+    run: RunDir,
+    program: ProgramId,
+    output: Annotated[Path, typer.Option("-o", "--output", help="A folder, new or empty.")],
+    as_json: Json = False,
+) -> None:
+    """Write a program as production code, with its tests and its provenance."""
+    from .export import export as write
+
+    facts = until_signalled(write(run, program, output))
+    show(
+        facts,
+        as_json,
+        f"{len(facts['files'])} files in {output}: {', '.join(facts['files'])}\n{facts['gain']}",
+    )
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A program's source.")],
+    kind: Annotated[str, typer.Option("--kind", help="The kind of program.")],
+    tasks: Annotated[list[Path] | None, typer.Option("--tasks", help="Folder of a kind of your own.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Judge a file by the kind's static rules and, in the sandbox, by its properties."""
+    from .check import check as judge
+
+    verdict = judge(file, kind, tuple(tasks or ()))
+    show(verdict, as_json, f"{verdict['status']}: {verdict['reason'] or 'every property holds'}")
+    if verdict["status"] != "scored":
+        raise typer.Exit(ending.DISAGREED)
+
+
+@app.command()
+def replay(run: RunDir, as_json: Json = False) -> None:
+    """Rebuild the search from its record alone, and compare."""
+    from ..population.archive import Archive
+    from .progress import Silent
+    from .replay import replay as rebuild
+    from .session import archive_of
+
+    with Archive.read(archive_of(run)) as archive:
+        differences = until_signalled(rebuild(archive, Silent()))
+    text = "\n".join(differences) or "The search rebuilt from the record equals the archive, row for row."
+    show({"equal": not differences, "differences": differences}, as_json, text)
+    if differences:
+        raise typer.Exit(ending.DISAGREED)
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """What this machine can isolate, tried for real, and what would make it better."""
+    from ..evaluators.sandbox import probe
+
+    found = probe()
+    show(asdict(found), as_json, str(found))
+    if found.tier not in (1, 2):
+        raise typer.Exit(ending.ENVIRONMENT)
+
+
+@app.command()
+def init(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write the config.")] = Path(
+        "recevolve.toml"
+    ),
+    kind: Annotated[str, typer.Option("--kind", help="The kind of program.")] = "optimizer",
+    as_json: Json = False,
+) -> None:
+    """Write a config with every key, its default and its meaning."""
+    from ..evaluators import registry
+    from .config import commented
+
+    task = registry.find(kind)
+    if path.exists():
+        raise typer.BadParameter(f"{path} exists; give another name or remove it", param_hint="FILE")
+    path.write_text(commented(task.kind, tuple(task.seeds), task.guardrails), encoding="utf-8")
+    show({"file": str(path)}, as_json, f"{path} written; start with: recevolve run {path}")
+
+
+@data_app.command("list")
+def data_list(as_json: Json = False) -> None:
+    """The built-in logs, whether each is on this machine, and its licence."""
+    from ..evaluators.data import catalogue
+
+    rows = [asdict(source) for source in catalogue()]
+    show(rows, as_json, report.data_table(rows))
+
+
+@data_app.command("fetch")
+def data_fetch(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A name from `recevolve data list`.")],
+    as_json: Json = False,
+) -> None:
+    """Fetch a built-in log into the cache, check its hash, show its licence."""
+    from ..evaluators.data import fetch
+
+    facts = asdict(fetch(name))
+    show(facts, as_json, report.data_text(facts))
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def top_level(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")
+    ] = False,
+) -> None:
+    """Evolve recommender programs: optimizers, rewards, interaction layers, kernels."""

@@ -1,0 +1,191 @@
+"""Conclusion: the claim of a finished search, from data that nothing else has touched."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..evaluators.statistics import Interval, paired, winner
+from ..population.program import Program
+from ..population.verdict import Verdict
+from .progress import Progress
+from .promotion import Standing, elites, measure, standings_of
+
+if TYPE_CHECKING:
+    from .search import Search
+
+NAME = "report"
+CONFIDENCE = 0.95
+
+
+async def conclude(
+    search: "Search",
+    reason: str,
+    claimed: Sequence[str],
+    readings: Mapping[str, float],
+    progress: Progress,
+) -> dict[str, Any]:
+    """The report of the run as JSON, committed under "report".
+
+    Finalists are chosen on the selection split. The winner, the program in production and every other seed of
+    the kind then meet the claim split; gains are the winner's (and each seed's) over production. `claimed`
+    are the programs that earlier conclusions of this run measured on the same claim split: each further one
+    widens the intervals (Bonferroni). `readings` are timings of the search, kept with the report's.
+    """
+    progress.say("concluding", line="choosing the winner on the selection split")
+    finalists = await _finalists(search)
+    chosen = _choose(search, finalists)
+    progress.say("concluding", line=f"measuring {chosen['program']} on the claim split")
+    sources = _sources(search, chosen["program"])
+    standings = await asyncio.gather(
+        *(measure(search, name, source, "claim", search.terms.folds) for name, source in sources.items())
+    )
+    arms = {standing.program_id: standing for standing in standings}
+    production = arms[search.seeds[0].id]
+    looks = sorted({*claimed, chosen["program"]})
+    confidence = 1 - (1 - CONFIDENCE) / len(looks)
+    report: dict[str, Any] = {
+        "reason": reason,
+        "kind": search.task.kind,
+        "data": search.terms.data,
+        "fallback": search.config.data.source == search.config.data.fallback,
+        "tier": search.terms.tier,
+        "generations": generations(search),
+        "trials": search.archive.shares().births,
+        "confidence": confidence,
+        "claimed": looks,
+        "claimed_before": list(claimed),
+        "production": _name_of(search, production.program_id),
+        "winner": chosen,
+        "arms": [_arm(search, arms[one], production, chosen["program"], confidence) for one in sources],
+    }
+    report["gain"] = _verdict(search, report, arms[chosen["program"]])
+    timings = {
+        **readings,
+        "arms": {one: dict(arms[one].guard.timings) for one in sources},
+    }
+    search.archive.conclude(NAME, {**report, "timings": timings})
+    return {**report, "timings": timings}
+
+
+async def _finalists(search: "Search") -> list[Standing]:
+    """Everything promoted before, and the best of the last populations, on the selection split."""
+    last = max(generations(search).values())
+    known = standings_of(search, last)
+    seen = {standing.program_id for standing in known}
+    fresh = [one for one in elites(search, last) if one.program_id not in seen]
+    runners = {one.program_id: one.source for one in fresh[: search.config.north_star.slots]}
+    production = search.seeds[0]
+    if production.id not in seen:
+        runners[production.id] = production.source
+    folds = search.config.north_star.folds
+    measured = await asyncio.gather(
+        *(measure(search, one, source, "selection", folds) for one, source in runners.items())
+    )
+    return [*known, *measured]
+
+
+def _choose(search: "Search", finalists: Sequence[Standing]) -> dict[str, Any]:
+    """The finalist with the highest gain over production on the selection split, corrected for the choice.
+
+    Production itself where nothing eligible is above it.
+    """
+    production = next(one for one in finalists if one.program_id == search.seeds[0].id)
+    if not production.scores:
+        reasons = "; ".join(sorted({verdict.reason for verdict in production.folds if verdict.reason}))
+        raise RuntimeError(f"the program in production failed the north star: {reasons}")
+    gains = {
+        one.program_id: paired(one.scores, production.scores)
+        for one in finalists
+        if one.eligible and one is not production
+    }
+    refused = {one.program_id: list(one.broken) for one in finalists if one.broken}
+    ahead = {name: gain for name, gain in gains.items() if gain.estimate > 0}
+    if not ahead:
+        return {"program": production.program_id, "finalists": len(finalists), "refused": refused}
+    best = winner(
+        {name: gain.estimate for name, gain in gains.items()},
+        {name: gain.error for name, gain in gains.items()},
+        len(production.scores),
+    )
+    return {
+        "program": best.name,
+        "finalists": len(finalists),
+        "refused": refused,
+        "selection_gain": best.naive,
+        "selection_gain_shrunken": _interval(best.interval),
+    }
+
+
+def _sources(search: "Search", chosen: str) -> dict[str, str]:
+    """Program id and source of every arm of the claim: winner, production, the kind's other seeds."""
+    kind = search.task.kind
+    arms = {chosen: search.archive.program(chosen).source, search.seeds[0].id: search.seeds[0].source}
+    others = [*search.seeds[1:], *(Program(kind, source) for source in search.task.seeds.values())]
+    return arms | {one.id: one.source for one in others if one.id not in arms}
+
+
+def _arm(
+    search: "Search", arm: Standing, production: Standing, chosen: str, confidence: float
+) -> dict[str, Any]:
+    """One row of the report: metrics on the claim split, and gains over production, better is positive."""
+    row: dict[str, Any] = {
+        "program": arm.program_id,
+        "name": "winner" if arm.program_id == chosen else _name_of(search, arm.program_id),
+        "guardrails_broken": list(arm.broken),
+        "guard": {name: metric.value for name, metric in arm.guard.metrics.items()},
+    }
+    if not arm.scores:
+        reasons = sorted({verdict.reason for verdict in arm.folds if verdict.reason})
+        return {**row, "failed": "; ".join(reasons)}
+    row["metrics"] = {}
+    for name, higher in search.task.metrics.items():
+        if any(name not in verdict.metrics for verdict in (*arm.folds, *production.folds)):
+            continue
+        ours, theirs = _values(arm.folds, name), _values(production.folds, name)
+        difference = paired(*((ours, theirs) if higher else (theirs, ours)), confidence)
+        row["metrics"][name] = {"mean": sum(ours) / len(ours), "gain": _interval(difference)}
+    return row
+
+
+def _verdict(search: "Search", report: Mapping[str, Any], arm: Standing) -> dict[str, Any]:
+    """What may be claimed, in words and as data; the first metric of the kind decides."""
+    name = next(iter(search.task.metrics))
+    row = next(row for row in report["arms"] if row["program"] == arm.program_id)
+    if report["winner"]["program"] == search.seeds[0].id:
+        return {"beyond_noise": False, "sentence": "No gain: nothing beat the program in production."}
+    if "failed" in row:
+        return {"beyond_noise": False, "sentence": f"No gain: the winner failed the claim: {row['failed']}"}
+    gain = row["metrics"][name]["gain"]
+    figures = f"{gain['estimate']:+.5f} {name} [{gain['low']:+.5f}, {gain['high']:+.5f}]"
+    if arm.broken:
+        return {"beyond_noise": False, "sentence": f"Refused by a guardrail: {'; '.join(arm.broken)}"}
+    if gain["low"] > 0:
+        return {
+            "beyond_noise": True,
+            "sentence": f"A gain beyond noise over {report['production']}: {figures}",
+        }
+    return {"beyond_noise": False, "sentence": f"No gain beyond noise over {report['production']}: {figures}"}
+
+
+def generations(search: "Search") -> dict[str, int]:
+    """The newest generation of each island, as a report names them."""
+    islands = range(search.config.population.islands)
+    return {str(island): search.archive.last_generation(island) or 0 for island in islands}
+
+
+def _name_of(search: "Search", program_id: str) -> str:
+    names = {Program(search.task.kind, source).id: name for name, source in search.task.seeds.items()}
+    return names.get(program_id, program_id)
+
+
+def _values(verdicts: Sequence[Verdict], metric: str) -> list[float]:
+    return [verdict.metrics[metric].value for verdict in verdicts]
+
+
+def _interval(interval: Interval) -> dict[str, float]:
+    return {
+        "estimate": interval.estimate,
+        "low": interval.low,
+        "high": interval.high,
+        "confidence": interval.confidence,
+    }

@@ -1,0 +1,108 @@
+"""Export: an elite as production code, simplified, re-checked, with what a reviewer must know."""
+
+import platform
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..evaluators import registry, static
+from ..evaluators.canonical import simplify
+from ..evaluators.task import Task, Winner
+from ..population.archive import Archive
+from . import report
+from .executor import Call, Executor
+from .session import archive_of, executor_for, recorded_config
+
+
+class ExportRefused(Exception):
+    """The program cannot be exported; the message says why."""
+
+
+async def export(run: Path, asked: str, output: Path) -> dict[str, Any]:
+    """What was written: program id, file names, and one sentence on its gain.
+
+    Dead statements are removed first; the shorter program is exported only where it behaves as the archived
+    one on every probe. `output` must be new or empty; it appears complete or not at all.
+    """
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise ExportRefused(f"{output} must be a new or empty folder; give another with -o, or empty it")
+    with Archive.read(archive_of(run)) as archive:
+        config = recorded_config(archive)
+        task = registry.find(config.kind, config.tasks)
+        program = archive.program(report.identify(archive, asked))
+        provenance = describe(archive, task, program.id)
+    executor = executor_for(config)
+    try:
+        source = await _simplified(program.source, executor)
+    finally:
+        executor.close()
+    files = task.export(Winner(f"evolved_{program.id[:8]}", source, provenance))
+    write(output, files)
+    return {"program": program.id, "files": sorted(files), "gain": provenance["gain"]}
+
+
+async def _simplified(source: str, executor: Executor) -> str:
+    """The program without dead statements, or as it is where that would change what it does."""
+    shorter = simplify(source)
+    before, after = [
+        await executor.judge(Call("examine", static.canonical(one))) for one in (source, shorter)
+    ]
+    if not before.score:
+        raise ExportRefused(f"the archived program no longer passes its properties here: {before.reason}")
+    return shorter if after.score and after.facts["behaviour"] == before.facts["behaviour"] else source
+
+
+def describe(archive: Archive, task: Task, program_id: str) -> dict[str, Any]:
+    """The provenance of a program: run, lineage, gain with its interval, trials, guardrails, versions."""
+    begun = archive.run()
+    assert begun is not None  # a program was found in it
+    found = archive.conclusion(report.REPORT)
+    born = archive.births_of(program_id)
+    arm = next((row for row in found["arms"] if row["program"] == program_id), None) if found else None
+    claimed = found is not None and found["winner"]["program"] == program_id
+    return {
+        "program": program_id,
+        "kind": task.kind,
+        "run": {"begun": begun.created, "seed": begun.seed, "data": begun.config["terms"]["data"]},
+        "lineage": [
+            f"{birth.program.id}: {birth.program.explanation or birth.program.made_by}"
+            for birth in archive.lineage(program_id)
+        ],
+        "gain": found["gain"]["sentence"]
+        if found and claimed
+        else "Not claimed: it is not the run's winner.",
+        "metrics": (arm or {}).get("metrics", {}),
+        "production": found["production"] if found else None,
+        "trials": archive.shares().births,
+        "guardrails": {**(arm or {}).get("guard", {}), **_timings(found, program_id)},
+        "guardrails_broken": (arm or {}).get("guardrails_broken", []),
+        "tier": begun.config["terms"]["tier"],
+        "proxy": born[0].verdict.to_json() if born else None,
+        "versions": {"recevolve": __version__, "python": platform.python_version(), **_versions()},
+    }
+
+
+def _timings(found: Mapping[str, Any] | None, program_id: str) -> dict[str, float]:
+    arms: Mapping[str, dict[str, float]] = found["timings"]["arms"] if found else {}
+    return arms.get(program_id, {})
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import version
+
+    return {name: version(name) for name in ("torch", "numpy")}
+
+
+def write(output: Path, files: Mapping[str, str]) -> None:
+    """Writes the files into a folder that appears complete or not at all."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".export-") as folder:
+        made = Path(folder) / output.name
+        made.mkdir()
+        for name, text in files.items():
+            (made / name).write_text(text, encoding="utf-8")
+        if output.exists():
+            output.rmdir()
+        made.replace(output)

@@ -1,0 +1,154 @@
+"""Promotion: elites meet the north star, on data that the search has not seen."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from ..population.archive import Archive
+from ..population.birth import Promotion
+from ..population.diversity import distinct
+from ..population.member import Member, ranked
+from ..population.verdict import Status, Verdict
+from .progress import Progress
+from .race import judge
+
+if TYPE_CHECKING:
+    from .search import Search
+
+GUARD: Literal["guard"] = "guard"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A promoted program: its verdict on each fold and on its guardrails."""
+
+    program_id: str
+    folds: tuple[Verdict, ...]
+    guard: Verdict
+    broken: tuple[str, ...]
+    """One sentence for each guardrail that does not hold."""
+
+    @property
+    def scores(self) -> tuple[float, ...]:
+        """The score on each fold, higher is better; empty where any fold has none."""
+        scores = [verdict.score.value for verdict in self.folds if verdict.score]
+        return tuple(scores) if len(scores) == len(self.folds) else ()
+
+    @property
+    def eligible(self) -> bool:
+        """Whether it may win: scored on every fold, all guardrails hold."""
+        return bool(self.scores) and not self.broken
+
+    @property
+    def mean(self) -> float:
+        """The mean score over folds."""
+        return sum(self.scores) / len(self.scores)
+
+
+async def measure(search: "Search", program_id: str, source: str, split: str, folds: int) -> Standing:
+    """A program's standing under the north star; what is recorded already costs nothing."""
+    guard, *verdicts = await asyncio.gather(
+        judge(search, GUARD, source),
+        *(judge(search, "north_star", source, fold, split) for fold in range(folds)),
+    )
+    return Standing(program_id, tuple(verdicts), guard, broken(guard, search.limits))
+
+
+def broken(guard: Verdict, limits: Mapping[str, float]) -> tuple[str, ...]:
+    """A sentence for each guardrail that does not hold, or the reason why none could be measured."""
+    if not guard.score:
+        return (guard.reason,)
+    readings = {**{name: metric.value for name, metric in guard.metrics.items()}, **guard.timings}
+    return tuple(
+        f"{name} is {readings[name]:.3g}, more than the {limit:g} allowed"
+        for name, limit in limits.items()
+        if name in readings and readings[name] > limit
+    )
+
+
+async def promote(search: "Search", generation: int, progress: Progress) -> None:
+    """Gives the best elites of all islands their north star, once each, and commits the verdicts."""
+    seen = {promotion.program_id for promotion in search.archive.promotions()}
+    chosen = [one for one in elites(search, generation) if one.program_id not in seen]
+    chosen = chosen[: search.config.north_star.slots]
+    production = search.seeds[0]
+    runners = [(one.program_id, one.source) for one in chosen]
+    if production.id not in seen and production.id not in dict(runners):
+        runners.append((production.id, production.source))
+    folds = search.config.north_star.folds
+    standings = await asyncio.gather(
+        *(measure(search, program_id, source, "selection", folds) for program_id, source in runners)
+    )
+    search.archive.commit_promotions(rows(standings, generation))
+    best = champion(search, generation)
+    standing = {one.program_id: one for one in standings_of(search, generation)}
+    home = standing.get(production.id)
+    line = f"{len(standings)} promoted"
+    if best and home and home.scores:
+        gain = standing[best.program_id].mean - home.mean
+        line += f", best {best.program_id} {gain:+.5f} against production {production.id}"
+    progress.say("promoted", generation=generation, programs=[one.program_id for one in standings], line=line)
+
+
+def rows(standings: Sequence[Standing], generation: int) -> Iterable[Promotion]:
+    """The standings as the archive keeps them: one row per fold, and one for the guardrails."""
+    for slot, standing in enumerate(standings):
+        for fold, verdict in enumerate(standing.folds):
+            yield Promotion(generation, slot, standing.program_id, "selection", fold, verdict)
+        yield Promotion(generation, slot, standing.program_id, GUARD, 0, standing.guard)
+
+
+def elites(search: "Search", generation: int) -> tuple[Member, ...]:
+    """The members of all islands after that generation, each behaviour once, best proxy score first."""
+    everyone: list[Member] = []
+    for island in range(search.config.population.islands):
+        last = search.archive.last_generation(island)
+        if last is not None:
+            everyone += search.archive.population(island, min(last, generation))
+    return ranked(distinct(everyone))
+
+
+def standings_of(search: "Search", until: int) -> list[Standing]:
+    """The standings of every program promoted up to that generation."""
+    verdicts: dict[str, dict[tuple[str, int], Verdict]] = {}
+    for promotion in search.archive.promotions():
+        if promotion.generation <= until:
+            place = (promotion.split, promotion.fold)
+            verdicts.setdefault(promotion.program_id, {})[place] = promotion.verdict
+    standings = []
+    for program_id, known in verdicts.items():
+        folds = tuple(known[place] for place in sorted(known) if place[0] == "selection")
+        guard = known[GUARD, 0]
+        standings.append(Standing(program_id, folds, guard, broken(guard, search.limits)))
+    return standings
+
+
+def champion(search: "Search", until: int) -> Member | None:
+    """The eligible program with the best mean on the selection split up to that generation, or None."""
+    best = max(
+        (standing for standing in standings_of(search, until) if standing.eligible),
+        key=lambda standing: (standing.mean, standing.program_id),
+        default=None,
+    )
+    if best is None:
+        return None
+    born = search.archive.births_of(best.program_id)[0]
+    assert born.verdict.score is not None
+    return Member(
+        best.program_id,
+        born.program.source,
+        born.verdict.score.value,
+        born.behaviour or best.program_id,
+        born.cell,
+        born.size,
+    )
+
+
+def banned(archive: Archive, until: int) -> set[str]:
+    """Programs that the north star caught cheating up to that generation."""
+    return {
+        promotion.program_id
+        for promotion in archive.promotions()
+        if promotion.generation <= until and promotion.verdict.status is Status.CHEATED
+    }

@@ -1,0 +1,118 @@
+"""Race: properties in the sandbox, then rungs of growing cost that keep a share of the field."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ..evaluators.statistics import survivors
+from ..population.member import Member
+from ..population.verdict import Metric, Status, Verdict
+from .births import Candidate, Fate, Twin, canonical
+from .executor import Call, Stage
+
+if TYPE_CHECKING:
+    from .search import Search
+
+TRIES = 3
+
+
+async def judge(search: "Search", stage: Stage, source: str, number: int = 0, split: str = "") -> Verdict:
+    """The recorded verdict on a source that passed the static check, computed where there is none.
+
+    The key is the canonical text, not the program: equal trees are judged once. A verdict that
+    infrastructure spoiled is asked for again, TRIES times in all.
+    """
+    text, syntax, _ = canonical(source)
+    key: dict[str, Any] = {
+        "stage": stage,
+        "kind": search.task.kind,
+        "program": syntax,
+        "number": number,
+        "split": split,
+        "judge": search.terms.fingerprint,
+    }
+
+    async def compute() -> dict[str, Any]:
+        assert search.executor is not None
+        for _ in range(TRIES):
+            verdict = await search.executor.judge(Call(stage, text, number, split))
+            if verdict.status is not Status.INFRASTRUCTURE:
+                break
+        return verdict.to_json()
+
+    return Verdict.from_json(await search.ledger.recall_or(key, compute))
+
+
+async def examine(
+    search: "Search", candidates: Sequence[Candidate], island: int, number: int, population: Sequence[Member]
+) -> tuple[list[Fate], list[Fate], list[Twin]]:
+    """(candidates whose properties hold, fates of the others, twins within this generation).
+
+    A candidate that behaves as an earlier one of the island on the probe inputs is a presumed duplicate: it
+    takes its twin's verdict and is not evaluated here.
+    """
+    verdicts = await asyncio.gather(*(judge(search, "examine", one.program.source) for one in candidates))
+    residents = {one.behaviour: one for one in population}
+    first: dict[str, int] = {}
+    fresh: list[Fate] = []
+    rejected: list[Fate] = []
+    twins: list[Twin] = []
+    for born, verdict in sorted(zip(candidates, verdicts, strict=True), key=lambda pair: pair[0].slot):
+        if not verdict.score:
+            rejected.append(Fate(born, verdict, "properties"))
+            continue
+        behaviour = str(verdict.facts["behaviour"])
+        if twin := residents.get(behaviour):
+            copied = Verdict(Status.SCORED, Metric(twin.score))
+            rejected.append(Fate(born, copied, "duplicate", behaviour, twin.program_id))
+        elif before := search.archive.twin_by_behaviour(island, behaviour, number):
+            rejected.append(Fate(born, before.verdict, "duplicate", behaviour, before.program.id))
+        elif behaviour in first:
+            twins.append(Twin(born, behaviour, first[behaviour]))
+        else:
+            first[behaviour] = born.slot
+            fresh.append(Fate(born, verdict, "properties", behaviour))
+    return fresh, rejected, twins
+
+
+async def race(
+    search: "Search", fates: Sequence[Fate], population: Sequence[Member], *, everyone: bool = False
+) -> list[Fate]:
+    """The fates after the race. A rung's field is the island and its newcomers; a share of it goes on.
+
+    Incumbents ran every rung when they were young, so their scores come from the ledger and a newcomer
+    must be among the best of both. With `everyone` nobody is culled before the last rung.
+    """
+    rungs = min(search.config.proxy.rungs, search.terms.rungs)
+    running = list(fates)
+    ended: list[Fate] = []
+    for rung in range(rungs):
+        scores = await asyncio.gather(
+            *(judge(search, "proxy", fate.candidate.program.source, rung) for fate in running)
+        )
+        running = [
+            replace(fate, verdict=verdict, stage=f"proxy {rung}", finished=rung == rungs - 1)
+            for fate, verdict in zip(running, scores, strict=True)
+        ]
+        ended += [replace(fate, finished=False) for fate in running if not fate.verdict.score]
+        running = [fate for fate in running if fate.verdict.score]
+        if rung < rungs - 1 and not everyone:
+            ahead = await _ahead(search, running, population, rung)
+            ended += [fate for fate in running if fate.candidate.program.id not in ahead]
+            running = [fate for fate in running if fate.candidate.program.id in ahead]
+    return ended + running
+
+
+async def _ahead(
+    search: "Search", running: Sequence[Fate], population: Sequence[Member], rung: int
+) -> set[str]:
+    """The programs of the field that go on to the next rung."""
+    incumbents = await asyncio.gather(*(judge(search, "proxy", one.source, rung) for one in population))
+    field = {
+        one.program_id: verdict.score.value
+        for one, verdict in zip(population, incumbents, strict=True)
+        if verdict.score
+    }
+    field |= {fate.candidate.program.id: fate.verdict.score.value for fate in running if fate.verdict.score}
+    return set(survivors(field, search.config.proxy.keep, search.config.proxy.floor))

@@ -1,0 +1,66 @@
+"""Replay: the whole search again from its record, with computing switched off."""
+
+import tempfile
+from pathlib import Path
+
+from ..evaluators import registry
+from ..population.archive import Archive
+from ..population.compare import SEARCH
+from ..population.ledger import NotRecorded
+from . import conclusion
+from .executor import Terms
+from .progress import Progress
+from .propose.syntax import SyntaxProposer
+from .search import Search, run
+from .session import recorded_config, seeds_for
+
+
+async def replay(source: Archive, progress: Progress) -> list[str]:
+    """Sentences on where the record and the search rebuilt from it differ; none where they agree.
+
+    No worker starts, nothing is evaluated, and the run's own archive is only read.
+    """
+    config = recorded_config(source)
+    begun = source.run()
+    assert begun is not None  # recorded_config read it
+    task = registry.find(config.kind, config.tasks)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Archive.create_or_open(Path(folder) / "replay.db") as rebuilt,
+    ):
+        rebuilt.begin(begun.config, begun.seed, begun.version)
+        search = Search(
+            config,
+            task,
+            Terms(**begun.config["terms"]),
+            seeds_for(config, task),
+            rebuilt,
+            source.ledger(replaying=True),
+            SyntaxProposer(task.vocabulary, task.rules),
+            None,
+        )
+
+        def limit(island: int, generation: int) -> str | None:
+            last = source.last_generation(island)
+            return "the record ends here" if last is None or generation > last else None
+
+        missing: list[str] = []
+        try:
+            await run(search, limit, progress)
+        except* NotRecorded as group:
+            missing = [str(error) for error in group.exceptions]
+        if missing and not _complete(source, rebuilt):
+            return missing
+        tables = [table for table in SEARCH if table not in ("ledger", "conclusions")]
+        report = source.conclusion(conclusion.NAME)
+        if report and report["generations"] == conclusion.generations(search):
+            await conclusion.conclude(search, report["reason"], report["claimed_before"], {}, progress)
+            tables.append("conclusions")
+        return source.compare(rebuilt, tables)
+
+
+def _complete(source: Archive, rebuilt: Archive) -> bool:
+    """Whether the record simply ends there: every generation that it holds was rebuilt."""
+    return all(
+        source.last_generation(island) == rebuilt.last_generation(island) for island in source.islands()
+    )

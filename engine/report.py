@@ -1,0 +1,254 @@
+"""Report: what an archive says to a person, and the same as data."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+from ..population.archive import Archive, UnknownProgram
+from ..population.birth import Birth
+from .session import archive_of
+
+REPORT = "report"
+BEST = "best"
+
+
+def identify(archive: Archive, asked: str) -> str:
+    """The id of the program asked for: an id, its first digits, or "best", the winner so far."""
+    if asked != BEST:
+        return archive.program(asked).id
+    if found := archive.conclusion(REPORT):
+        return str(found["winner"]["program"])
+    if elites := archive.elites(1):
+        return elites[0].program_id
+    raise UnknownProgram("there is no best program yet: no generation is committed. Look again later.")
+
+
+def status(run: Path) -> dict[str, Any]:
+    """How far the run is: sessions, generations, shares by verdict, duplicates, the report if any."""
+    with Archive.read(archive_of(run)) as archive:
+        begun = archive.run()
+        shares = archive.shares()
+        sessions = archive.sessions()
+        births = max(shares.births, 1)
+        return {
+            "archive": str(archive.path),
+            "kind": begun.config["config"]["kind"] if begun else None,
+            "version": begun.version if begun else None,
+            "data": begun.config["terms"]["data"] if begun else None,
+            "tier": begun.config["terms"]["tier"] if begun else None,
+            "sessions": len(sessions),
+            "seconds": round(archive.seconds_used(), 1),
+            "ending": sessions[-1].exit_reason if sessions else None,
+            "generations": {island: archive.last_generation(island) for island in archive.islands()},
+            "candidates": shares.births,
+            "verdicts": {str(name): count for name, count in sorted(shares.statuses.items())},
+            "answered_without_evaluation": round(shares.duplicates / births, 4),
+            "best": [_elite(archive, elite) for elite in archive.elites(3)],
+            "report": archive.conclusion(REPORT),
+        }
+
+
+def status_text(facts: Mapping[str, Any]) -> RenderableType:
+    """The status for a person."""
+    births = max(facts["candidates"], 1)
+    shares = ", ".join(f"{name} {count} ({count / births:.0%})" for name, count in facts["verdicts"].items())
+    lines = [
+        f"{facts['kind']} on {facts['data']}, isolation tier {facts['tier']}",
+        f"{facts['sessions']} sessions, {facts['seconds']:g} s; "
+        f"ended: {facts['ending'] or 'still running, or killed'}",
+        "generations: " + ", ".join(f"island {key}: {done}" for key, done in facts["generations"].items()),
+        f"{facts['candidates']:,} candidates: {shares}",
+        f"answered from the record without an evaluation: {facts['answered_without_evaluation']:.1%}",
+    ]
+    parts: list[RenderableType] = [Text("\n".join(lines)), top_table(facts["best"])]
+    if facts["report"]:
+        parts.append(rendered(facts["report"]))
+    return Group(*parts)
+
+
+def top(run: Path, count: int) -> list[dict[str, Any]]:
+    """The best programs, one row each."""
+    with Archive.read(archive_of(run)) as archive:
+        return [_elite(archive, elite) for elite in archive.elites(count)]
+
+
+def _elite(archive: Archive, elite: Any) -> dict[str, Any]:
+    born = archive.births_of(elite.program_id)[0]
+    star = elite.north_star
+    return {
+        "program": elite.program_id,
+        "north_star": star.value if star else None,
+        "north_star_error": star.spread if star else None,
+        "proxy": elite.proxy,
+        "islands": list(elite.islands),
+        "made_by": born.program.made_by,
+        "explanation": born.program.explanation,
+    }
+
+
+def top_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """The rows of `top` for a person."""
+    table = Table("program", "north star", "proxy", "islands", "how it was made", box=None)
+    for row in rows:
+        star = "not measured" if row["north_star"] is None else f"{row['north_star']:.5f}"
+        if row["north_star_error"] is not None:
+            star += f" ± {row['north_star_error']:.5f}"
+        proxy = "" if row["proxy"] is None else f"{row['proxy']:.5f}"
+        islands = ",".join(map(str, row["islands"]))
+        table.add_row(row["program"], star, proxy, islands, Text(row["explanation"] or row["made_by"]))
+    return table
+
+
+def program(run: Path, asked: str) -> dict[str, Any]:
+    """A program's source, its births and its north-star verdicts."""
+    with Archive.read(archive_of(run)) as archive:
+        found = archive.program(identify(archive, asked))
+        return {
+            "program": found.id,
+            "kind": found.kind,
+            "source": found.source,
+            "births": [_birth(birth) for birth in archive.births_of(found.id)],
+            "north_star": [
+                {"split": one.split, "fold": one.fold, **one.verdict.to_json()}
+                for one in archive.promotions()
+                if one.program_id == found.id
+            ],
+        }
+
+
+def _birth(birth: Birth) -> dict[str, Any]:
+    return {
+        "island": birth.island,
+        "generation": birth.generation,
+        "slot": birth.slot,
+        "parents": list(birth.program.parents),
+        "made_by": birth.program.made_by,
+        "explanation": birth.program.explanation,
+        "stage": birth.stage,
+        "duplicate_of": birth.duplicate_of,
+        "verdict": birth.verdict.to_json(),
+    }
+
+
+def program_text(facts: Mapping[str, Any]) -> RenderableType:
+    """A program for a person."""
+    lines = []
+    for birth in facts["births"]:
+        verdict = birth["verdict"]
+        score = f"{verdict['score'][0]:.5f}" if verdict["score"] else verdict["reason"]
+        how = birth["explanation"] or birth["made_by"]
+        place = f"island {birth['island']}, generation {birth['generation']}"
+        lines.append(f"{place}: {how}; {verdict['status']} at {birth['stage']}: {score}")
+    for one in facts["north_star"]:
+        score = f"{one['score'][0]:.5f}" if one["score"] else one["reason"]
+        lines.append(f"north star, {one['split']} {one['fold']}: {one['status']} {score}")
+    return Group(
+        Text(f"{facts['kind']} {facts['program']}"), Syntax(facts["source"], "python"), Text("\n".join(lines))
+    )
+
+
+def diff(run: Path, a: str, b: str) -> list[str]:
+    """The lines of a unified diff from program a to program b."""
+    with Archive.read(archive_of(run)) as archive:
+        first, second = (archive.program(identify(archive, one)) for one in (a, b))
+    return list(
+        difflib.unified_diff(
+            first.source.splitlines(), second.source.splitlines(), first.id, second.id, lineterm=""
+        )
+    )
+
+
+def diff_text(lines: Sequence[str]) -> RenderableType:
+    """The diff for a person."""
+    return Syntax("\n".join(lines) or "no difference", "diff")
+
+
+def lineage(run: Path, asked: str) -> list[dict[str, Any]]:
+    """The program and its ancestors, each as first born."""
+    with Archive.read(archive_of(run)) as archive:
+        births = archive.lineage(identify(archive, asked))
+        return [{"program": birth.program.id, **_birth(birth)} for birth in births]
+
+
+def lineage_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """The lineage for a person."""
+    table = Table("program", "born", "score", "parents", "what changed", box=None)
+    for row in rows:
+        score = row["verdict"]["score"]
+        table.add_row(
+            row["program"],
+            f"island {row['island']}, generation {row['generation']}",
+            f"{score[0]:.5f}" if score else row["verdict"]["status"],
+            " ".join(row["parents"]),
+            Text(row["explanation"] or row["made_by"]),
+        )
+    return table
+
+
+def rendered(report: Mapping[str, Any]) -> RenderableType:
+    """The final report for a person: the claim first, then every arm beside the program in production."""
+    table = Table(
+        box=None, title="Claim split: data that no search and no selection has seen", title_justify="left"
+    )
+    names = list(next((row["metrics"] for row in report["arms"] if "metrics" in row), {}))
+    table.add_column("program")
+    for name in names:
+        table.add_column(name, justify="right")
+        table.add_column(f"gain over {report['production']}", justify="right")
+    table.add_column("guardrails")
+    for row in report["arms"]:
+        label = f"{row['name']} {row['program']}" if row["name"] == "winner" else row["name"]
+        cells = [f"{label} (in production)" if row["name"] == report["production"] else label]
+        for name in names:
+            if "failed" in row:
+                cells += ["failed", row["failed"][:60]]
+                continue
+            metric = row["metrics"][name]
+            gain = metric["gain"]
+            cells += [
+                f"{metric['mean']:.5f}",
+                f"{gain['estimate']:+.5f} [{gain['low']:+.5f}, {gain['high']:+.5f}]",
+            ]
+        readings = {**row["guard"], **report.get("timings", {}).get("arms", {}).get(row["program"], {})}
+        held = ", ".join(f"{key} {value:.2f}" for key, value in readings.items() if key.endswith("_ratio"))
+        table.add_row(*cells, "; ".join(row["guardrails_broken"]) or held)
+    chosen = report["winner"]
+    lines = [
+        f"{report['trials']:,} candidates, {chosen['finalists']} finalists, "
+        f"{report['timings']['seconds']:.0f} s of search (ended by {report['reason']}); {report['data']}; "
+        f"isolation tier {report['tier']}; workers evaluated {report['timings']['evaluating_share']:.0%} of "
+        "their time.",
+        f"Intervals are of {report['confidence']:.4g} confidence, paired over folds of disjoint users and "
+        "fresh seeds.",
+    ]
+    if report["fallback"]:
+        lines.insert(0, "The log asked for was not to be had: these figures are of the fallback log.")
+    if "selection_gain_shrunken" in chosen:
+        shrunken = chosen["selection_gain_shrunken"]
+        lines.append(
+            f"On the selection split the winner gained {chosen['selection_gain']:+.5f}; corrected for "
+            f"picking it: {shrunken['estimate']:+.5f} [{shrunken['low']:+.5f}, {shrunken['high']:+.5f}]."
+        )
+    return Group(Text(report["gain"]["sentence"], style="bold"), table, Text("\n".join(lines)))
+
+
+def data_table(rows: Sequence[Any]) -> Table:
+    """The catalogue for a person."""
+    table = Table("name", "what it is", "on this machine", "licence", box=None)
+    for row in rows:
+        table.add_row(row["name"], row["summary"], "yes" if row["path"] else "no", row["licence"])
+    return table
+
+
+def data_text(source: Mapping[str, Any]) -> str:
+    """One built-in log for a person: where it lies, and under which terms."""
+    lines = [f"{source['name']}: {source['summary']}", f"licence: {source['licence']}"]
+    lines += [f"cite: {source['citation']}"] if source["citation"] else []
+    lines += [f"file: {source['path']}"] if source["path"] else []
+    return "\n".join(lines)

@@ -1,0 +1,184 @@
+"""Search: one generation of one island, and the whole run; a function of config, seed and recorded calls."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ..evaluators.task import Task
+from ..population.archive import Archive
+from ..population.birth import Birth
+from ..population.diversity import statistics
+from ..population.island import cull, migrate, neighbours
+from ..population.ledger import Ledger
+from ..population.member import Member
+from ..population.program import Program
+from ..population.verdict import Status
+from .births import birth, check, member, propose, seeds_of
+from .config import Config, ConfigError
+from .executor import Executor, Terms
+from .progress import Progress
+from .promotion import banned, champion, promote
+from .propose.proposer import Proposer
+from .race import examine, race
+
+
+@dataclass(frozen=True)
+class Search:
+    """All that a generation needs. Nothing in here reads a clock, the environment or the network.
+
+    `seeds` are programs of the kind, the first one in production. `executor` is None where calls are
+    replayed from the ledger.
+    """
+
+    config: Config
+    task: Task
+    terms: Terms
+    seeds: tuple[Program, ...]
+    archive: Archive
+    ledger: Ledger
+    proposer: Proposer
+    executor: Executor | None
+
+    @property
+    def limits(self) -> Mapping[str, float]:
+        """The largest value allowed of each guardrail metric."""
+        return {**self.task.guardrails, **self.config.guardrails}
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What one generation gave: every candidate's fate, and the next population."""
+
+    births: tuple[Birth, ...]
+    population: tuple[Member, ...]
+
+
+async def generation(search: Search, island: int, number: int, population: tuple[Member, ...]) -> Generation:
+    """One generation: propose, check, deduplicate, race, cull. Generation 0 judges the seeds, all of them."""
+    programs = await propose(search, island, number, population) if number else seeds_of(search, island)
+    candidates, failed = check(search, programs, island, number, population)
+    fresh, rejected, twins = await examine(search, candidates, island, number, population)
+    raced = await race(search, fresh, population, everyone=number == 0)
+    fates = {fate.candidate.slot: fate for fate in (*failed, *rejected, *raced)}
+    fates |= {twin.candidate.slot: twin.fate(fates) for twin in twins}
+    births = tuple(birth(island, number, fates[slot]) for slot in sorted(fates))
+    newcomers = [member(fate) for fate in raced if fate.finished]
+    return Generation(births, cull((*population, *newcomers), search.config.population.size))
+
+
+@dataclass
+class Islands:
+    """Which generation each island has committed. Whoever waits for a neighbour sleeps until it commits."""
+
+    search: Search
+    progress: Progress
+    ended: str = ""
+    done: dict[int, int] = field(default_factory=dict)
+    _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    def __post_init__(self) -> None:
+        for island in range(self.search.config.population.islands):
+            last = self.search.archive.last_generation(island)
+            self.done[island] = -1 if last is None else last
+
+    async def commit(self, island: int, number: int, made: Generation) -> None:
+        """Commits a generation in one transaction and wakes whoever waits for it."""
+        noted = statistics(made.population)
+        self.search.archive.commit_generation(
+            island, number, population=made.population, births=made.births, statistics=noted
+        )
+        self.done[island] = number
+        async with self._changed:
+            self._changed.notify_all()
+        best = made.population[0] if made.population else None
+        verdicts: dict[str, int] = {}
+        for one in made.births:
+            name = "duplicate" if one.duplicate_of else str(one.verdict.status)
+            verdicts[name] = verdicts.get(name, 0) + 1
+        self.progress.say(
+            "generation",
+            island=island,
+            generation=number,
+            best=f"{best.score:.5f} {best.program_id}" if best else "none",
+            programs=len(made.population),
+            cells=int(noted["cells"]),
+            verdicts=verdicts,
+        )
+
+    async def end(self, reason: str) -> None:
+        """Ends the run for every island: none begins another generation."""
+        self.ended = self.ended or reason
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def snapshot(self, island: int, number: int) -> tuple[Member, ...] | None:
+        """The island's population after generation `number`, or None if the run ends before it has one."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.done[island] >= number or self.ended)
+        return self.search.archive.population(island, number) if self.done[island] >= number else None
+
+
+Limit = Callable[[int, int], str | None]
+"""(island, generation) -> why that generation may not start, or None."""
+
+
+async def run(search: Search, limit: Limit, progress: Progress) -> str:
+    """Why the search ended. Islands run free between promotions and meet at them."""
+    islands = Islands(search, progress)
+    every = search.config.north_star.every
+    while not islands.ended:
+        meeting = (min(islands.done.values()) // every + 1) * every
+        if min(islands.done.values()) == meeting - every > 0 and not search.archive.promotions(
+            meeting - every
+        ):
+            await promote(search, meeting - every, progress)
+        async with asyncio.TaskGroup() as group:
+            for island in islands.done:
+                group.create_task(live(search, islands, island, meeting, limit))
+        if min(islands.done.values()) == meeting:
+            await promote(search, meeting, progress)
+    return islands.ended
+
+
+async def live(search: Search, islands: Islands, island: int, until: int, limit: Limit) -> None:
+    """Carries one island to generation `until`, or as far as the limit lets it."""
+    for number in range(islands.done[island] + 1, until + 1):
+        if reason := limit(island, number):
+            return await islands.end(reason)
+        population = await arrive(search, islands, island, number) if number else ()
+        if population is None:
+            return None
+        made = await generation(search, island, number, population)
+        if number == 0:
+            require_production(search, made.births)
+        await islands.commit(island, number, made)
+    return None
+
+
+async def arrive(search: Search, islands: Islands, island: int, number: int) -> tuple[Member, ...] | None:
+    """The island's population with what came from its neighbours and from the north star; None at the end."""
+    rules, every = search.config.population, search.config.north_star.every
+    population = search.archive.population(island, number - 1)
+    arrivals: list[Member] = []
+    if number % rules.migrate_every == 0:
+        for other in neighbours(rules.topology, island, rules.islands, number, search.config.seed):
+            theirs = await islands.snapshot(other, number - 1)
+            if theirs is None:
+                return None
+            arrivals += theirs[: rules.migrants]
+    if number > every and number % every == 1 % every:
+        cheats = banned(search.archive, number - 1)
+        population = tuple(one for one in population if one.program_id not in cheats) or population
+        if best := champion(search, number - 1):
+            arrivals.append(best)
+    return migrate(population, arrivals, rules.size) if arrivals else population
+
+
+def require_production(search: Search, births: Sequence[Birth]) -> None:
+    """Raises ConfigError where the program in production could not be judged: nothing could be compared."""
+    for one in births:
+        if one.program.id == search.seeds[0].id and one.verdict.status is not Status.SCORED:
+            raise ConfigError(
+                f"seeds: {one.program.made_by} is in production but has no score, so nothing can be compared "
+                f"with it: {one.verdict.reason}"
+            )

@@ -1,0 +1,202 @@
+"""Session: one process working on a run, from a checked config to the report, and back after any end."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..evaluators import registry, static
+from ..evaluators.data import DataUnavailable, fetch
+from ..evaluators.task import Task
+from ..population.archive import Archive
+from ..population.program import Program
+from . import conclusion
+from .budget import Budget
+from .config import Config, ConfigError, Data, parse
+from .executor import Blueprint, Executor, LocalExecutor, Terms
+from .progress import Progress
+from .propose.syntax import SyntaxProposer
+from .search import Search, run
+
+ARCHIVE = "archive.db"
+
+
+def archive_of(run_dir: Path) -> Path:
+    """The archive of a run, given its folder or the archive itself."""
+    return run_dir if run_dir.suffix == ".db" else run_dir / ARCHIVE
+
+
+def recorded_config(archive: Archive) -> Config:
+    """The config that the run was begun with."""
+    begun = archive.run()
+    if begun is None:
+        raise ConfigError(f"{archive.path} holds no run yet; start one with `recevolve run CONFIG`")
+    return parse(begun.config["config"])
+
+
+def executor_for(config: Config) -> LocalExecutor:
+    """Workers as the config asks for them; none starts before the first call."""
+    blueprint = Blueprint(
+        config.kind,
+        tuple(str(path) for path in config.tasks),
+        config.data.table(),
+        config.settings,
+        config.sandbox.min_tier,
+        config.sandbox.unsafe,
+        config.sandbox.cpu_seconds,
+        config.sandbox.memory_mb,
+    )
+    return LocalExecutor(blueprint, config.executor.workers)
+
+
+def seeds_for(config: Config, task: Task) -> tuple[Program, ...]:
+    """The seed programs that the config names, or all of the kind; each passes the static check."""
+    programs = []
+    for name in config.seeds or task.seeds:
+        source = task.seeds.get(name)
+        if source is None:
+            path = Path(name)
+            if not path.is_file():
+                raise ConfigError(
+                    f"seeds: {name!r} is neither a seed of {task.kind} ({', '.join(task.seeds)}) nor a file"
+                )
+            source = path.read_text(encoding="utf-8")
+        if problems := static.check(source, task.rules):
+            raise ConfigError(
+                f"seeds: {name} is no valid {task.kind}:\n"
+                + "\n".join(f"line {problem.line}: {problem.message}" for problem in problems)
+            )
+        programs.append(Program(task.kind, source, made_by=f"seed {name}", explanation=f"the seed {name}"))
+    return tuple(programs)
+
+
+async def work(
+    config: Config, progress: Progress, clock: Callable[[], float] = time.monotonic
+) -> Mapping[str, Any]:
+    """The report of the run, after searching as far as the budget goes.
+
+    Starts the run where there is none, continues it otherwise. Everything that was answered before, in this
+    or in an earlier session, comes from the ledger. ConfigError where the run was begun with another config.
+    """
+    task = registry.find(config.kind, config.tasks)
+    seeds = seeds_for(config, task)
+    if unknown := config.guardrails.keys() - task.guardrails.keys():
+        raise ConfigError(
+            f"guardrails: {task.kind} has {', '.join(task.guardrails)}, not {', '.join(unknown)}"
+        )
+    with Archive.create_or_open(archive_of(config.run_dir)) as archive:
+        config = _with_data(archive, config, progress)
+        _same_search(archive, config)
+        executor = executor_for(config)
+        try:
+            terms = await executor.terms()
+            _begin(archive, config, terms)
+            search = _search(config, task, terms, seeds, archive, executor)
+            return await _search_and_conclude(search, executor, progress, clock)
+        finally:
+            executor.close()
+
+
+def _with_data(archive: Archive, config: Config, progress: Progress) -> Config:
+    """The config, with the fallback log, and a word on it, where its own is not to be had.
+
+    A run keeps the log that it was begun with.
+    """
+    fallback = config.data.fallback
+    if fallback is None:
+        return config
+    stand_in = Data(source=fallback, split=config.data.split, fallback=fallback)
+    synthetic = config.model_copy(update={"data": stand_in})
+    if archive.run() is not None:
+        return synthetic if recorded_config(archive).data.source == fallback else config
+    try:
+        fetch(config.data.source)
+    except DataUnavailable as error:
+        progress.say(
+            "note", line=f"FALLBACK: {config.data.source} is not to be had, so {fallback} stands in: {error}"
+        )
+        return synthetic
+    return config
+
+
+def _search(
+    config: Config, task: Task, terms: Terms, seeds: tuple[Program, ...], archive: Archive, executor: Executor
+) -> Search:
+    proposer = SyntaxProposer(task.vocabulary, task.rules)
+    return Search(config, task, terms, seeds, archive, archive.ledger(), proposer, executor)
+
+
+async def _search_and_conclude(
+    search: Search, executor: Executor, progress: Progress, clock: Callable[[], float]
+) -> Mapping[str, Any]:
+    """Runs one session inside an open archive; notes its seconds however it ends."""
+    archive, config = search.archive, search.config
+    births = config.population.islands * config.population.births
+    budget = Budget(config.budget, births, clock, clock(), archive.seconds_used())
+    session = archive.begin_session()
+    progress.say(
+        "started",
+        kind=config.kind,
+        data=search.terms.data,
+        tier=search.terms.tier,
+        generations=budget.last_generation(),
+        seconds=max(0.0, config.budget.seconds - budget.spent),
+    )
+    ending = "interrupted"
+
+    def limit(island: int, generation: int) -> str | None:
+        archive.note_session(session, clock() - budget.started)
+        return budget.reached(generation)
+
+    try:
+        reason = await run(search, limit, progress)
+        searched = clock() - budget.started
+        readings = {
+            "seconds": round(budget.seconds_used(), 1),
+            "evaluating_share": round(executor.busy_seconds / max(searched * executor.workers, 1e-9), 3),
+        }
+        report = await _conclusion(search, reason, readings, progress)
+        ending = reason
+        answered = {"recalled": search.ledger.hits + search.ledger.shared, "evaluated": search.ledger.misses}
+        progress.say("ended", line=report["gain"]["sentence"], reason=reason, **readings, **answered)
+        return report
+    finally:
+        archive.note_session(session, clock() - budget.started, ending)
+
+
+async def _conclusion(
+    search: Search, reason: str, readings: Mapping[str, float], progress: Progress
+) -> Mapping[str, Any]:
+    """The report: the recorded one where the search has not moved since, else a new one."""
+    before = search.archive.conclusion(conclusion.NAME)
+    if before and before["generations"] == conclusion.generations(search):
+        return before
+    claimed = before["claimed"] if before else ()
+    return await conclusion.conclude(search, reason, claimed, readings, progress)
+
+
+def _same_search(archive: Archive, config: Config) -> None:
+    begun = archive.run()
+    if begun is None:
+        return
+    before, now = parse(begun.config["config"]).identity(), config.identity()
+    changed = [name for name in now if now[name] != before[name]]
+    if changed:
+        raise ConfigError(
+            f"{archive.path} was begun with another config; changed since: {', '.join(changed)}. A changed "
+            "search is another run: set another run_dir. Budget, executor and sandbox may change."
+        )
+
+
+def _begin(archive: Archive, config: Config, terms: Terms) -> None:
+    recorded = {"config": config.model_dump(mode="json"), "terms": asdict(terms)}
+    begun = archive.begin(recorded, config.seed, __version__)
+    before = begun.config["terms"]["fingerprint"]
+    if before != terms.fingerprint:
+        raise ConfigError(
+            f"{archive.path} was begun with other data or another version: its verdicts carry the "
+            f"fingerprint {before[:12]}, this machine's would carry {terms.fingerprint[:12]}. Restore the "
+            f"data and the packages (recevolve {begun.version}), or start a new run in another run_dir."
+        )

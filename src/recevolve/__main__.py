@@ -1,0 +1,5 @@
+"""`python -m recevolve`: the command line."""
+
+from .engine.cli import main
+
+main()

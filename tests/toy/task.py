@@ -1,0 +1,144 @@
+"""A kind of program small enough to search in seconds: a function of x that should follow a hidden curve."""
+
+import ast
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from recevolve.evaluators.properties import behaviour
+from recevolve.evaluators.sandbox import Limits, Outcome, Sandbox, SharedArrays
+from recevolve.evaluators.static import Rules
+from recevolve.evaluators.task import Task, Winner
+from recevolve.evaluators.vocabulary import Layout, Operator, Vocabulary
+from recevolve.population.verdict import Metric, Status, Verdict
+
+CALL = "recevolve.evaluators.sandbox.runners:call"
+SEEDS = {
+    "line": '''"""A straight line."""
+CONSTANTS = {"a": 0.5}
+
+
+def f(x, c):
+    return c["a"] * x
+''',
+    "flat": '''"""Nothing at all."""
+CONSTANTS = {"a": 0.0}
+
+
+def f(x, c):
+    return c["a"] + 0.0 * x
+''',
+}
+RULES = Rules(
+    functions={"f": ("x", "c")},
+    constants=("CONSTANTS",),
+    modules={"numpy": frozenset({"tanh", "sin", "cos", "abs", "square"})},
+    methods=frozenset({"shape"}),
+    builtins=frozenset({"abs", "float"}),
+)
+VOCABULARY = Vocabulary(
+    layout=Layout(function="f", constants="CONSTANTS", constants_parameter="c"),
+    operators=(
+        Operator("{0} + {1}", ("tensor", "tensor"), "tensor", "add"),
+        Operator("{0} * {1}", ("scalar", "tensor"), "tensor", "scale"),
+        Operator("numpy.tanh({0})", ("tensor",), "tensor", "squash"),
+        Operator("numpy.sin({0})", ("tensor",), "tensor", "take the sine of"),
+        Operator("numpy.square({0})", ("tensor",), "tensor", "square"),
+    ),
+    leaves={"x": "tensor"},
+)
+
+
+class CurveJudge:
+    """Judges by the mean squared error to sin(2x) + x/2; folds draw other x."""
+
+    fingerprint = "toy-1"
+    rungs = 2
+    folds = 4
+    data = "a hidden curve, 64 points"
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self.limits = Limits(cpu_seconds=settings.get("cpu_seconds", 2.0), memory_mb=256)
+
+    def examine(self, source: str, sandbox: Sandbox) -> Verdict:
+        """SCORED 0 where finite numbers of the right shape come back."""
+        outcome, x = self._call(source, 0, 16, sandbox)
+        if wrong := _wrong(outcome, x):
+            return wrong
+        return Verdict(Status.SCORED, Metric(0.0), facts={"behaviour": behaviour(outcome.arrays)})
+
+    def proxy(self, source: str, rung: int, sandbox: Sandbox) -> Verdict:
+        """The negative error on few points, then on more."""
+        return self._score(source, 1, 16 if rung == 0 else 64, sandbox)
+
+    def north_star(self, source: str, split: str, fold: int, sandbox: Sandbox) -> Verdict:
+        """The negative error on the fold's own points."""
+        return self._score(source, 10 + fold + (100 if split == "claim" else 0), 64, sandbox)
+
+    def guard(self, source: str, sandbox: Sandbox) -> Verdict:
+        """`length_ratio`: characters in the source, in hundreds."""
+        return Verdict(Status.SCORED, Metric(0.0), metrics={"length_ratio": Metric(len(source) / 100)})
+
+    def _score(self, source: str, seed: int, count: int, sandbox: Sandbox) -> Verdict:
+        outcome, x = self._call(source, seed, count, sandbox)
+        if wrong := _wrong(outcome, x):
+            return wrong
+        error = float(np.mean((outcome.arrays["out"] - np.sin(2 * x) - x / 2) ** 2))
+        return Verdict(
+            Status.SCORED,
+            Metric(-error),
+            metrics={"error": Metric(error)},
+            timings={"cpu_seconds": outcome.cpu_seconds},
+        )
+
+    def _call(self, source: str, seed: int, count: int, sandbox: Sandbox) -> tuple[Outcome, np.ndarray]:
+        x = np.random.default_rng(seed).uniform(-3, 3, count)
+        text = f"{source}\n\ndef call(x):\n    return f(x, CONSTANTS)\n"
+        inputs = [SharedArrays({"x": x})]
+        outcome = sandbox.run(CALL, text, parameters={"function": "call"}, inputs=inputs, limits=self.limits)
+        return outcome, x
+
+
+def _wrong(outcome: Outcome, x: np.ndarray) -> Verdict | None:
+    if outcome.status == "stalled":
+        return Verdict(Status.INFRASTRUCTURE, reason="stalled")
+    if outcome.status == "timed_out":
+        return Verdict(Status.TIMED_OUT, reason="took too long")
+    if outcome.status != "finished":
+        return Verdict(Status.CRASHED, reason=outcome.text or outcome.status)
+    out = outcome.arrays.get("out")
+    if out is None or out.shape != x.shape or not np.isfinite(out).all():
+        return Verdict(Status.INVALID, reason="must return one finite number for each x")
+    return None
+
+
+def describe(source: str) -> tuple[str, ...]:
+    """Which functions a program calls."""
+    return tuple(
+        sorted({node.attr for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Attribute)})
+    )
+
+
+def export(winner: Winner) -> dict[str, str]:
+    """The source and where it came from."""
+    return {f"{winner.name}.py": winner.source, "README.md": winner.provenance["gain"]}
+
+
+TASK = Task(
+    kind="toy",
+    version="1",
+    summary="follow a hidden curve",
+    contract="def f(x, c) -> array",
+    seeds=SEEDS,
+    cheats={},
+    rules=RULES,
+    vocabulary=VOCABULARY,
+    properties=(),
+    preload=("numpy", "recevolve.evaluators.sandbox.runners"),
+    judge=lambda data, settings: CurveJudge(settings),
+    export=export,
+    describe=describe,
+    metrics={"error": False},
+    guardrails={"length_ratio": 20.0},
+)
