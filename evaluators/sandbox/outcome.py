@@ -21,8 +21,8 @@ class Outcome:
     - "timed_out": over its CPU time, or over the wall clock while using the processor.
     - "killed": by a signal: a segmentation fault, or the kernel's out-of-memory killer.
     - "malformed": ended by itself and left no readable result.
-    - "stalled": over the wall clock with hardly any CPU time used, twice; or the machinery broke. It says nothing
-      about the program.
+    - "stalled": over the wall clock with hardly any CPU time used, twice; or the machinery broke. It says
+      nothing about the program.
 
     `output` is the tail of what it printed. `text` and `output` hold no control characters. `cpu_seconds` and
     `peak_mb` (resident, above what the zygote holds) come from the kernel, not from the candidate.

@@ -42,7 +42,7 @@ def read(descriptor: int, size: int) -> tuple[Literal["finished", "raised"], str
 
 
 def printable(text: str, limit: int = layout.MAX_TEXT) -> str:
-    """The text fit for a terminal, a log and a prompt: at most `limit` characters, control characters escaped."""
+    """The text fit for a terminal, a log and a prompt: at most `limit` characters, none of control."""
     shown = "".join(
         c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode()
         for c in text[: limit + 1]
@@ -82,7 +82,7 @@ def _array(descriptor: int, item: Any, start: int, size: int) -> tuple[str, np.n
     if 0 in shape and max(shape) > size:
         raise Malformed("an empty array claims a length beyond any limit")
     raw = np.empty(count * np.dtype(dtype).itemsize, np.uint8)
-    os.preadv(descriptor, [memoryview(raw)], start + offset)
+    os.preadv(descriptor, [raw.data], start + offset)
     if dtype == "|b1":  # a byte that is neither 0 nor 1 is no boolean
         return name, (raw != 0).reshape(shape)
     return name, raw.view(dtype).reshape(shape)

@@ -8,7 +8,9 @@ import numpy as np
 from .inside import load
 
 
-def call(source: str, parameters: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def call(
+    source: str, parameters: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
     """{"out": array}, or the arrays by name, that the candidate's function returned for `arrays` as keywords.
 
     `parameters["function"]` names it; without that name the source is only run, and nothing comes back.
@@ -29,7 +31,7 @@ def step(
 ) -> dict[str, np.ndarray]:
     """Nothing; at each turn the candidate's function changes the shared arrays in place.
 
-    `parameters["function"]` names it; it gets the step's number, then the shared arrays and `arrays` as keywords.
+    `parameters["function"]` names it; it gets the step's number, and shared and other arrays as keywords.
     """
     function = load(source)[parameters["function"]]
     for number in turns:

@@ -1,9 +1,8 @@
-"""Session: a candidate stepped from outside, over shared memory. The evaluator keeps model, data and step count."""
+"""Session: a candidate stepped from outside, over shared memory. Model, data and step count stay with us."""
 
 import mmap
 import os
 from collections.abc import Mapping
-from fcntl import F_SEAL_SEAL
 from types import MappingProxyType, TracebackType
 
 import numpy as np
@@ -20,24 +19,24 @@ Shapes = Mapping[str, tuple[str, tuple[int, ...]]]
 class Session:
     """A child that sleeps until `step` wakes it. Made by `Sandbox.session`; close it, or use it in a `with`.
 
-    `arrays` are our views on memory that the child can write to at any time. After a step copy out what you need,
-    and check it: what a late write changes then is the child's own memory and never your copy.
+    `arrays` are our views on memory that the child can write to at any time. After a step copy out what you
+    need, and check the copy: a late write cannot reach it.
     The CPU limit is for the whole session, the wall-clock limit for each step.
     """
 
     def __init__(self, zygote: RunningZygote, request: Request, shared: Shapes) -> None:
         described, size = layout.describe((name, *shape) for name, shape in shared.items())
-        descriptor = sealed(max(size, 1), "shared", seals=F_SEAL_SEAL)
+        descriptor = sealed(max(size, 1), "shared")
         wake, self._wake = os.pipe()
         self._answer, answer = os.pipe()
+        self._open = {self._wake, self._answer}
         self._outcome: Outcome | None = None
         memory = mmap.mmap(descriptor, max(size, 1))
         self.arrays: Mapping[str, np.ndarray] = MappingProxyType(layout.view(memory, described, 0))
         try:
             self._flight = Flight(zygote, request, [descriptor, wake, answer], size)
         except BaseException:
-            os.close(self._wake)
-            os.close(self._answer)
+            self._close(self._wake, self._answer)
             raise
         finally:
             for ours_no_more in (descriptor, wake, answer):
@@ -56,7 +55,7 @@ class Session:
         if event != "woken":
             raise SessionEnded(self._end(event))
         if os.read(self._answer, layout.LENGTH.size) != message:
-            raise SessionEnded(self._end("ended"))
+            raise SessionEnded(self._end("answer"))
         if self._flight.cpu_used() > self._flight.limits.cpu_seconds:
             raise SessionEnded(self._end("cpu"))
 
@@ -77,16 +76,19 @@ class Session:
             self._outcome = Outcome("stalled", text=str(died), tier=self._flight.zygote.tier)
         finally:
             self._flight.close()
-            os.close(self._wake)
-            os.close(self._answer)
+            self._close(self._wake, self._answer)
         return self._outcome
+
+    def _close(self, *descriptors: int) -> None:
+        for descriptor in self._open.intersection(descriptors):
+            os.close(descriptor)
+        self._open.difference_update(descriptors)
 
     def close(self) -> Outcome:
         """The outcome, after the child was told that no step follows and has returned its result."""
         if self._outcome is not None:
             return self._outcome
-        os.close(self._wake)
-        self._wake = os.open(os.devnull, os.O_WRONLY)
+        self._close(self._wake)
         return self._end(self._settle())
 
     def __enter__(self) -> "Session":

@@ -10,11 +10,11 @@ import numpy as np
 from . import layout
 
 
-def sealed(size: int, name: str, *, seals: int) -> int:
-    """A file descriptor of `size` zeroed bytes of memory that can neither shrink nor grow."""
+def sealed(size: int, name: str) -> int:
+    """A file descriptor of `size` zeroed bytes of memory that can be written, but neither shrink nor grow."""
     descriptor = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     os.ftruncate(descriptor, size)
-    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, seals | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
     return descriptor
 
 
@@ -68,7 +68,7 @@ class SharedArrays:
 def _write(descriptor: int, array: np.ndarray, offset: int) -> None:
     if not array.size:
         return
-    left = memoryview(array.reshape(-1).view(np.uint8))
+    left = array.reshape(-1).view(np.uint8).data
     while left:
         written = os.pwrite(descriptor, left, offset)
         left = left[written:]

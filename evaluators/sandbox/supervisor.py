@@ -12,16 +12,18 @@ from .outcome import Outcome, SandboxUnavailable
 from .session import Session, Shapes
 from .shared_arrays import SharedArrays
 
+WEAKEST_SAFE = 2
+STANDARD = Limits()
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Sandbox:
     """One zygote, and the right to restart it. A context manager.
 
-    `preload` are modules that are imported once, before the first candidate: runners and what they need. A module
-    of them that has a `warm()` gets it called. Candidates share their memory, so they hold no secret.
-    `min_tier` is the weakest wall to accept (tiers.TIERS); `tier` forces one; below `min_tier` nothing runs unless
-    `unsafe`. SandboxUnavailable says what is missing and how to get it.
+    `preload` are modules that are imported once, before the first candidate: runners and what they need. One
+    that has a `warm()` gets it called. Candidates share their memory, so they hold no secret.
+    `min_tier` is the weakest wall to accept (tiers.TIERS), `tier` forces one; walls weaker than `min_tier` or
+    than tier 2 need `unsafe`. SandboxUnavailable says what is missing and how to get it.
 
     Use it from one thread that outlives it: the kernel kills the zygote with the thread that started it.
     """
@@ -55,13 +57,14 @@ class Sandbox:
         *,
         parameters: Mapping[str, Any] = NOTHING,
         inputs: Sequence[SharedArrays] = (),
-        limits: Limits = Limits(),
+        limits: Limits = STANDARD,
     ) -> Outcome:
-        """The Outcome of `runner` ("package.module:function", its module preloaded) beside a candidate's source.
+        """The Outcome of `runner` beside a candidate's source.
 
-        In the child the runner is called as `function(source, parameters, arrays)` and returns arrays by name, or
-        a `Result`. `parameters` are JSON values. A bad candidate is an outcome; SandboxUnavailable is raised where
-        the zygote dies again and again. A stalled run, and one whose zygote died, is run once more.
+        `runner` is "package.module:function", its module preloaded. The child calls it as
+        `function(source, parameters, arrays)`; it returns arrays by name or a `Result`. `parameters` are JSON
+        values. A bad candidate is an outcome; a stalled run, and one whose zygote died, is run once more.
+        SandboxUnavailable where the zygote dies under it again.
         """
         request = self._request(runner, source, parameters, inputs, limits)
         deaths: list[str] = []
@@ -86,12 +89,12 @@ class Sandbox:
         shared: Shapes,
         parameters: Mapping[str, Any] = NOTHING,
         inputs: Sequence[SharedArrays] = (),
-        limits: Limits = Limits(),
+        limits: Limits = STANDARD,
     ) -> Session:
         """A Session: the child is stepped from outside over arrays that both sides see.
 
-        `shared` maps a name to (dtype, shape). The runner is called as
-        `function(source, parameters, arrays, shared, turns)`; iterating `turns` yields the number of each step.
+        `shared` maps a name to (dtype, shape). The child calls the runner as
+        `function(source, parameters, arrays, shared, turns)`; `turns` yields the number of each step.
         """
         request = self._request(runner, source, parameters, inputs, limits, shared=shared)
         try:
@@ -133,6 +136,11 @@ class Sandbox:
             return flight.outcome(event)
         finally:
             flight.close()
+
+    @property
+    def process(self) -> int:
+        """The number of the process that holds the zygote (bubblewrap's, at tier 1); 0 where none runs."""
+        return self._zygote.process.pid if self._zygote else 0
 
     def close(self) -> None:
         """Ends the zygote and with it every child. The next run starts a new one."""

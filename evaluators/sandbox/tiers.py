@@ -1,4 +1,4 @@
-"""Tiers: how strong the wall is that this machine offers, found out by doing, and what to do for a stronger one."""
+"""Tiers: how strong a wall this machine offers, found out by doing, and what to do for a stronger one."""
 
 import sys
 from collections.abc import Sequence
@@ -14,13 +14,14 @@ TIERS = {
     4: "rlimits only; this is not a sandbox",
 }
 REMEDIES = {
-    1: "install bubblewrap 0.7 or newer (apt install bubblewrap, or pip install 'recevolve[bubblewrap]'); in a "
-    "container allow user namespaces (docker run --security-opt seccomp=unconfined --security-opt "
-    "apparmor=unconfined), on Ubuntu 24.04 allow them with sysctl kernel.apparmor_restrict_unprivileged_userns=0",
-    2: "needs Linux 5.13 or newer with Landlock among the security modules (cat /sys/kernel/security/lsm; add "
-    "landlock to lsm= on the kernel's command line)",
+    1: "install bubblewrap 0.7 or newer (apt install bubblewrap, or pip install 'recevolve[bubblewrap]'); "
+    "in a container allow user namespaces (docker run --security-opt seccomp=unconfined "
+    "--security-opt apparmor=unconfined); on Ubuntu 24.04 "
+    "sysctl kernel.apparmor_restrict_unprivileged_userns=0 allows them",
+    2: "needs Linux 5.13 or newer with Landlock among the security modules "
+    "(cat /sys/kernel/security/lsm; add landlock to lsm= on the kernel's command line)",
     3: "needs seccomp filters in the kernel, and an x86_64 or aarch64 processor",
-    4: "needs Linux",
+    4: "needs Linux, with pidfd and memfd (5.4 or newer)",
 }
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 def numpy_parts() -> None:
     """numpy loads its random, fft and linalg parts when first touched (15 ms)."""
-    np.random.seed(0)  # noqa: NPY002 - touches the global generator, which children seed again
+    np.random.seed(0)
     np.linalg.norm(np.fft.fft(np.ones(4)))
     np.array2string(np.ones(2))
     json.loads(json.dumps({"a": [1.5, "x"]}))
@@ -38,9 +38,8 @@ def torch_parts() -> None:
         optimizer = kind(parameters, lr=0.1)
         optimizer.zero_grad()
         logits = model(table(torch.tensor([0, 3, 3, 7]))).squeeze(-1)
-        torch.nn.functional.binary_cross_entropy_with_logits(
-            logits, torch.tensor([0.0, 1.0, 1.0, 0.0])
-        ).backward()
+        labels = torch.tensor([0.0, 1.0, 1.0, 0.0])
+        torch.autograd.backward(torch.nn.functional.binary_cross_entropy_with_logits(logits, labels))
         optimizer.step()
     for name in ("exp", "sqrt", "tanh", "sign", "abs", "sigmoid", "log1p"):
         getattr(torch, name)(torch.rand(3, 3))
@@ -64,7 +63,7 @@ def hypothesis_parts() -> None:
     )
     @given(st.floats(0, 1), st.lists(st.integers(0, 9), max_size=2))
     def trivial(number: float, numbers: list[int]) -> None:
-        assert number <= 1 and len(numbers) <= 2
+        assert number + len(numbers) <= 3
 
     trivial()
 

@@ -1,15 +1,15 @@
 """The zygote: imports and warms libraries once, then forks one confined child per request.
 
-Runs inside the namespaces (tier 1) or as a plain process (tiers 2 to 4) as
-`python -c BOOT DESCRIPTOR PATH` (launch.py). Its memory is in every candidate's reach, so it holds no secret. It talks over one SOCK_SEQPACKET socket, JSON with descriptors beside it:
+Runs inside the namespaces (tier 1) or as a plain process (tiers 2 to 4) as `python -c BOOT DESCRIPTOR PATH`
+(launch.py). Its memory is in every candidate's reach, so it holds no secret. It talks over one SOCK_SEQPACKET
+socket, JSON with descriptors beside it; S is the supervisor and Z the zygote:
 
-    supervisor -> zygote   {"tier", "preload", "readable", "listable"}, once
-    zygote -> supervisor   {"alive": {...}}, then {"ready": {...}}; or {"refused": reason}
-    supervisor -> zygote   {"memory", "cpu", "inputs"} + [reply, request, result, output, inputs..., session's three]
-    zygote -> supervisor   on the reply socket: {"started": 1} + [pidfd]; {"status", "cpu", "peak"} when it has ended
+    S -> Z   {"tier", "preload", "readable", "listable"}, once
+    Z -> S   {"alive": {...}}, then {"ready": {...}}; or {"refused": reason}
+    S -> Z   {"memory", "cpu", "inputs"} + [reply, request, result, output, inputs..., a session's three]
+    Z -> S   on the reply socket: {"started": 1} + [pidfd]; {"status", "cpu", "peak"} when it has ended
 """
 
-import array
 import ctypes
 import gc
 import importlib
@@ -37,7 +37,7 @@ class Refusal(Exception):
 
 
 class Walls:
-    """The layers of the tier that was asked for, prepared once so that a child takes them on in half a millisecond."""
+    """The layers of the tier, prepared once, so that a child takes them on in half a millisecond."""
 
     def __init__(self, tier: int, readable: list[str], listable: list[str]) -> None:
         self.tier = tier
@@ -140,11 +140,11 @@ def resident_of_a_child() -> int:
 
 def threads() -> int:
     """How many threads this process has."""
-    return len(os.listdir("/proc/self/task"))
+    return len(list(Path("/proc/self/task").iterdir()))
 
 
 def leave_root(settings: dict[str, Any]) -> None:
-    """Becomes an ordinary user where it was started by root; where libraries are root's alone, drops the rights."""
+    """If root started it: becomes an ordinary user, or drops all rights where only root reads libraries."""
     if os.getuid() == 0:
         if confinement.readable_as(NOBODY, NOBODY, settings["readable"]):
             confinement.become(NOBODY, NOBODY)

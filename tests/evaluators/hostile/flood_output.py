@@ -1,0 +1,10 @@
+"""Prints 200 MB."""
+
+import os
+
+try:
+    for _ in range(200):
+        os.write(1, b"A" * (1 << 20))
+    print("ESCAPED: 200 MB printed")
+except OSError as error:
+    os.write(2, b"refused")

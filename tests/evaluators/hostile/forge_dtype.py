@@ -1,0 +1,17 @@
+"""Leaves a header that claims an array of Python objects."""
+
+import json
+import os
+import struct
+
+
+def forge(text):
+    for descriptor in range(3, 64):
+        try:
+            os.pwrite(descriptor, struct.pack("<Q", len(text)) + text, 0)
+        except OSError:
+            continue
+    os._exit(0)
+
+
+forge(json.dumps({"status": "finished", "text": "", "arrays": [["out", "|O", [4], 0]]}).encode())

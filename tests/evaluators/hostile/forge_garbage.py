@@ -1,0 +1,10 @@
+"""Leaves random bytes."""
+
+import os
+
+for descriptor in range(3, 64):
+    try:
+        os.pwrite(descriptor, os.urandom(1 << 20), 0)
+    except OSError:
+        continue
+os._exit(0)

@@ -1,0 +1,9 @@
+"""Raises an exception whose text is endless, coloured, and half a surrogate pair."""
+
+
+class Error(Exception):
+    def __str__(self):
+        return "\x1b[2J\x1b]0;pwned\x07 \ud800 \u202e " + "A" * (1 << 24)
+
+
+raise Error

@@ -1,0 +1,7 @@
+"""Returns more than its limit."""
+
+import numpy
+
+
+def f(x):
+    return numpy.ones(1 << 24)

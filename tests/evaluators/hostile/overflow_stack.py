@@ -1,0 +1,12 @@
+"""Recurses through C until the stack is gone."""
+
+import sys
+
+sys.setrecursionlimit(10**9)
+
+
+def deeper():
+    return sorted([1], key=lambda _: deeper())
+
+
+deeper()

@@ -1,0 +1,12 @@
+"""Breaks numpy, builtins and the wall's own modules for whoever comes next."""
+
+import builtins
+import sys
+
+import numpy
+
+numpy.tanh = lambda x: x * 0 + 1e9
+numpy.float64 = None
+sys.modules["recevolve.evaluators.sandbox.inside"].load = None
+sys.modules["recevolve.evaluators.sandbox.runners"].call = None
+builtins.len = lambda x: 7

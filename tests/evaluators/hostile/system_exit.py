@@ -1,0 +1,3 @@
+"""Leaves by an exception that is not an Exception."""
+
+raise SystemExit(0)

@@ -1,0 +1,13 @@
+"""Writes into the arrays that other candidates will be sent too."""
+
+import os
+
+
+def f(x):
+    x[:] = 7.0
+    for descriptor in range(3, 64):
+        try:
+            os.pwrite(descriptor, b"\7" * 4096, 0)
+        except OSError:
+            continue
+    return x
