@@ -79,7 +79,7 @@ def survivors(scores: Mapping[str, float], keep: float, floor: int) -> list[str]
         raise ValueError(f"keep must lie above 0 and up to 1, floor at 0 or above, got {keep} and {floor}")
     _finite("scores", list(scores.values()))
     ranked = sorted(scores, key=lambda name: (-scores[name], name))
-    # A share such as 0.1 * 30 is 3.0000000000000004 in binary, and must not keep a fourth.
+    # 0.07 * 100 is 7.000000000000001 in binary, which must not keep an eighth.
     return ranked[: max(int(np.ceil(keep * len(ranked) - 1e-9)), floor)]
 
 

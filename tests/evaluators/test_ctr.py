@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from recevolve.evaluators import ctr
 from recevolve.evaluators.data import Field, Log, split
@@ -94,6 +94,26 @@ def test_gradients_are_those_of_the_mean_loss_of_the_batch() -> None:
     loss.backward()
     for gradient, parameter in zip(got, model.parameters(), strict=True):
         torch.testing.assert_close(gradient, parameter.grad)
+
+
+class Recorder(nn.Module):
+    """A model that writes down which rows it is shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(()))
+        self.seen: list[list[int]] = []
+
+    def forward(self, ids_BF: Tensor) -> Tensor:
+        self.seen.append(ids_BF[:, 0].tolist())
+        return self.bias.expand(len(ids_BF))
+
+
+def test_rows_are_shown_in_the_order_asked_for_each_as_often_as_asked() -> None:
+    model = Recorder()
+    features, labels = np.arange(6, dtype=np.int32)[:, None], np.zeros(6, dtype=np.uint8)
+    ctr.train(model, features, labels, np.array([5, 0, 3, 3, 1]), sgd(0.1), batch=2)
+    assert model.seen == [[5, 0], [3, 3], [1]]
 
 
 def test_each_batch_is_one_numbered_step_and_the_last_may_be_short() -> None:

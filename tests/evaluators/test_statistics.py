@@ -77,7 +77,7 @@ def test_a_confidence_is_a_share(confidence: float) -> None:
         (10, 0.41, 3, 5),
         (10, 0.1, 3, 3),
         (2, 0.1, 8, 2),
-        (30, 0.1, 0, 3),
+        (100, 0.07, 0, 7),
         (0, 0.5, 2, 0),
         (5, 1, 0, 5),
     ],
@@ -139,6 +139,10 @@ def test_the_noisier_an_estimate_the_more_it_shrinks() -> None:
     result = shrink([0.0, 4.0, 4.0, -4.0], [0.1, 0.1, 3.0, 0.1])
     assert abs(result.estimates[2] - result.centre) < abs(result.estimates[1] - result.centre)
     assert result.estimates[1] == pytest.approx(4.0, abs=0.05)
+
+
+def test_the_centre_of_a_field_weighs_by_precision() -> None:
+    assert shrink([0.0, 1.0], [1.0, 3.0]).centre == pytest.approx((1 / 9) / (1 + 1 / 9))
 
 
 @pytest.mark.parametrize(

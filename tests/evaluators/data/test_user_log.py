@@ -1,5 +1,6 @@
 """The user's own log: columns become what the schema says, faults are named by column and row."""
 
+import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -63,7 +64,17 @@ def test_csv_tsv_and_parquet_give_the_same_log(write: Write) -> None:
 
 
 def test_rows_of_equal_time_and_logs_without_time_keep_the_order_of_the_file(write: Write) -> None:
-    assert read(write(ts=[5, 5, 1, 5])).labels.tolist() == [0, 1, 0, 1]
+    rows = 2000
+    many = {
+        "clicked": [0, 1] * 1000,
+        "uid": ["ann"] * rows,
+        "iid": list(range(rows)),
+        "ts": [7, 7, 7, 5] * 500,
+    }
+    log = read(write("parquet", **many))
+    order = np.argsort(many["ts"], kind="stable")
+    by_text = {text: place for place, text in enumerate(sorted(map(str, range(rows))))}
+    assert column(log, "iid") == [by_text[str(row)] for row in order]
     path = write()
     log = load({"source": path, "schema": {"label": "clicked", "user": "uid"}})
     assert log.labels.tolist() == TABLE["clicked"]
@@ -91,6 +102,15 @@ def test_times_may_be_numbers_texts_or_dates(
     log = read(write(kind, ts=times))
     by_hand = {"csv": [9, 9, 3600, 86400], "parquet": [-86400, 0, 86400, 172800]}
     assert log.times.tolist() == (seconds or by_hand[kind])
+
+
+def test_dates_without_a_zone_are_utc_wherever_we_are(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as away:
+        away.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        log = read(write(ts=["1970-01-01 00:00:09"] * 4))
+    time.tzset()
+    assert log.times.tolist() == [9] * 4
 
 
 def test_labels_may_be_a_threshold_or_truth_values(write: Write) -> None:
