@@ -85,6 +85,15 @@ def test_a_refused_generation_leaves_nothing(archive: Archive, born: Born, membe
     archive.commit_generation(0, 0, population=(member(good),), births=(good,))
 
 
+def test_births_and_their_generation_are_one_transaction(archive: Archive, born: Born) -> None:
+    archive.connection.execute(
+        "CREATE TEMP TRIGGER refusal BEFORE INSERT ON generations BEGIN SELECT RAISE(ABORT, 'refused'); END"
+    )
+    with pytest.raises(ValueError, match="refused"):
+        archive.commit_generation(0, 0, population=(), births=(born(0, 0, 0, "a"),))
+    assert set(tables(archive).values()) == {0}
+
+
 def test_a_missing_generation_says_what_there_is(archive: Archive) -> None:
     archive.commit_generation(0, 0, population=(), births=())
     with pytest.raises(LookupError, match="island 0 has no generation 7, its newest is 0"):
