@@ -112,7 +112,7 @@ def winner(
     `errors` are standard errors, each from `count` measurements. The estimate is the shrunken one, which errs
     on the low side for a lone outlier in a field of equals: its prior is normal. The interval holds whatever
     the true effects are, for independent or positively dependent candidates: picking the largest can only
-    flatter, so the lower end takes Sidak's quantile for all candidates at once (Sidak 1967), and the upper end
+    flatter, so the lower end takes Sidak's quantile for all candidates (Sidak 1967), and the upper end
     the quantile of a single one; a correction in the sense of "Inference on winners" (Andrews, Kitagawa and
     McCloskey 2024, https://doi.org/10.1093/qje/qjad043), wider at the low end and simpler.
     """
