@@ -18,6 +18,10 @@ from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 from hashlib import sha256
 
+from .simplify import simplify
+
+__all__ = ["canonical", "simplify", "syntax_hash"]
+
 _PLAIN = (
     ast.Assign, ast.Return, ast.If, ast.For, ast.Pass, ast.Break, ast.Continue, ast.Expr,
     ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Call, ast.keyword, ast.Attribute,
