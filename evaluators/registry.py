@@ -12,7 +12,7 @@ from pathlib import Path
 from .task import Task
 
 GROUP = "recevolve.tasks"
-"""Entry points of this group name a Task: `[project.entry-points."recevolve.tasks"] mine = "package.task:TASK"`."""
+"""Entry points of this group name a Task, as in `mine = "package.task:TASK"`."""
 
 
 class UnknownKind(ValueError):
@@ -42,9 +42,9 @@ def find(kind: str, extra_paths: Sequence[str | Path] = ()) -> Task:
         return _loaded(installed[kind])
     known = sorted({*kinds(), *own})
     near = get_close_matches(kind, known, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
     raise UnknownKind(
-        f"unknown kind {kind!r}{hint} There is {', '.join(known)}; `tasks` in the config adds folders"
+        f"unknown kind {kind!r}{hint}; there is {', '.join(known)}; `tasks` in the config adds more"
     )
 
 
@@ -64,7 +64,7 @@ def _loaded(point: EntryPoint) -> Task:
 
 
 def _from_path(path: str | Path) -> Task:
-    """The TASK of a folder outside the package, imported once under a name of its own, so relative imports work."""
+    """The TASK of a folder outside the package, imported as a package of its own: relative imports work."""
     folder = Path(path).expanduser().resolve()
     file = folder / "task.py"
     if not file.is_file():

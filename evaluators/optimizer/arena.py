@@ -1,4 +1,4 @@
-"""Arena: one log, its splits and the ranker trained on it. A candidate in, weights out; weights in, score out."""
+"""Arena: one log, its splits and the ranker trained on it. Candidates in, weights out, then scores."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -70,7 +70,7 @@ class Arena:
         return np.concatenate(passes)[:rows]
 
     def inputs(self, split: str, rows: int, seed: int) -> SharedArrays:
-        """The training rows of `order(split, rows, seed)` for `train_inside`: no row beyond them goes along."""
+        """The training rows of `order(split, rows, seed)` for `train_inside`, and no row beyond them."""
         used, order = np.unique(self.order(split, rows, seed), return_inverse=True)
         return SharedArrays(
             {
@@ -100,7 +100,7 @@ class Arena:
         return weights, outcome.cpu_seconds
 
     def train_outside(self, order: np.ndarray, seed: int, stepper: Stepper) -> np.ndarray:
-        """(P,) weights after the rows of `order`: data, model and loss stay here, `stepper` sees single steps.
+        """(P,) weights after the rows of `order`: data and model stay here, `stepper` sees single steps.
 
         A rate that diverges gives NaN. Raises Failed.
         """
@@ -112,7 +112,7 @@ class Arena:
         return flatten(model)
 
     def score(self, weights: np.ndarray, rows: np.ndarray) -> Score | None:
-        """Score of (P,) weights on held-out rows of the log, None where they or a prediction are not finite."""
+        """Score of (P,) weights on held-out rows, None where they or a prediction are not finite."""
         rows = rows[: self.evaluation_rows]
         model = self.model(0)
         try:

@@ -7,8 +7,8 @@ from .proxy import Race
 from .stepper import Step, Stepper
 
 TOLERANCE = 1e-5
-"""Largest difference of a weight, in units of the largest weight. Both sides were bit-equal wherever measured;
-the rest is for machines whose vector code treats memory at other addresses differently."""
+"""Largest difference of a weight, in units of the largest weight. Both sides were bit-equal wherever it was
+measured; the rest is for machines whose vector code treats memory at other addresses differently."""
 SAMPLED = 24
 """Steps of a training that are shown again to a fresh child."""
 
@@ -30,8 +30,8 @@ def trajectory(race: Race, source: str, sandbox: Sandbox) -> str | None:
         gap = float(np.abs(inside[best] - outside).max())
         if not gap <= TOLERANCE * float(np.abs(outside).max()):
             return (
-                f"the weights it returned after {rows:,} rows differ by up to {gap:.3g} from those that its update "
-                "rule leads to when it is stepped from outside"
+                f"the weights it returned after {rows:,} rows differ by up to {gap:.3g} from those that its "
+                "update rule leads to when it is stepped from outside"
             )
     return None
 
@@ -45,7 +45,7 @@ def memory(steps: list[Step], fresh: Stepper, rng: np.random.Generator) -> str |
     for index in rng.permutation(len(steps)):
         if not fresh.show(steps[index]):
             return (
-                f"step {steps[index].number} gave another result when the same gradient, state, parameter, step and "
-                "hyperparameters were shown in another order: it keeps something between calls, or guesses"
+                f"step {steps[index].number} gave another result when the same gradient and state were "
+                "shown in another order: it keeps something between calls, or guesses"
             )
     return None

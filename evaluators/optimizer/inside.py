@@ -68,7 +68,7 @@ def train(
 def state_size(
     source: str, parameters: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """Float32 elements that the candidate's state takes for tensors of `parameters["shapes"]`, gaps included."""
+    """Float32 elements that state takes for tensors of `parameters["shapes"]`, gaps included."""
     rule = Rule(load(source), 1.0)
     states = [rule.init(torch.zeros(shape)) for shape in parameters["shapes"]]
     return {"size": np.array([Layout.of(_shapes(states)).size], dtype=np.int64)}

@@ -56,7 +56,7 @@ class OptimizerJudge:
         )
 
     def examine(self, source: str, sandbox: Sandbox) -> Verdict:
-        """SCORED 0 with facts['behaviour'] where every property holds; INVALID with a counter-example where not."""
+        """SCORED 0 with facts['behaviour'] where every property holds, else INVALID and how."""
         limits = Limits(cpu_seconds=EXAMINATION_SECONDS, memory_mb=self.settings.memory_mb)
         try:
             outcome = sandbox.run(EXAMINE, source, parameters={"task": PROPERTIES}, limits=limits)

@@ -7,12 +7,12 @@ from math import prod
 import numpy as np
 
 ALIGNMENT = 16
-"""Elements: 64 bytes, what torch gives its own tensors, so that vector code takes the same path on both sides."""
+"""Elements: 64 bytes, as torch aligns its own tensors, so that vector code does the same on both sides."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Shapes in order with their first element; `size` counts float32 elements, gaps included, at least one."""
+    """Shapes in order with their first element; `size` counts float32 elements, gaps included, never zero."""
 
     shapes: tuple[tuple[int, ...], ...]
     starts: tuple[int, ...]

@@ -1,6 +1,5 @@
-"""The north star: full trainings stepped from outside, on fresh seeds, rows and users, and on a second log."""
+"""The north star: full trainings stepped from outside, on fresh seeds and users, and on a second log."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np

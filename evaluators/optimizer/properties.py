@@ -1,4 +1,4 @@
-"""What every optimizer must do, as properties that run beside the candidate, and the probe that tells two apart.
+"""What every optimizer must do, as properties that run beside it, and the probe that tells two apart.
 
 torch and hypothesis are imported where they are used: the search itself reads this module and needs neither.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
-from ..properties import Property
+from ..properties import Property, bits
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -84,14 +84,6 @@ def _run(namespace: Namespace, example: Example) -> list[tuple[Tensor, dict[str,
     return trail
 
 
-def _bits(tensor: Tensor) -> bytes:
-    return tensor.detach().contiguous().numpy().tobytes()
-
-
-def _all_bits(param: Tensor, state: Mapping[str, Tensor]) -> tuple[Any, ...]:
-    return (_bits(param), *((name, _bits(state[name])) for name in sorted(state)))
-
-
 def hyperparameters(namespace: Namespace, example: None) -> str | None:
     """Every hyperparameter has a usable name and a finite value; `lr` is there and positive."""
     hp = namespace["HYPERPARAMETERS"]
@@ -99,7 +91,8 @@ def hyperparameters(namespace: Namespace, example: None) -> str | None:
         return f"HYPERPARAMETERS must be a dict of names to numbers, got {type(hp).__name__}"
     for name, value in hp.items():
         if not isinstance(name, str) or not name.isidentifier() or iskeyword(name) or name in RESERVED:
-            return f"hyperparameter name {name!r} must be a plain identifier other than {', '.join(sorted(RESERVED))}"
+            taken = ", ".join(sorted(RESERVED))
+            return f"hyperparameter name {name!r} must be a plain identifier other than {taken}"
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
             return f"hyperparameter {name!r} must be a finite number, got {value!r}"
     if not hp.get("lr", 0.0) > 0.0:
@@ -114,21 +107,22 @@ def keeps_form(namespace: Namespace, example: Example) -> str | None:
     trail = _run_checked(namespace, example)
     if isinstance(trail, str):
         return trail
-    first = trail[0][1]
+    first, shape = trail[0][1], _shape(example.param)
     for step, (param, state) in enumerate(trail):
         if (
             not isinstance(param, torch.Tensor)
             or param.shape != example.param.shape
             or param.dtype != torch.float32
         ):
-            return f"step {step} must return a float32 parameter of shape {_shape(example.param)}, got {_form(param)}"
+            return f"step {step} must return a float32 parameter of shape {shape}, got {_form(param)}"
         if sorted(state) != sorted(first):
             return f"state must keep its names {sorted(first)}, step {step} returned {sorted(state)}"
         for name, value in state.items():
             if not isinstance(value, torch.Tensor) or value.dtype != torch.float32:
                 return f"state {name!r} must be a float32 tensor, step {step} gave {_form(value)}"
             if value.shape != first[name].shape:
-                return f"state {name!r} must keep its shape {_shape(first[name])}, step {step} gave {_form(value)}"
+                kept = _shape(first[name])
+                return f"state {name!r} must keep its shape {kept}, step {step} gave {_form(value)}"
     return None
 
 
@@ -165,7 +159,7 @@ def stays_finite(namespace: Namespace, example: Example) -> str | None:
     for step, (param, state) in enumerate(_run(namespace, example)):
         for name, value in (("the parameter", param), *((f"state {n!r}", v) for n, v in state.items())):
             if not value.isfinite().all():
-                return f"after step {step} {name} holds a number that is not finite; guard divisions, roots, powers"
+                return f"after step {step} {name} is not finite; guard divisions, roots, powers"
     return None
 
 
@@ -174,37 +168,42 @@ def leaves_inputs(namespace: Namespace, example: Example) -> str | None:
     param, state, hp = example.param, namespace["init"](example.param), _hp(namespace)
     for step, grad in enumerate(example.grads, start=1):
         given = {"param": param, "grad": grad, **{f"state[{name!r}]": value for name, value in state.items()}}
-        before, names, numbers = {name: _bits(value) for name, value in given.items()}, list(state), dict(hp)
+        before, slots, numbers = bits(given), dict(state), dict(hp)
         new_param, new_state = namespace["update"](grad, state, param, step, hp)
-        changed = [name for name, value in given.items() if _bits(value) != before[name]]
-        if changed or list(state) != names or hp != numbers:
-            what = ", ".join(changed) or ("state" if list(state) != names else "hp")
-            return f"update changed its input {what} in place at step {step}; compute new tensors and return them"
+        after = bits(given)
+        changed = [name for name in given if after[name] != before[name]]
+        if list(state) != list(slots) or any(state[name] is not slots[name] for name in slots):
+            changed.append("state")
+        if hp != numbers:
+            changed.append("hp")
+        if changed:
+            what = ", ".join(changed)
+            return f"update changed its input {what} in place at step {step}; return new tensors instead"
         param, state = new_param, new_state
     return None
 
 
 def leaves_init_input(namespace: Namespace, example: Example) -> str | None:
     """init does not change the parameter."""
-    before = _bits(example.param)
+    before = bits(example.param)
     namespace["init"](example.param)
     return (
-        None if _bits(example.param) == before else "init changed its parameter in place; return new tensors"
+        None if bits(example.param) == before else "init changed its parameter in place; return new tensors"
     )
 
 
 def remembers_nothing(namespace: Namespace, example: Example) -> str | None:
     """The same step gives the same bits, whatever was called in between and in whatever order."""
     trail = _run(namespace, example)
-    expected = [_all_bits(*point) for point in trail]
+    expected = [bits(point) for point in trail]
     other = Example(example.param * -0.5 + 1.0, tuple(grad * 3.0 - 0.1 for grad in example.grads))
     _run(namespace, other)
-    if _all_bits(example.param, namespace["init"](example.param)) != expected[0]:
+    if bits((example.param, namespace["init"](example.param))) != expected[0]:
         return "init gave another state for the same parameter when called again"
     for step in reversed(range(1, len(trail))):
         param, state = trail[step - 1]
         again = namespace["update"](example.grads[step - 1], state, param, step, _hp(namespace))
-        if _all_bits(*again) != expected[step]:
+        if bits(again) != expected[step]:
             return (
                 f"step {step} gave another result when the same inputs were shown again in another order; "
                 "keep everything in state, and use no clock and no random numbers"
@@ -248,8 +247,8 @@ def descends(namespace: Namespace, example: Example) -> str | None:
         if best <= first / 2:
             return None
     return (
-        f"a convex quadratic fell only from {first:.3g} to {best:.3g} in {QUADRATIC_STEPS} steps at the best of "
-        f"{len(RATES)} learning rates; the update must go against the gradient"
+        f"a convex quadratic fell only from {first:.3g} to {best:.3g} in {QUADRATIC_STEPS} steps "
+        f"at the best of {len(RATES)} learning rates; the update must go against the gradient"
     )
 
 

@@ -78,7 +78,7 @@ class Race:
         if not heat.ranked:
             raise Failed(
                 Status.CRASHED,
-                f"diverged at every learning rate tried ({', '.join(f'{f:g}' for f in factors)} times its own)",
+                f"diverged at each learning rate tried: its own times {', '.join(f'{f:g}' for f in factors)}",
             )
         while len(self._heats) >= REMEMBERED:
             del self._heats[next(iter(self._heats))]

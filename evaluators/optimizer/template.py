@@ -1,6 +1,5 @@
 """The patch: an archived program as a `torch.optim.Optimizer` that needs torch alone, with its tests."""
 
-import ast
 import keyword
 import re
 import textwrap
@@ -10,125 +9,89 @@ from string import Template
 from typing import Any
 
 from ..task import Winner
-from .language import ELEMENTWISE
+from .patch_program import PatchProgram
 
 TEMPLATES = Path(__file__).with_name("templates")
-WIDTH = 108
-OWN_NAMES = frozenset("Any Callable Iterable Optimizer Sequence Tensor math torch".split())
+WIDTH = 88
+OWN_NAMES = frozenset({"Any", "Callable", "Iterable", "Optimizer", "Sequence", "Tensor", "math", "torch"})
 """Names that the module binds beside those of the program."""
-FOREACH_WORDS = """ `foreach` joins small parameters into one vector
-    before the update, which treats each number by itself: fewer calls, the same result."""
+FOREACH_WORDS = (
+    "`foreach` joins parameters into one vector before the update, which treats each number by itself."
+)
 
 
 def export(winner: Winner) -> Mapping[str, str]:
     """Three files by name: the optimizer, its tests, and a README.
 
     `winner.name` becomes the module's name and, in capitals, the class. Where `winner.provenance` holds
-    `lr_factor`, the exported default rate is the program's times that factor. ValueError for a name that cannot
-    be a module's, or that the program uses itself.
+    `lr_factor`, the exported default rate is the program's times that factor. ValueError for a name that
+    cannot be a module's, or that the program uses itself.
     """
     name = winner.name
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name) or name == "torch":
         raise ValueError(f"a name must be a lower-case Python module name, got {name!r}")
     title = "".join(part.capitalize() for part in name.split("_"))
-    program = _Program(winner.source, float(winner.provenance.get("lr_factor", 1.0)))
+    program = PatchProgram(winner.source, float(winner.provenance.get("lr_factor", 1.0)))
     if taken := program.names & (OWN_NAMES | {title}):
-        raise ValueError(
-            f"the program uses {', '.join(sorted(taken))} itself; choose another name than {name!r}"
-        )
+        used = ", ".join(sorted(taken))
+        raise ValueError(f"the program uses {used} itself; choose another name than {name!r}")
+    facts = _facts(winner.provenance)
     values = {
         "name": name,
         "title": title,
         "test_file": f"test_{name}.py",
         "lr": repr(program.hyperparameters["lr"]),
-        "summary": "a torch optimizer that RecEvolve found.",
-        "program": program.text,
+        "program": program.text(),
         "archived": _as_literal(winner.source),
-        "foreach_words": "",
-        "foreach_test": "",
+        "header": _header(facts),
+        "facts": "\n".join(f"- {key}: {value}" for key, value in facts) or "Nothing was recorded.",
+        **_imports(program),
+        **_class(program),
     }
-    values |= _constructor(program)
-    facts = _facts(winner.provenance)
-    header = _filled("module", values | {"provenance": _header(facts)})
-    readme = values | {"provenance": "\n".join(f"- {key}: {value}" for key, value in facts)}
-    if program.elementwise:
-        readme["foreach_words"] = " `foreach=True` joins small parameters into one vector."
-        values["foreach_test"] = _filled("foreach_test", values).rstrip("\n")
+    values |= _joining(values, program.elementwise)
     return {
-        f"{name}.py": header,
+        f"{name}.py": _filled("module", values),
         f"test_{name}.py": _filled("test", values).rstrip("\n") + "\n",
-        "README.md": _filled("readme", readme),
+        "README.md": _filled("readme", values),
     }
 
 
-class _Program:
-    """The archived source, taken apart."""
-
-    def __init__(self, source: str, lr_factor: float) -> None:
-        tree = ast.parse(source)
-        self.names = {n.name for n in tree.body if isinstance(n, ast.FunctionDef)}
-        self.hyperparameters: dict[str, Any] = {}
-        parts = []
-        for node in tree.body:
-            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-                self.names.add(node.targets[0].id)
-                if node.targets[0].id == "HYPERPARAMETERS":
-                    self.hyperparameters = ast.literal_eval(node.value)
-                    self.hyperparameters["lr"] *= lr_factor
-                    parts.append(f"HYPERPARAMETERS = {self.hyperparameters!r}".replace("'", '"'))
-                else:
-                    parts.append(ast.unparse(node))
-            elif isinstance(node, ast.FunctionDef):
-                parts.append(f"\n\n{ast.unparse(node)}")
-        self.text = "\n".join(parts)
-        self.uses_math = any(isinstance(n, ast.Name) and n.id == "math" for n in ast.walk(tree))
-        self.elementwise = _elementwise(tree)
+def _imports(program: PatchProgram) -> dict[str, str]:
+    abstract = ["Callable", "Iterable", "Sequence"] if program.elementwise else ["Callable", "Iterable"]
+    standard = [f"from collections.abc import {', '.join(abstract)}", "from typing import Any"]
+    standard = ["import math", *standard] if program.uses_math else standard
+    third = ["import torch", "from torch import Tensor", "from torch.optim import Optimizer"]
+    return {"imports": "\n".join([*standard, "", *third])}
 
 
-def _elementwise(tree: ast.Module) -> bool:
-    """Whether every operation treats each number of a tensor by itself; read from the text, nothing is run."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute):
-            scalar = isinstance(node.value, ast.Name) and node.value.id == "math"
-            if not scalar and node.attr not in ELEMENTWISE:
-                return False
-        elif isinstance(node, ast.Subscript):
-            if not (isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str)):
-                return False
-        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
-            return False
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "len":
-            return False
-    return True
-
-
-def _constructor(program: _Program) -> dict[str, str]:
-    """The parts of the class that depend on hyperparameters and on whether parameters may be joined."""
-    names = list(program.hyperparameters)
-    typing = ["Callable", "Iterable", "Sequence"] if program.elementwise else ["Callable", "Iterable"]
-    imports = ["import math"] if program.uses_math else []
-    imports += [f"from collections.abc import {', '.join(typing)}", "from typing import Any", ""]
-    imports += ["import torch", "from torch import Tensor", "from torch.optim import Optimizer"]
-    defaults = [*names, "maximize", *(["foreach"] if program.elementwise else [])]
-    one_by_one = "for param, grad in pairs:\n    self._advance(param, grad, hp)"
-    dispatch = one_by_one
-    if program.elementwise:
-        dispatch = 'if group["foreach"]:\n    self._advance_joined(pairs, hp)\n    continue\n' + one_by_one
-    made = {
-        "imports": "\n".join(imports),
-        "arguments": "\n".join(f"        {n}: float = {program.hyperparameters[n]!r}," for n in names),
-        "defaults": ", ".join(f'"{name}": {name}' for name in defaults),
-        "dispatch": textwrap.indent(dispatch, " " * 12),
-        "foreach_argument": "",
-        "joined": "",
+def _class(program: PatchProgram) -> dict[str, str]:
+    """The parts of the class that hold hyperparameters."""
+    words = ["`maximize` climbs instead of descending."]
+    words += [FOREACH_WORDS] if program.elementwise else []
+    words += ["Sparse gradients and complex parameters are refused with a RuntimeError."]
+    names = [*program.hyperparameters, "maximize", *(["foreach"] if program.elementwise else [])]
+    return {
+        "class_words": textwrap.indent(textwrap.fill(" ".join(words), WIDTH - 4), " " * 4),
+        "arguments": "\n".join(f"        {n}: float = {v!r}," for n, v in program.hyperparameters.items()),
+        "defaults": "\n".join(f'            "{name}": {name},' for name in names),
     }
-    if program.elementwise:
-        made |= {
-            "foreach_words": FOREACH_WORDS,
+
+
+def _joining(values: Mapping[str, str], elementwise: bool) -> dict[str, str]:
+    """The parts that are there only where parameters may be joined."""
+    each = "for param, grad in pairs:\n    self._advance(param, grad, hp)"
+    empty = ("foreach_argument", "joined", "joined_functions", "foreach_test", "readme_words")
+    parts = dict.fromkeys(empty, "")
+    if elementwise:
+        each = 'if group["foreach"]:\n    self._advance_joined(pairs, hp)\n    continue\n' + each
+        parts = {
             "foreach_argument": "\n        foreach: bool = False,",
-            "joined": (TEMPLATES / "joined.txt").read_text(encoding="utf-8"),
+            "joined": _filled("joined", values),
+            "joined_functions": _filled("joined_functions", values),
+            "foreach_test": _filled("foreach_test", values),
+            "readme_words": "\n`foreach=True` joins parameters into one vector: fewer calls, same result.",
         }
-    return made
+    return parts | {"dispatch": textwrap.indent(each, " " * 12)}
 
 
 def _filled(template: str, values: Mapping[str, str]) -> str:
@@ -141,11 +104,15 @@ def _facts(provenance: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _words(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return "; ".join(f"{key} {_words(item)}" for key, item in value.items())
-    if isinstance(value, (list, tuple)):
-        return ", ".join(_words(item) for item in value)
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    match value:
+        case Mapping():
+            return "; ".join(f"{key} {_words(item)}" for key, item in value.items())
+        case list() | tuple():
+            return ", ".join(map(_words, value))
+        case float():
+            return f"{value:.6g}"
+        case _:
+            return str(value)
 
 
 def _line(text: str) -> str:
@@ -154,15 +121,13 @@ def _line(text: str) -> str:
 
 
 def _header(facts: list[tuple[str, str]]) -> str:
-    lines = [
-        textwrap.fill(f"{key}: {value}", WIDTH, subsequent_indent="  ", break_long_words=False)
-        for key, value in facts
-    ]
-    return "\n".join(lines) or "No provenance was recorded."
+    lines = [textwrap.fill(f"{key}: {value}", WIDTH, subsequent_indent="  ") for key, value in facts]
+    return "\n".join(lines).rstrip('"') or "Nothing was recorded about its origin."
 
 
 def _as_literal(source: str) -> str:
     """The source as a Python literal, line by line where that is possible."""
-    if "\\" in source or '"""' in source:
-        return repr(source)
-    return f'"""\\\n{source.rstrip()}\n"""'
+    for quotes in ('"""', "'''"):
+        if quotes not in source and "\\" not in source:
+            return f"{quotes}\\\n{source.rstrip()}\n{quotes}"
+    return repr(source)

@@ -1,4 +1,4 @@
-"""The words that optimizers are bred from: operators, and edits in several places that known methods are made of."""
+"""The words that optimizers are bred from: operators, and the idioms that known methods are made of."""
 
 from typing import Final
 
@@ -121,9 +121,11 @@ IDIOMS = (
           result="{0} * torch.clamp(bound / (torch.norm({0}) + 1e-8), max=1.0)"),
     Idiom("clip values", "clip each value", (T,), constants={"bound": 1.0},
           result="torch.clamp({0}, min=-bound, max=bound)"),
-    Idiom("weight decay", "decay the weights apart from the gradient", (T,), constants={"weight_decay": 0.01},
+    Idiom("weight decay", "decay the weights apart from the gradient", (T,),
+          constants={"weight_decay": 0.01},
           result="{0} - hp[\"lr\"] * weight_decay * param", place="result"),
-    Idiom("touched decay", "decay only the weights that have a gradient", (T,), constants={"weight_decay": 0.01},
+    Idiom("touched decay", "decay only the weights that have a gradient", (T,),
+          constants={"weight_decay": 0.01},
           result="{0} - hp[\"lr\"] * weight_decay * torch.where(grad == 0.0, 0.0, param)", place="result"),
     Idiom("only touched", "leave weights alone that have no gradient", (T,),
           result="torch.where(grad == 0.0, param, {0})", place="result"),

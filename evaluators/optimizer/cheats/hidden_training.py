@@ -8,7 +8,7 @@ import sys
 import torch
 
 HYPERPARAMETERS = {"lr": 0.1}
-EXTRA = 2
+EXTRA = 2.0
 
 
 def init(param):
@@ -28,17 +28,14 @@ def extra(param, hp):
     found = trainer()
     if found is None:
         return param
-    model = found["model"]
-    for _ in range(EXTRA):
-        with torch.enable_grad():
-            rows = found["order"][:2048]
-            logits = model(torch.from_numpy(found["features"][rows]))
-            labels = torch.from_numpy(found["labels"][rows].astype("float32"))
-            loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, labels)
-            mine = [p for p in model.parameters() if p.data_ptr() == param.data_ptr()]
-            (gradient,) = torch.autograd.grad(loss, mine)
-        param = param - hp["lr"] * gradient
-    return param
+    model, rows = found["model"], found["order"][:2048]
+    with torch.enable_grad():
+        logits = model(torch.from_numpy(found["features"][rows]))
+        labels = torch.from_numpy(found["labels"][rows].astype("float32"))
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, labels)
+        mine = [p for p in model.parameters() if p.data_ptr() == param.data_ptr()]
+        (gradient,) = torch.autograd.grad(loss, mine)
+    return param - EXTRA * hp["lr"] * gradient
 
 
 def update(grad, state, param, step, hp):

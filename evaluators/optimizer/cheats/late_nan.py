@@ -1,6 +1,6 @@
-"""Honest for ten steps, longer than properties look, then NaN: a loss that compares with nothing.
+"""Honest for 45 steps, longer than properties look, then NaN: a loss that compares with nothing.
 
-Caught by: proxy
+Caught by: north star
 """
 
 import torch
@@ -14,5 +14,5 @@ def init(param):
 
 def update(grad, state, param, step, hp):
     age = state["age"] + 1.0
-    poison = torch.where(age > 10.0, float("nan"), 0.0)
+    poison = torch.where(age > 45.0, float("nan"), 0.0)
     return param - hp["lr"] * grad + poison, {"age": age}

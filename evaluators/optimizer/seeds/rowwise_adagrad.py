@@ -1,4 +1,4 @@
-"""Row-wise Adagrad: one accumulator per embedding row. Gupta et al. 2014; Mudigere et al. 2021, arXiv:2104.05158."""
+"""Row-wise Adagrad: one accumulator per embedding row. Mudigere et al. 2021, arXiv:2104.05158."""
 
 import torch
 

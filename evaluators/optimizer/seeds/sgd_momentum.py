@@ -1,4 +1,4 @@
-"""SGD with heavy-ball momentum. Polyak 1964, doi:10.1016/0041-5553(64)90137-5; Sutskever et al., ICML 2013."""
+"""SGD with heavy-ball momentum. Polyak 1964, doi:10.1016/0041-5553(64)90137-5."""
 
 import torch
 

@@ -1,0 +1,105 @@
+"""The archived program as a person would like to read it in a patch: same computation, better names."""
+
+import ast
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from .language import ELEMENTWISE
+
+NUMBERED = re.compile(r"v\d+")
+
+
+class PatchProgram:
+    """A program taken apart for the export: its text, hyperparameters (lr first, scaled) and names.
+
+    Numbered locals that become a state slot or the new parameter are named after it. Annotations are left
+    out, statements are untouched otherwise: the exported test shows that the bits are those of the archive.
+    """
+
+    def __init__(self, source: str, lr_factor: float) -> None:
+        tree = ast.parse(source)
+        self.elementwise = elementwise(tree)
+        self.uses_math = any(isinstance(node, ast.Name) and node.id == "math" for node in ast.walk(tree))
+        self.functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+        constants = {
+            target.id: ast.literal_eval(node.value)
+            for node in tree.body
+            if isinstance(node, ast.Assign)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        }
+        hp = constants.pop("HYPERPARAMETERS")
+        self.hyperparameters: dict[str, float] = {"lr": float(f"{hp['lr'] * lr_factor:.12g}")}
+        self.hyperparameters |= {name: value for name, value in hp.items() if name != "lr"}
+        self.constants: Mapping[str, Any] = {"HYPERPARAMETERS": self.hyperparameters, **constants}
+        self.names = {*self.constants, *(function.name for function in self.functions)}
+
+    def text(self) -> str:
+        """Constants and functions, laid out as PEP 8 wants them."""
+        constants = [f"{name} = {_double_quoted(repr(value))}" for name, value in self.constants.items()]
+        functions = [_function_text(function) for function in self.functions]
+        return "\n\n\n".join(["\n".join(constants), *functions])
+
+
+def elementwise(tree: ast.Module) -> bool:
+    """Whether every operation treats each number of a tensor by itself; nothing is run."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(value=ast.Name(id="math")) | ast.Subscript(slice=ast.Constant(value=str())):
+                continue
+            case ast.Attribute(attr=name) if name not in ELEMENTWISE:
+                return False
+            case ast.Subscript() | ast.MatMult() | ast.Name(id="len"):
+                return False
+    return True
+
+
+def _function_text(function: ast.FunctionDef) -> str:
+    names = _better_names(function)
+    for node in ast.walk(function):
+        if isinstance(node, ast.Name):
+            node.id = names.get(node.id, node.id)
+    lines = ast.unparse(function).splitlines()
+    return _double_quoted("\n".join(map(_without_parentheses, lines)))
+
+
+def _better_names(function: ast.FunctionDef) -> dict[str, str]:
+    """New names for numbered locals that end up in a state slot or as the new parameter."""
+    taken = {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
+    taken |= {argument.arg for argument in function.args.args}
+    names: dict[str, str] = {}
+    for node in ast.walk(function):
+        pairs: list[tuple[ast.expr | None, str]] = []
+        if isinstance(node, ast.Dict):
+            pairs = [
+                (value, f"new_{key.value}")
+                for key, value in zip(node.keys, node.values, strict=True)
+                if isinstance(key, ast.Constant) and isinstance(key.value, str)
+            ]
+        elif isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple):
+            pairs = [(node.value.elts[0], "new_param")]
+        for value, name in pairs:
+            numbered = isinstance(value, ast.Name) and NUMBERED.fullmatch(value.id)
+            if numbered and isinstance(value, ast.Name) and value.id not in names and name not in taken:
+                names[value.id] = name
+                taken.add(name)
+    return names
+
+
+def _without_parentheses(line: str) -> str:
+    """`return (a, b)` as `return a, b`, where that is what the parentheses are."""
+    match = re.fullmatch(r"(\s*return )\((.*)\)", line)
+    if not match:
+        return line
+    bare = match[1] + match[2]
+    try:
+        same = ast.dump(ast.parse(bare.strip())) == ast.dump(ast.parse(line.strip()))
+    except SyntaxError:
+        return line
+    return bare if same else line
+
+
+def _double_quoted(text: str) -> str:
+    """Texts in a program are plain keys, so that their quotes may be changed one by one."""
+    return re.sub(r"'(\w+)'", r'"\1"', text)

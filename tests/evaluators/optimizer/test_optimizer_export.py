@@ -1,0 +1,111 @@
+"""The exported patch: what a reviewer reads, and what a training script gets."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from recevolve.evaluators.optimizer.patch_program import PatchProgram, elementwise
+from recevolve.evaluators.optimizer.task import TASK
+from recevolve.evaluators.optimizer.template import export
+from recevolve.evaluators.sandbox import load
+from recevolve.evaluators.static import canonical
+from recevolve.evaluators.task import Winner
+
+
+def exported(seed: str, **provenance: object) -> Mapping[str, str]:
+    return export(Winner("evolved", canonical(TASK.seeds[seed]), provenance))
+
+
+def test_needs_torch_and_the_standard_library_alone() -> None:
+    for seed in TASK.seeds:
+        tree = ast.parse(exported(seed)["evolved.py"])
+        modules = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+        modules |= {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
+        assert modules <= {"torch", "torch.optim", "math", "typing", "collections.abc"}
+
+
+def test_the_rate_that_was_judged_is_the_default() -> None:
+    namespace = load(exported("adam", lr_factor=3.0)["evolved.py"])
+    assert namespace["HYPERPARAMETERS"]["lr"] == 0.015
+    assert next(iter(namespace["HYPERPARAMETERS"])) == "lr"
+
+
+def test_provenance_is_text_and_cannot_become_code() -> None:
+    hostile = {"explanation": '"""\nimport os\nos.abort()\n"""', "\\": "\\", "quote": '"', "bell": "a\x07b"}
+    for files in (exported("adam", **hostile), export(Winner("evolved", TASK.seeds["lion"], hostile))):
+        tree = ast.parse(files["evolved.py"])
+        assert isinstance(tree.body[0], ast.Expr)
+        assert "os.abort()" in (ast.get_docstring(tree) or "")
+        assert "\x07" not in files["evolved.py"] + files["README.md"]
+
+
+def test_the_archived_text_travels_whole() -> None:
+    for source in (
+        TASK.seeds["adam"],
+        canonical(TASK.seeds["ftrl_proximal"]),
+        TASK.seeds["lion"] + "# a \\ b\n",
+    ):
+        tree = ast.parse(export(Winner("evolved", source, {}))["test_evolved.py"])
+        (archived,) = [
+            ast.literal_eval(n.value)
+            for n in tree.body
+            if isinstance(n, ast.Assign)
+            and isinstance(n.targets[0], ast.Name)
+            and n.targets[0].id == "ARCHIVED"
+        ]
+        assert archived.strip() == source.strip()
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("param - grad", True),
+        ("torch.where(grad > 0.0, param, grad.abs())", True),
+        ("param - math.sqrt(step) * grad", True),
+        ("param - grad * hp['lr']", True),
+        ("param - grad.mean()", False),
+        ("param - grad / torch.norm(grad)", False),
+        ("param - grad @ grad", False),
+        ("param - grad[0]", False),
+        ("param - grad * param.numel()", False),
+        ("param - grad * len(grad)", False),
+    ],
+)
+def test_what_may_be_joined(expression: str, expected: bool) -> None:
+    source = f"def update(grad, state, param, step, hp):\n    return {expression}, {{}}\n"
+    assert elementwise(ast.parse(source)) is expected
+
+
+def test_only_a_program_without_sums_offers_to_join() -> None:
+    assert "foreach" in exported("adam")["evolved.py"]
+    assert "foreach" not in "".join(exported("rowwise_adagrad").values())
+
+
+def test_numbered_locals_are_named_after_what_they_become() -> None:
+    text = PatchProgram(canonical(TASK.seeds["adam"]), 1.0).text()
+    assert "return new_param, {" in text
+    assert "new_mean" in text
+    assert "'" not in text
+
+
+def test_names_that_clash_are_refused() -> None:
+    source = TASK.seeds["adam"].replace("def init", "def Evolved(x):\n    return x\n\n\ndef init")
+    with pytest.raises(ValueError, match="Evolved"):
+        export(Winner("evolved", source, {}))
+
+
+def test_passes_the_linter_and_the_type_checker(tmp_path: Path) -> None:
+    for seed in ("adam", "rowwise_adagrad"):
+        for file, text in export(
+            Winner(f"evolved_{seed}", canonical(TASK.seeds[seed]), {"run": "r"})
+        ).items():
+            (tmp_path / file).write_text(text)
+    for command in (["ruff", "check", "--isolated", "."], ["mypy", "--no-incremental", "evolved_adam.py"]):
+        run = subprocess.run(
+            [sys.executable, "-m", *command], cwd=tmp_path, capture_output=True, text=True, timeout=300
+        )
+        assert run.returncode == 0, run.stdout + run.stderr

@@ -1,0 +1,257 @@
+"""The judge: honest programs are scored, bad ones get a reason, and equal questions get equal answers."""
+
+import json
+import subprocess
+import sys
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from recevolve.evaluators.data import DataError
+from recevolve.evaluators.optimizer.audit import trajectory
+from recevolve.evaluators.optimizer.guard import guard
+from recevolve.evaluators.optimizer.judge import OptimizerJudge
+from recevolve.evaluators.optimizer.stepper import Stepper
+from recevolve.evaluators.optimizer.task import TASK
+from recevolve.evaluators.sandbox import Limits, Sandbox
+from recevolve.evaluators.static import canonical
+from recevolve.population.verdict import Status, Verdict
+
+DATA = {"source": "synthetic", "rows": 6_000}
+HEAD = 'import torch\nHYPERPARAMETERS = {"lr": 0.1}\ndef init(param):\n    return {}\n'
+
+
+def update(*lines: str) -> str:
+    return HEAD + "def update(grad, state, param, step, hp):\n" + "".join(f"    {line}\n" for line in lines)
+
+
+def without_timings(verdict: Verdict) -> dict[str, object]:
+    return {key: value for key, value in verdict.to_json().items() if key != "timings"}
+
+
+def test_seeds_pass_and_differ(judge: OptimizerJudge, sandbox: Sandbox) -> None:
+    verdicts = {name: judge.examine(canonical(source), sandbox) for name, source in TASK.seeds.items()}
+    assert {name: v.reason for name, v in verdicts.items()} == dict.fromkeys(TASK.seeds, "")
+    assert len({v.facts["behaviour"] for v in verdicts.values()}) == len(TASK.seeds)
+
+
+def test_canonical_text_behaves_as_the_text(judge: OptimizerJudge, sandbox: Sandbox) -> None:
+    source = TASK.seeds["ftrl_proximal"]
+    assert judge.examine(source, sandbox).facts == judge.examine(canonical(source), sandbox).facts
+
+
+def test_proxy_scores_the_best_rate_and_narrows_the_field(judge: OptimizerJudge, sandbox: Sandbox) -> None:
+    first, second = (judge.proxy(TASK.seeds["adam"], rung, sandbox) for rung in (0, 1))
+    losses = first.facts["log_loss_by_factor"]
+    assert set(losses) == {"0.3", "1"}
+    assert first.score is not None
+    assert first.score.value == -min(losses.values()) == -first.metrics["log_loss"].value
+    assert list(second.facts["log_loss_by_factor"]) == [f"{first.facts['lr_factor']:g}"]
+    assert 0.0 < first.metrics["auc"].value < 1.0
+
+
+def test_training_teaches(judge: OptimizerJudge, sandbox: Sandbox) -> None:
+    arena, rows = judge.arena, judge.arena.splits["search"].held_out
+    untrained = arena.score(
+        np.concatenate([w.detach().numpy().ravel() for w in arena.model(0).parameters()]), rows
+    )
+    trained = judge.proxy(TASK.seeds["adagrad"], 1, sandbox)
+    assert untrained is not None
+    assert trained.metrics["log_loss"].value < untrained.log_loss - 0.005
+
+
+@pytest.mark.parametrize("name", TASK.seeds)
+def test_inside_and_outside_agree_bit_by_bit(name: str, judge: OptimizerJudge, sandbox: Sandbox) -> None:
+    arena, source = judge.arena, canonical(TASK.seeds[name])
+    inside, _ = arena.train_inside(source, [0.3], judge.race.inputs(0), 0, sandbox)
+    with Stepper(sandbox, source, 0.3, arena.shapes(), arena.limits) as stepper:
+        outside = arena.train_outside(arena.order("search", 1_000, 0), 0, stepper)
+    assert inside[0].tobytes() == outside.tobytes()
+
+
+def test_state_that_lends_its_inputs_agrees_too(judge: OptimizerJudge, sandbox: Sandbox) -> None:
+    """Returned state may be the very tensors that came in: neither side may change them under it."""
+    source = HEAD.replace("{}\n", "{'p': param, 'g': torch.zeros_like(param)}\n", 1)
+    source = source.replace("return {}", "return {'p': param, 'g': torch.zeros_like(param)}")
+    source += (
+        "def update(grad, state, param, step, hp):\n"
+        "    ahead = param - hp['lr'] * (2.0 * grad - state['g']) + 0.5 * (param - state['p'])\n"
+        "    return ahead, {'p': param, 'g': grad}\n"
+    )
+    assert judge.examine(source, sandbox).status is Status.SCORED
+    assert trajectory(judge.race, source, sandbox) is None
+
+
+def test_north_star_scores_its_own_fold(judge: OptimizerJudge, sandbox: Sandbox) -> None:
+    source = canonical(TASK.seeds["adam"])
+    first = judge.north_star(source, "selection", 0, sandbox)
+    others = [
+        judge.north_star(source, "selection", 1, sandbox),
+        judge.north_star(source, "claim", 0, sandbox),
+    ]
+    assert first.status is Status.SCORED
+    assert first.score is not None
+    assert first.score.count == len(judge.arena.splits["selection"].folds[0])
+    assert first.score not in [other.score for other in others]
+    assert first == judge.north_star(source, "selection", 0, sandbox)
+
+
+def test_north_star_can_measure_transfer(sandbox: Sandbox) -> None:
+    settings = {
+        "rung_rows": (500,), "rung_factors": (1,), "factors": (1.0,), "epochs": 0.2, "folds": 1,
+        "transfer": True, "transfer_rows": 2_000,
+    }  # fmt: skip
+    judge = OptimizerJudge(DATA, settings, "test")
+    verdict = judge.north_star(TASK.seeds["adagrad"], "claim", 0, sandbox)
+    assert set(verdict.metrics) == {"log_loss", "auc", "transfer_log_loss", "transfer_auc"}
+    assert verdict.facts["transfer_lr_factor"] == 1.0
+
+
+def test_an_unknown_split_is_refused(judge: OptimizerJudge, sandbox: Sandbox) -> None:
+    with pytest.raises(ValueError, match="selection, claim"):
+        judge.north_star(TASK.seeds["adam"], "search", 0, sandbox)
+
+
+SCRIPT = """
+import json, sys
+from recevolve.evaluators.optimizer.judge import OptimizerJudge
+from recevolve.evaluators.optimizer.task import TASK
+from recevolve.evaluators.sandbox import Sandbox
+data, settings = json.loads(sys.argv[1])
+judge = OptimizerJudge(data, settings, "test")
+with Sandbox(TASK.preload) as sandbox:
+    source = TASK.seeds["rowwise_adagrad"]
+    verdicts = [judge.examine(source, sandbox), judge.proxy(source, 1, sandbox)]
+    verdicts.append(judge.north_star(source, "claim", 1, sandbox))
+print(json.dumps([judge.fingerprint, [{**v.to_json(), "timings": 0} for v in verdicts]]))
+"""
+
+
+def test_another_process_gives_the_same_verdicts(judge: OptimizerJudge, sandbox: Sandbox) -> None:
+    arguments = json.dumps([DATA, judge.settings.model_dump(mode="json")])
+    run = subprocess.run(
+        [sys.executable, "-c", SCRIPT, arguments], capture_output=True, text=True, check=True, timeout=300
+    )
+    source = TASK.seeds["rowwise_adagrad"]
+    mine = [judge.examine(source, sandbox), judge.proxy(source, 1, sandbox)]
+    mine.append(judge.north_star(source, "claim", 1, sandbox))
+    theirs = json.loads(run.stdout)
+    assert theirs[0] == judge.fingerprint
+    assert theirs[1] == [{**v.to_json(), "timings": 0} for v in mine]
+
+
+FAILURES = {
+    "diverges": (update("return param - 1e30 * grad, {}"), Status.CRASHED, "diverged at each learning rate"),
+    "raises": (update("return param - state['m'], {}"), Status.CRASHED, "line 6 of the candidate"),
+    "does not load": ("raise SystemExit(0)", Status.CRASHED, "training"),
+    "spins": (update("while True:", "    pass"), Status.TIMED_OUT, "timed out"),
+    "hoards": (update("return torch.zeros(10**12), {}"), Status.CRASHED, "training"),
+}
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_a_bad_program_is_a_verdict_with_its_reason(name: str, sandbox: Sandbox) -> None:
+    source, status, words = FAILURES[name]
+    settings = {"rung_rows": (200,), "rung_factors": (1,), "folds": 2, "transfer": False, "cpu_seconds": 1.0}
+    judge = OptimizerJudge(DATA, settings, "test")
+    for verdict in (judge.proxy(source, 0, sandbox), judge.north_star(source, "claim", 0, sandbox)):
+        assert verdict.status is status
+        assert words in verdict.reason
+
+
+def test_a_program_that_ends_in_the_middle_of_a_session_is_a_verdict(
+    judge: OptimizerJudge, sandbox: Sandbox
+) -> None:
+    source = update("if step > 4:", "    raise SystemExit", "return param - 0.1 * grad, {}")
+    verdict = judge.guard(source, sandbox)
+    assert verdict.status is Status.CRASHED
+    assert "step 5" in verdict.reason
+
+
+def test_hoarding_state_is_refused_before_it_is_set_aside(judge: OptimizerJudge, sandbox: Sandbox) -> None:
+    source = update("return param, state").replace(
+        "return {}", "return {'m': torch.zeros(10**9).expand(10**9)}"
+    )
+    source = source.replace("torch.zeros(10**9)", "torch.zeros(1)")
+    verdict = judge.guard(source, sandbox)
+    assert verdict.status is Status.INVALID
+    assert "numbers of state" in verdict.reason
+
+
+def test_guard_compares_state_and_time_with_adam(judge: OptimizerJudge, sandbox: Sandbox) -> None:
+    ratios = {
+        name: judge.guard(TASK.seeds[name], sandbox).metrics["state_memory_ratio"].value
+        for name in ("adam", "adagrad", "rowwise_adagrad")
+    }
+    assert ratios["adam"] == 1.0
+    assert ratios["adagrad"] == 0.5
+    assert ratios["rowwise_adagrad"] < 0.2
+
+
+def test_guard_takes_the_ratio_of_median_readings(judge: OptimizerJudge, sandbox: Sandbox) -> None:
+    """A clock that ticks once per reading gives each step one tick, whoever makes it."""
+    ticks = count()
+    verdict = guard(TASK.seeds["lion"], [(4, 3), ()], 5, Limits(cpu_seconds=10), sandbox, lambda: next(ticks))
+    assert verdict.metrics["step_time_ratio"].value == 1.0
+    assert verdict.timings == {"step_seconds": 1, "adam_step_seconds": 1}
+
+
+def test_held_out_rows_are_not_sent_along(judge: OptimizerJudge) -> None:
+    arena = judge.arena
+    sent = set(arena.order("search", 50_000, 0).tolist())
+    for split in arena.splits.values():
+        assert not sent & set(split.held_out.tolist())
+
+
+def test_orders_of_rungs_begin_alike_and_folds_draw_their_own_rows(judge: OptimizerJudge) -> None:
+    arena = judge.arena
+    long = arena.order("claim", 9_000, 7, 0.9)
+    assert np.array_equal(long[:500], arena.order("claim", 500, 7, 0.9))
+    assert not np.array_equal(long, arena.order("claim", 9_000, 8, 0.9))
+    size = len(arena.splits["claim"].train)
+    assert len(set(long.tolist())) == round(0.9 * size)
+
+
+def test_fingerprint_follows_everything_that_a_verdict_depends_on() -> None:
+    base: dict[str, object] = {"folds": 2, "transfer": False}
+    made = {
+        OptimizerJudge(data, settings, version).fingerprint
+        for data, settings, version in (
+            (DATA, base, "1"),
+            (DATA, base, "2"),
+            ({**DATA, "seed": 1}, base, "1"),
+            ({**DATA, "split": "time"}, base, "1"),
+            (DATA, {**base, "seed": 1}, "1"),
+            (DATA, {**base, "rung_rows": (8_000, 20_000, 100_000)}, "1"),
+            (DATA, {**base, "transfer": True}, "1"),
+        )
+    }
+    assert len(made) == 7
+    assert OptimizerJudge(DATA, base, "1").fingerprint in made
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"rows": 3}, "rows"),
+        ({"batch": 0}, "batch"),
+        ({"rung_rows": (10,)}, "one entry per rung"),
+        ({"rung_factors": (1, 2, 1)}, "grow"),
+        ({"factors": (1.0,)}, "tries 4 factors"),
+        ({"epochs": float("nan")}, "epochs"),
+        ({"model": "transformer"}, "dcn"),
+    ],
+)
+def test_impossible_settings_name_the_key(settings: dict[str, object], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        OptimizerJudge(DATA, settings, "test")
+
+
+def test_impossible_data_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="unknown data source"):
+        OptimizerJudge({"source": "movielens"}, {}, "test")
+    with pytest.raises(ValueError, match=r"data\.split"):
+        OptimizerJudge({**DATA, "split": "item"}, {}, "test")
