@@ -101,11 +101,11 @@ def bubblewrap(binary: str, installation: Installation, *, real_user: bool) -> l
         "--unshare-uts",
         "--unshare-cgroup-try",
     ]
-    if real_user:
+    if real_user:  # the first process stays bubblewrap's: a dying root without CAP_KILL takes only root along
         command += ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
     else:
-        command += ["--unshare-user", "--uid", NOBODY, "--gid", NOBODY, "--cap-drop", "ALL"]
-    command += ["--die-with-parent", "--new-session", "--as-pid-1", "--hostname", "sandbox", "--clearenv"]
+        command += ["--cap-drop", "ALL", "--unshare-user", "--uid", NOBODY, "--gid", NOBODY, "--as-pid-1"]
+    command += ["--die-with-parent", "--new-session", "--hostname", "sandbox", "--clearenv"]
     for name, value in environment().items():
         command += ["--setenv", name, value]
     for path in map(Path, SYSTEM):

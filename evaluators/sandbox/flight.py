@@ -29,7 +29,8 @@ class Request:
     """What a child is asked to do."""
 
     body: bytes
-    inputs: tuple[SharedArrays, ...]
+    inputs: tuple[int, ...]
+    input_bytes: int
     limits: Limits
 
     @classmethod
@@ -52,7 +53,8 @@ class Request:
             raise ValueError(
                 f"parameters cross the wall as JSON, arrays go into `inputs`: {error}"
             ) from error
-        return cls(body.encode(), tuple(inputs), limits)
+        descriptors = tuple(arrays.fileno() for arrays in inputs)
+        return cls(body.encode(), descriptors, sum(arrays.size for arrays in inputs), limits)
 
 
 class Flight:
@@ -72,19 +74,13 @@ class Flight:
         self._result = sealed(self._size, "result")
         self._output = os.memfd_create("output", os.MFD_CLOEXEC)
         self._reply, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        mapped = sum(arrays.size for arrays in request.inputs) + self._size + extra_bytes
+        mapped = request.input_bytes + self._size + extra_bytes
         envelope = {
             "memory": (request.limits.memory_mb << 20) + mapped,
             "cpu": int(request.limits.cpu_seconds) + 2,
             "inputs": len(request.inputs),
         }
-        files = [
-            self._request,
-            self._result,
-            self._output,
-            *(arrays.fileno() for arrays in request.inputs),
-            *extra,
-        ]
+        files = [self._request, self._result, self._output, *request.inputs, *extra]
         self.began = time.monotonic()
         try:
             with theirs:
@@ -121,8 +117,12 @@ class Flight:
             wall_left = deadline - time.monotonic()
             if wall_left <= 0:
                 return "wall"
-            for descriptor, _ in poll.poll(1000 * min(wall_left, max(left, SHORTEST_WAIT))):
-                return self._end() if descriptor == self._reply.fileno() else "woken"
+            for descriptor, what in poll.poll(1000 * min(wall_left, max(left, SHORTEST_WAIT))):
+                if descriptor == self._reply.fileno():
+                    return self._end()
+                if what & select.POLLIN:
+                    return "woken"
+                poll.unregister(descriptor)  # the child closed it, or is dying: its end will be told
             left = self.limits.cpu_seconds - self.cpu_used()
             if left <= 0:
                 return "cpu"
@@ -174,7 +174,7 @@ class Flight:
             status,
             arrays,
             text,
-            result.printable(printed),
+            result.escaped(printed)[-OUTPUT_TAIL:],
             self._ended["cpu"],
             wall,
             max(0, self._ended["peak"] - self.zygote.ready["resident"]) >> 10,

@@ -41,12 +41,14 @@ def read(descriptor: int, size: int) -> tuple[Literal["finished", "raised"], str
     return status, printable(text), arrays
 
 
+def escaped(text: str) -> str:
+    """The text fit for a terminal, a log and a prompt: control characters, and the like, as escapes."""
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
+
+
 def printable(text: str, limit: int = layout.MAX_TEXT) -> str:
-    """The text fit for a terminal, a log and a prompt: at most `limit` characters, none of control."""
-    shown = "".join(
-        c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode()
-        for c in text[: limit + 1]
-    )
+    """The beginning of the text, escaped, at most `limit` characters long."""
+    shown = escaped(text[: limit + 1])
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 

@@ -39,9 +39,11 @@ class Sandbox:
         for value in (min_tier, tier):
             if value is not None and value not in tiers.TIERS:
                 raise ValueError(f"a sandbox tier is one of 1, 2, 3 and 4, got {value}")
-        if tier is not None and tier > min_tier and not unsafe:
+        weak = max(min_tier, tier or 0)
+        if weak > min(min_tier, WEAKEST_SAFE) and not unsafe:
             raise ValueError(
-                f"tier {tier} is weaker than min_tier {min_tier}; say unsafe=True if that is meant"
+                f"tier {weak} is weaker than tier {min(min_tier, WEAKEST_SAFE)}, the weakest accepted; "
+                "say unsafe=True if it is meant"
             )
         self.preload = tuple(preload)
         weakest = max(tiers.TIERS) if unsafe else min_tier
