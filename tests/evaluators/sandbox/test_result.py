@@ -1,0 +1,146 @@
+"""Whatever bytes a candidate leaves, reading them gives plain arrays or Malformed, and nothing else."""
+
+import json
+import os
+import struct
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recevolve.evaluators.sandbox import layout, result
+from recevolve.evaluators.sandbox.shared_arrays import sealed
+
+SIZE = 1 << 17
+
+
+@pytest.fixture(scope="module")
+def memory() -> Iterator[int]:
+    descriptor = sealed(SIZE, "result")
+    yield descriptor
+    os.close(descriptor)
+
+
+def write(memory: int, header: bytes, body: bytes = b"", length: int | None = None) -> None:
+    os.pwrite(memory, bytes(1 << 12), 0)
+    os.pwrite(memory, layout.LENGTH.pack(len(header) if length is None else length) + header, 0)
+    os.pwrite(memory, body, layout.start_of_arrays(len(header)))
+
+
+def header(*arrays: object, **fields: object) -> bytes:
+    return json.dumps({"status": "finished", "text": "", "arrays": arrays, **fields}).encode()
+
+
+def test_a_well_formed_result_is_read_as_private_copies(memory: int) -> None:
+    write(
+        memory,
+        header(["x", "<f8", [2], 0], ["b", "|b1", [3], 64]),
+        struct.pack("<2d48xB2B", 1.5, -2, 0, 1, 7),
+    )
+    status, text, arrays = result.read(memory, SIZE)
+    assert (status, text) == ("finished", "")
+    assert arrays["x"].tolist() == [1.5, -2.0]
+    assert arrays["b"].view(np.uint8).tolist() == [0, 1, 1], "a byte that is no boolean must not become one"
+    os.pwrite(memory, bytes(1 << 12), 0)
+    assert arrays["x"].tolist() == [1.5, -2.0]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"\xff\xfe",
+        b"[" * 60_000,
+        b'{"a":' * 10_000,
+        b"9" * 60_000,
+        b'{"status": NaN}',
+        b'{"status": 1e999}',
+        header(status="scored"),
+        header(text=None),
+        header(text={"a": 1}),
+        header(arrays={}),
+        header(*([["x", "<f8", [0], 0]] * 300)),
+        header("x"),
+        header(["x", "<f8", [1]]),
+        header(["x", "|O", [1], 0]),
+        header(["x", "<U9", [1], 0]),
+        header(["x", ["<f8"], [1], 0]),
+        header([1, "<f8", [1], 0]),
+        header(["", "<f8", [1], 0]),
+        header(["\x1b[2J", "<f8", [1], 0]),
+        header(["x" * 300, "<f8", [1], 0]),
+        header(["x", "<f8", 1, 0]),
+        header(["x", "<f8", [-1], 0]),
+        header(["x", "<f8", [True], 0]),
+        header(["x", "<f8", [1], -8]),
+        header(["x", "<f8", [SIZE], 0]),
+        header(["x", "<f8", [1], SIZE - 64]),
+        header(["x", "<f8", [2**39] * 8, 0]),
+        header(["x", "<f8", [10**30], 0]),
+        header(["x", "<f8", [0, 2**39], 0]),
+        header(["x", "<f8", [1] * 9, 0]),
+    ],
+    ids=lambda head: head[:40].decode(errors="replace"),
+)
+def test_a_forged_header_is_malformed(memory: int, head: bytes) -> None:
+    write(memory, head)
+    with pytest.raises(result.Malformed):
+        result.read(memory, SIZE)
+
+
+@pytest.mark.parametrize("length", [0, 1, layout.MAX_HEADER + 1, 2**63, 2**64 - 1])
+def test_a_forged_length_is_malformed(memory: int, length: int) -> None:
+    write(memory, header(), length=length)
+    with pytest.raises(result.Malformed):
+        result.read(memory, SIZE)
+
+
+def test_what_is_not_asked_for_is_not_read(memory: int) -> None:
+    write(memory, header(score=10**9, ok=True))
+    assert result.read(memory, SIZE) == ("finished", "", {})
+
+
+SCRAPS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.sampled_from(layout.DTYPES),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(
+    st.fixed_dictionaries(
+        {
+            "status": st.just("finished") | SCRAPS,
+            "text": st.text() | SCRAPS,
+            "arrays": st.lists(SCRAPS) | SCRAPS,
+        }
+    ),
+    st.lists(st.tuples(st.integers(0, 300), st.integers(0, 255)), max_size=4),
+)
+def test_scraps_and_bit_flips_never_raise_anything_else(
+    memory: int, scraps: dict[str, object], flips: list[tuple[int, int]]
+) -> None:
+    head = bytearray(json.dumps(scraps).encode())
+    for place, value in flips:
+        head[place % len(head)] = value
+    write(memory, bytes(head))
+    try:
+        status, text, arrays = result.read(memory, SIZE)
+    except result.Malformed:
+        return
+    assert status in ("finished", "raised")
+    assert text == result.escaped(text)
+    assert all(type(array) is np.ndarray and array.dtype.str in layout.DTYPES for array in arrays.values())
+
+
+@given(st.text(st.characters(), max_size=200) | st.just("\ud800\u202e\x1b[0m"))
+def test_escaped_text_is_fit_for_a_terminal_and_for_utf8(text: str) -> None:
+    shown = result.escaped(text)
+    shown.encode()
+    assert all(c.isprintable() or c in "\n\t" for c in shown)
+    assert len(result.printable(text, 50)) <= 50
