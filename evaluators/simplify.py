@@ -5,7 +5,7 @@ Most statements of evolved programs are dead (Chen et al. 2023, arXiv:2302.06675
 """
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from .vocabulary import Layout
 
@@ -147,16 +147,22 @@ class _Liveness:
     def read(self, node: ast.AST) -> Names:
         found = set()
         for part in ast.walk(node):
-            match part:
-                case ast.Name(id=name, ctx=ast.Load()):
-                    found.add(name)
-                case ast.Subscript(value=ast.Name(id=self.state), slice=ast.Constant(value=str(key))):
-                    found.add(f"{self.state}[{key}]")
+            if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load):
+                found.add(part.id)
+            elif key := _key(part, self.state):
+                found.add(f"{self.state}[{key}]")
         return frozenset(found)
 
 
 def _text(node: ast.expr | None) -> str:
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+def _key(node: ast.AST, name: str) -> str:
+    """k where the node is `name["k"]`, else nothing."""
+    if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id == name:
+        return _text(node.slice)
+    return ""
 
 
 def _last_dict(node: ast.Return) -> ast.Dict | None:
@@ -166,8 +172,16 @@ def _last_dict(node: ast.Return) -> ast.Dict | None:
 
 def returned_dicts(function: ast.FunctionDef) -> list[ast.Dict]:
     """The dicts that a function returns, alone or as the last item of a tuple, where they are written out."""
-    returns = (_last_dict(node) for node in ast.walk(function) if isinstance(node, ast.Return))
-    return [each for each in returns if each is not None]
+    return [each for node in _returns(function.body) if (each := _last_dict(node)) is not None]
+
+
+def _returns(body: list[ast.stmt]) -> Iterator[ast.Return]:
+    for node in body:
+        if isinstance(node, ast.Return):
+            yield node
+        elif isinstance(node, (ast.If, ast.For)):
+            yield from _returns(node.body)
+            yield from _returns(node.orelse)
 
 
 def keys_read(nodes: Iterable[ast.AST], name: str) -> Names | None:
@@ -176,14 +190,11 @@ def keys_read(nodes: Iterable[ast.AST], name: str) -> Names | None:
     uses = 0
     for node in nodes:
         for part in ast.walk(node):
-            match part:
-                case ast.Subscript(value=ast.Name(id=base), slice=ast.Constant(value=str(key))) if (
-                    base == name
-                ):
-                    keys.add(key)
-                    uses -= 1
-                case ast.Name(id=base) if base == name:
-                    uses += 1
+            if isinstance(part, ast.Name):
+                uses += part.id == name
+            elif key := _key(part, name):
+                keys.add(key)
+                uses -= 1
     return None if uses else frozenset(keys)
 
 
@@ -192,8 +203,8 @@ def _remove_slots(functions: dict[str, ast.FunctionDef], layout: Layout) -> list
     function = functions[layout.function]
     dicts = returned_dicts(function)
     makers = returned_dicts(functions[layout.state_function]) if layout.state_function in functions else []
-    slots = {_text(key) for each in (*dicts, *makers) for key in each.keys}
-    if keys_read(function.body, layout.state_parameter) is None or "" in slots:
+    slots = frozenset(_text(key) for each in (*dicts, *makers) for key in each.keys)
+    if "" in slots or not slots or keys_read(function.body, layout.state_parameter) is None:
         return []
     live: Names = frozenset()
     read = None
@@ -215,13 +226,15 @@ def _keep_keys(node: ast.Dict, keep: Names) -> None:
 def _remove_constants(tree: ast.Module, layout: Layout) -> list[str]:
     """The constants removed: those that no function reads by name."""
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
-    read = [keys_read(functions, name) for name in {layout.constants, layout.constants_parameter}]
-    known = frozenset[str]().union(*(keys for keys in read if keys is not None))
+    known: Names = frozenset()
+    for name in {layout.constants, layout.constants_parameter} - {""}:
+        read = keys_read(functions, name)
+        if read is None:
+            return []
+        known |= read
     for node in tree.body:
         match node:
-            case ast.Assign(targets=[ast.Name(id=layout.constants)], value=ast.Dict() as table) if (
-                None not in read
-            ):
+            case ast.Assign(targets=[ast.Name(id=layout.constants)], value=ast.Dict() as table):
                 dead = {_text(key) for key in table.keys} - known - layout.pinned
                 _keep_keys(table, frozenset(_text(key) for key in table.keys) - dead)
                 return [f"constant {name!r}" for name in sorted(dead)]

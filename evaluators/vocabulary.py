@@ -102,3 +102,8 @@ class Vocabulary:
     """Names that every edited function can read, such as its parameters; locals are typed by inference."""
     idioms: tuple[Idiom, ...] = ()
     literals: tuple[float, ...] = (0.0, 0.1, 0.5, 1.0, 2.0)
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """The least and the largest value of a leaf, where they are known: {"step": (1, inf)}."""
+    follows: Mapping[str, int] = field(default_factory=dict)
+    """Leaves that the first returned value must go with (1) or against (-1), in part of it at least. Edits
+    that lose such a lead are not proposed: {"param": 1, "grad": -1} for a method of descent."""

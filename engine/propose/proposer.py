@@ -34,7 +34,7 @@ class Proposer(Protocol):
     """A source of candidates. Awaited, because some ask a model far away."""
 
     async def propose(self, parents: Sequence[Parent], rng: np.random.Generator) -> Proposal:
-        """One proposal, a pure function of the arguments and of recorded calls; NoProposal where none is found.
+        """One proposal, a pure function of the arguments and recorded calls; NoProposal where none is found.
 
         The first parent is the one to improve; others may lend parts.
         """

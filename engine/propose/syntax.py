@@ -1,15 +1,17 @@
 """SyntaxProposer: new programs by typed edits of syntax trees. Needs no model, no key and no network."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from ...evaluators.simplify import remove_dead
+from ...evaluators.simplify import keys_read, remove_dead
 from ...evaluators.static import Rules, canonical, check
 from ...evaluators.vocabulary import Vocabulary
 from . import edits, scale
 from .draft import Draft, Unsuitable, pick
 from .edits import Change, Edit
+from .follow import Follow
 from .kinds import Kind
 from .proposer import NoProposal, Parent, Proposal
 
@@ -55,9 +57,10 @@ class SyntaxProposer:
     def mutant(self, parents: Sequence[Parent], rng: np.random.Generator) -> Proposal:
         """One proposal, a pure function of the arguments. NoProposal where no try gives anything new."""
         known = {canonical(parent.source) for parent in parents}
+        form = _form(Draft(parents[0].source, self.vocabulary))
         for _ in range(MOST_TRIES):
             try:
-                proposal = self._try(parents, rng)
+                proposal = self._try(parents, form, rng)
             except Unsuitable:
                 continue
             if not check(proposal.source, self.rules) and canonical(proposal.source) not in known:
@@ -66,23 +69,53 @@ class SyntaxProposer:
             f"{MOST_TRIES} tries at {parents[0].program_id} gave nothing new that obeys the rules"
         )
 
-    def _try(self, parents: Sequence[Parent], rng: np.random.Generator) -> Proposal:
+    def _try(self, parents: Sequence[Parent], form: "_Form", rng: np.random.Generator) -> Proposal:
         host, others = parents[0], parents[1:]
         draft = Draft(host.source, self.vocabulary)
-        roles = draft.survey().roles()
         changes: list[Change] = []
         while not changes or (len(changes) < MOST_EDITS and rng.random() < ANOTHER):
             changes.append(pick(self._edits, rng, self._weights)(draft, rng, others))
+        if not _form(draft).keeps(form):
+            raise Unsuitable("what is returned is of another form now")
         remove_dead(draft.tree, self.vocabulary.layout)
-        if not _keeps_form(draft, roles):
-            raise Unsuitable("a returned value has another shape now")
         lenders = dict.fromkeys(change.lender for change in changes if change.lender)
         words = "; ".join(change.words for change in changes)
         return Proposal(draft.text(), (host.program_id, *lenders), "syntax", words)
 
 
-def _keeps_form(draft: Draft, before: Mapping[str, Kind]) -> bool:
-    """Whether what is returned has the kinds that it had, and each state slot the kind it starts with."""
-    after, slots = draft.survey().roles(), draft.slots()
-    result = after.get("result") == before.get("result")
-    return result and all(after.get(slot, kind) == kind for slot, kind in slots.items())
+@dataclass(frozen=True)
+class _Form:
+    """What an edit must not break, as far as it can be told without running the program."""
+
+    result: Kind | None
+    slots_fit: bool
+    """Whether every state slot stays of the shape in which it starts."""
+    leads: frozenset[str]
+    """The leaves that the result follows as the vocabulary asks."""
+    unsafe: int
+    """Operations that may give what is not a finite number."""
+    unread: frozenset[str]
+    """Pinned constants that nothing reads."""
+
+    def keeps(self, before: "_Form") -> bool:
+        return (
+            self.result == before.result
+            and self.slots_fit
+            and self.leads >= before.leads
+            and self.unsafe <= before.unsafe
+            and self.unread <= before.unread
+        )
+
+
+def _form(draft: Draft) -> _Form:
+    roles, slots = draft.survey().roles(), draft.slots()
+    followed = Follow(draft)
+    leans = followed.result.leans if followed.result else frozenset()
+    return _Form(
+        roles.get("result"),
+        all(roles.get(slot, kind) == kind for slot, kind in slots.items()),
+        frozenset(name for name, sign in draft.vocabulary.follows.items() if (name, sign) in leans),
+        len(followed.unsafe),
+        draft.layout.pinned
+        - (keys_read(draft.function.body, draft.layout.constants_parameter) or draft.layout.pinned),
+    )

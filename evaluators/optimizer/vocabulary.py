@@ -1,5 +1,6 @@
 """The words that optimizers are bred from: operators, and the idioms that known methods are made of."""
 
+import math
 from typing import Final
 
 from ..vocabulary import Idiom, Layout, Operator, Vocabulary
@@ -141,4 +142,6 @@ VOCABULARY = Vocabulary(
     leaves={"grad": T, "param": T, "step": "int"},
     idioms=IDIOMS,
     literals=(0.0, 1e-8, 1e-4, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999, 1.0, 2.0, 10.0),
+    ranges={"step": (1.0, math.inf)},
+    follows={"param": 1, "grad": -1},
 )

@@ -1,0 +1,173 @@
+"""What a draft's values can be: ranges by interval arithmetic, and what they lean with or against.
+
+Not exact and not meant to be: it keeps a proposer from square roots of what may be negative, from divisions
+by what may be zero, and from results that lost or reversed the inputs that they must follow.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+Range = tuple[float, float]
+Lean = tuple[str, int]
+"""A leaf of the vocabulary, and 1 where a value grows with it or -1 where it falls."""
+NOTHING: frozenset[Lean] = frozenset()
+ANY: Range = (-math.inf, math.inf)
+
+
+@dataclass(frozen=True)
+class Value:
+    """Everything known of an expression."""
+
+    range: Range = ANY
+    leans: frozenset[Lean] = NOTHING
+
+    @property
+    def sign(self) -> int:
+        """1 or -1 where the value never is on the other side of zero, 0 where it may be on both."""
+        return 1 if self.range[0] >= 0 else -1 if self.range[1] <= 0 else 0
+
+    @property
+    def nonzero(self) -> bool:
+        return self.range[0] > 0 or self.range[1] < 0
+
+
+def turned(leans: Iterable[Lean]) -> frozenset[Lean]:
+    """The leanings of the negative."""
+    return frozenset((name, -sign) for name, sign in leans)
+
+
+def either(one: Value, other: Value) -> Value:
+    """What is known of a value that is one or the other."""
+    low, high = min(one.range[0], other.range[0]), max(one.range[1], other.range[1])
+    return Value((low, high), one.leans | other.leans)
+
+
+def negative(value: Value) -> Value:
+    return Value((-value.range[1], -value.range[0]), turned(value.leans))
+
+
+def total(one: Value, other: Value) -> Value:
+    low, high = one.range[0] + other.range[0], one.range[1] + other.range[1]
+    return Value((low, high), one.leans | other.leans)
+
+
+def product(one: Value, other: Value) -> Value:
+    ends = [0.0 if 0 in (a, b) else a * b for a in one.range for b in other.range]
+    return Value((min(ends), max(ends)), _leans_of_product(one, other))
+
+
+def _leans_of_product(one: Value, other: Value) -> frozenset[Lean]:
+    """A factor of known sign keeps or turns the other's leanings; two that lean alike give what is even."""
+    found: set[Lean] = set()
+    for factor, by in ((one, other), (other, one)):
+        if by.sign:
+            found |= factor.leans if by.sign > 0 else turned(factor.leans)
+        else:
+            shared = {name for name, _ in by.leans}
+            odd = frozenset(lean for lean in factor.leans if lean[0] not in shared)
+            found |= odd | turned(odd)
+    return frozenset(found)
+
+
+def quotient(one: Value, other: Value) -> Value:
+    if not other.nonzero:
+        return Value(ANY, _leans_of_product(one, other))
+    ends = [_ratio(a, b) for a in one.range for b in other.range]
+    return Value((min(ends), max(ends)), _leans_of_product(one, other))
+
+
+def _ratio(a: float, b: float) -> float:
+    if math.isinf(a):
+        return math.copysign(math.inf, a) * math.copysign(1.0, b)
+    return a / b
+
+
+def power(base: Value, exponent: Value) -> Value:
+    low, high = base.range
+    if low >= 0 and high <= 1 and exponent.range[0] >= 1:
+        return Value((0.0, high))
+    if low >= 0 or exponent.range == (2.0, 2.0):
+        return Value((0.0, math.inf))
+    return Value()
+
+
+_BOUNDED: Mapping[str, Range] = {
+    "norm": (0.0, math.inf), "std": (0.0, math.inf), "var": (0.0, math.inf), "exp": (0.0, math.inf),
+    "expm1": (-1.0, math.inf), "sigmoid": (0.0, 1.0), "zeros_like": (0.0, 0.0), "zeros": (0.0, 0.0),
+    "ones_like": (1.0, 1.0), "sign": (-1.0, 1.0), "tanh": (-1.0, 1.0), "sin": (-1.0, 1.0), "cos": (-1.0, 1.0),
+    "len": (0.0, math.inf), "numel": (0.0, math.inf), "dim": (0.0, math.inf), "erf": (-1.0, 1.0),
+    "atan": (-math.pi / 2, math.pi / 2), "isfinite": (0.0, 1.0),
+}  # fmt: skip
+_ODD = frozenset({"sign", "tanh", "erf", "atan"})
+_RISING = _ODD | {"exp", "expm1", "sigmoid"}
+_SAME = frozenset({
+    "mean", "sum", "amax", "amin", "median", "reshape", "transpose", "unsqueeze", "expand_as", "nan_to_num",
+    "float",
+})  # fmt: skip
+_LARGEST_EXPONENT = 80.0
+
+
+def of_function(name: str, arguments: list[Value]) -> Value:
+    """What a function or method of that name yields; the receiver counts as the first argument."""
+    first = arguments[0] if arguments else Value()
+    low, high = first.range
+    leans = first.leans
+    match name, arguments:
+        case ("sqrt", [_]):
+            return Value((math.sqrt(max(low, 0.0)), math.inf))
+        case ("square" | "abs", [_]):
+            nearest = min(abs(low), abs(high)) if first.nonzero else 0.0
+            return Value((nearest * nearest if name == "square" else nearest, math.inf))
+        case ("pow", [base, exponent]):
+            return power(base, exponent)
+        case ("relu", [_]):
+            return Value((max(low, 0.0), max(high, 0.0)), leans)
+        case ("log1p", [_]):
+            return Value((0.0, math.inf) if low >= 0 else ANY, leans)
+        case ("neg", [_]):
+            return negative(first)
+        case ("reciprocal" | "rsqrt", [_]):
+            return quotient(Value((1.0, 1.0)), first)
+        case ("where" | "lerp", [_, _, _]):
+            return either(*(arguments[1:] if name == "where" else arguments[:2]))
+        case ("maximum" | "max" | "minimum" | "min", [_, second]):
+            choose = max if name.startswith("max") else min
+            ends = (choose(low, second.range[0]), choose(high, second.range[1]))
+            return Value(ends, leans | second.leans)
+    if name in _SAME and arguments:
+        return first
+    if name in _BOUNDED:
+        bounds = _BOUNDED[name]
+        if name in _ODD and first.sign:
+            bounds = (0.0, bounds[1]) if first.sign > 0 else (bounds[0], 0.0)
+        return Value(bounds, leans if name in _RISING else NOTHING)
+    every = frozenset[Lean]().union(*(value.leans for value in arguments))
+    return Value(ANY, every | turned(every))
+
+
+def is_safe(name: str, arguments: list[Value]) -> bool:
+    """Whether a function gives finite numbers on all that its arguments can be."""
+    if not arguments:
+        return True
+    low, high = arguments[0].range
+    match name:
+        case "sqrt":
+            return low >= 0
+        case "log" | "rsqrt":
+            return low > 0
+        case "log1p":
+            return low > -1
+        case "reciprocal":
+            return arguments[0].nonzero
+        case "exp" | "expm1":
+            return high <= _LARGEST_EXPONENT
+        case "pow":
+            return len(arguments) < 2 or is_safe_power(arguments[0], arguments[1])
+    return True
+
+
+def is_safe_power(base: Value, exponent: Value) -> bool:
+    """Whether a power is a finite number: no root of a negative, no negative power of zero."""
+    whole = exponent.range[0] == exponent.range[1] and exponent.range[0].is_integer()
+    return (base.range[0] >= 0 or whole) and (base.range[0] > 0 or exponent.range[0] >= 0)
