@@ -46,7 +46,12 @@ def show(value: Any, as_json: bool, text: Any) -> None:
     if as_json:
         print(json.dumps(value, indent=2, default=str))
     else:
-        Console(soft_wrap=True).print(text)
+        console_for_people().print(text)
+
+
+def console_for_people() -> Console:
+    """The terminal as wide as it is; a file or a pipe as wide as our tables."""
+    return Console() if sys.stdout.isatty() else Console(width=160)
 
 
 @app.command("run")
@@ -85,7 +90,7 @@ def _work(config: Any, as_json: bool) -> None:
     from .progress import Display, JsonLines, Progress
     from .session import work
 
-    console = Console()
+    console = console_for_people()
     progress: Progress = Display(console) if console.is_terminal and not as_json else JsonLines()
     try:
         outcome = until_signalled(work(config, progress))

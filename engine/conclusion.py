@@ -52,6 +52,7 @@ async def conclude(
         "generations": generations(search),
         "trials": search.archive.shares().births,
         "confidence": confidence,
+        "metrics": list(search.task.metrics),
         "claimed": looks,
         "claimed_before": list(claimed),
         "production": _name_of(search, production.program_id),
@@ -93,15 +94,17 @@ def _choose(search: "Search", finalists: Sequence[Standing]) -> dict[str, Any]:
     if not production.scores:
         reasons = "; ".join(sorted({verdict.reason for verdict in production.folds if verdict.reason}))
         raise RuntimeError(f"the program in production failed the north star: {reasons}")
+    rivals = [one for one in finalists if one.scores and one is not production]
+    refused = {one.program_id: [*one.broken, *_sunk(search, one, production)] for one in rivals}
     gains = {
-        one.program_id: paired(one.scores, production.scores)
-        for one in finalists
-        if one.eligible and one is not production
+        one.program_id: paired(one.scores, production.scores) for one in rivals if not refused[one.program_id]
     }
-    refused = {one.program_id: list(one.broken) for one in finalists if one.broken}
-    ahead = {name: gain for name, gain in gains.items() if gain.estimate > 0}
-    if not ahead:
-        return {"program": production.program_id, "finalists": len(finalists), "refused": refused}
+    found = {
+        "finalists": len(finalists),
+        "refused": {name: reasons for name, reasons in refused.items() if reasons},
+    }
+    if not any(gain.estimate > 0 for gain in gains.values()):
+        return {"program": production.program_id, **found}
     best = winner(
         {name: gain.estimate for name, gain in gains.items()},
         {name: gain.error for name, gain in gains.items()},
@@ -109,8 +112,7 @@ def _choose(search: "Search", finalists: Sequence[Standing]) -> dict[str, Any]:
     )
     return {
         "program": best.name,
-        "finalists": len(finalists),
-        "refused": refused,
+        **found,
         "selection_gain": best.naive,
         "selection_gain_shrunken": _interval(best.interval),
     }
@@ -122,6 +124,28 @@ def _sources(search: "Search", chosen: str) -> dict[str, str]:
     arms = {chosen: search.archive.program(chosen).source, search.seeds[0].id: search.seeds[0].source}
     others = [*search.seeds[1:], *(Program(kind, source) for source in search.task.seeds.values())]
     return arms | {one.id: one.source for one in others if one.id not in arms}
+
+
+def _sunk(search: "Search", arm: Standing, production: Standing, confidence: float = CONFIDENCE) -> list[str]:
+    """A sentence for each floor metric that is worse than production's beyond noise."""
+    sentences = []
+    for name in _metrics(search, arm, production):
+        gain = _gain(search, name, arm, production, confidence)
+        if name in search.task.floors and gain.high < 0:
+            sentences.append(f"{name} is worse than production's beyond noise: {gain.estimate:+.4f}")
+    return sentences
+
+
+def _metrics(search: "Search", arm: Standing, production: Standing) -> list[str]:
+    """The kind's metrics that every fold of both has, in the order that reports show them."""
+    folds = (*arm.folds, *production.folds)
+    return [name for name in search.task.metrics if all(name in verdict.metrics for verdict in folds)]
+
+
+def _gain(search: "Search", metric: str, arm: Standing, production: Standing, confidence: float) -> Interval:
+    """The paired gain over production, positive is better."""
+    pair = _values(arm.folds, metric), _values(production.folds, metric)
+    return paired(*(pair if search.task.metrics[metric] else pair[::-1]), confidence)
 
 
 def _arm(
@@ -137,13 +161,12 @@ def _arm(
     if not arm.scores:
         reasons = sorted({verdict.reason for verdict in arm.folds if verdict.reason})
         return {**row, "failed": "; ".join(reasons)}
+    row["guardrails_broken"] += _sunk(search, arm, production, confidence)
     row["metrics"] = {}
-    for name, higher in search.task.metrics.items():
-        if any(name not in verdict.metrics for verdict in (*arm.folds, *production.folds)):
-            continue
-        ours, theirs = _values(arm.folds, name), _values(production.folds, name)
-        difference = paired(*((ours, theirs) if higher else (theirs, ours)), confidence)
-        row["metrics"][name] = {"mean": sum(ours) / len(ours), "gain": _interval(difference)}
+    for name in _metrics(search, arm, production):
+        values = _values(arm.folds, name)
+        gain = _interval(_gain(search, name, arm, production, confidence))
+        row["metrics"][name] = {"mean": sum(values) / len(values), "gain": gain}
     return row
 
 
@@ -157,8 +180,8 @@ def _verdict(search: "Search", report: Mapping[str, Any], arm: Standing) -> dict
         return {"beyond_noise": False, "sentence": f"No gain: the winner failed the claim: {row['failed']}"}
     gain = row["metrics"][name]["gain"]
     figures = f"{gain['estimate']:+.5f} {name} [{gain['low']:+.5f}, {gain['high']:+.5f}]"
-    if arm.broken:
-        return {"beyond_noise": False, "sentence": f"Refused by a guardrail: {'; '.join(arm.broken)}"}
+    if broken := row["guardrails_broken"]:
+        return {"beyond_noise": False, "sentence": f"Refused by a guardrail: {'; '.join(broken)}"}
     if gain["low"] > 0:
         return {
             "beyond_noise": True,

@@ -10,6 +10,7 @@
 """
 
 import signal
+import sqlite3
 
 USAGE, ENVIRONMENT, DATA, DISAGREED = 2, 3, 4, 5
 
@@ -43,6 +44,7 @@ def _codes() -> dict[type[BaseException], int]:
         ArchiveError: ENVIRONMENT,
         SandboxUnavailable: ENVIRONMENT,
         WorkersLost: ENVIRONMENT,
+        sqlite3.DatabaseError: ENVIRONMENT,
         OSError: ENVIRONMENT,
     }
 

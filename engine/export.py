@@ -8,8 +8,9 @@ from typing import Any
 
 from .. import __version__
 from ..evaluators import registry, static
-from ..evaluators.canonical import simplify
+from ..evaluators.simplify import simplify
 from ..evaluators.task import Task, Winner
+from ..evaluators.vocabulary import Layout
 from ..population.archive import Archive
 from . import report
 from .executor import Call, Executor
@@ -35,7 +36,7 @@ async def export(run: Path, asked: str, output: Path) -> dict[str, Any]:
         provenance = describe(archive, task, program.id)
     executor = executor_for(config)
     try:
-        source = await _simplified(program.source, executor)
+        source = await _simplified(program.source, task.vocabulary.layout, executor)
     finally:
         executor.close()
     files = task.export(Winner(f"evolved_{program.id[:8]}", source, provenance))
@@ -43,9 +44,9 @@ async def export(run: Path, asked: str, output: Path) -> dict[str, Any]:
     return {"program": program.id, "files": sorted(files), "gain": provenance["gain"]}
 
 
-async def _simplified(source: str, executor: Executor) -> str:
+async def _simplified(source: str, layout: Layout, executor: Executor) -> str:
     """The program without dead statements, or as it is where that would change what it does."""
-    shorter = simplify(source)
+    shorter = simplify(source, layout)
     before, after = [
         await executor.judge(Call("examine", static.canonical(one))) for one in (source, shorter)
     ]

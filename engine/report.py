@@ -16,6 +16,8 @@ from .session import archive_of
 
 REPORT = "report"
 BEST = "best"
+SHOWN = 2
+"""Metrics that the report's table has room for."""
 
 
 def identify(archive: Archive, asked: str) -> str:
@@ -194,48 +196,52 @@ def lineage_table(rows: Sequence[Mapping[str, Any]]) -> Table:
 def rendered(report: Mapping[str, Any]) -> RenderableType:
     """The final report for a person: the claim first, then every arm beside the program in production."""
     table = Table(
-        box=None, title="Claim split: data that no search and no selection has seen", title_justify="left"
+        box=None, title="The claim split, which no search and no selection has seen", title_justify="left"
     )
-    names = list(next((row["metrics"] for row in report["arms"] if "metrics" in row), {}))
+    measured = next((row["metrics"] for row in report["arms"] if "metrics" in row), {})
+    names = [name for name in report["metrics"] if name in measured]
+    shown, others = names[:SHOWN], names[SHOWN:]
     table.add_column("program")
-    for name in names:
+    for name in shown:
         table.add_column(name, justify="right")
-        table.add_column(f"gain over {report['production']}", justify="right")
+        table.add_column("gain", justify="right")
     table.add_column("guardrails")
     for row in report["arms"]:
         label = f"{row['name']} {row['program']}" if row["name"] == "winner" else row["name"]
         cells = [f"{label} (in production)" if row["name"] == report["production"] else label]
-        for name in names:
-            if "failed" in row:
-                cells += ["failed", row["failed"][:60]]
-                continue
-            metric = row["metrics"][name]
-            gain = metric["gain"]
-            cells += [
-                f"{metric['mean']:.5f}",
-                f"{gain['estimate']:+.5f} [{gain['low']:+.5f}, {gain['high']:+.5f}]",
-            ]
-        readings = {**row["guard"], **report.get("timings", {}).get("arms", {}).get(row["program"], {})}
+        for name in shown:
+            metric = row["metrics"][name] if "metrics" in row else None
+            cells += [f"{metric['mean']:.4f}", _signed(metric["gain"])] if metric else ["failed", ""]
+        readings = {**row["guard"], **report["timings"]["arms"].get(row["program"], {})}
         held = ", ".join(f"{key} {value:.2f}" for key, value in readings.items() if key.endswith("_ratio"))
-        table.add_row(*cells, "; ".join(row["guardrails_broken"]) or held)
+        table.add_row(
+            *cells, Text("; ".join([*row["guardrails_broken"], row.get("failed", "")]).strip("; ") or held)
+        )
     chosen = report["winner"]
     lines = [
         f"{report['trials']:,} candidates, {chosen['finalists']} finalists, "
         f"{report['timings']['seconds']:.0f} s of search (ended by {report['reason']}); {report['data']}; "
         f"isolation tier {report['tier']}; workers evaluated {report['timings']['evaluating_share']:.0%} of "
         "their time.",
-        f"Intervals are of {report['confidence']:.4g} confidence, paired over folds of disjoint users and "
-        "fresh seeds.",
+        f"Gains are over {report['production']}, positive is better, with intervals of "
+        f"{report['confidence']:.4g} confidence, paired over folds of disjoint users and fresh seeds.",
     ]
+    first = report["arms"][0].get("metrics", {})
+    for name in others if first else ():
+        metric = first[name]
+        lines.append(f"The winner's {name}: {metric['mean']:.4f}, gain {_signed(metric['gain'])}.")
     if report["fallback"]:
         lines.insert(0, "The log asked for was not to be had: these figures are of the fallback log.")
     if "selection_gain_shrunken" in chosen:
-        shrunken = chosen["selection_gain_shrunken"]
         lines.append(
-            f"On the selection split the winner gained {chosen['selection_gain']:+.5f}; corrected for "
-            f"picking it: {shrunken['estimate']:+.5f} [{shrunken['low']:+.5f}, {shrunken['high']:+.5f}]."
+            f"On the selection split the winner gained {chosen['selection_gain']:+.4f}; corrected for "
+            f"picking it: {_signed(chosen['selection_gain_shrunken'])}."
         )
     return Group(Text(report["gain"]["sentence"], style="bold"), table, Text("\n".join(lines)))
+
+
+def _signed(interval: Mapping[str, float]) -> str:
+    return f"{interval['estimate']:+.4f} [{interval['low']:+.4f}, {interval['high']:+.4f}]"
 
 
 def data_table(rows: Sequence[Any]) -> Table:

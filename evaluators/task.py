@@ -82,5 +82,7 @@ class Task:
     """The diversity cell of a source: what makes it a different program, as short words."""
     metrics: Mapping[str, bool] = field(default_factory=dict)
     """Metric names in the order that reports show them, and whether higher is better."""
+    floors: Sequence[str] = ()
+    """Metrics that may not get worse than production's beyond noise, such as those of a second log."""
     guardrails: Mapping[str, float] = field(default_factory=dict)
     """Metric names of `guard` and the largest value allowed; a config may override each."""
