@@ -1,6 +1,5 @@
 """Guardrails: what a step costs in time and in state, as ratios to Adam over the ranker's own tensors."""
 
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
@@ -22,12 +21,12 @@ def guard(
     steps: int,
     limits: Limits,
     sandbox: Sandbox,
-    clock: Callable[[], float] = time.perf_counter,
+    clock: Callable[[Stepper], float] = Stepper.cpu_seconds,
 ) -> Verdict:
     """SCORED with `state_memory_ratio` and `step_time_ratio` to Adam, lower is better.
 
-    Both are stepped in turn, so that a busy machine slows both; the time ratio is that of the medians and
-    holds waking the child. Raises Failed.
+    Both are stepped in turn, so that a busy machine slows both. A step's time is the CPU time of the child as
+    `clock` reads it, waking and copying included; the ratio is that of the medians. Raises Failed.
     """
     rng = np.random.Generator(np.random.Philox(0))
     reference = REFERENCE.read_text(encoding="utf-8")
@@ -45,9 +44,9 @@ def guard(
             grads = rng.normal(0, 0.01, size).astype(np.float32)
             for stepper, readings in zip((candidate, adam), seconds, strict=True):
                 stepper.grads = grads
-                begin = clock()
+                begin = clock(stepper)
                 stepper.advance(number)
-                readings.append(clock() - begin)
+                readings.append(clock(stepper) - begin)
         memory = len(candidate.state) / len(adam.state)
     mine, adams = (median(readings[WARM_UP:]) for readings in seconds)
     return Verdict(

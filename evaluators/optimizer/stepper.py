@@ -86,6 +86,10 @@ class Stepper:
         for parameter, view in zip(parameters, self.layout.views(self.params), strict=True):
             parameter.copy_(torch.from_numpy(view))
 
+    def cpu_seconds(self) -> float:
+        """CPU seconds that the child has used so far."""
+        return self.session.cpu_seconds()
+
     def begin(self, params: np.ndarray) -> None:
         """Lets the candidate make its first state for flat `params`."""
         self.session.arrays["params"][:] = params

@@ -55,5 +55,6 @@ TASK = Task(
         "step_time_ratio": False,
         "state_memory_ratio": False,
     },
+    floors=("auc",),
     guardrails={"step_time_ratio": 1.5, "state_memory_ratio": 1.5},
 )

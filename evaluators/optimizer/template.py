@@ -24,14 +24,14 @@ def export(winner: Winner) -> Mapping[str, str]:
     """Three files by name: the optimizer, its tests, and a README.
 
     `winner.name` becomes the module's name and, in capitals, the class. Where `winner.provenance` holds
-    `lr_factor`, the exported default rate is the program's times that factor. ValueError for a name that
-    cannot be a module's, or that the program uses itself.
+    `lr_factor`, or a verdict with that fact, the exported default rate is the program's times that factor, the
+    one it was judged at. ValueError for a name that is no module's, or that the program uses itself.
     """
     name = winner.name
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name) or name == "torch":
         raise ValueError(f"a name must be a lower-case Python module name, got {name!r}")
     title = "".join(part.capitalize() for part in name.split("_"))
-    program = PatchProgram(winner.source, float(winner.provenance.get("lr_factor", 1.0)))
+    program = PatchProgram(winner.source, _lr_factor(winner.provenance))
     if taken := program.names & (OWN_NAMES | {title}):
         used = ", ".join(sorted(taken))
         raise ValueError(f"the program uses {used} itself; choose another name than {name!r}")
@@ -54,6 +54,12 @@ def export(winner: Winner) -> Mapping[str, str]:
         f"test_{name}.py": _filled("test", values).rstrip("\n") + "\n",
         "README.md": _filled("readme", values),
     }
+
+
+def _lr_factor(provenance: Mapping[str, Any]) -> float:
+    verdicts = [value for value in provenance.values() if isinstance(value, Mapping) and "facts" in value]
+    judged = [verdict["facts"]["lr_factor"] for verdict in verdicts if "lr_factor" in verdict["facts"]]
+    return float(provenance.get("lr_factor", judged[0] if judged else 1.0))
 
 
 def _imports(program: PatchProgram) -> dict[str, str]:
@@ -105,6 +111,8 @@ def _facts(provenance: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _words(value: Any) -> str:
     match value:
+        case {"status": status, "score": (score, *_), "facts": facts}:
+            return _words({str(status): score, **facts})
         case Mapping():
             return "; ".join(f"{key} {_words(item)}" for key, item in value.items())
         case list() | tuple():

@@ -84,6 +84,10 @@ class Session:
             os.close(descriptor)
         self._open.difference_update(descriptors)
 
+    def cpu_seconds(self) -> float:
+        """CPU time that the child has used so far, by the kernel's clock for it; 0 once it has ended."""
+        return 0.0 if self._outcome is not None else self._flight.cpu_used()
+
     def close(self) -> Outcome:
         """The outcome, after the child was told that no step follows and has returned its result."""
         if self._outcome is not None:

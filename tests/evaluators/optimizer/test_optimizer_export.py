@@ -14,6 +14,7 @@ from recevolve.evaluators.optimizer.template import export
 from recevolve.evaluators.sandbox import load
 from recevolve.evaluators.static import canonical
 from recevolve.evaluators.task import Winner
+from recevolve.population.verdict import Metric, Status, Verdict
 
 
 def exported(seed: str, **provenance: object) -> Mapping[str, str]:
@@ -29,9 +30,17 @@ def test_needs_torch_and_the_standard_library_alone() -> None:
 
 
 def test_the_rate_that_was_judged_is_the_default() -> None:
-    namespace = load(exported("adam", lr_factor=3.0)["evolved.py"])
-    assert namespace["HYPERPARAMETERS"]["lr"] == 0.015
-    assert next(iter(namespace["HYPERPARAMETERS"])) == "lr"
+    verdict = Verdict(Status.SCORED, Metric(-0.5), facts={"lr_factor": 3.0}).to_json()
+    for provenance in ({"lr_factor": 3.0}, {"proxy": verdict}, {"proxy": verdict, "lr_factor": 3.0}):
+        namespace = load(exported("adam", **provenance)["evolved.py"])
+        assert namespace["HYPERPARAMETERS"]["lr"] == 0.015
+        assert next(iter(namespace["HYPERPARAMETERS"])) == "lr"
+    assert load(exported("adam", proxy=None)["evolved.py"])["HYPERPARAMETERS"]["lr"] == 0.005
+
+
+def test_a_verdict_is_told_in_a_line() -> None:
+    verdict = Verdict(Status.SCORED, Metric(-0.5), facts={"lr_factor": 3.0}).to_json()
+    assert "proxy: scored -0.5; lr_factor 3" in exported("adam", proxy=verdict)["evolved.py"]
 
 
 def test_provenance_is_text_and_cannot_become_code() -> None:

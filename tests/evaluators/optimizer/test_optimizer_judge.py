@@ -194,7 +194,9 @@ def test_guard_compares_state_and_time_with_adam(judge: OptimizerJudge, sandbox:
 def test_guard_takes_the_ratio_of_median_readings(judge: OptimizerJudge, sandbox: Sandbox) -> None:
     """A clock that ticks once per reading gives each step one tick, whoever makes it."""
     ticks = count()
-    verdict = guard(TASK.seeds["lion"], [(4, 3), ()], 5, Limits(cpu_seconds=10), sandbox, lambda: next(ticks))
+    verdict = guard(
+        TASK.seeds["lion"], [(4, 3), ()], 5, Limits(cpu_seconds=10), sandbox, lambda _: next(ticks)
+    )
     assert verdict.metrics["step_time_ratio"].value == 1.0
     assert verdict.timings == {"step_seconds": 1, "adam_step_seconds": 1}
 
