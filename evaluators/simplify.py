@@ -63,11 +63,12 @@ class _Folding(ast.NodeTransformer):
 def remove_dead(tree: ast.Module, layout: Layout | None = None) -> list[str]:
     """The statements, state slots and constants, in words, that were dead and are gone now."""
     found: list[str] = []
+    seen: dict[int, Names] = {}
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     if layout and layout.state_parameter and layout.function in functions:
-        found += _remove_slots(functions, layout)
+        found += _remove_slots(functions, layout, seen)
     for function in functions.values():
-        liveness = _Liveness(prune=True)
+        liveness = _Liveness(prune=True, seen=seen)
         function.body, _ = liveness.block(function.body, frozenset(), frozenset())
         found += liveness.removed
     if layout and layout.constants:
@@ -87,8 +88,12 @@ class _Liveness:
     a slot matters only if that is among `slots`.
     """
 
-    def __init__(self, *, prune: bool, state: str = "", slots: Names = frozenset()) -> None:
+    def __init__(
+        self, *, prune: bool, seen: dict[int, Names], state: str = "", slots: Names = frozenset()
+    ) -> None:
+        """`seen` holds what each node reads; walks over the same tree and state share it."""
         self.prune = prune
+        self.seen = seen
         self.state = state
         self.slots = slots
         self.removed: list[str] = []
@@ -126,7 +131,7 @@ class _Liveness:
         return live | self.read(node), True
 
     def loop(self, node: ast.For, live: Names) -> tuple[Names, bool]:
-        looking = _Liveness(prune=False, state=self.state, slots=self.slots)
+        looking = _Liveness(prune=False, seen=self.seen, state=self.state, slots=self.slots)
         around, before = live, None
         while around != before:  # what one turn reads, the turn before must keep
             before = around
@@ -145,22 +150,25 @@ class _Liveness:
         return frozenset().union(*map(self.read, (*others, *items)))
 
     def read(self, node: ast.AST) -> Names:
+        if (known := self.seen.get(id(node))) is not None:
+            return known
         found = set()
         for part in ast.walk(node):
             if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load):
                 found.add(part.id)
-            elif key := _key(part, self.state):
+            elif key := _key(part, (self.state,)):
                 found.add(f"{self.state}[{key}]")
-        return frozenset(found)
+        self.seen[id(node)] = frozenset(found)
+        return self.seen[id(node)]
 
 
 def _text(node: ast.expr | None) -> str:
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 
-def _key(node: ast.AST, name: str) -> str:
-    """k where the node is `name["k"]`, else nothing."""
-    if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id == name:
+def _key(node: ast.AST, names: tuple[str, ...]) -> str:
+    """k where the node is `name["k"]` for one of the names, else nothing."""
+    if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id in names:
         return _text(node.slice)
     return ""
 
@@ -184,21 +192,21 @@ def _returns(body: list[ast.stmt]) -> Iterator[ast.Return]:
             yield from _returns(node.orelse)
 
 
-def keys_read(nodes: Iterable[ast.AST], name: str) -> Names | None:
-    """The keys k of all `name["k"]`, or None where the name is used in another way."""
+def keys_read(nodes: Iterable[ast.AST], *names: str) -> Names | None:
+    """The keys k of all `name["k"]`, or None where one of the names is used in another way."""
     keys: set[str] = set()
     uses = 0
     for node in nodes:
         for part in ast.walk(node):
             if isinstance(part, ast.Name):
-                uses += part.id == name
-            elif key := _key(part, name):
+                uses += part.id in names
+            elif key := _key(part, names):
                 keys.add(key)
                 uses -= 1
     return None if uses else frozenset(keys)
 
 
-def _remove_slots(functions: dict[str, ast.FunctionDef], layout: Layout) -> list[str]:
+def _remove_slots(functions: dict[str, ast.FunctionDef], layout: Layout, seen: dict[int, Names]) -> list[str]:
     """The state slots removed: those that only help to compute themselves."""
     function = functions[layout.function]
     dicts = returned_dicts(function)
@@ -210,7 +218,7 @@ def _remove_slots(functions: dict[str, ast.FunctionDef], layout: Layout) -> list
     read = None
     while read is None or not read <= live:
         live |= read or frozenset()
-        liveness = _Liveness(prune=False, state=layout.state_parameter, slots=live)
+        liveness = _Liveness(prune=False, seen=seen, state=layout.state_parameter, slots=live)
         names = liveness.block(function.body, frozenset(), frozenset())[1]
         read = frozenset(slot for slot in slots if f"{layout.state_parameter}[{slot}]" in names)
     for each in (*dicts, *makers):
@@ -226,16 +234,13 @@ def _keep_keys(node: ast.Dict, keep: Names) -> None:
 def _remove_constants(tree: ast.Module, layout: Layout) -> list[str]:
     """The constants removed: those that no function reads by name."""
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
-    known: Names = frozenset()
-    for name in {layout.constants, layout.constants_parameter} - {""}:
-        read = keys_read(functions, name)
-        if read is None:
-            return []
-        known |= read
+    read = keys_read(functions, layout.constants, layout.constants_parameter)
+    if read is None:
+        return []
     for node in tree.body:
         match node:
             case ast.Assign(targets=[ast.Name(id=layout.constants)], value=ast.Dict() as table):
-                dead = {_text(key) for key in table.keys} - known - layout.pinned
+                dead = {_text(key) for key in table.keys} - read - layout.pinned
                 _keep_keys(table, frozenset(_text(key) for key in table.keys) - dead)
                 return [f"constant {name!r}" for name in sorted(dead)]
     return []

@@ -2,12 +2,14 @@
 
 import ast
 import re
+from bisect import bisect_right
 from collections.abc import Collection, Sequence
+from itertools import accumulate
 from typing import TypeVar
 
 import numpy as np
 
-from ...evaluators.simplify import returned_dicts
+from ...evaluators.simplify import remove_dead, returned_dicts
 from ...evaluators.vocabulary import Operator, Vocabulary
 from .kinds import Kind, Kinds, slot_name
 from .survey import Survey
@@ -37,9 +39,9 @@ def pick(items: Sequence[Item], rng: np.random.Generator, weights: Sequence[floa
     if not items:
         raise Unsuitable("nothing to choose from")
     if weights is None:
-        return items[int(rng.integers(len(items)))]
-    total = np.cumsum(weights)
-    return items[min(int(np.searchsorted(total, rng.random() * total[-1], side="right")), len(items) - 1)]
+        return items[int(rng.random() * len(items))]
+    totals = list(accumulate(weights))
+    return items[min(bisect_right(totals, rng.random() * totals[-1]), len(items) - 1)]
 
 
 def result_of(operator: Operator) -> Kind:
@@ -63,6 +65,7 @@ class Draft:
         self.function = functions[self.layout.function]
         self.maker = functions.get(self.layout.state_function)
         self.table = self._table()
+        self._slots: dict[str, Kind] | None = None
 
     def _table(self) -> ast.Dict | None:
         for node in self.tree.body:
@@ -94,9 +97,11 @@ class Draft:
         """The state slots, and whether each has the full shape."""
         if self.maker is None:
             return {}
-        leaves: Kinds = {argument.arg: "tensor" for argument in self.maker.args.args}
-        roles = Survey(self.maker, self.layout, leaves).roles()
-        return {name: kind for name, kind in roles.items() if name != "result"}
+        if self._slots is None:
+            leaves: Kinds = {argument.arg: "tensor" for argument in self.maker.args.args}
+            roles = Survey(self.maker, self.layout, leaves).roles()
+            self._slots = {name: kind for name, kind in roles.items() if name != "result"}
+        return self._slots
 
     def constant(self, key: str) -> str:
         """The text that reads a named constant."""
@@ -122,10 +127,16 @@ class Draft:
         makers, keepers = returned_dicts(self.maker) if self.maker else [], returned_dicts(self.function)
         if not makers or not keepers:
             raise Unsuitable("the program does not write its state out as a dict")
+        self._slots = None
         for dicts, text in ((makers, start), (keepers, following)):
             for each in dicts:
                 each.keys.append(ast.Constant(key))
                 each.values.append(expression(text))
+
+    def drop_dead(self) -> list[str]:
+        """What no result depends on, in words; it is gone."""
+        self._slots = None
+        return remove_dead(self.tree, self.layout)
 
     def names(self) -> set[str]:
         """Every name that the program uses, whatever for."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...evaluators.simplify import fold, remove_dead
+from ...evaluators.simplify import fold
 from ...evaluators.vocabulary import Operator
 from .draft import Draft, Unsuitable, expression, fill, fresh, pick, result_of
 from .graft import graft_of_donor, graft_of_idiom
@@ -61,9 +61,10 @@ def exchange(draft: Draft, rng: np.random.Generator, _: Sequence[Parent]) -> Cha
         if each.kind == one.kind
         and id(each.node) not in within
         and not any(part is one.node for part in ast.walk(each.node))
-        and each.text != one.text
     ]
     other = pick(others, rng)
+    if other.text == one.text:
+        raise Unsuitable("the expressions are equal")
     one.put(other.node)
     other.put(one.node)
     return Change(f"swapped `{one.text}` and `{other.text}` in {draft.function.name}")
@@ -172,7 +173,7 @@ def splice(draft: Draft, rng: np.random.Generator, others: Sequence[Parent]) -> 
 
 def simplify(draft: Draft, rng: np.random.Generator, _: Sequence[Parent]) -> Change:
     """What does not matter, gone."""
-    gone = [*fold(draft.tree), *remove_dead(draft.tree, draft.layout)]
+    gone = [*fold(draft.tree), *draft.drop_dead()]
     if not gone:
         raise Unsuitable("everything matters")
     return Change(f"removed what did nothing: `{'`, `'.join(gone)}`")

@@ -36,6 +36,8 @@ class Follow:
         self.constants = {key: self._constant(key, value) for key, value in draft.constants().items()}
         self.slots: dict[str, Value] = {}
         self.unsafe: set[str] = set()
+        self.read: set[str] = set()
+        """Constants that are read."""
         self.result: Value | None = None
         self.scope: dict[str, Value] = {}
         if draft.maker:
@@ -107,17 +109,19 @@ class Follow:
         match node:
             case ast.Name(id=name):
                 return self.scope.get(name, Value())
-            case ast.Constant(value=bool()):
-                return Value((0.0, 1.0))
-            case ast.Constant(value=int() | float() as number):
-                return Value((float(number), float(number)))
-            case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=str(key))):
-                known = self.constants if name == self.layout.constants_parameter else self.slots
-                return known.get(key, Value())
-            case ast.UnaryOp(op=ast.USub(), operand=operand):
-                return negative(self._value(operand))
             case ast.BinOp():
                 return self._arithmetic(node)
+            case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=str(key))):
+                if name == self.layout.constants_parameter:
+                    self.read.add(key)
+                    return self.constants.get(key, Value())
+                return self.slots.get(key, Value())
+            case ast.Call():
+                return self._call(node)
+            case ast.Constant(value=int() | float() as number):
+                return Value((float(number), float(number)))
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                return negative(self._value(operand))
             case ast.IfExp():
                 self._value(node.test)
                 return either(self._value(node.body), self._value(node.orelse))
@@ -125,8 +129,6 @@ class Follow:
                 for part in (node.left, *node.comparators):
                     self._value(part)
                 return Value((0.0, 1.0))
-            case ast.Call():
-                return self._call(node)
             case ast.Attribute():
                 return self._value(node.value)
         return Value()
@@ -153,7 +155,7 @@ class Follow:
         factors: dict[str, ast.expr] = {}
         counts: dict[str, int] = {}
         for factor in _factors(node):
-            text = factor.id if isinstance(factor, ast.Name) else ast.unparse(factor)
+            text = _spelled(factor)
             factors.setdefault(text, factor)
             counts[text] = counts.get(text, 0) + 1
         found = Value((1.0, 1.0))
@@ -195,6 +197,16 @@ def _factors(node: ast.expr) -> list[ast.expr]:
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
         return [*_factors(node.left), *_factors(node.right)]
     return [node]
+
+
+def _spelled(node: ast.expr) -> str:
+    """The text of an expression, quickly for the common ones."""
+    match node:
+        case ast.Name(id=name):
+            return name
+        case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=str(key))):
+            return f"{name}[{key!r}]"
+    return ast.unparse(node)
 
 
 def _clamped(arguments: list[Value], named: Mapping[str | None, Value]) -> Value:

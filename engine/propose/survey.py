@@ -121,19 +121,19 @@ class Survey:
         match node:
             case ast.Name(id=name):
                 return self._scope.get(name)
-            case ast.Constant(value=bool() | str() | None):
-                return None
-            case ast.Constant(value=value):
-                return "int" if isinstance(value, int) else "scalar"
+            case ast.BinOp():
+                left = self._visit(node.left, node, "left")
+                return kind_of_arithmetic(node, left, self._visit(node.right, node, "right"))
             case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=str(key))):
                 if name == self.layout.constants_parameter:
                     return "scalar"
                 return self._scope.get(slot_name(name, key))
+            case ast.Call():
+                return self._call(node)
+            case ast.Constant(value=value):
+                return "scalar" if isinstance(value, float) else "int" if type(value) is int else None
             case ast.UnaryOp():
                 return self._visit(node.operand, node, "operand")
-            case ast.BinOp():
-                left = self._visit(node.left, node, "left")
-                return kind_of_arithmetic(node, left, self._visit(node.right, node, "right"))
             case ast.Compare():
                 kinds = [self._visit(node.left, node, "left"), *self._list(node.comparators)]
                 return kind_of_comparison(kinds)
@@ -142,8 +142,6 @@ class Survey:
                 return joined(
                     (self._visit(node.body, node, "body"), self._visit(node.orelse, node, "orelse"))
                 )
-            case ast.Call():
-                return self._call(node)
             case ast.Attribute():
                 return kind_of_attribute(node.attr, self._visit(node.value, node, "value"))
             case ast.BoolOp():

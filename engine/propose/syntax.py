@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
-from ...evaluators.simplify import keys_read, remove_dead
 from ...evaluators.static import Rules, canonical, check
 from ...evaluators.vocabulary import Vocabulary
 from . import edits, scale
@@ -32,9 +32,11 @@ EDITS: Mapping[Edit, float] = {
     scale.scale_literal: 1.0,
 }
 """The edits, and how often each is tried relative to the others."""
-ANOTHER = 0.4
+ANOTHER = 0.3
 """Chance of one more edit after each."""
 MOST_EDITS = 3
+MOST_MISFITS = 8
+_REMEMBERED = 256
 MOST_TRIES = 60
 
 
@@ -47,6 +49,7 @@ class SyntaxProposer:
     def __init__(self, vocabulary: Vocabulary, rules: Rules, edits: Mapping[Edit, float] = EDITS) -> None:
         self.vocabulary = vocabulary
         self.rules = rules
+        self._form_of = lru_cache(_REMEMBERED)(lambda source: _form(Draft(source, vocabulary)))
         self._edits = list(edits)
         self._weights = list(edits.values())
 
@@ -57,7 +60,7 @@ class SyntaxProposer:
     def mutant(self, parents: Sequence[Parent], rng: np.random.Generator) -> Proposal:
         """One proposal, a pure function of the arguments. NoProposal where no try gives anything new."""
         known = {canonical(parent.source) for parent in parents}
-        form = _form(Draft(parents[0].source, self.vocabulary))
+        form = self._form_of(parents[0].source)
         for _ in range(MOST_TRIES):
             try:
                 proposal = self._try(parents, form, rng)
@@ -74,13 +77,22 @@ class SyntaxProposer:
         draft = Draft(host.source, self.vocabulary)
         changes: list[Change] = []
         while not changes or (len(changes) < MOST_EDITS and rng.random() < ANOTHER):
-            changes.append(pick(self._edits, rng, self._weights)(draft, rng, others))
+            changes.append(self._edit(draft, rng, others))
         if not _form(draft).keeps(form):
             raise Unsuitable("what is returned is of another form now")
-        remove_dead(draft.tree, self.vocabulary.layout)
+        draft.drop_dead()
         lenders = dict.fromkeys(change.lender for change in changes if change.lender)
         words = "; ".join(change.words for change in changes)
         return Proposal(draft.text(), (host.program_id, *lenders), "syntax", words)
+
+    def _edit(self, draft: Draft, rng: np.random.Generator, others: Sequence[Parent]) -> Change:
+        """One edit that the draft is suitable for; Unsuitable where several were not."""
+        for _ in range(MOST_MISFITS):
+            try:
+                return pick(self._edits, rng, self._weights)(draft, rng, others)
+            except Unsuitable:
+                continue
+        raise Unsuitable(f"{MOST_MISFITS} edits found nothing to work on")
 
 
 @dataclass(frozen=True)
@@ -116,6 +128,5 @@ def _form(draft: Draft) -> _Form:
         all(roles.get(slot, kind) == kind for slot, kind in slots.items()),
         frozenset(name for name, sign in draft.vocabulary.follows.items() if (name, sign) in leans),
         len(followed.unsafe),
-        draft.layout.pinned
-        - (keys_read(draft.function.body, draft.layout.constants_parameter) or draft.layout.pinned),
+        draft.layout.pinned - followed.read,
     )
