@@ -15,6 +15,8 @@ from .failure import Failed, require_finished
 from .stepper import Stepper
 
 TRAIN = "recevolve.evaluators.optimizer.inside:train"
+DIVERGED = 10.0
+"""Nats per row from which a ranker counts as diverged; one that knows nothing is at 0.7."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ class Arena:
         return flatten(model)
 
     def score(self, weights: np.ndarray, rows: np.ndarray) -> Score | None:
-        """Score of (P,) weights on held-out rows, None where they or a prediction are not finite."""
+        """Score of (P,) weights on held-out rows, None where they diverged."""
         rows = rows[: self.evaluation_rows]
         model = self.model(0)
         try:
@@ -122,6 +124,8 @@ class Arena:
             return None
         labels = self.log.labels[rows]
         losses = np.logaddexp(0.0, np.where(labels == 1, -logits, logits))
+        if not losses.mean() < DIVERGED:
+            return None
         return Score(
             log_loss=float(losses.mean()),
             error=float(losses.std(ddof=1) / np.sqrt(len(rows))) if len(rows) > 1 else 0.0,

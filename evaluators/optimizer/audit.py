@@ -1,8 +1,12 @@
 """Audits: is what a candidate does in training what its text says, and nothing else?"""
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from ...population.verdict import Status
 from ..sandbox import Sandbox
+from .failure import Failed
 from .proxy import Race
 from .stepper import Step, Stepper
 
@@ -13,11 +17,11 @@ SAMPLED = 24
 """Steps of a training that are shown again to a fresh child."""
 
 
-def trajectory(race: Race, source: str, sandbox: Sandbox) -> str | None:
-    """None where each rung's weights are those of the same training stepped from outside, else what differs.
+def trajectory(race: Race, source: str, sandbox: Sandbox) -> None:
+    """Repeats each rung as it was run, and steps its best rate from outside: the weights must be the same.
 
-    Catches more steps than were asked for, other data, another loss: anything but the update rule.
-    Raises Failed.
+    Catches more steps than were asked for, other data, another loss: anything but the update rule. Raises
+    Failed, as CHEATED where weights differ.
     """
     arena = race.arena
     for rung, (rows, _) in enumerate(race.rungs):
@@ -29,23 +33,23 @@ def trajectory(race: Race, source: str, sandbox: Sandbox) -> str | None:
             outside = arena.train_outside(order, race.seed, stepper)
         gap = float(np.abs(inside[best] - outside).max())
         if not gap <= TOLERANCE * float(np.abs(outside).max()):
-            return (
+            raise Failed(
+                Status.CHEATED,
                 f"the weights it returned after {rows:,} rows differ by up to {gap:.3g} from those that its "
-                "update rule leads to when it is stepped from outside"
+                "update rule leads to when it is stepped from outside",
             )
-    return None
 
 
-def memory(steps: list[Step], fresh: Stepper, rng: np.random.Generator) -> str | None:
-    """None where a fresh child answers recorded steps, shown in another order, with the same bits.
+def memory(steps: Sequence[Step], fresh: Stepper, rng: np.random.Generator) -> None:
+    """Shows recorded steps in another order to a fresh child, which must answer with the same bits.
 
     Catches what is kept between calls: counters, gradients seen, clocks. `fresh` has begun and is used up.
-    Raises Failed.
+    What happens at none of the recorded steps stays unseen. Raises Failed, as CHEATED where bits differ.
     """
     for index in rng.permutation(len(steps)):
         if not fresh.show(steps[index]):
-            return (
-                f"step {steps[index].number} gave another result when the same gradient and state were "
-                "shown in another order: it keeps something between calls, or guesses"
+            raise Failed(
+                Status.CHEATED,
+                f"step {steps[index].number} gave another result when the same gradient and state were shown "
+                "in another order: it keeps something between calls, or guesses",
             )
-    return None

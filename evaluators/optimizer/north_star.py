@@ -1,5 +1,6 @@
 """The north star: full trainings stepped from outside, on fresh seeds and users, and on a second log."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,36 @@ from .proxy import Race
 from .stepper import Stepper
 
 SPLITS = ("selection", "claim")
+
+
+@dataclass(frozen=True)
+class Course:
+    """One full training: `rows` rows from a random `share` of a split's, weights and order by `seed`."""
+
+    arena: Arena
+    split: str
+    fold: int
+    rows: int
+    share: float
+    seed: int
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps from start to end."""
+        return -(-self.rows // self.arena.batch)
+
+    def stepper(self, source: str, factor: float, sandbox: Sandbox, record: Collection[int] = ()) -> Stepper:
+        """A child that can be stepped over this course's weights, not yet begun."""
+        return Stepper(sandbox, source, factor, self.arena.shapes(), self.arena.limits, record)
+
+    def run(self, stepper: Stepper) -> Score:
+        """The score on the fold's held-out users after training with a fresh `stepper`. Raises Failed."""
+        order = self.arena.order(self.split, self.rows, self.seed, self.share)
+        weights = self.arena.train_outside(order, self.seed, stepper)
+        score = self.arena.score(weights, self.arena.splits[self.split].folds[self.fold])
+        if score is None:
+            raise Failed(Status.CRASHED, f"diverged at full length on {self.arena.log.name}")
+        return score
 
 
 @dataclass(frozen=True)
@@ -30,64 +61,40 @@ class NorthStar:
     transfer: Race | None
 
     def judge(self, source: str, split: str, fold: int, sandbox: Sandbox) -> Verdict:
-        """SCORED with the negative log loss on the held-out users of `fold`; CHEATED where an audit fails.
+        """SCORED with the negative log loss on the held-out users of `fold`. Audits run with fold 0.
 
-        Audits run with fold 0. Raises Failed.
+        Raises Failed, as CHEATED where an audit finds that the program is not what it seems.
         """
         if split not in SPLITS:
             raise ValueError(f"the north star is measured on one of {', '.join(SPLITS)}, got {split!r}")
         rng = np.random.Generator(np.random.Philox([self.seed, SPLITS.index(split), fold]))
-        factor = self.race.factor(source, sandbox)
-        if fold == 0 and (wrong := audit.trajectory(self.race, source, sandbox)):
-            return Verdict(Status.CHEATED, reason=wrong)
-        rows = round(self.epochs * self.subsample * len(self.race.arena.splits[split].train))
-        trained = self._train(
-            self.race.arena, source, factor, split, fold, rows, rng, sandbox, audited=fold == 0
-        )
-        if isinstance(trained, str):
-            return Verdict(Status.CHEATED, reason=trained)
-        metrics, facts = trained.metrics(), {"lr_factor": factor}
+        arena, factor = self.race.arena, self.race.factor(source, sandbox)
+        rows = round(self.epochs * self.subsample * len(arena.splits[split].train))
+        course = Course(arena, split, fold, rows, self.subsample, int(rng.integers(2**31)))
+        if fold == 0:
+            audit.trajectory(self.race, source, sandbox)
+            score = self._audited(course, source, factor, rng, sandbox)
+        else:
+            with course.stepper(source, factor, sandbox) as stepper:
+                score = course.run(stepper)
+        metrics, facts = score.metrics(), {"lr_factor": factor}
         if self.transfer is not None:
-            factor = self.transfer.factor(source, sandbox)
+            factor = facts["transfer_lr_factor"] = self.transfer.factor(source, sandbox)
             rows = self.transfer.rungs[-1][0]
-            other = self._train(self.transfer.arena, source, factor, split, fold, rows, rng, sandbox)
-            assert isinstance(other, Score)
-            metrics |= other.metrics("transfer_")
-            facts["transfer_lr_factor"] = factor
-        return Verdict(
-            Status.SCORED,
-            Metric(-trained.log_loss, trained.error, trained.rows),
-            metrics=metrics,
-            facts=facts,
-        )
+            course = Course(self.transfer.arena, split, fold, rows, self.subsample, course.seed)
+            with course.stepper(source, factor, sandbox) as stepper:
+                metrics |= course.run(stepper).metrics("transfer_")
+        main = Metric(-score.log_loss, score.error, score.rows)
+        return Verdict(Status.SCORED, main, metrics=metrics, facts=facts)
 
-    def _train(
-        self,
-        arena: Arena,
-        source: str,
-        factor: float,
-        split: str,
-        fold: int,
-        rows: int,
-        rng: np.random.Generator,
-        sandbox: Sandbox,
-        audited: bool = False,
-    ) -> Score | str:
-        """The score after a training stepped from outside, or what the audit of its steps says."""
-        seed = int(rng.integers(2**31))
-        order = arena.order(split, rows, seed, self.subsample)
-        steps = -(-rows // arena.batch)
-        record = rng.choice(steps, min(audit.SAMPLED, steps), replace=False) + 1 if audited else ()
-        with Stepper(sandbox, source, factor, arena.shapes(), arena.limits, record) as stepper:
-            weights = arena.train_outside(order, seed, stepper)
-        score = arena.score(weights, arena.splits[split].folds[fold])
-        if score is None:
-            raise Failed(
-                Status.CRASHED, f"diverged at full length on {arena.log.name}, {factor:g} times its own lr"
-            )
-        if audited:
-            with Stepper(sandbox, source, factor, arena.shapes(), arena.limits) as fresh:
-                fresh.begin(stepper.first)
-                if wrong := audit.memory(stepper.steps, fresh, rng):
-                    return wrong
+    def _audited(
+        self, course: Course, source: str, factor: float, rng: np.random.Generator, sandbox: Sandbox
+    ) -> Score:
+        """The score, once a fresh child has answered some of the training's steps alike."""
+        record = rng.choice(course.steps, min(audit.SAMPLED, course.steps), replace=False) + 1
+        with course.stepper(source, factor, sandbox, record) as stepper:
+            score = course.run(stepper)
+        with course.stepper(source, factor, sandbox) as fresh:
+            fresh.begin(stepper.first)
+            audit.memory(stepper.steps, fresh, rng)
         return score

@@ -24,7 +24,8 @@ SHAPES = ((), (1,), (5,), (2, 3), (7, 4), (40, 8), (3, 1))
 TABLE = (1_000, 8)
 """One table of the size that training has: what only happens on large tensors happens here too."""
 MOST_STATE = 4
-"""State elements allowed per weight, and as many again as a tensor has rows."""
+"""State elements allowed per weight; a tensor may have SPARE_STATE more, so that a scalar can count."""
+SPARE_STATE = 16
 EXTREMES = (0.0, 1e-30, 1e-8, 1e3, 1e6)
 """Gradient magnitudes that an honest update survives, exact zeros among them."""
 RESERVED = frozenset({"params", "maximize", "foreach", "self", "closure", "step"})
@@ -214,7 +215,7 @@ def remembers_nothing(namespace: Namespace, example: Example) -> str | None:
 def bounds_state(namespace: Namespace, example: Example) -> str | None:
     """State takes at most MOST_STATE numbers per weight, at the first step and at a late one."""
     param, state = example.param, namespace["init"](example.param)
-    most = MOST_STATE * param.numel() + 16
+    most = MOST_STATE * param.numel() + SPARE_STATE
     for step in (1, 2, 1_000, 1_000_000):
         if (size := sum(value.numel() for value in state.values())) > most:
             return (

@@ -13,11 +13,10 @@ from ...population.verdict import Status
 from ..sandbox import Limits, Sandbox, SessionEnded
 from .failure import Failed, require_finished
 from .layout import Layout
+from .properties import MOST_STATE
 
 STEP = "recevolve.evaluators.optimizer.inside:step"
 STATE_SIZE = "recevolve.evaluators.optimizer.inside:state_size"
-MOST_STATE = 4
-"""State elements allowed per weight, what `properties` allows too."""
 
 
 @dataclass(frozen=True)

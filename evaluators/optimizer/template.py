@@ -24,8 +24,8 @@ def export(winner: Winner) -> Mapping[str, str]:
     """Three files by name: the optimizer, its tests, and a README.
 
     `winner.name` becomes the module's name and, in capitals, the class. Where `winner.provenance` holds
-    `lr_factor`, or a verdict with that fact, the exported default rate is the program's times that factor, the
-    one it was judged at. ValueError for a name that is no module's, or that the program uses itself.
+    `lr_factor`, or a verdict with that fact, the exported default rate is the program's times that factor,
+    the one it was judged at. ValueError for a name that is no module's, or that the program uses itself.
     """
     name = winner.name
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name) or name == "torch":
