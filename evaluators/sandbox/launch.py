@@ -112,7 +112,7 @@ class RunningZygote:
         return printable(tail.decode(errors="replace").strip())
 
     def stop(self) -> None:
-        """Nothing of it runs any more when this returns."""
+        """Ends it; the kernel takes its children along."""
         self._control.close()
         self.process.kill()
         self.process.wait()

@@ -79,20 +79,16 @@ READ_ONLY = {"open": (2, None, 1), "openat": (257, 56, 2)}
 WRITING = 0o1 | 0o2 | 0o100 | 0o1000
 """O_WRONLY, O_RDWR, O_CREAT, O_TRUNC."""
 REFUSED_ARGUMENTS = (
-    (
-        "prctl",
-        (157, 167),
-        0,
-        (1, 4),
-    ),  # PR_SET_PDEATHSIG and PR_SET_DUMPABLE: who dies with whom is not its choice
-    (
-        "fcntl",
-        (72, 25),
-        1,
-        (8, 10, 15),
-    ),  # F_SETOWN, F_SETSIG, F_SETOWN_EX: signals to others by way of a pipe
-    ("ioctl", (16, 29), 1, (0x5412, 0x541C, 0x8901, 0x8902)),  # TIOCSTI, TIOCLINUX, FIOSETOWN, SIOCSPGRP
+    ("prctl", (157, 167), 0, (1, 4)),
+    ("fcntl", (72, 25), 1, (8, 10, 15)),
+    ("ioctl", (16, 29), 1, (0x5412, 0x541C, 0x8901, 0x8902)),
 )
+"""Name, numbers, which argument, and the values refused there:
+
+- PR_SET_PDEATHSIG and PR_SET_DUMPABLE: with whom it dies and who sees its memory is not its choice;
+- F_SETOWN, F_SETSIG, F_SETOWN_EX, FIOSETOWN, SIOCSPGRP: signals to others by way of a file;
+- TIOCSTI, TIOCLINUX: typing into a terminal.
+"""
 
 LOAD, EQUAL, AT_LEAST, ANY_BIT, ANSWER = 0x20, 0x15, 0x35, 0x45, 0x06
 ALLOW, KILL = 0x7FFF0000, 0x80000000

@@ -73,6 +73,11 @@ ENDS = {
     "forge_score": "finished",
     "write_input": "finished",
     "hunt_key": "finished",
+    "memory": "finished",
+    "shared_memory": "finished",
+    "resize_result": "finished",
+    "raise_limits": "finished",
+    "flood_output": "raised",
     "print_a_score": "finished",
 }
 PATIENCE = {"sleep": 0.3, "stop_itself": 0.3}
@@ -167,6 +172,8 @@ def sandbox_of() -> Iterator[Callable[[int], Sandbox]]:
             try:
                 made[tier] = Sandbox([RUNNERS], tier=tier, unsafe=True)
             except SandboxUnavailable as error:
+                if "can be" in str(error):  # the tier is there, and leaks
+                    raise
                 pytest.skip(str(error))
         return made[tier]
 
@@ -188,6 +195,12 @@ def run(sandbox: Sandbox, source: str, inputs: SharedArrays, limits: Limits) -> 
     return sandbox.run(f"{RUNNERS}:call", source, parameters=function, inputs=[inputs], limits=limits)
 
 
+def told(name: str, canaries: Canaries) -> str:
+    """A program that knows of the canaries, and whose boasts get out even if it is killed right after."""
+    preamble = "import functools; print = functools.partial(print, flush=True)"
+    return f"{preamble}\nCANARY = {json.dumps(canaries.told)}\n{PROGRAMS[name].read_text()}"
+
+
 @pytest.mark.parametrize(("tier", "name"), CASES)
 def test_hostile_program_is_contained(
     tier: int, name: str, sandbox_of: Callable[[int], Sandbox], canaries: Canaries, inputs: SharedArrays
@@ -196,9 +209,9 @@ def test_hostile_program_is_contained(
         pytest.skip("the program makes system calls by their x86_64 numbers")
     sandbox = sandbox_of(tier)
     zygote = sandbox.process
-    limits = Limits(cpu_seconds=0.4, memory_mb=256, output_mb=4, wall_seconds=PATIENCE.get(name))
-    source = f"CANARY = {json.dumps(canaries.told)}\n{PROGRAMS[name].read_text()}"
-    outcome = run(sandbox, source, inputs, limits)
+    seconds = 0.3 if ENDS.get(name) == "timed_out" else 5
+    limits = Limits(cpu_seconds=seconds, memory_mb=256, output_mb=4, wall_seconds=PATIENCE.get(name))
+    outcome = run(sandbox, told(name, canaries), inputs, limits)
 
     assert "ESCAPED" not in outcome.output + outcome.text
     assert outcome.tier == tier
@@ -224,8 +237,8 @@ def test_the_battery_is_not_empty_and_names_only_what_exists() -> None:
 def test_a_program_that_gets_something_is_noticed(canaries: Canaries, inputs: SharedArrays) -> None:
     """The canaries can fail: without walls around files, reading and writing show."""
     with Sandbox([RUNNERS], tier=4, unsafe=True) as sandbox:
-        source = f"CANARY = {json.dumps(canaries.told)}\n{PROGRAMS['read_secrets'].read_text()}"
-        assert f"ESCAPED {canaries.secret}" in run(sandbox, source, inputs, Limits()).output
+        spy = told("read_secrets", canaries)
+        assert f"ESCAPED {canaries.secret}" in run(sandbox, spy, inputs, Limits()).output
         unix = f"import socket\nsocket.socket(socket.AF_UNIX).connect({canaries.told['unix']!r})"
         assert run(sandbox, unix, inputs, Limits()).status == "finished"
         assert any("visitor" in harm for harm in canaries.harmed())
