@@ -75,6 +75,8 @@ class Task:
     properties: Sequence[Property]
     preload: Sequence[str]
     """Modules that the sandbox imports before it forks; candidates run beside them: no secrets in there."""
+    examine: Callable[[str, "Sandbox"], Verdict]
+    """What `Judge.examine` does; it needs no data."""
     judge: Callable[[Mapping[str, Any], Mapping[str, Any]], Judge]
     """(data table, settings table) -> Judge. Raises ValueError with a message for the user."""
     export: Callable[[Winner], Mapping[str, str]]

@@ -6,21 +6,17 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
-from ...population.verdict import Metric, Status, Verdict
+from ...population.verdict import Verdict
 from ..data import Log, load, split
-from ..properties import behaviour
 from ..sandbox import Limits, Sandbox
 from .arena import Arena
-from .failure import Failed, require_finished
+from .examination import examine
+from .failure import Failed
 from .guard import guard
 from .north_star import NorthStar
 from .proxy import Race
 from .settings import Settings
 
-EXAMINE = "recevolve.evaluators.properties:inside"
-PROPERTIES = "recevolve.evaluators.optimizer.properties"
-EXAMINATION_SECONDS = 10.0
-"""CPU seconds of an examination before it is killed: above the budget at which it ends by itself."""
 TRANSFER = {"source": "synthetic", "rows": 40_000, "seed": 1}
 TRANSFER_RANKER = "dlrm"
 
@@ -57,20 +53,7 @@ class OptimizerJudge:
 
     def examine(self, source: str, sandbox: Sandbox) -> Verdict:
         """SCORED 0 with facts['behaviour'] where every property holds, else INVALID and how."""
-        limits = Limits(cpu_seconds=EXAMINATION_SECONDS, memory_mb=self.settings.memory_mb)
-        try:
-            outcome = sandbox.run(EXAMINE, source, parameters={"task": PROPERTIES}, limits=limits)
-            require_finished(outcome, "being examined")
-        except Failed as failed:
-            return failed.verdict
-        if outcome.text or not outcome.arrays:
-            return Verdict(Status.INVALID, reason=outcome.text or "it returned no answers to the probe")
-        return Verdict(
-            Status.SCORED,
-            Metric(0.0),
-            facts={"behaviour": behaviour(outcome.arrays)},
-            timings={"cpu_seconds": outcome.cpu_seconds},
-        )
+        return examine(source, sandbox)
 
     def proxy(self, source: str, rung: int, sandbox: Sandbox) -> Verdict:
         """The negative log loss on the search split at the best learning-rate factor of the rung."""

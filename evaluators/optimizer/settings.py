@@ -21,7 +21,7 @@ class Settings(BaseModel):
         description="training rows seen on each rung; more than the log has = epochs",
     )
     rung_factors: tuple[Count, ...] = Field(
-        (4, 2, 2), description="learning-rate factors tried on each rung: the best ones of the rung before"
+        (4, 3, 2), description="learning-rate factors tried on each rung: the best ones of the rung before"
     )
     factors: tuple[Factor, ...] = Field(
         (0.1, 0.3, 1.0, 3.0), description="multiples of a candidate's own lr; it is judged at the best one"

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..task import Judge, Task
 from .describe import describe
+from .examination import examine
 from .language import RULES, allowed
 from .properties import PROPERTIES
 from .template import export
@@ -44,6 +45,7 @@ TASK = Task(
         "recevolve.evaluators.optimizer.properties",
         "recevolve.evaluators.optimizer.inside",
     ),
+    examine=examine,
     judge=judge,
     export=export,
     describe=describe,

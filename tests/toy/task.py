@@ -136,6 +136,7 @@ TASK = Task(
     vocabulary=VOCABULARY,
     properties=(),
     preload=("numpy", "recevolve.evaluators.sandbox.runners"),
+    examine=CurveJudge({}).examine,
     judge=lambda data, settings: CurveJudge(settings),
     export=export,
     describe=describe,
