@@ -17,7 +17,7 @@ class Settings(BaseModel):
     dim: Count = Field(8, description="embedding width, numbers per id")
     batch: Count = Field(512, description="rows per optimizer step")
     rung_rows: tuple[Count, ...] = Field(
-        (8_000, 20_000, 160_000),
+        (8_000, 40_000, 160_000),
         description="training rows seen on each rung; more than the log has = epochs",
     )
     rung_factors: tuple[Count, ...] = Field(
