@@ -76,7 +76,7 @@ class Proxy(Table):
 
     rungs: PositiveInt = Field(3, description="fidelities, cheapest first; at most as many as the kind has")
     keep: Share = Field(0.4, description="share of the field that goes on to the next rung")
-    floor: PositiveInt = Field(8, description="programs that go on at the least")
+    floor: PositiveInt = Field(4, description="programs that go on at the least")
 
 
 class NorthStar(Table):
@@ -140,30 +140,29 @@ class Config(Table):
         return self.model_dump(mode="json", exclude={"budget", "run_dir", "executor", "sandbox", "tasks"})
 
 
-def _field_names(path: Sequence[str | int]) -> Iterable[str]:
+def _field_names(model: type[BaseModel], path: Sequence[str]) -> Iterable[str]:
     """The keys that are valid where the last part of `path` stands."""
-    model: type[BaseModel] = Config
     for part in path[:-1]:
-        annotation = model.model_fields[str(part)].annotation if str(part) in model.model_fields else None
+        annotation = model.model_fields[part].annotation if part in model.model_fields else None
         if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
             return ()
         model = annotation
     return model.model_fields.keys() - {"settings"}
 
 
-def explain(error: ValidationError, valid_names: Mapping[str, Iterable[str]] | None = None) -> str:
-    """One line per wrong key: which, what was expected, what came, and the nearest valid name.
+def explain(error: ValidationError, model: type[BaseModel], table: str = "") -> str:
+    """One line per wrong key of `model`, which stands under `table` in the config.
 
-    `valid_names` maps a table's name to its keys where the table is not one of Config's.
+    Each says which key, what was expected, what came, and the nearest valid name.
     """
     lines = []
     for problem in error.errors():
         path = [str(part) for part in problem["loc"]]
-        key = ".".join(path)
+        key = ".".join([table, *path] if table else path) or "config"
         if problem["type"] == "extra_forbidden":
-            names = list((valid_names or {}).get(".".join(path[:-1])) or _field_names(path))
+            names = sorted(_field_names(model, path))
             near = difflib.get_close_matches(path[-1], names, 1, 0.5)
-            hint = f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(sorted(names))}"
+            hint = f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(names)}"
             lines.append(f"{key}: no such key; {hint}")
         elif problem["type"] == "missing":
             lines.append(f"{key}: missing; give it a value")
@@ -178,7 +177,7 @@ def parse(raw: Mapping[str, Any]) -> Config:
     try:
         return Config.model_validate(raw)
     except ValidationError as error:
-        raise ConfigError(explain(error)) from None
+        raise ConfigError(explain(error, Config)) from None
 
 
 def read(path: Path, changes: Sequence[str] = ()) -> Config:
@@ -227,7 +226,9 @@ def _apply(raw: dict[str, Any], change: str) -> None:
         place[last] = text
 
 
-def commented(kind: str, seeds: Sequence[str], guardrails: Mapping[str, float]) -> str:
+def commented(
+    kind: str, seeds: Sequence[str], guardrails: Mapping[str, float], settings: type[BaseModel]
+) -> str:
     """A TOML config for `kind` in which every key stands with its default, description and choices."""
     lines = [f'kind = "{kind}"', f'run_dir = "runs/{kind}"']
     lines += _comment_fields(Config, skip={"kind", "run_dir", "settings", "guardrails"})
@@ -235,6 +236,7 @@ def commented(kind: str, seeds: Sequence[str], guardrails: Mapping[str, float]) 
     for name, field in Config.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             lines += ["", f"[{name}]", *_comment_fields(field.annotation)]
+    lines += ["", f"[{kind}]", *_comment_fields(settings)]
     lines += ["", "[guardrails]  # largest value allowed"]
     lines += [f"{name} = {limit:g}" for name, limit in guardrails.items()]
     return "\n".join(lines) + "\n"

@@ -16,7 +16,7 @@ from ..population.verdict import Verdict
 
 if TYPE_CHECKING:
     from ..evaluators.sandbox import Sandbox
-    from ..evaluators.task import Judge
+    from ..evaluators.task import Judge, Task
 
 Stage = Literal["examine", "proxy", "north_star", "guard"]
 
@@ -144,21 +144,21 @@ class _Bench:
     """What lives in a worker process for its whole life."""
 
     blueprint: Blueprint
-    judge: "Judge | None" = None
-    sandbox: "Sandbox | None" = None
+    made: "tuple[Task, Judge, Sandbox] | None" = None
 
-    def ready(self) -> "tuple[Judge, Sandbox]":
-        """The judge and the sandbox, made on first use so that an error reaches the caller as itself."""
-        if self.judge is None or self.sandbox is None:
+    def ready(self) -> "tuple[Task, Judge, Sandbox]":
+        """Task, judge and sandbox, made on first use so that an error reaches the caller as itself."""
+        if self.made is None:
             from ..evaluators import registry
-            from ..evaluators.sandbox import Sandbox
+            from ..evaluators.sandbox import Limits, Sandbox
 
-            task = registry.find(self.blueprint.kind, self.blueprint.tasks)
-            self.judge = task.judge(self.blueprint.data, self.blueprint.settings)
-            self.sandbox = Sandbox(
-                task.preload, min_tier=self.blueprint.min_tier, unsafe=self.blueprint.unsafe
-            )
-        return self.judge, self.sandbox
+            plan = self.blueprint
+            task = registry.find(plan.kind, plan.tasks)
+            limits = Limits(cpu_seconds=plan.cpu_seconds, memory_mb=plan.memory_mb)
+            judge = task.judge(plan.data, plan.settings, limits)
+            sandbox = Sandbox(task.preload, min_tier=plan.min_tier, unsafe=plan.unsafe)
+            self.made = task, judge, sandbox
+        return self.made
 
 
 _bench: _Bench | None = None
@@ -180,17 +180,17 @@ def _start(blueprint: Blueprint, parent: int) -> None:
 
 def _terms() -> Terms:
     assert _bench is not None
-    judge, sandbox = _bench.ready()
+    _, judge, sandbox = _bench.ready()
     return Terms(judge.fingerprint, judge.rungs, judge.folds, sandbox.tier, judge.data)
 
 
 def _judge(call: Call) -> tuple[dict[str, Any], float]:
     assert _bench is not None
-    judge, sandbox = _bench.ready()
+    task, judge, sandbox = _bench.ready()
     begin = time.perf_counter()
     match call.stage:
         case "examine":
-            verdict = judge.examine(call.source, sandbox)
+            verdict = task.examine(call.source, sandbox)
         case "proxy":
             verdict = judge.proxy(call.source, call.number, sandbox)
         case "north_star":

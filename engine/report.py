@@ -198,7 +198,7 @@ def rendered(report: Mapping[str, Any]) -> RenderableType:
     table = Table(
         box=None, title="The claim split, which no search and no selection has seen", title_justify="left"
     )
-    measured = next((row["metrics"] for row in report["arms"] if "metrics" in row), {})
+    measured: Mapping[str, Any] = next((row["metrics"] for row in report["arms"] if "metrics" in row), {})
     names = [name for name in report["metrics"] if name in measured]
     shown, others = names[:SHOWN], names[SHOWN:]
     table.add_column("program")

@@ -127,16 +127,13 @@ async def run(search: Search, limit: Limit, progress: Progress) -> str:
     islands = Islands(search, progress)
     every = search.config.north_star.every
     while not islands.ended:
-        meeting = (min(islands.done.values()) // every + 1) * every
-        if min(islands.done.values()) == meeting - every > 0 and not search.archive.promotions(
-            meeting - every
-        ):
-            await promote(search, meeting - every, progress)
+        behind = min(islands.done.values())
+        if behind >= 0 and behind % every == 0 and not search.archive.promotions(behind):
+            await promote(search, behind, progress)
+        meeting = (behind // every + 1) * every
         async with asyncio.TaskGroup() as group:
             for island in islands.done:
                 group.create_task(live(search, islands, island, meeting, limit))
-        if min(islands.done.values()) == meeting:
-            await promote(search, meeting, progress)
     return islands.ended
 
 

@@ -6,6 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from .. import __version__
 from ..evaluators import registry, static
 from ..evaluators.data import DataUnavailable, fetch
@@ -14,7 +16,7 @@ from ..population.archive import Archive
 from ..population.program import Program
 from . import conclusion
 from .budget import Budget
-from .config import Config, ConfigError, Data, parse
+from .config import Config, ConfigError, Data, explain, parse
 from .executor import Blueprint, Executor, LocalExecutor, Terms
 from .progress import Progress
 from .propose.syntax import SyntaxProposer
@@ -82,6 +84,10 @@ async def work(
     """
     task = registry.find(config.kind, config.tasks)
     seeds = seeds_for(config, task)
+    try:
+        task.settings.model_validate(config.settings)
+    except ValidationError as error:
+        raise ConfigError(explain(error, task.settings, task.kind)) from None
     if unknown := config.guardrails.keys() - task.guardrails.keys():
         raise ConfigError(
             f"guardrails: {task.kind} has {', '.join(task.guardrails)}, not {', '.join(unknown)}"

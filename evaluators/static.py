@@ -9,6 +9,7 @@ import ast
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 
 from .canonical import canonical, syntax_hash
@@ -20,7 +21,7 @@ MOST_PROBLEMS = 12
 """How many problems are told at once: a reader repairs from the first few."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rules:
     """The allow-list of a kind. ValueError where it would open a door that no kind needs open."""
 
@@ -61,6 +62,7 @@ class Problem:
         return f"line {self.line}: {self.message}"
 
 
+@lru_cache(maxsize=512)
 def check(source: str, rules: Rules) -> tuple[Problem, ...]:
     """The problems of a source text in the order of its lines, a dozen at most; empty where there are none.
 

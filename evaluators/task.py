@@ -4,8 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pydantic import BaseModel
+
 from ..population.verdict import Verdict
 from .properties import Property
+from .sandbox.limits import Limits
 from .static import Rules
 from .vocabulary import Vocabulary
 
@@ -29,10 +32,6 @@ class Judge(Protocol):
     data: str
     """One line about the log for a person: its name, rows, and where it came from."""
 
-    def examine(self, source: str, sandbox: "Sandbox") -> Verdict:
-        """SCORED (with score 0 and facts['behaviour']) where every property holds, else why not."""
-        ...
-
     def proxy(self, source: str, rung: int, sandbox: "Sandbox") -> Verdict:
         """The cheap score on the search split; all programs share seeds, so that scores pair."""
         ...
@@ -42,7 +41,7 @@ class Judge(Protocol):
         ...
 
     def guard(self, source: str, sandbox: "Sandbox") -> Verdict:
-        """SCORED with guardrail metrics (ratios to the reference, lower is better) and `timings`."""
+        """SCORED with guardrail readings, lower is better: steady ones in `metrics`, times in `timings`."""
         ...
 
 
@@ -59,8 +58,8 @@ class Winner:
 class Task:
     """A kind of program.
 
-    `seeds` and `cheats` map a name to source; each docstring names its paper or its trick. `settings` is the
-    pydantic model of the kind's own config table, `judge` binds it to the config's data table. `export` gives
+    `seeds` and `cheats` map a name to source; each docstring names its paper or its trick. `judge` binds
+    `settings` to the config's data table. `export` gives
     file names and their contents: a module that production imports without us, its tests, its README.
     """
 
@@ -73,12 +72,16 @@ class Task:
     rules: Rules
     vocabulary: Vocabulary
     properties: Sequence[Property]
+    settings: type[BaseModel]
+    """The kind's own table of the config: every field with a default and a description."""
     preload: Sequence[str]
     """Modules that the sandbox imports before it forks; candidates run beside them: no secrets in there."""
     examine: Callable[[str, "Sandbox"], Verdict]
-    """What `Judge.examine` does; it needs no data."""
-    judge: Callable[[Mapping[str, Any], Mapping[str, Any]], Judge]
-    """(data table, settings table) -> Judge. Raises ValueError with a message for the user."""
+    """SCORED (score 0 and facts['behaviour']) where every property holds, else why not. Needs no data."""
+    judge: Callable[[Mapping[str, Any], Mapping[str, Any], Limits], Judge]
+    """(data table, settings table, what a candidate may use in one request) -> Judge.
+
+    Raises ValueError with a message for the user."""
     export: Callable[[Winner], Mapping[str, str]]
     describe: Callable[[str], tuple[str, ...]]
     """The diversity cell of a source: what makes it a different program, as short words."""
@@ -87,4 +90,4 @@ class Task:
     floors: Sequence[str] = ()
     """Metrics that may not get worse than production's beyond noise, such as those of a second log."""
     guardrails: Mapping[str, float] = field(default_factory=dict)
-    """Metric names of `guard` and the largest value allowed; a config may override each."""
+    """Readings of `guard` and the largest value allowed; a config may override each."""

@@ -23,7 +23,8 @@ def guard(
     sandbox: Sandbox,
     clock: Callable[[Stepper], float] = Stepper.cpu_seconds,
 ) -> Verdict:
-    """SCORED with `state_memory_ratio` and `step_time_ratio` to Adam, lower is better.
+    """SCORED with the ratios to Adam, lower is better: `state_memory_ratio`, and among the timings
+    `step_time_ratio`.
 
     Both are stepped in turn, so that a busy machine slows both. A step's time is the CPU time of the child as
     `clock` reads it, waking and copying included; the ratio is that of the medians. Raises Failed.
@@ -52,6 +53,6 @@ def guard(
     return Verdict(
         Status.SCORED,
         Metric(0.0),
-        metrics={"step_time_ratio": Metric(mine / adams, None, steps), "state_memory_ratio": Metric(memory)},
-        timings={"step_seconds": mine, "adam_step_seconds": adams},
+        metrics={"state_memory_ratio": Metric(memory)},
+        timings={"step_time_ratio": mine / adams, "step_seconds": mine, "adam_step_seconds": adams},
     )

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
@@ -10,7 +11,6 @@ from ...population.verdict import Verdict
 from ..data import Log, load, split
 from ..sandbox import Limits, Sandbox
 from .arena import Arena
-from .examination import examine
 from .failure import Failed
 from .guard import guard
 from .north_star import NorthStar
@@ -27,8 +27,11 @@ class OptimizerJudge:
     DataError for a log that cannot be used, ValidationError for settings that cannot.
     """
 
-    def __init__(self, data: Mapping[str, Any], settings: Mapping[str, Any], task_version: str) -> None:
+    def __init__(
+        self, data: Mapping[str, Any], settings: Mapping[str, Any], limits: Limits, task_version: str
+    ) -> None:
         chosen = Settings.model_validate(settings)
+        self.limits = limits
         log = load(data)
         self.settings = chosen
         self.arena = self._arena(log, data.get("split", "user"), chosen.model)
@@ -47,13 +50,10 @@ class OptimizerJudge:
         self.fingerprint = _fingerprint(
             task_version,
             chosen.model_dump(mode="json"),
+            asdict(limits),
             data.get("split", "user"),
             [race.arena.log.fingerprint for race in (self.race, transfer) if race is not None],
         )
-
-    def examine(self, source: str, sandbox: Sandbox) -> Verdict:
-        """SCORED 0 with facts['behaviour'] where every property holds, else INVALID and how."""
-        return examine(source, sandbox)
 
     def proxy(self, source: str, rung: int, sandbox: Sandbox) -> Verdict:
         """The negative log loss on the search split at the best learning-rate factor of the rung."""
@@ -87,7 +87,7 @@ class OptimizerJudge:
             chosen.dim,
             chosen.batch,
             chosen.evaluation_rows,
-            Limits(cpu_seconds=chosen.cpu_seconds, memory_mb=chosen.memory_mb),
+            self.limits,
         )
 
 

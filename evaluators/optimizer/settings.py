@@ -36,10 +36,6 @@ class Settings(BaseModel):
     transfer: bool = Field(True, description="also train a DLRM on a synthetic log at the north star")
     transfer_rows: Count = Field(20_000, description="training rows seen on the synthetic log")
     guard_steps: Count = Field(60, description="steps timed against Adam")
-    cpu_seconds: Annotated[float, Field(gt=0)] = Field(
-        60.0, description="CPU limit of one request to the sandbox"
-    )
-    memory_mb: Count = Field(2048, description="memory limit of one request to the sandbox")
 
     @model_validator(mode="after")
     def _rungs_agree(self) -> Self:

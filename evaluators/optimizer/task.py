@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..sandbox.limits import Limits
 from ..task import Judge, Task
 from .describe import describe
 from .examination import examine
 from .language import RULES, allowed
 from .properties import PROPERTIES
+from .settings import Settings
 from .template import export
 from .vocabulary import VOCABULARY
 
@@ -16,11 +18,11 @@ HERE = Path(__file__).parent
 VERSION = "1"
 
 
-def judge(data: Mapping[str, Any], settings: Mapping[str, Any]) -> Judge:
+def judge(data: Mapping[str, Any], settings: Mapping[str, Any], limits: Limits) -> Judge:
     """The kind bound to a log and to settings. DataError or ValidationError, both ValueErrors."""
     from .judge import OptimizerJudge
 
-    return OptimizerJudge(data, settings, VERSION)
+    return OptimizerJudge(data, settings, limits, VERSION)
 
 
 def _texts(folder: str) -> dict[str, str]:
@@ -37,6 +39,7 @@ TASK = Task(
     rules=RULES,
     vocabulary=VOCABULARY,
     properties=PROPERTIES,
+    settings=Settings,
     preload=(
         "numpy",
         "torch",

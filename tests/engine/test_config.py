@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from recevolve.engine.config import Config, ConfigError, changed, commented, parse, read
+from recevolve.evaluators.optimizer.settings import Settings
 
 MINIMAL: dict[str, Any] = {"kind": "optimizer", "run_dir": "runs/x"}
 
@@ -89,10 +90,11 @@ def test_identity_leaves_out_what_cannot_change_a_generation() -> None:
 
 
 def test_the_written_config_is_valid_and_holds_every_key() -> None:
-    text = commented("optimizer", ("adam", "sgd"), {"step_time_ratio": 1.5})
+    text = commented("optimizer", ("adam", "sgd"), {"step_time_ratio": 1.5}, Settings)
     raw = tomllib.loads(text)
     config = parse(raw)
     assert config.guardrails == {"step_time_ratio": 1.5}
+    assert config.settings["folds"] == 10
     for table in ("population", "budget", "propose", "proxy", "north_star", "executor", "sandbox"):
         fields = Config.model_fields[table].annotation
         assert fields is not None

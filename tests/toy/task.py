@@ -1,10 +1,9 @@
 """A kind of program small enough to search in seconds: a function of x that should follow a hidden curve."""
 
 import ast
-from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict
 
 from recevolve.evaluators.properties import behaviour
 from recevolve.evaluators.sandbox import Limits, Outcome, Sandbox, SharedArrays
@@ -58,15 +57,8 @@ class CurveJudge:
     folds = 4
     data = "a hidden curve, 64 points"
 
-    def __init__(self, settings: Mapping[str, Any]) -> None:
-        self.limits = Limits(cpu_seconds=settings.get("cpu_seconds", 2.0), memory_mb=256)
-
-    def examine(self, source: str, sandbox: Sandbox) -> Verdict:
-        """SCORED 0 where finite numbers of the right shape come back."""
-        outcome, x = self._call(source, 0, 16, sandbox)
-        if wrong := _wrong(outcome, x):
-            return wrong
-        return Verdict(Status.SCORED, Metric(0.0), facts={"behaviour": behaviour(outcome.arrays)})
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
 
     def proxy(self, source: str, rung: int, sandbox: Sandbox) -> Verdict:
         """The negative error on few points, then on more."""
@@ -81,7 +73,7 @@ class CurveJudge:
         return Verdict(Status.SCORED, Metric(0.0), metrics={"length_ratio": Metric(len(source) / 100)})
 
     def _score(self, source: str, seed: int, count: int, sandbox: Sandbox) -> Verdict:
-        outcome, x = self._call(source, seed, count, sandbox)
+        outcome, x = call(source, seed, count, sandbox, self.limits)
         if wrong := _wrong(outcome, x):
             return wrong
         error = float(np.mean((outcome.arrays["out"] - np.sin(2 * x) - x / 2) ** 2))
@@ -92,12 +84,28 @@ class CurveJudge:
             timings={"cpu_seconds": outcome.cpu_seconds},
         )
 
-    def _call(self, source: str, seed: int, count: int, sandbox: Sandbox) -> tuple[Outcome, np.ndarray]:
-        x = np.random.default_rng(seed).uniform(-3, 3, count)
-        text = f"{source}\n\ndef call(x):\n    return f(x, CONSTANTS)\n"
-        inputs = [SharedArrays({"x": x})]
-        outcome = sandbox.run(CALL, text, parameters={"function": "call"}, inputs=inputs, limits=self.limits)
-        return outcome, x
+
+def call(source: str, seed: int, count: int, sandbox: Sandbox, limits: Limits) -> tuple[Outcome, np.ndarray]:
+    """What f makes of `count` points, and the points."""
+    x = np.random.default_rng(seed).uniform(-3, 3, count)
+    text = f"{source}\n\ndef call(x):\n    return f(x, CONSTANTS)\n"
+    inputs = [SharedArrays({"x": x})]
+    outcome = sandbox.run(CALL, text, parameters={"function": "call"}, inputs=inputs, limits=limits)
+    return outcome, x
+
+
+def examine(source: str, sandbox: Sandbox) -> Verdict:
+    """SCORED 0 where finite numbers of the right shape come back."""
+    outcome, x = call(source, 0, 16, sandbox, Limits(cpu_seconds=2.0, memory_mb=256))
+    if wrong := _wrong(outcome, x):
+        return wrong
+    return Verdict(Status.SCORED, Metric(0.0), facts={"behaviour": behaviour(outcome.arrays)})
+
+
+class Settings(BaseModel):
+    """Nothing to set."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def _wrong(outcome: Outcome, x: np.ndarray) -> Verdict | None:
@@ -136,8 +144,9 @@ TASK = Task(
     vocabulary=VOCABULARY,
     properties=(),
     preload=("numpy", "recevolve.evaluators.sandbox.runners"),
-    examine=CurveJudge({}).examine,
-    judge=lambda data, settings: CurveJudge(settings),
+    examine=examine,
+    settings=Settings,
+    judge=lambda data, settings, limits: CurveJudge(limits),
     export=export,
     describe=describe,
     metrics={"error": False},

@@ -6,9 +6,10 @@ import pytest
 
 from recevolve.evaluators.optimizer.judge import OptimizerJudge
 from recevolve.evaluators.optimizer.task import TASK
-from recevolve.evaluators.sandbox import Sandbox
+from recevolve.evaluators.sandbox import Limits, Sandbox
 
 DATA = {"source": "synthetic", "rows": 6_000}
+LIMITS = Limits(cpu_seconds=20.0)
 SETTINGS = {
     "rung_rows": (1_000, 2_000),
     "rung_factors": (2, 1),
@@ -18,7 +19,6 @@ SETTINGS = {
     "folds": 2,
     "transfer": False,
     "guard_steps": 6,
-    "cpu_seconds": 20.0,
 }
 
 
@@ -30,4 +30,4 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="session")
 def judge() -> OptimizerJudge:
-    return OptimizerJudge(DATA, SETTINGS, "test")
+    return OptimizerJudge(DATA, SETTINGS, LIMITS, "test")

@@ -4,7 +4,7 @@ import pytest
 
 from recevolve.evaluators.optimizer.judge import OptimizerJudge
 from recevolve.evaluators.optimizer.task import TASK
-from recevolve.evaluators.sandbox import Sandbox
+from recevolve.evaluators.sandbox import Limits, Sandbox
 from recevolve.evaluators.static import check
 from recevolve.population.verdict import Status
 
@@ -37,7 +37,7 @@ def test_text_gives_a_cheat_away(name: str) -> None:
 
 @pytest.mark.parametrize("name", named("properties"))
 def test_properties_catch(name: str, judge: OptimizerJudge, sandbox: Sandbox) -> None:
-    verdict = judge.examine(TASK.cheats[name], sandbox)
+    verdict = TASK.examine(TASK.cheats[name], sandbox)
     assert verdict.status is Status.INVALID
     assert "smallest example" in verdict.reason
 
@@ -47,7 +47,7 @@ def test_north_star_catches_what_properties_do_not(
     name: str, judge: OptimizerJudge, sandbox: Sandbox
 ) -> None:
     source = TASK.cheats[name]
-    assert judge.examine(source, sandbox).status is Status.SCORED
+    assert TASK.examine(source, sandbox).status is Status.SCORED
     verdict = judge.north_star(source, "selection", 0, sandbox)
     assert verdict.status in {Status.CHEATED, Status.CRASHED}
     assert verdict.score is None
@@ -60,7 +60,9 @@ def test_every_cheat_names_its_layer() -> None:
 @pytest.mark.parametrize("name", ["hidden_training", "patches_torch"])
 def test_a_forged_training_is_called_cheating(name: str, sandbox: Sandbox) -> None:
     """In the child the trick works, so that the proxy differs from an honest one; outside it does not."""
-    judge = OptimizerJudge(DATA, {**SETTINGS, "factors": (1.0,), "rung_factors": (1, 1)}, "test")
+    judge = OptimizerJudge(
+        DATA, {**SETTINGS, "factors": (1.0,), "rung_factors": (1, 1)}, Limits(cpu_seconds=20.0), "test"
+    )
     source = TASK.cheats[name]
     proxy = judge.proxy(source, 1, sandbox)
     assert proxy.score is not None
@@ -88,5 +90,5 @@ def test_looking_for_answers_finds_none(judge: OptimizerJudge, sandbox: Sandbox)
 
 def test_a_borrowed_name_does_not_bring_a_borrowed_score(judge: OptimizerJudge, sandbox: Sandbox) -> None:
     cheat, twin = TASK.cheats["borrowed_name"], TASK.seeds["adagrad"]
-    assert judge.examine(cheat, sandbox).facts == judge.examine(twin, sandbox).facts
+    assert TASK.examine(cheat, sandbox).facts == TASK.examine(twin, sandbox).facts
     assert judge.proxy(cheat, 1, sandbox).score != judge.proxy(twin, 1, sandbox).score
