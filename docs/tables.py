@@ -1,0 +1,172 @@
+"""Writes the tables of the documentation that the code knows better: `python docs/tables.py`.
+
+A table stands between `<!-- table: NAME -->` and `<!-- end -->`. `tests/test_docs.py` fails where one is
+stale.
+"""
+
+import ast
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from recevolve.engine import ending
+from recevolve.engine.config import Config
+from recevolve.evaluators import registry
+from recevolve.evaluators.optimizer.settings import Settings
+from recevolve.evaluators.static import check
+from recevolve.evaluators.task import Task
+
+DOCS = Path(__file__).parent
+MARKED = re.compile(r"(?P<mark><!-- table: (?P<name>[\w.-]+) -->\n).*?(?P<end><!-- end -->\n)", re.DOTALL)
+MODELS: Mapping[str, type[BaseModel]] = {
+    name: field.annotation
+    for name, field in Config.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+}
+"""The tables of a config by name."""
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+
+
+def value(given: Any) -> str:
+    """A default as TOML would write it."""
+    match given:
+        case None:
+            return "none"
+        case dict():
+            return "{ " + ", ".join(f"{key} = {json.dumps(item)}" for key, item in given.items()) + " }"
+        case tuple():
+            return json.dumps(list(given))
+        case int() if not isinstance(given, bool) and given >= 10_000:
+            return f"{given:_}"
+        case _:
+            return json.dumps(given)
+
+
+def allowed(schema: Mapping[str, Any]) -> str:
+    """The values that a JSON schema allows, in words."""
+    match schema:
+        case {"anyOf": options}:
+            return ", or ".join(allowed(option) for option in options if option.get("type") != "null")
+        case {"enum": names}:
+            return ", ".join(f'`"{name}"`' for name in names)
+        case {"const": name}:
+            return f'`"{name}"`'
+        case {"type": "array", "items": items} if "maxItems" not in schema:
+            return f"list: {allowed(items)}"
+        case {"type": "object"}:
+            return "table"
+        case {"type": "string"}:
+            return "text"
+        case {"type": "boolean"}:
+            return "`true` or `false`"
+    bounds = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to", "exclusiveMaximum": "below"}
+    words = [f"{word} {schema[key]:g}" for key, word in bounds.items() if key in schema]
+    kind = "whole number" if schema["type"] == "integer" else "number"
+    return " ".join([kind, *words]).replace("whole number above 0", "whole number from 1")
+
+
+def keys(model: type[BaseModel], skip: Sequence[str] = ()) -> str:
+    """The keys of a table of the config."""
+    properties = model.model_json_schema()["properties"]
+    rows = []
+    for name, field in model.model_fields.items():
+        if name not in skip:
+            default = field.get_default(call_default_factory=True)
+            shown = "required" if field.is_required() else f"`{value(default)}`"
+            rows.append([f"`{name}`", shown, allowed(properties[name]), field.description or ""])
+    return table(["key", "default", "allowed", "meaning"], rows)
+
+
+def docstring(source: str) -> str:
+    """The docstring of a program."""
+    return ast.get_docstring(ast.parse(source)) or ""
+
+
+def optimizer() -> Task:
+    """The built-in kind."""
+    return registry.find("optimizer")
+
+
+def seeds() -> str:
+    """The seeds with their papers and start values."""
+    rows = []
+    for name, source in optimizer().seeds.items():
+        paper = docstring(source).splitlines()[0]
+        start = next(line for line in source.splitlines() if line.startswith("HYPERPARAMETERS"))
+        numbers = ast.literal_eval(start.partition("=")[2].strip())
+        rows.append([f"`{name}`", paper, ", ".join(f"`{key}` {number:g}" for key, number in numbers.items())])
+    return table(["seed", "method and source", "start values"], rows)
+
+
+def cheats() -> str:
+    """The cheats, whether their text gives them away, and what else catches them."""
+    task, rows = optimizer(), []
+    for name, source in task.cheats.items():
+        trick, _, caught = docstring(source).partition("\n\nCaught by: ")
+        refused = "yes" if check(source, task.rules) else "no"
+        rows.append([f"`{name}`", " ".join(trick.split()), refused, " ".join(caught.split())])
+    return table(["cheat", "what it tries", "refused by its text", "were it let through, caught by"], rows)
+
+
+def properties() -> str:
+    """The properties, with their examples."""
+    rows = [[each.name, str(each.examples)] for each in optimizer().properties]
+    return table(["property", "examples"], rows)
+
+
+def metrics() -> str:
+    """The metrics and their direction."""
+    task = optimizer()
+    rows = [
+        [
+            f"`{name}`",
+            "higher" if higher else "lower",
+            "yes" if name in task.floors else "",
+            f"{task.guardrails[name]:g}" if name in task.guardrails else "",
+        ]
+        for name, higher in task.metrics.items()
+    ]
+    return table(["metric", "better", "floor", "guardrail"], rows)
+
+
+def exit_codes() -> str:
+    """The exit codes, from the words of engine/ending.py."""
+    lines = re.findall(r"^(\d+) +(.+)$", ending.__doc__ or "", re.MULTILINE)
+    rows = [[f"`{code}`", words] for code, words in lines[:-1]]
+    rows += [[f"`{code}`", words] for code, words in (("130", "Ctrl-C"), ("143", "SIGTERM"))]
+    return table(["code", "meaning"], rows)
+
+
+def _keys(model: type[BaseModel]) -> Callable[[], str]:
+    return lambda: keys(model)
+
+
+TABLES: Mapping[str, Callable[[], str]] = {
+    "config": lambda: keys(Config, skip=("settings", "guardrails", *MODELS)),
+    **{name: _keys(model) for name, model in MODELS.items()},
+    "optimizer": lambda: keys(Settings),
+    "metrics": metrics,
+    "seeds": seeds,
+    "cheats": cheats,
+    "properties": properties,
+    "exit-codes": exit_codes,
+}
+
+
+def written(text: str) -> str:
+    """A page with its tables as they should be. KeyError for a table that nobody knows."""
+    return MARKED.sub(lambda found: found["mark"] + TABLES[found["name"]]() + found["end"], text)
+
+
+if __name__ == "__main__":
+    for page in sorted(DOCS.glob("*.md")):
+        page.write_text(written(page.read_text(encoding="utf-8")), encoding="utf-8")
