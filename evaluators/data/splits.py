@@ -12,8 +12,7 @@ from .log import DataError, Log
 
 Rows = NDArray[np.int64]
 
-SHARES = {"search": 0.4, "selection": 0.3, "claim": 0.3}
-"""What share of the users each split holds out."""
+NAMES = ("search", "selection", "claim")
 HELD_OUT = 5
 """By user: one row of this many is held out, the last ones."""
 WINDOWS = {"search": (0.55, 0.7), "selection": (0.7, 0.85), "claim": (0.85, 1.0)}
@@ -36,40 +35,49 @@ class Split:
 def split(
     log: Log, *, by: Literal["user", "time"] = "user", folds: int = 10, seed: int = 0
 ) -> Mapping[str, Split]:
-    """The splits "search", "selection" and "claim"; no held-out user is in two of them, or in two folds.
+    """The splits "search", "selection" and "claim": no row is held out by two, no user is in two folds of one.
 
-    A seeded hash of the user decides the split (40, 30 and 30 % of the users), so a user stays where they are
-    when the log grows; inside a split, users are dealt to the folds so that these are about equally long.
+    Nothing in "search" touches a row that the other two hold out. Inside a split, users are dealt to the folds
+    so that these are about equally long.
 
-    by="user": the last fifth of each user's rows is held out and the rest learnt from, in all three splits
-    alike. What is left of a division by five is rounded by the hash, so a fifth of all users with one row is
-    held out cold. Training rows may be later than held-out rows of other users.
+    by="user": the last fifth of each user's rows belongs to selection for one half of the users and to claim
+    for the other; a seeded hash decides, so a user stays where they are when the log grows. Both learn from
+    all rows before. The search has only these: it holds out the last fifth of them, of every user, and learns
+    from the rest. What is left of a division by five is rounded by the hash, so a fifth of all users with one
+    row is held out cold. Training rows may be later than held-out rows of other users.
 
-    by="time": windows that grow: each split holds out the next 15 % of the rows, of its own users only, and
-    learns from every row before them (55, 70 and 85 %). Every training row is strictly earlier than every
-    held-out one: rows at the boundary's own time are held out.
+    by="time": windows that grow: each split holds out the next 15 % of the rows and learns from every row
+    before them (55, 70 and 85 %). Every training row is strictly earlier than every held-out one: rows at the
+    boundary's own time are held out.
 
     A fold without both labels, or nothing to learn from: DataError with what to change.
     """
     if folds < 1:
         raise DataError(f"a split needs at least one fold, got folds = {folds}")
     people, codes = np.unique(log.users, return_inverse=True)
-    where = np.searchsorted(np.cumsum(list(SHARES.values()))[:-1], _uniform(people, seed), side="right")
     luck = _uniform(people, seed + 1)
-    if by == "user":
-        late = _last_fifth(codes, people, seed + 2)
-        train = {name: np.flatnonzero(~late) for name in SHARES}
-        candidates = dict.fromkeys(SHARES, late)
-    else:
-        train, candidates = _windows(log.times)
+    parts = _by_user(codes, people, seed) if by == "user" else _windows(log.times)
     made = {}
-    for number, name in enumerate(SHARES):
-        mine = np.flatnonzero(candidates[name] & (where[codes] == number))
+    for name in NAMES:
+        train, mine = parts[name]
         fold_of = _deal(codes[mine], luck, folds)
         rows = tuple(mine[fold_of == fold] for fold in range(folds))
-        _check(log, name, train[name], rows)
-        made[name] = Split(train[name], rows)
+        _check(log, name, train, rows)
+        made[name] = Split(train, rows)
     return made
+
+
+def _by_user(codes: Rows, people: Rows, seed: int) -> dict[str, tuple[Rows, Rows]]:
+    """(training rows, held-out rows) of each split, cut by each user's own clock."""
+    late = _last_fifth(codes, people, seed + 2)
+    early = np.flatnonzero(~late)
+    recent = _last_fifth(codes[early], people, seed + 3)
+    claimed = _uniform(people, seed)[codes] < 0.5
+    return {
+        "search": (early[~recent], early[recent]),
+        "selection": (early, np.flatnonzero(late & ~claimed)),
+        "claim": (early, np.flatnonzero(late & claimed)),
+    }
 
 
 def _uniform(people: Rows, seed: int) -> NDArray[np.float64]:
@@ -95,7 +103,7 @@ def _deal(codes: Rows, luck: NDArray[np.float64], folds: int) -> Rows:
 
 def _last_fifth(codes: Rows, people: Rows, seed: int) -> NDArray[np.bool_]:
     """Whether each row is among the last fifth of its user's, the rows being in time order."""
-    counts = np.bincount(codes)
+    counts = np.bincount(codes, minlength=len(people))
     rounding = np.floor(_uniform(people, seed) * HELD_OUT).astype(np.int64)
     kept = counts - (counts + rounding) // HELD_OUT
     grouped = np.argsort(codes, kind="stable")
@@ -106,15 +114,11 @@ def _last_fifth(codes: Rows, people: Rows, seed: int) -> NDArray[np.bool_]:
     return late
 
 
-def _windows(times: Rows) -> tuple[dict[str, Rows], dict[str, NDArray[np.bool_]]]:
-    """Training rows and held-out rows of each window, cut between two different times."""
-    train, held_out = {}, {}
+def _windows(times: Rows) -> dict[str, tuple[Rows, Rows]]:
+    """(training rows, held-out rows) of each window, cut between two different times."""
     rows = np.arange(len(times))
-    for name, bounds in WINDOWS.items():
-        start, stop = (_cut(times, share) for share in bounds)
-        train[name] = rows[:start]
-        held_out[name] = (rows >= start) & (rows < stop)
-    return train, held_out
+    cuts = {name: [_cut(times, share) for share in WINDOWS[name]] for name in NAMES}
+    return {name: (rows[:start], rows[start:stop]) for name, (start, stop) in cuts.items()}
 
 
 def _cut(times: Rows, share: float) -> int:
