@@ -9,12 +9,15 @@ export MKL_NUM_THREADS := 1
 
 .PHONY: demo test check bench clean environment
 
+# A run that was begun is continued: `make demo` again after an interruption loses nothing.
 demo: $(VENV)/ready
 	$(BIN)/recevolve doctor
-	$(BIN)/recevolve data fetch movielens-100k || true
+	-$(BIN)/recevolve data fetch movielens-100k
 	$(BIN)/recevolve run examples/optimizer.toml
+	$(BIN)/recevolve status runs/optimizer
+	rm -rf runs/optimizer/export
 	$(BIN)/recevolve export runs/optimizer best -o runs/optimizer/export
-	$(BIN)/python -m pytest -q -p no:cacheprovider runs/optimizer/export
+	$(BIN)/python -m pytest -q -p no:cacheprovider --rootdir runs/optimizer/export runs/optimizer/export
 
 test: $(VENV)/ready
 	$(BIN)/python -m pytest -q

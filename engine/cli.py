@@ -229,13 +229,14 @@ def init(
         "recevolve.toml"
     ),
     kind: Annotated[str, typer.Option("--kind", help="The kind of program.")] = "optimizer",
+    tasks: Annotated[list[Path] | None, typer.Option("--tasks", help="Folder of a kind of your own.")] = None,
     as_json: Json = False,
 ) -> None:
     """Write a config with every key, its default and its meaning."""
     from ..evaluators import registry
     from .config import commented
 
-    task = registry.find(kind)
+    task = registry.find(kind, tasks or ())
     if path.exists():
         raise typer.BadParameter(f"{path} exists; give another name or remove it", param_hint="FILE")
     path.write_text(commented(task.kind, tuple(task.seeds), task.guardrails, task.settings), encoding="utf-8")

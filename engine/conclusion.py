@@ -154,7 +154,9 @@ def _arm(
     """One row of the report: metrics on the claim split, and gains over production, better is positive."""
     row: dict[str, Any] = {
         "program": arm.program_id,
-        "name": "winner" if arm.program_id == chosen else _name_of(search, arm.program_id),
+        "name": "winner"
+        if arm.program_id == chosen != production.program_id
+        else _name_of(search, arm.program_id),
         "guardrails_broken": list(arm.broken),
         "guard": {name: metric.value for name, metric in arm.guard.metrics.items()},
     }

@@ -62,13 +62,16 @@ class Budget(Table):
     generations: PositiveInt = Field(40, description="generations per island")
     seconds: float = Field(900.0, gt=0, description="seconds of searching, over all sessions of the run")
     candidates: PositiveInt = Field(100_000, description="candidates born on all islands together")
-    dollars: float = Field(0.0, ge=0, description="US dollars for models; 0 means that no model is asked")
+    dollars: float = Field(0.0, ge=0, le=0, description="US dollars for models; none can be asked yet")
 
 
 class Propose(Table):
     """Who proposes candidates."""
 
-    mixture: Mapping[Literal["syntax"], Share] = Field({"syntax": 1.0}, description="share of each proposer")
+    mixture: Literal["bandit"] | Mapping[Literal["syntax"], Share] = Field(
+        "bandit", description='"bandit", or a fixed share of each proposer; there is one, `syntax`'
+    )
+    models: tuple[str, ...] = Field((), max_length=0, description="models to ask; none can be asked yet")
 
 
 class Proxy(Table):
@@ -84,7 +87,7 @@ class NorthStar(Table):
 
     every: PositiveInt = Field(5, description="generations between promotions")
     slots: PositiveInt = Field(4, description="elites promoted each time")
-    folds: PositiveInt = Field(4, description="replicates per promotion: fresh seed, other held-out users")
+    folds: int = Field(4, ge=2, description="replicates per promotion: fresh seed, other held-out users")
 
 
 class Workers(Table):
@@ -97,7 +100,7 @@ class Workers(Table):
 class Walls(Table):
     """The sandbox around candidates."""
 
-    min_tier: int = Field(2, ge=1, le=4, description="weakest isolation tier accepted (`recevolve doctor`)")
+    min_tier: int = Field(2, ge=1, le=2, description="weakest isolation tier accepted (`recevolve doctor`)")
     unsafe: bool = Field(False, description="run below tier 2 all the same; every result is marked")
     cpu_seconds: float = Field(60.0, gt=0, description="CPU seconds one candidate may use in one evaluation")
     memory_mb: PositiveInt = Field(2048, description="memory in MiB that one candidate may add")
@@ -136,8 +139,10 @@ class Config(Table):
         return raw
 
     def identity(self) -> dict[str, Any]:
-        """The part that decides what is in a generation: all but budget, place, workers and walls."""
-        return self.model_dump(mode="json", exclude={"budget", "run_dir", "executor", "sandbox", "tasks"})
+        """The part that decides what is in a generation: all but budget, place, workers and tier."""
+        whole = self.model_dump(mode="json", exclude={"budget", "run_dir", "executor", "tasks"})
+        del whole["sandbox"]["min_tier"], whole["sandbox"]["unsafe"]
+        return whole
 
 
 def _field_names(model: type[BaseModel], path: Sequence[str]) -> Iterable[str]:
@@ -162,13 +167,15 @@ def explain(error: ValidationError, model: type[BaseModel], table: str = "") -> 
         if problem["type"] == "extra_forbidden":
             names = sorted(_field_names(model, path))
             near = difflib.get_close_matches(path[-1], names, 1, 0.5)
-            hint = f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(names)}"
+            known = f"known here: {', '.join(names)}" if names else "nothing can be set here"
+            hint = f"did you mean `{near[0]}`?" if near else known
             lines.append(f"{key}: no such key; {hint}")
         elif problem["type"] == "missing":
             lines.append(f"{key}: missing; give it a value")
         else:
             what = problem["msg"][0].lower() + problem["msg"][1:]
-            lines.append(f"{key}: {what}, got {problem['input']!r}")
+            got = "" if isinstance(problem["input"], Mapping) else f", got {problem['input']!r}"
+            lines.append(f"{key}: {what}{got}")
     return "\n".join(lines)
 
 
@@ -183,8 +190,8 @@ def parse(raw: Mapping[str, Any]) -> Config:
 def read(path: Path, changes: Sequence[str] = ()) -> Config:
     """The config in a TOML file with `key.path=value` changes applied, or ConfigError.
 
-    A value is read as TOML where it is TOML (`4`, `true`, `["a"]`) and as a string otherwise. A relative
-    `run_dir`, task folder or data path is taken from the current folder.
+    A value is read as TOML where it is TOML (`4`, `true`, `["a"]`) and as a string otherwise. Relative paths
+    are taken from the current folder and made absolute, so that a run can be continued from any other.
     """
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -197,9 +204,25 @@ def read(path: Path, changes: Sequence[str] = ()) -> Config:
     for change in changes:
         _apply(raw, change)
     try:
-        return parse(raw)
+        return _absolute(parse(raw))
     except ConfigError as error:
         raise ConfigError(f"{path}:\n{error}") from None
+
+
+def _absolute(config: Config) -> Config:
+    """The config with the paths of run, task folders, log and seed files made absolute."""
+
+    def found(name: str) -> str:
+        return str(Path(name).absolute()) if Path(name).is_file() else name
+
+    return config.model_copy(
+        update={
+            "run_dir": config.run_dir.absolute(),
+            "tasks": tuple(path.absolute() for path in config.tasks),
+            "seeds": tuple(map(found, config.seeds)),
+            "data": config.data.model_copy(update={"source": found(config.data.source)}),
+        }
+    )
 
 
 def changed(config: Config, changes: Sequence[str]) -> Config:

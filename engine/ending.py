@@ -26,7 +26,7 @@ class Stopped(Exception):
 def _codes() -> dict[type[BaseException], int]:
     """Exit code of each expected error, most particular first."""
     from ..evaluators.data import DataError
-    from ..evaluators.registry import UnknownKind
+    from ..evaluators.registry import BadTask, UnknownKind
     from ..evaluators.sandbox import SandboxUnavailable
     from ..population.archive import ArchiveError, UnknownProgram
     from ..population.ledger import NotRecorded
@@ -37,6 +37,7 @@ def _codes() -> dict[type[BaseException], int]:
     return {
         ConfigError: USAGE,
         UnknownKind: USAGE,
+        BadTask: USAGE,
         UnknownProgram: USAGE,
         ExportRefused: DISAGREED,
         DataError: DATA,

@@ -34,6 +34,8 @@ class Call:
     number: int = 0
     """The rung of a proxy, the fold of a north star."""
     split: str = ""
+    of: int = 1
+    """How many folds the split is dealt into."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +196,7 @@ def _judge(call: Call) -> tuple[dict[str, Any], float]:
         case "proxy":
             verdict = judge.proxy(call.source, call.number, sandbox)
         case "north_star":
-            verdict = judge.north_star(call.source, call.split, call.number, sandbox)
+            verdict = judge.north_star(call.source, call.split, call.number, call.of, sandbox)
         case "guard":
             verdict = judge.guard(call.source, sandbox)
     return verdict.to_json(), time.perf_counter() - begin

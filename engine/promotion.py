@@ -50,7 +50,7 @@ async def measure(search: "Search", program_id: str, source: str, split: str, fo
     """A program's standing under the north star; what is recorded already costs nothing."""
     guard, *verdicts = await asyncio.gather(
         judge(search, GUARD, source),
-        *(judge(search, "north_star", source, fold, split) for fold in range(folds)),
+        *(judge(search, "north_star", source, fold, split, folds) for fold in range(folds)),
     )
     return Standing(program_id, tuple(verdicts), guard, broken(guard, search.limits))
 

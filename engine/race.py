@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 TRIES = 3
 
 
-async def judge(search: "Search", stage: Stage, source: str, number: int = 0, split: str = "") -> Verdict:
+async def judge(
+    search: "Search", stage: Stage, source: str, number: int = 0, split: str = "", of: int = 1
+) -> Verdict:
     """The recorded verdict on a source that passed the static check, computed where there is none.
 
     The key is the canonical text, not the program: equal trees are judged once. A verdict that
@@ -30,13 +32,14 @@ async def judge(search: "Search", stage: Stage, source: str, number: int = 0, sp
         "program": syntax,
         "number": number,
         "split": split,
+        "of": of,
         "judge": search.terms.fingerprint,
     }
 
     async def compute() -> dict[str, Any]:
         assert search.executor is not None
         for _ in range(TRIES):
-            verdict = await search.executor.judge(Call(stage, text, number, split))
+            verdict = await search.executor.judge(Call(stage, text, number, split, of))
             if verdict.status is not Status.INFRASTRUCTURE:
                 break
         return verdict.to_json()

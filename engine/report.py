@@ -111,6 +111,7 @@ def program(run: Path, asked: str) -> dict[str, Any]:
     """A program's source, its births and its north-star verdicts."""
     with Archive.read(archive_of(run)) as archive:
         found = archive.program(identify(archive, asked))
+        report = archive.conclusion(REPORT)
         return {
             "program": found.id,
             "kind": found.kind,
@@ -121,6 +122,9 @@ def program(run: Path, asked: str) -> dict[str, Any]:
                 for one in archive.promotions()
                 if one.program_id == found.id
             ],
+            "claim": next((row for row in report["arms"] if row["program"] == found.id), None)
+            if report
+            else None,
         }
 
 
@@ -150,6 +154,8 @@ def program_text(facts: Mapping[str, Any]) -> RenderableType:
     for one in facts["north_star"]:
         score = f"{one['score'][0]:.5f}" if one["score"] else one["reason"]
         lines.append(f"north star, {one['split']} {one['fold']}: {one['status']} {score}")
+    for name, metric in (facts["claim"] or {}).get("metrics", {}).items():
+        lines.append(f"claim, {name}: {metric['mean']:.4f}, gain {_signed(metric['gain'])}")
     return Group(
         Text(f"{facts['kind']} {facts['program']}"), Syntax(facts["source"], "python"), Text("\n".join(lines))
     )
@@ -248,8 +254,14 @@ def data_table(rows: Sequence[Any]) -> Table:
     """The catalogue for a person."""
     table = Table("name", "what it is", "on this machine", "licence", box=None)
     for row in rows:
-        table.add_row(row["name"], row["summary"], "yes" if row["path"] else "no", row["licence"])
+        table.add_row(row["name"], row["summary"], _place(row), row["licence"])
     return table
+
+
+def _place(source: Mapping[str, Any]) -> str:
+    if source["wheel"] is None:
+        return "yes" if source["path"] else "generated"
+    return "yes" if source["path"] else "no"
 
 
 def data_text(source: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from .. import __version__
 from ..evaluators import registry, static
-from ..evaluators.data import DataUnavailable, fetch
+from ..evaluators.data import DataUnavailable, catalogue, fetch
 from ..evaluators.task import Task
 from ..population.archive import Archive
 from ..population.program import Program
@@ -98,6 +98,11 @@ async def work(
         executor = executor_for(config)
         try:
             terms = await executor.terms()
+            if config.north_star.folds > terms.folds:
+                raise ConfigError(
+                    f"north_star.folds: this log is dealt into {terms.folds} groups of users at most, "
+                    f"got {config.north_star.folds}"
+                )
             _begin(archive, config, terms)
             search = _search(config, task, terms, seeds, archive, executor)
             return await _search_and_conclude(search, executor, progress, clock)
@@ -111,7 +116,7 @@ def _with_data(archive: Archive, config: Config, progress: Progress) -> Config:
     A run keeps the log that it was begun with.
     """
     fallback = config.data.fallback
-    if fallback is None:
+    if fallback is None or config.data.source not in {source.name for source in catalogue()}:
         return config
     stand_in = Data(source=fallback, split=config.data.split, fallback=fallback)
     synthetic = config.model_copy(update={"data": stand_in})
@@ -142,6 +147,7 @@ async def _search_and_conclude(
     births = config.population.islands * config.population.births
     budget = Budget(config.budget, births, clock, clock(), archive.seconds_used())
     session = archive.begin_session()
+    searched = None
     progress.say(
         "started",
         kind=config.kind,
@@ -169,7 +175,8 @@ async def _search_and_conclude(
         progress.say("ended", line=report["gain"]["sentence"], reason=reason, **readings, **answered)
         return report
     finally:
-        archive.note_session(session, clock() - budget.started, ending)
+        # the final judgement is not searching, and counts against no budget
+        archive.note_session(session, clock() - budget.started if searched is None else searched, ending)
 
 
 async def _conclusion(
@@ -192,7 +199,7 @@ def _same_search(archive: Archive, config: Config) -> None:
     if changed:
         raise ConfigError(
             f"{archive.path} was begun with another config; changed since: {', '.join(changed)}. A changed "
-            "search is another run: set another run_dir. Budget, executor and sandbox may change."
+            "search is another run: set another run_dir. Budget and executor may change."
         )
 
 

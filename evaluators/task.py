@@ -28,7 +28,7 @@ class Judge(Protocol):
     rungs: int
     """How many fidelities the proxy has; 0 is the cheapest."""
     folds: int
-    """How many replicates `north_star` offers on each split, numbered from 0."""
+    """How many groups of disjoint users `north_star` can deal a split into, at most."""
     data: str
     """One line about the log for a person: its name, rows, and where it came from."""
 
@@ -36,8 +36,11 @@ class Judge(Protocol):
         """The cheap score on the search split; all programs share seeds, so that scores pair."""
         ...
 
-    def north_star(self, source: str, split: str, fold: int, sandbox: "Sandbox") -> Verdict:
-        """The slow score on 'selection' or 'claim': the seed and held-out users of `fold` pair programs."""
+    def north_star(self, source: str, split: str, fold: int, of: int, sandbox: "Sandbox") -> Verdict:
+        """The slow score on 'selection' or 'claim', whose users are dealt into `of` folds numbered from 0.
+
+        Seed and held-out users belong to the fold, so that the scores of two programs pair.
+        """
         ...
 
     def guard(self, source: str, sandbox: "Sandbox") -> Verdict:

@@ -35,10 +35,10 @@ class Split:
 def split(
     log: Log, *, by: Literal["user", "time"] = "user", folds: int = 10, seed: int = 0
 ) -> Mapping[str, Split]:
-    """The splits "search", "selection" and "claim": no row is held out by two, no user is in two folds of one.
+    """The splits "search", "selection" and "claim": no row is held out twice, no user in two folds of one.
 
-    Nothing in "search" touches a row that the other two hold out. Inside a split, users are dealt to the folds
-    so that these are about equally long.
+    Nothing in "search" touches a row that the other two hold out. Inside a split, users are dealt to the
+    folds so that these are about equally long.
 
     by="user": the last fifth of each user's rows belongs to selection for one half of the users and to claim
     for the other; a seeded hash decides, so a user stays where they are when the log grows. Both learn from

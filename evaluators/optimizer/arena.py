@@ -60,6 +60,10 @@ class Arena:
         """The shapes of the ranker's weights."""
         return [tuple(weight.shape) for weight in self.model(0).parameters()]
 
+    def fold(self, split: str, fold: int, of: int) -> np.ndarray:
+        """Held-out rows of the split's `fold` when its folds are joined to `of` groups of disjoint users."""
+        return np.sort(np.concatenate(self.splits[split].folds[fold::of]))
+
     def order(self, split: str, rows: int, seed: int, share: float = 1.0) -> np.ndarray:
         """(rows,) row numbers of the log: shuffled passes over a random `share` of the split's training rows.
 

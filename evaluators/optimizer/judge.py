@@ -62,10 +62,10 @@ class OptimizerJudge:
         except Failed as failed:
             return failed.verdict
 
-    def north_star(self, source: str, split: str, fold: int, sandbox: Sandbox) -> Verdict:
+    def north_star(self, source: str, split: str, fold: int, of: int, sandbox: Sandbox) -> Verdict:
         """The negative log loss on the fold's users of 'selection' or 'claim', stepped from outside."""
         try:
-            return self.star.judge(source, split, fold, sandbox)
+            return self.star.judge(source, split, fold, of, sandbox)
         except Failed as failed:
             return failed.verdict
 

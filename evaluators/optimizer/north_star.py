@@ -22,7 +22,7 @@ class Course:
 
     arena: Arena
     split: str
-    fold: int
+    held_out: np.ndarray
     rows: int
     share: float
     seed: int
@@ -40,7 +40,7 @@ class Course:
         """The score on the fold's held-out users after training with a fresh `stepper`. Raises Failed."""
         order = self.arena.order(self.split, self.rows, self.seed, self.share)
         weights = self.arena.train_outside(order, self.seed, stepper)
-        score = self.arena.score(weights, self.arena.splits[self.split].folds[self.fold])
+        score = self.arena.score(weights, self.held_out)
         if score is None:
             raise Failed(Status.CRASHED, f"diverged at full length on {self.arena.log.name}")
         return score
@@ -60,17 +60,19 @@ class NorthStar:
     seed: int
     transfer: Race | None
 
-    def judge(self, source: str, split: str, fold: int, sandbox: Sandbox) -> Verdict:
-        """SCORED with the negative log loss on the held-out users of `fold`. Audits run with fold 0.
+    def judge(self, source: str, split: str, fold: int, of: int, sandbox: Sandbox) -> Verdict:
+        """SCORED with the negative log loss on the held-out users of `fold`, of `of`. Audits run with fold 0.
 
         Raises Failed, as CHEATED where an audit finds that the program is not what it seems.
         """
         if split not in SPLITS:
             raise ValueError(f"the north star is measured on one of {', '.join(SPLITS)}, got {split!r}")
-        rng = np.random.Generator(np.random.Philox([self.seed, SPLITS.index(split), fold]))
+        rng = np.random.Generator(np.random.Philox([self.seed, SPLITS.index(split), fold, of]))
         arena, factor = self.race.arena, self.race.factor(source, sandbox)
         rows = round(self.epochs * self.subsample * len(arena.splits[split].train))
-        course = Course(arena, split, fold, rows, self.subsample, int(rng.integers(2**31)))
+        course = Course(
+            arena, split, arena.fold(split, fold, of), rows, self.subsample, int(rng.integers(2**31))
+        )
         if fold == 0:
             audit.trajectory(self.race, source, sandbox)
             score = self._audited(course, source, factor, rng, sandbox)
@@ -81,7 +83,8 @@ class NorthStar:
         if self.transfer is not None:
             factor = facts["transfer_lr_factor"] = self.transfer.factor(source, sandbox)
             rows = self.transfer.rungs[-1][0]
-            course = Course(self.transfer.arena, split, fold, rows, self.subsample, course.seed)
+            other = self.transfer.arena
+            course = Course(other, split, other.fold(split, fold, of), rows, self.subsample, course.seed)
             with course.stepper(source, factor, sandbox) as stepper:
                 metrics |= course.run(stepper).metrics("transfer_")
         main = Metric(-score.log_loss, score.error, score.rows)

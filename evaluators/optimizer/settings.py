@@ -30,7 +30,7 @@ class Settings(BaseModel):
     subsample: Annotated[float, Field(gt=0, le=1)] = Field(
         0.9, description="share of the training rows that each north-star fold draws afresh"
     )
-    folds: Count = Field(10, description="replicates on each of the selection and claim splits")
+    folds: Count = Field(20, description="groups of users that selection and claim are dealt into")
     seed: Annotated[int, Field(ge=0)] = Field(0, description="of splits, initial weights and batch order")
     evaluation_rows: Count = Field(20_000, description="held-out rows scored at most, the first ones in time")
     transfer: bool = Field(True, description="also train a DLRM on a synthetic log at the north star")

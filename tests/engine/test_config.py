@@ -67,7 +67,11 @@ def test_set_changes_win_over_the_file(tmp_path: Path) -> None:
     path = tmp_path / "c.toml"
     path.write_text('kind = "optimizer"\nrun_dir = "a"\n[budget]\nseconds = 5\n')
     config = read(path, ["budget.seconds=7.5", "run_dir=elsewhere", 'seeds=["adam"]', "population.births=3"])
-    assert (config.budget.seconds, config.run_dir, config.seeds) == (7.5, Path("elsewhere"), ("adam",))
+    assert (config.budget.seconds, config.run_dir, config.seeds) == (
+        7.5,
+        Path.cwd() / "elsewhere",
+        ("adam",),
+    )
     assert config.population.births == 3
     with pytest.raises(ConfigError, match="key=value"):
         read(path, ["budget.seconds"])
@@ -94,7 +98,7 @@ def test_the_written_config_is_valid_and_holds_every_key() -> None:
     raw = tomllib.loads(text)
     config = parse(raw)
     assert config.guardrails == {"step_time_ratio": 1.5}
-    assert config.settings["folds"] == 10
+    assert config.settings["folds"] == 20
     for table in ("population", "budget", "propose", "proxy", "north_star", "executor", "sandbox"):
         fields = Config.model_fields[table].annotation
         assert fields is not None

@@ -64,7 +64,7 @@ class CurveJudge:
         """The negative error on few points, then on more."""
         return self._score(source, 1, 16 if rung == 0 else 64, sandbox)
 
-    def north_star(self, source: str, split: str, fold: int, sandbox: Sandbox) -> Verdict:
+    def north_star(self, source: str, split: str, fold: int, of: int, sandbox: Sandbox) -> Verdict:
         """The negative error on the fold's own points."""
         return self._score(source, 10 + fold + (100 if split == "claim" else 0), 64, sandbox)
 

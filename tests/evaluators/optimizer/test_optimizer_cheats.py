@@ -48,7 +48,7 @@ def test_north_star_catches_what_properties_do_not(
 ) -> None:
     source = TASK.cheats[name]
     assert TASK.examine(source, sandbox).status is Status.SCORED
-    verdict = judge.north_star(source, "selection", 0, sandbox)
+    verdict = judge.north_star(source, "selection", 0, 2, sandbox)
     assert verdict.status in {Status.CHEATED, Status.CRASHED}
     assert verdict.score is None
 
@@ -67,16 +67,16 @@ def test_a_forged_training_is_called_cheating(name: str, sandbox: Sandbox) -> No
     proxy = judge.proxy(source, 1, sandbox)
     assert proxy.score is not None
     assert proxy.score != judge.proxy(HONEST, 1, sandbox).score
-    verdict = judge.north_star(source, "claim", 0, sandbox)
+    verdict = judge.north_star(source, "claim", 0, 1, sandbox)
     assert verdict.status is Status.CHEATED
     assert "stepped from outside" in verdict.reason
-    unaudited = judge.north_star(source, "claim", 1, sandbox)
-    assert unaudited.score == judge.north_star(HONEST, "claim", 1, sandbox).score
+    unaudited = judge.north_star(source, "claim", 1, 2, sandbox)
+    assert unaudited.score == judge.north_star(HONEST, "claim", 1, 2, sandbox).score
 
 
 @pytest.mark.parametrize("name", ["patient_memory", "shape_memory"])
 def test_hidden_memory_is_called_cheating(name: str, judge: OptimizerJudge, sandbox: Sandbox) -> None:
-    verdict = judge.north_star(TASK.cheats[name], "selection", 0, sandbox)
+    verdict = judge.north_star(TASK.cheats[name], "selection", 0, 2, sandbox)
     assert verdict.status is Status.CHEATED
     assert "another order" in verdict.reason
 

@@ -88,16 +88,16 @@ def test_state_that_lends_its_inputs_agrees_too(judge: OptimizerJudge, sandbox: 
 
 def test_north_star_scores_its_own_fold(judge: OptimizerJudge, sandbox: Sandbox) -> None:
     source = canonical(TASK.seeds["adam"])
-    first = judge.north_star(source, "selection", 0, sandbox)
+    first = judge.north_star(source, "selection", 0, 2, sandbox)
     others = [
-        judge.north_star(source, "selection", 1, sandbox),
-        judge.north_star(source, "claim", 0, sandbox),
+        judge.north_star(source, "selection", 1, 2, sandbox),
+        judge.north_star(source, "claim", 0, 2, sandbox),
     ]
     assert first.status is Status.SCORED
     assert first.score is not None
     assert first.score.count == len(judge.arena.splits["selection"].folds[0])
     assert first.score not in [other.score for other in others]
-    assert first == judge.north_star(source, "selection", 0, sandbox)
+    assert first == judge.north_star(source, "selection", 0, 2, sandbox)
 
 
 def test_north_star_can_measure_transfer(sandbox: Sandbox) -> None:
@@ -106,14 +106,14 @@ def test_north_star_can_measure_transfer(sandbox: Sandbox) -> None:
         "transfer": True, "transfer_rows": 2_000,
     }  # fmt: skip
     judge = OptimizerJudge(DATA, settings, LIMITS, "test")
-    verdict = judge.north_star(TASK.seeds["adagrad"], "claim", 0, sandbox)
+    verdict = judge.north_star(TASK.seeds["adagrad"], "claim", 0, 1, sandbox)
     assert set(verdict.metrics) == {"log_loss", "auc", "transfer_log_loss", "transfer_auc"}
     assert verdict.facts["transfer_lr_factor"] == 1.0
 
 
 def test_an_unknown_split_is_refused(judge: OptimizerJudge, sandbox: Sandbox) -> None:
     with pytest.raises(ValueError, match="selection, claim"):
-        judge.north_star(TASK.seeds["adam"], "search", 0, sandbox)
+        judge.north_star(TASK.seeds["adam"], "search", 0, 1, sandbox)
 
 
 SCRIPT = """
@@ -126,7 +126,7 @@ judge = OptimizerJudge(data, settings, Limits(cpu_seconds=20.0), "test")
 with Sandbox(TASK.preload) as sandbox:
     source = TASK.seeds["rowwise_adagrad"]
     verdicts = [TASK.examine(source, sandbox), judge.proxy(source, 1, sandbox)]
-    verdicts.append(judge.north_star(source, "claim", 1, sandbox))
+    verdicts.append(judge.north_star(source, "claim", 1, 2, sandbox))
 print(json.dumps([judge.fingerprint, [{**v.to_json(), "timings": 0} for v in verdicts]]))
 """
 
@@ -138,7 +138,7 @@ def test_another_process_gives_the_same_verdicts(judge: OptimizerJudge, sandbox:
     )
     source = TASK.seeds["rowwise_adagrad"]
     mine = [TASK.examine(source, sandbox), judge.proxy(source, 1, sandbox)]
-    mine.append(judge.north_star(source, "claim", 1, sandbox))
+    mine.append(judge.north_star(source, "claim", 1, 2, sandbox))
     theirs = json.loads(run.stdout)
     assert theirs[0] == judge.fingerprint
     assert theirs[1] == [{**v.to_json(), "timings": 0} for v in mine]
@@ -159,7 +159,7 @@ def test_a_bad_program_is_a_verdict_with_its_reason(name: str, sandbox: Sandbox)
     source, status, words = FAILURES[name]
     settings = {"rung_rows": (200,), "rung_factors": (1,), "folds": 2, "transfer": False}
     judge = OptimizerJudge(DATA, settings, Limits(cpu_seconds=1.0), "test")
-    for verdict in (judge.proxy(source, 0, sandbox), judge.north_star(source, "claim", 0, sandbox)):
+    for verdict in (judge.proxy(source, 0, sandbox), judge.north_star(source, "claim", 0, 1, sandbox)):
         assert verdict.status is status
         assert words in verdict.reason
 
