@@ -13,7 +13,7 @@ from .log import DataError, Log
 Rows = NDArray[np.int64]
 
 NAMES = ("search", "selection", "claim")
-HELD_OUT = 5
+HELD_OUT = 3
 """By user: one row of this many is held out, the last ones."""
 WINDOWS = {"search": (0.55, 0.7), "selection": (0.7, 0.85), "claim": (0.85, 1.0)}
 """By time: from which share of the rows to which each split holds out; it learns from all before."""
@@ -40,10 +40,10 @@ def split(
     Nothing in "search" touches a row that the other two hold out. Inside a split, users are dealt to the
     folds so that these are about equally long.
 
-    by="user": the last fifth of each user's rows belongs to selection for one half of the users and to claim
+    by="user": the last third of each user's rows belongs to selection for one half of the users and to claim
     for the other; a seeded hash decides, so a user stays where they are when the log grows. Both learn from
-    all rows before. The search has only these: it holds out the last fifth of them, of every user, and learns
-    from the rest. What is left of a division by five is rounded by the hash, so a fifth of all users with one
+    all rows before. The search has only these: it holds out the last third of them, of every user, and learns
+    from the rest. What is left of a division by three is rounded by the hash, so a third of all users with one
     row is held out cold. Training rows may be later than held-out rows of other users.
 
     by="time": windows that grow: each split holds out the next 15 % of the rows and learns from every row
@@ -69,9 +69,9 @@ def split(
 
 def _by_user(codes: Rows, people: Rows, seed: int) -> dict[str, tuple[Rows, Rows]]:
     """(training rows, held-out rows) of each split, cut by each user's own clock."""
-    late = _last_fifth(codes, people, seed + 2)
+    late = _last_third(codes, people, seed + 2)
     early = np.flatnonzero(~late)
-    recent = _last_fifth(codes[early], people, seed + 3)
+    recent = _last_third(codes[early], people, seed + 3)
     claimed = _uniform(people, seed)[codes] < 0.5
     return {
         "search": (early[~recent], early[recent]),
@@ -101,8 +101,8 @@ def _deal(codes: Rows, luck: NDArray[np.float64], folds: int) -> Rows:
     return dealt[codes]
 
 
-def _last_fifth(codes: Rows, people: Rows, seed: int) -> NDArray[np.bool_]:
-    """Whether each row is among the last fifth of its user's, the rows being in time order."""
+def _last_third(codes: Rows, people: Rows, seed: int) -> NDArray[np.bool_]:
+    """Whether each row is among the last third of its user's, the rows being in time order."""
     counts = np.bincount(codes, minlength=len(people))
     rounding = np.floor(_uniform(people, seed) * HELD_OUT).astype(np.int64)
     kept = counts - (counts + rounding) // HELD_OUT

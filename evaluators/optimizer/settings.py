@@ -17,7 +17,7 @@ class Settings(BaseModel):
     dim: Count = Field(8, description="embedding width, numbers per id")
     batch: Count = Field(512, description="rows per optimizer step")
     rung_rows: tuple[Count, ...] = Field(
-        (8_000, 40_000, 160_000),
+        (8_000, 30_000, 90_000),
         description="training rows seen on each rung; more than the log has = epochs",
     )
     rung_factors: tuple[Count, ...] = Field(
@@ -30,7 +30,7 @@ class Settings(BaseModel):
     subsample: Annotated[float, Field(gt=0, le=1)] = Field(
         0.9, description="share of the training rows that each north-star fold draws afresh"
     )
-    folds: Count = Field(20, description="groups of users that selection and claim are dealt into")
+    folds: Count = Field(10, description="groups of users that selection and claim are dealt into")
     seed: Annotated[int, Field(ge=0)] = Field(0, description="of splits, initial weights and batch order")
     evaluation_rows: Count = Field(20_000, description="held-out rows scored at most, the first ones in time")
     transfer: bool = Field(True, description="also train a DLRM on a synthetic log at the north star")

@@ -98,7 +98,7 @@ def test_the_written_config_is_valid_and_holds_every_key() -> None:
     raw = tomllib.loads(text)
     config = parse(raw)
     assert config.guardrails == {"step_time_ratio": 1.5}
-    assert config.settings["folds"] == 20
+    assert config.settings["folds"] == 10
     for table in ("population", "budget", "propose", "proxy", "north_star", "executor", "sandbox"):
         fields = Config.model_fields[table].annotation
         assert fields is not None

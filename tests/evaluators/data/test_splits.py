@@ -57,10 +57,10 @@ def test_no_row_is_both_learnt_from_and_held_out(log: Log, by: str) -> None:
         assert len(set(part.held_out.tolist())) == sum(map(len, part.folds)) > 0
 
 
-def test_by_user_each_split_holds_out_the_last_fifth_of_what_it_has(log: Log) -> None:
+def test_by_user_each_split_holds_out_the_last_third_of_what_it_has(log: Log) -> None:
     splits = split(log, by="user")
     late = np.concatenate([splits[name].held_out for name in ("selection", "claim")])
-    assert len(late) == pytest.approx(len(log) / 5, rel=0.02)
+    assert len(late) == pytest.approx(len(log) / 3, rel=0.02)
     early = np.setdiff1d(np.arange(len(log)), late)
     for name in ("selection", "claim"):
         assert np.array_equal(splits[name].train, early)
@@ -70,7 +70,7 @@ def test_by_user_each_split_holds_out_the_last_fifth_of_what_it_has(log: Log) ->
         for user in np.unique(log.users)[:200]:
             mine = last[log.users[among] == user]
             assert np.array_equal(mine, np.sort(mine)), "held-out rows come after the others"
-            assert len(mine) // 5 <= mine.sum() <= -(-len(mine) // 5)
+            assert len(mine) // 3 <= mine.sum() <= -(-len(mine) // 3)
 
 
 def test_by_user_selection_and_claim_share_no_user(log: Log) -> None:
@@ -97,9 +97,9 @@ def test_by_time_the_claim_is_later_than_anything_the_search_saw(log: Log) -> No
 
 
 def test_shares_are_as_documented() -> None:
-    splits = split(made(np.arange(10_000).repeat(25)), folds=1)
-    shares = {name: len(part.held_out) / 250_000 for name, part in splits.items()}
-    assert shares == pytest.approx({"search": 0.16, "selection": 0.1, "claim": 0.1}, abs=0.005)
+    splits = split(made(np.arange(10_000).repeat(18)), folds=1)
+    shares = {name: len(part.held_out) / 180_000 for name, part in splits.items()}
+    assert shares == pytest.approx({"search": 2 / 9, "selection": 1 / 6, "claim": 1 / 6}, abs=0.005)
 
 
 def test_folds_are_about_equally_long(log: Log) -> None:
@@ -108,10 +108,10 @@ def test_folds_are_about_equally_long(log: Log) -> None:
         assert max(lengths) - min(lengths) <= 0.05 * np.mean(lengths)
 
 
-def test_users_with_one_row_are_cold_in_a_fifth_of_the_cases() -> None:
+def test_users_with_one_row_are_cold_in_a_third_of_the_cases() -> None:
     splits = split(made(np.arange(10_000)), folds=1)
     held_out = sum(len(splits[name].held_out) for name in ("selection", "claim"))
-    assert held_out == pytest.approx(2000, rel=0.1)
+    assert held_out == pytest.approx(10_000 / 3, rel=0.1)
 
 
 @BY

@@ -1,0 +1,84 @@
+"""Ten thousand mutants of the seeds: each gets a typed verdict, and nothing else happens.
+
+`pytest -m slow -s tests/test_mutants.py` prints the shares; about ten minutes on two cores.
+"""
+
+import asyncio
+from collections import Counter
+
+import pytest
+
+from recevolve.engine.executor import Blueprint, Call, LocalExecutor
+from recevolve.engine.propose.proposer import Parent
+from recevolve.engine.propose.syntax import SyntaxProposer
+from recevolve.evaluators import registry, static
+from recevolve.population.randomness import generator
+from recevolve.population.verdict import Status, Verdict
+
+MUTANTS = 10_000
+DATA = {"source": "synthetic", "rows": 6_000, "split": "user"}
+SETTINGS = {
+    "rung_rows": (1_000,),
+    "rung_factors": (1,),
+    "factors": (1.0,),
+    "batch": 64,
+    "folds": 2,
+    "transfer": False,
+}
+
+
+def mutants(count: int) -> list[str]:
+    """Sources, each of one to three edits of a seed, with another seed to borrow from."""
+    task = registry.find("optimizer")
+    proposer = SyntaxProposer(task.vocabulary, task.rules)
+    seeds = [Parent(name, source) for name, source in task.seeds.items()]
+    made: list[str] = []
+    for number in range(count):
+        rng = generator(0, "mutants", number)
+        parents = [seeds[index] for index in rng.permutation(len(seeds))[:2]]
+        made.append(proposer.mutant(parents, rng).source)
+    return made
+
+
+async def judged(executor: LocalExecutor, source: str) -> tuple[str, Verdict]:
+    """The last stage that the program reached, and its verdict there."""
+    task = registry.find("optimizer")
+    if problems := static.check(source, task.rules):
+        return "static", Verdict(Status.INVALID, reason=problems[0].message)
+    text = static.canonical(source)
+    verdict = await executor.judge(Call("examine", text))
+    if not verdict.score:
+        return "properties", verdict
+    return "proxy", await executor.judge(Call("proxy", text))
+
+
+async def all_judged(sources: list[str]) -> list[tuple[str, Verdict]]:
+    blueprint = Blueprint("optimizer", (), DATA, SETTINGS, 2, False, 10.0, 1024)
+    executor = LocalExecutor(blueprint, 2)
+    try:
+        return list(await asyncio.gather(*(judged(executor, source) for source in sources)))
+    finally:
+        executor.close()
+
+
+def shares(fates: list[tuple[str, Verdict]]) -> Counter[str]:
+    return Counter(f"{verdict.status} at {stage}" for stage, verdict in fates)
+
+
+@pytest.mark.slow
+def test_ten_thousand_mutants_get_typed_verdicts() -> None:
+    fates = asyncio.run(all_judged(mutants(MUTANTS)))
+    counted = shares(fates)
+    print()
+    for name, count in counted.most_common():
+        print(f"{count:>7,} {count / MUTANTS:>7.2%}  {name}")
+    assert counted.total() == MUTANTS
+    assert all(verdict.score or verdict.reason for _, verdict in fates)
+    assert not any(verdict.status is Status.INFRASTRUCTURE for _, verdict in fates)
+    assert sum(bool(verdict.score) for _, verdict in fates) > MUTANTS / 2
+
+
+def test_a_hundred_mutants_get_typed_verdicts() -> None:
+    fates = asyncio.run(all_judged(mutants(100)))
+    assert shares(fates).total() == 100
+    assert sum(bool(verdict.score) for _, verdict in fates) > 50
