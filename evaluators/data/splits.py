@@ -43,8 +43,8 @@ def split(
     by="user": the last third of each user's rows belongs to selection for one half of the users and to claim
     for the other; a seeded hash decides, so a user stays where they are when the log grows. Both learn from
     all rows before. The search has only these: it holds out the last third of them, of every user, and learns
-    from the rest. What is left of a division by three is rounded by the hash, so a third of all users with one
-    row is held out cold. Training rows may be later than held-out rows of other users.
+    from the rest. What is left of a division by three is rounded by the hash, so a third of all users with
+    one row is held out cold. Training rows may be later than held-out rows of other users.
 
     by="time": windows that grow: each split holds out the next 15 % of the rows and learns from every row
     before them (55, 70 and 85 %). Every training row is strictly earlier than every held-out one: rows at the

@@ -1,0 +1,274 @@
+"""A generation with scripted proposals and verdicts: who is evaluated, who goes on, who takes a twin's verdict."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from recevolve.engine.config import ConfigError
+from recevolve.engine.executor import Call, Terms
+from recevolve.engine.progress import Silent
+from recevolve.engine.promotion import banned, champion, promote, standings_of
+from recevolve.engine.propose.proposer import NoProposal, Parent, Proposal
+from recevolve.engine.replay import replay
+from recevolve.engine.search import Search, generation, run
+from recevolve.engine.session import seeds_for
+from recevolve.evaluators import registry
+from recevolve.population.archive import Archive
+from recevolve.population.verdict import Metric, Status, Verdict
+
+from .runs import TOY, config
+
+Judge = Callable[[Call], Verdict]
+SOURCE = 'CONSTANTS = {{"a": {}}}\n\n\ndef f(x, c):\n    return c["a"] * x\n'
+
+
+def value_of(source: str) -> float:
+    """The constant in a scripted source, which is its score too."""
+    return float(source.split(":")[1].split("}")[0])
+
+
+def honest(call: Call) -> Verdict:
+    """Scores a source by its constant; behaviour follows the constant to one digit."""
+    value = value_of(call.source)
+    facts = {"behaviour": f"{value:.1f}"} if call.stage == "examine" else {}
+    metrics = {"error": Metric(-value)} if call.stage == "north_star" else {}
+    return Verdict(Status.SCORED, Metric(value), facts=facts, metrics=metrics)
+
+
+@dataclass
+class Scripted:
+    """An executor that counts its calls and answers with a function of them."""
+
+    answer: Judge = honest
+    workers: int = 1
+    busy_seconds: float = 0.0
+    calls: list[Call] = field(default_factory=list)
+
+    async def terms(self) -> Terms:
+        return Terms("scripted", 2, 4, 1, "nothing")
+
+    async def judge(self, call: Call) -> Verdict:
+        self.calls.append(call)
+        return self.answer(call)
+
+    def close(self) -> None:
+        pass
+
+    def stages(self) -> Counter[str]:
+        return Counter(f"{call.stage} {call.number}" for call in self.calls)
+
+
+@dataclass
+class Script:
+    """A proposer that says its lines in turn, again and again."""
+
+    lines: Sequence[str]
+    said: int = 0
+
+    async def propose(self, parents: Sequence[Parent], rng: np.random.Generator) -> Proposal:
+        line = self.lines[self.said % len(self.lines)]
+        self.said += 1
+        if not line:
+            raise NoProposal("nothing new to say")
+        return Proposal(line, (parents[0].program_id,), "script", "as written")
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Iterator[Callable[..., tuple[Search, Scripted]]]:
+    archives: list[Archive] = []
+
+    def make(
+        lines: Sequence[str] = (SOURCE.format(1.0),), answer: Judge = honest, **tables: Any
+    ) -> tuple[Search, Scripted]:
+        population = {"islands": 1, "size": 8, "births": len(lines), "migrate_every": 100}
+        chosen = config(tmp_path, **{"population": population, "proxy": {"rungs": 2, "floor": 1}, **tables})
+        task = registry.find("toy", [TOY])
+        archive = Archive.create_or_open(tmp_path / f"{len(archives)}.db")
+        archives.append(archive)
+        executor = Scripted(answer)
+        terms = asyncio.run(executor.terms())
+        archive.begin({"config": chosen.model_dump(mode="json"), "terms": terms.__dict__}, 0, "test")
+        seeds = seeds_for(chosen, task)
+        return Search(
+            chosen, task, terms, seeds, archive, archive.ledger(), Script(lines), executor
+        ), executor
+
+    yield make
+    for archive in archives:
+        archive.close()
+
+
+def first(search: Search) -> tuple[Any, ...]:
+    """The population after generation 0, committed."""
+    seeded = asyncio.run(generation(search, 0, 0, ()))
+    search.archive.commit_generation(0, 0, population=seeded.population, births=seeded.births)
+    return seeded.population
+
+
+def statuses(births: Sequence[Any]) -> list[tuple[str, str]]:
+    return [(str(birth.verdict.status), birth.stage) for birth in births]
+
+
+def test_each_candidate_gets_a_typed_fate_and_only_new_ones_are_evaluated(made: Any) -> None:
+    lines = [
+        SOURCE.format(1.0),
+        SOURCE.format(1.01),  # behaves as the first
+        SOURCE.format("1.00"),  # is the first in another spelling
+        "import os\n",
+        "",  # the proposer has nothing to say: the parent once more
+        SOURCE.format(-5.0),  # loses on rung 0
+    ]
+    search, executor = made(lines)
+    population = first(search)
+    executor.calls.clear()
+    births = asyncio.run(generation(search, 0, 1, population)).births
+    assert statuses(births) == [
+        ("scored", "proxy 1"),
+        ("scored", "duplicate"),
+        ("scored", "duplicate"),
+        ("invalid", "static"),
+        ("scored", "duplicate"),
+        ("scored", "proxy 0"),
+    ]
+    assert births[1].duplicate_of == births[2].duplicate_of == births[0].program.id
+    assert births[1].verdict == births[0].verdict
+    assert "os" in births[3].verdict.reason
+    assert births[4].program.explanation == "nothing new to say"
+    assert executor.stages() == {"examine 0": 3, "proxy 0": 2, "proxy 1": 1}
+
+
+def test_a_behaviour_of_an_earlier_generation_is_not_evaluated_again(made: Any) -> None:
+    search, executor = made([SOURCE.format(1.0)])
+    population = first(search)
+    one = asyncio.run(generation(search, 0, 1, population))
+    search.archive.commit_generation(0, 1, population=population, births=one.births)
+    search.proposer.lines = [SOURCE.format(1.02)]
+    executor.calls.clear()
+    again = asyncio.run(generation(search, 0, 2, population))
+    assert statuses(again.births) == [("scored", "duplicate")]
+    assert again.births[0].duplicate_of == one.births[0].program.id
+    assert executor.stages() == {"examine 0": 1}
+
+
+def test_an_incumbent_must_be_beaten_on_the_rung_and_costs_nothing(made: Any) -> None:
+    search, executor = made(
+        [SOURCE.format(value) for value in (-1.0, -2.0, -3.0)], proxy={"rungs": 2, "keep": 0.3, "floor": 1}
+    )
+    population = first(search)
+    executor.calls.clear()
+    born = asyncio.run(generation(search, 0, 1, population))
+    assert executor.stages() == {"examine 0": 3, "proxy 0": 3}, "the seed scores 0 and takes the place"
+    assert born.population == population
+
+
+def test_what_infrastructure_spoiled_is_asked_again_and_then_recorded_as_such(made: Any) -> None:
+    failures = iter([True, True, False])
+
+    def flaky(call: Call) -> Verdict:
+        if call.stage == "proxy" and value_of(call.source) == 2.0 and next(failures, False):
+            return Verdict(Status.INFRASTRUCTURE, reason="the machine stalled")
+        return honest(call)
+
+    search, _ = made([SOURCE.format(2.0)], flaky)
+    births = asyncio.run(generation(search, 0, 1, first(search))).births
+    assert statuses(births) == [("scored", "proxy 1")]
+
+    def broken(call: Call) -> Verdict:
+        if call.stage == "proxy" and value_of(call.source) == 3.0:
+            return Verdict(Status.INFRASTRUCTURE, reason="the machine stalled")
+        return honest(call)
+
+    search, executor = made([SOURCE.format(3.0)], broken)
+    population = first(search)
+    born = asyncio.run(generation(search, 0, 1, population))
+    assert statuses(born.births) == [("infrastructure", "proxy 0")]
+    assert born.population == population
+    assert [call.number for call in executor.calls if "3.0" in call.source and call.stage == "proxy"] == [
+        0
+    ] * 3
+
+
+def test_production_without_a_score_ends_the_run_at_once(made: Any) -> None:
+    def refuse(call: Call) -> Verdict:
+        return Verdict(Status.CRASHED, reason="no luck")
+
+    search, _ = made(answer=refuse)
+    with pytest.raises(BaseExceptionGroup) as caught:
+        asyncio.run(run(search, lambda island, number: None, Silent()))
+    assert caught.group_contains(ConfigError, match="no luck")
+
+
+def test_a_cheat_found_by_the_north_star_is_banned_and_a_broken_guardrail_cannot_win(made: Any) -> None:
+    def strict(call: Call) -> Verdict:
+        value = value_of(call.source)
+        if call.stage == "north_star" and value == 9.0:
+            return Verdict(Status.CHEATED, reason="it remembers")
+        if call.stage == "guard":
+            return Verdict(
+                Status.SCORED, Metric(0.0), metrics={"length_ratio": Metric(99.0 if value == 8.0 else 1.0)}
+            )
+        return honest(call)
+
+    lines = [SOURCE.format(value) for value in (9.0, 8.0, 7.0)]
+    search, _ = made(
+        lines, strict, north_star={"every": 1, "slots": 3, "folds": 2}, proxy={"rungs": 2, "keep": 1.0}
+    )
+    born = asyncio.run(generation(search, 0, 1, first(search)))
+    search.archive.commit_generation(0, 1, population=born.population, births=born.births)
+    asyncio.run(promote(search, 1, Silent()))
+    cheat, guarded, fair = (birth.program.id for birth in born.births)
+    assert banned(search.archive, 1) == {cheat}
+    broken = {one.program_id: one.broken for one in standings_of(search, 1)}
+    assert "length_ratio is 99" in broken[guarded][0]
+    assert not broken[fair]
+    best = champion(search, 1)
+    assert best is not None
+    assert best.program_id == fair
+
+
+def drifting(call: Call) -> Verdict:
+    """Scores by a hash of the source, so that proposals matter and repeat."""
+    value = int(sha256(f"{call.source} {call.stage}".encode()).hexdigest()[:6], 16) / 1e7
+    return Verdict(
+        Status.SCORED,
+        Metric(value),
+        facts={"behaviour": sha256(call.source.encode()).hexdigest()[:16]},
+        metrics={"error": Metric(value)},
+    )
+
+
+@pytest.mark.parametrize("topology", ["ring", "full", "random"])
+def test_a_run_of_islands_is_rebuilt_from_its_record(made: Any, topology: str) -> None:
+    lines = [SOURCE.format(value / 10) for value in range(40)]
+    tables: dict[str, Any] = {
+        "population": {"islands": 3, "size": 4, "births": 3, "migrate_every": 2, "topology": topology},
+        "north_star": {"every": 2, "slots": 2, "folds": 2},
+    }
+    search, _ = made(lines, drifting, **tables)
+
+    def until(island: int, number: int) -> str | None:
+        return "enough" if number > 5 else None
+
+    class Deterministic:
+        """A proposer that is a function of the generator alone, as the law asks."""
+
+        def __init__(self, *_: object) -> None:
+            pass
+
+        async def propose(self, parents: Sequence[Parent], rng: np.random.Generator) -> Proposal:
+            return Proposal(lines[int(rng.integers(len(lines)))], (parents[0].program_id,), "dice", "rolled")
+
+    object.__setattr__(search, "proposer", Deterministic())
+    assert asyncio.run(run(search, until, Silent())) == "enough"
+    assert all(search.archive.last_generation(island) == 5 for island in range(3))
+    patch = pytest.MonkeyPatch()
+    with patch.context() as context:
+        context.setattr("recevolve.engine.replay.SyntaxProposer", Deterministic)
+        assert asyncio.run(replay(search.archive, Silent())) == []
