@@ -82,7 +82,7 @@ def resume(
     from .session import archive_of, recorded_config
 
     with Archive.read(archive_of(run)) as archive:
-        config = recorded_config(archive)
+        config = recorded_config(archive).model_copy(update={"run_dir": archive.path.parent.absolute()})
     _work(changed(config, changes or ()), as_json)
 
 

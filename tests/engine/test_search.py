@@ -1,4 +1,4 @@
-"""A generation with scripted proposals and verdicts: who is evaluated, who goes on, who takes a twin's verdict."""
+"""A generation with scripted proposals and verdicts: who is evaluated, who goes on, who is a twin."""
 
 import asyncio
 from collections import Counter
@@ -158,9 +158,8 @@ def test_a_behaviour_of_an_earlier_generation_is_not_evaluated_again(made: Any) 
 
 
 def test_an_incumbent_must_be_beaten_on_the_rung_and_costs_nothing(made: Any) -> None:
-    search, executor = made(
-        [SOURCE.format(value) for value in (-1.0, -2.0, -3.0)], proxy={"rungs": 2, "keep": 0.3, "floor": 1}
-    )
+    lines = [SOURCE.format(value) for value in (-1.0, -2.0, -3.0)]
+    search, executor = made(lines, proxy={"rungs": 2, "keep": 0.25, "floor": 1})
     population = first(search)
     executor.calls.clear()
     born = asyncio.run(generation(search, 0, 1, population))
