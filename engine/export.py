@@ -74,15 +74,25 @@ def describe(archive: Archive, task: Task, program_id: str) -> dict[str, Any]:
         "gain": found["gain"]["sentence"]
         if found and claimed
         else "Not claimed: it is not the run's winner.",
-        "metrics": (arm or {}).get("metrics", {}),
+        "metrics": {name: _figures(metric) for name, metric in (arm or {}).get("metrics", {}).items()},
         "production": found["production"] if found else None,
         "trials": archive.shares().births,
-        "guardrails": {**(arm or {}).get("guard", {}), **_timings(found, program_id)},
+        "guardrails": {
+            name: reading
+            for name, reading in {**(arm or {}).get("guard", {}), **_timings(found, program_id)}.items()
+            if name in task.guardrails
+        },
         "guardrails_broken": (arm or {}).get("guardrails_broken", []),
         "tier": begun.config["terms"]["tier"],
         "proxy": born[0].verdict.to_json() if born else None,
         "versions": {"recevolve": __version__, "python": platform.python_version(), **_versions()},
     }
+
+
+def _figures(metric: Mapping[str, Any]) -> str:
+    gain = metric["gain"]
+    interval = f"[{gain['low']:+.4f}, {gain['high']:+.4f}] of {gain['confidence']:.4g} confidence"
+    return f"{metric['mean']:.4f}, gain over production {gain['estimate']:+.4f} {interval}"
 
 
 def _timings(found: Mapping[str, Any] | None, program_id: str) -> dict[str, float]:

@@ -44,7 +44,7 @@ def export(winner: Winner) -> Mapping[str, str]:
         "program": program.text(),
         "archived": _as_literal(winner.source),
         "header": _header(facts),
-        "facts": "\n".join(f"- {key}: {value}" for key, value in facts) or "Nothing was recorded.",
+        "facts": _bullets(facts) or "Nothing was recorded.",
         **_imports(program),
         **_class(program),
     }
@@ -104,9 +104,25 @@ def _filled(template: str, values: Mapping[str, str]) -> str:
     return Template((TEMPLATES / f"{template}.txt").read_text(encoding="utf-8")).substitute(values)
 
 
-def _facts(provenance: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Provenance as (words, one line of text) pairs, fit for a docstring and for Markdown."""
-    return [(_line(key.replace("_", " ")), _line(_words(value))) for key, value in provenance.items()]
+def _facts(provenance: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
+    """Provenance as (words, lines) pairs, fit for a docstring and for Markdown; empty values are left out."""
+    facts = [(key, [_line(line) for line in _lines(value)]) for key, value in provenance.items()]
+    return [(_line(key.replace("_", " ")), lines) for key, lines in facts if any(lines)]
+
+
+def _lines(value: Any) -> list[str]:
+    """One line for a plain value or a verdict, one for each item of anything else."""
+    if isinstance(value, Mapping) and "facts" not in value:
+        return [f"{key}: {_words(item)}" for key, item in value.items()]
+    return [_words(item) for item in value] if isinstance(value, (list, tuple)) else [_words(value)]
+
+
+def _bullets(facts: list[tuple[str, list[str]]]) -> str:
+    blocks = []
+    for key, (first, *more) in facts:
+        nested = "".join(f"\n  - {line}" for line in (first, *more))
+        blocks.append(f"- {key}:{nested}" if more else f"- {key}: {first}")
+    return "\n".join(blocks)
 
 
 def _words(value: Any) -> str:
@@ -128,8 +144,11 @@ def _line(text: str) -> str:
     return " ".join(printable.replace("\\", "/").replace('"""', "'''").split())
 
 
-def _header(facts: list[tuple[str, str]]) -> str:
-    lines = [textwrap.fill(f"{key}: {value}", WIDTH, subsequent_indent="  ") for key, value in facts]
+def _header(facts: list[tuple[str, list[str]]]) -> str:
+    lines = []
+    for key, (first, *more) in facts:
+        lines += [f"{key}:", *(f"  {line}" for line in (first, *more))] if more else [f"{key}: {first}"]
+    lines = [textwrap.fill(line, WIDTH, subsequent_indent="    ") for line in lines]
     return "\n".join(lines).rstrip('"') or "Nothing was recorded about its origin."
 
 
