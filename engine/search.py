@@ -68,12 +68,15 @@ async def generation(search: Search, island: int, number: int, population: tuple
 
 @dataclass
 class Islands:
-    """Which generation each island has committed. Whoever waits for a neighbour sleeps until it commits."""
+    """Which generation each island has committed, and which have ended and why.
+
+    Whoever waits for a neighbour sleeps until that one commits or ends.
+    """
 
     search: Search
     progress: Progress
-    ended: str = ""
     done: dict[int, int] = field(default_factory=dict)
+    ended: dict[int, str] = field(default_factory=dict)
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     def __post_init__(self) -> None:
@@ -105,16 +108,16 @@ class Islands:
             verdicts=verdicts,
         )
 
-    async def end(self, reason: str) -> None:
-        """Ends the run for every island: none begins another generation."""
-        self.ended = self.ended or reason
+    async def end(self, island: int, reason: str) -> None:
+        """Ends the island: it begins no further generation. `reason` is empty where a neighbour's end ends it."""
+        self.ended[island] = reason
         async with self._changed:
             self._changed.notify_all()
 
     async def snapshot(self, island: int, number: int) -> tuple[Member, ...] | None:
-        """The island's population after generation `number`, or None if the run ends before it has one."""
+        """The island's population after generation `number`, or None if it ends before it has one."""
         async with self._changed:
-            await self._changed.wait_for(lambda: self.done[island] >= number or self.ended)
+            await self._changed.wait_for(lambda: self.done[island] >= number or island in self.ended)
         return self.search.archive.population(island, number) if self.done[island] >= number else None
 
 
@@ -134,17 +137,17 @@ async def run(search: Search, limit: Limit, progress: Progress) -> str:
         async with asyncio.TaskGroup() as group:
             for island in islands.done:
                 group.create_task(live(search, islands, island, meeting, limit))
-    return islands.ended
+    return next(reason for reason in islands.ended.values() if reason)
 
 
 async def live(search: Search, islands: Islands, island: int, until: int, limit: Limit) -> None:
     """Carries one island to generation `until`, or as far as the limit lets it."""
     for number in range(islands.done[island] + 1, until + 1):
         if reason := limit(island, number):
-            return await islands.end(reason)
+            return await islands.end(island, reason)
         population = await arrive(search, islands, island, number) if number else ()
         if population is None:
-            return None
+            return await islands.end(island, "")
         made = await generation(search, island, number, population)
         if number == 0:
             require_production(search, made.births)
