@@ -109,7 +109,7 @@ class Islands:
         )
 
     async def end(self, island: int, reason: str) -> None:
-        """Ends the island: it begins no further generation. `reason` is empty where a neighbour's end ends it."""
+        """Ends the island: it begins no further generation. `reason` is empty where a neighbour ended it."""
         self.ended[island] = reason
         async with self._changed:
             self._changed.notify_all()
