@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from ..evaluators.statistics import paired
 from ..population.archive import Archive
 from ..population.birth import Promotion
 from ..population.diversity import distinct
@@ -81,14 +82,19 @@ async def promote(search: "Search", generation: int, progress: Progress) -> None
         *(measure(search, program_id, source, "selection", folds) for program_id, source in runners)
     )
     search.archive.commit_promotions(rows(standings, generation))
-    best = champion(search, generation)
-    standing = {one.program_id: one for one in standings_of(search, generation)}
-    home = standing.get(production.id)
-    line = f"{len(standings)} promoted"
-    if best and home and home.scores:
-        gain = standing[best.program_id].mean - home.mean
-        line += f", best {best.program_id} {gain:+.5f} against production {production.id}"
+    line = f"{len(standings)} promoted{_ahead(search, generation)}"
     progress.say("promoted", generation=generation, programs=[one.program_id for one in standings], line=line)
+
+
+def _ahead(search: "Search", generation: int) -> str:
+    """The best program promoted so far and its gain over production with an interval, in words."""
+    known = {one.program_id: one for one in standings_of(search, generation)}
+    best, home = champion(search, generation), known.get(search.seeds[0].id)
+    if best is None or home is None or not home.scores or best.program_id == home.program_id:
+        return ""
+    gain = paired(known[best.program_id].scores, home.scores)
+    interval = f"[{gain.low:+.4f}, {gain.high:+.4f}]"
+    return f", best {best.program_id}: {gain.estimate:+.4f} {interval} over production"
 
 
 def rows(standings: Sequence[Standing], generation: int) -> Iterable[Promotion]:

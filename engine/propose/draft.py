@@ -3,7 +3,7 @@
 import ast
 import re
 from bisect import bisect_right
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import accumulate
 from typing import TypeVar
 
@@ -73,6 +73,19 @@ class Draft:
                 case ast.Assign(targets=[ast.Name(id=self.layout.constants)], value=ast.Dict() as table):
                     return table
         return None
+
+    def import_what_is_used(self, modules: Iterable[str]) -> None:
+        """Adds the imports of those of the modules that the program speaks of and does not import yet."""
+        used = {node.id for node in ast.walk(self.tree) if isinstance(node, ast.Name)}
+        known = {
+            name.asname or name.name
+            for node in self.tree.body
+            if isinstance(node, ast.Import)
+            for name in node.names
+        }
+        missing = sorted(name for name in modules if name in used - known)
+        first = int(bool(self.tree.body) and isinstance(self.tree.body[0], ast.Expr))  # after a docstring
+        self.tree.body[first:first] = [ast.Import([ast.alias(name)]) for name in missing]
 
     def text(self) -> str:
         """The program as it stands."""

@@ -27,7 +27,6 @@ class Graft:
     """State slots to add, and their first values."""
     nexts: dict[str, str] = field(default_factory=dict)
     """Their next values."""
-    modules: set[str] = field(default_factory=set)
 
     def into(self, draft: Draft, site: Site) -> None:
         """Put the result in the site's place, the statements before it, and the rest where it belongs."""
@@ -38,10 +37,6 @@ class Graft:
         site.put(expression(self.result))
         at = site.block.index(site.statement)
         site.block[at:at] = ast.parse("\n".join(self.statements)).body
-        imported = {
-            alias.name for node in draft.tree.body if isinstance(node, ast.Import) for alias in node.names
-        }
-        draft.tree.body[:0] = [ast.Import([ast.alias(name)]) for name in sorted(self.modules - imported)]
 
     def brings(self) -> str:
         """The state and constants that come along, in words; empty where there are none."""
@@ -107,15 +102,13 @@ def graft_of_donor(draft: Draft, site: Site, donor: Draft, lent: Site) -> Graft:
     kept = [body[index] for index in sorted(loan.statements)]
     taken = draft.names()
     texts = {name: fresh(name, taken) for _, name, _ in bindings(kept)}
-    graft = Graft(
+    return Graft(
         rewritten(lent.text, texts),
         [rewritten(ast.unparse(node), texts) for node in kept],
         loan.constants,
         loan.starts,
         {key: rewritten(ast.unparse(node), texts) for key, node in loan.nexts.items()},
     )
-    graft.modules = loan.modules
-    return graft
 
 
 class _Loan:
@@ -129,13 +122,9 @@ class _Loan:
         self.starts: dict[str, str] = {}
         self.nexts: dict[str, ast.expr] = {}
         self.constants: dict[str, float] = {}
-        self.modules: set[str] = set()
         self.statements: set[int] = set()
         self.makers = returned_dicts(donor.maker) if donor.maker else []
         self.keepers = returned_dicts(donor.function)
-        self.importable = {
-            a.name for n in donor.tree.body if isinstance(n, ast.Import) for a in n.names if not a.asname
-        }
         self.barred = {n.name for n in donor.tree.body if isinstance(n, ast.FunctionDef)} | {
             self.layout.constants
         }
@@ -174,8 +163,6 @@ class _Loan:
     def need_name(self, name: str) -> None:
         if name in self.barred:
             raise Unsuitable(f"the expression needs `{name}` of the other program")
-        if name in self.importable:
-            self.modules.add(name)
         if name in self.scope and self.scope[name] == self.lent_scope.get(name, self.scope[name]):
             return
         for index in self.homes.get(name, set()) - self.statements:

@@ -81,6 +81,7 @@ class SyntaxProposer:
         if not _form(draft).keeps(form):
             raise Unsuitable("what is returned is of another form now")
         draft.drop_dead()
+        draft.import_what_is_used(self.rules.modules)
         lenders = dict.fromkeys(change.lender for change in changes if change.lender)
         words = "; ".join(change.words for change in changes)
         return Proposal(draft.text(), (host.program_id, *lenders), "syntax", words)
