@@ -12,6 +12,17 @@ from recevolve.population.archive import Archive
 from .runs import RECEVOLVE, command, config_file, descendants, gone
 
 KILLS = 20
+OPTIMIZER = """
+kind = "optimizer"
+run_dir = "{run_dir}"
+seeds = ["adagrad"]
+data = {{ source = "synthetic", rows = 6000 }}
+population = {{ islands = 2, births = 6, size = 6 }}
+north_star = {{ every = 2, slots = 1, folds = 2 }}
+budget = {{ generations = 3, seconds = 600 }}
+guardrails = {{ step_time_ratio = 1e6 }}
+optimizer = {{ rung_rows = [500, 1000, 2000], folds = 2, epochs = 0.5, transfer = false, batch = 64 }}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -27,31 +38,47 @@ def differences(first: Path, second: Path) -> list[str]:
         return one.compare(other)
 
 
-def test_a_run_killed_at_twenty_random_instants_equals_an_uninterrupted_one(
-    uninterrupted: Path, tmp_path: Path
-) -> None:
+def killed_until_done(path: Path, archive: Path, kills: int, seconds: float, whole: Path) -> None:
+    """Kills the run of a config at random instants and resumes it, `kills` times, then lets it end."""
     instants = random.Random(0)
-    path = config_file(tmp_path)
-    archive = tmp_path / "run" / "archive.db"
-    kills = 0
-    while kills < KILLS:
+    killed = 0
+    while killed < kills:
         process = subprocess.Popen([*RECEVOLVE, "run", path], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         try:
-            process.wait(instants.uniform(0.2, 4.0))
+            process.wait(instants.uniform(0.2, seconds))
         except subprocess.TimeoutExpired:
             below = descendants(process.pid)
             process.send_signal(signal.SIGKILL)
-            kills += 1
+            killed += 1
             assert gone(below), "a killed run left processes behind"
         out, error = process.communicate()
         if process.returncode == 0:
-            assert not differences(uninterrupted, archive)
+            assert not differences(whole, archive)
             archive.unlink()  # it got to the end: begin again, until it was killed often enough
         else:
             assert process.returncode == -signal.SIGKILL, (out, error)
     done = command("run", path)
     assert done.returncode == 0, done.stderr
-    assert not differences(uninterrupted, archive)
+    assert not differences(whole, archive)
+
+
+def test_a_run_killed_at_twenty_random_instants_equals_an_uninterrupted_one(
+    uninterrupted: Path, tmp_path: Path
+) -> None:
+    archive = tmp_path / "run" / "archive.db"
+    killed_until_done(config_file(tmp_path), archive, KILLS, 4.0, uninterrupted)
+
+
+@pytest.mark.slow
+def test_a_killed_search_for_optimizers_equals_an_uninterrupted_one(tmp_path: Path) -> None:
+    for name in ("whole", "killed"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.toml").write_text(OPTIMIZER.format(run_dir=tmp_path / name / "run"))
+    done = command("run", tmp_path / "whole" / "config.toml")
+    assert done.returncode == 0, done.stderr
+    archives = [tmp_path / name / "run" / "archive.db" for name in ("whole", "killed")]
+    killed_until_done(tmp_path / "killed" / "config.toml", archives[1], 8, 20.0, archives[0])
+    assert command("replay", archives[1]).returncode == 0
 
 
 def test_one_worker_and_two_find_the_same(uninterrupted: Path, tmp_path: Path) -> None:
