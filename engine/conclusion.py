@@ -8,7 +8,7 @@ from ..evaluators.statistics import Interval, paired, winner
 from ..population.program import Program
 from ..population.verdict import Verdict
 from .progress import Progress
-from .promotion import Standing, elites, measure, standings_of
+from .promotion import Standing, elites, measure, require_scores, standings_of
 
 if TYPE_CHECKING:
     from .search import Search
@@ -91,9 +91,7 @@ def _choose(search: "Search", finalists: Sequence[Standing]) -> dict[str, Any]:
     Production itself where nothing eligible is above it.
     """
     production = next(one for one in finalists if one.program_id == search.seeds[0].id)
-    if not production.scores:
-        reasons = "; ".join(sorted({verdict.reason for verdict in production.folds if verdict.reason}))
-        raise RuntimeError(f"the program in production failed the north star: {reasons}")
+    require_scores(production)
     rivals = [one for one in finalists if one.scores and one is not production]
     refused = {one.program_id: [*one.broken, *_sunk(search, one, production)] for one in rivals}
     gains = {

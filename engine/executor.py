@@ -199,4 +199,7 @@ def _judge(call: Call) -> tuple[dict[str, Any], float]:
             verdict = judge.north_star(call.source, call.split, call.number, call.of, sandbox)
         case "guard":
             verdict = judge.guard(call.source, sandbox)
-    return verdict.to_json(), time.perf_counter() - begin
+    seconds = time.perf_counter() - begin
+    answer = verdict.to_json()
+    answer["timings"]["tier"] = sandbox.tier
+    return answer, seconds

@@ -11,6 +11,7 @@ from ..population.birth import Promotion
 from ..population.diversity import distinct
 from ..population.member import Member, ranked
 from ..population.verdict import Status, Verdict
+from .config import ConfigError
 from .progress import Progress
 from .race import judge
 
@@ -81,9 +82,22 @@ async def promote(search: "Search", generation: int, progress: Progress) -> None
     standings = await asyncio.gather(
         *(measure(search, program_id, source, "selection", folds) for program_id, source in runners)
     )
+    for standing in standings:
+        if standing.program_id == production.id:
+            require_scores(standing)
     search.archive.commit_promotions(rows(standings, generation))
     line = f"{len(standings)} promoted{_ahead(search, generation)}"
     progress.say("promoted", generation=generation, programs=[one.program_id for one in standings], line=line)
+
+
+def require_scores(production: Standing) -> None:
+    """Raises ConfigError where the program in production failed the north star: nothing could be compared."""
+    if not production.scores:
+        reasons = sorted({verdict.reason for verdict in production.folds if verdict.reason})
+        raise ConfigError(
+            "seeds: the program in production fails the north star, so nothing can be compared with it: "
+            + "; ".join(reasons)
+        )
 
 
 def _ahead(search: "Search", generation: int) -> str:

@@ -1,6 +1,6 @@
 """Ten thousand mutants of the seeds: each gets a typed verdict, and nothing else happens.
 
-`pytest -m slow -s tests/test_mutants.py` prints the shares; about ten minutes on two cores.
+`pytest -m slow -s tests/test_mutants.py` prints the shares; about twelve minutes on two cores.
 """
 
 import asyncio

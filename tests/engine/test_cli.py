@@ -51,6 +51,9 @@ def test_status_top_show_and_lineage_tell_the_same_story(finished: Path) -> None
     lineage = answer("lineage", finished, "best")
     assert lineage[0]["program"] == best
     assert lineage[-1]["made_by"] == "seed flat"
+    production = answer("show", finished, lineage[-1]["program"])
+    assert {one["timings"]["tier"] for one in production["north_star"]} <= {1, 2}
+    assert len(production["north_star"]) == 3 + 1, "three folds and the guardrails"
     diff = answer("diff", finished, lineage[-1]["program"], best)["diff"]
     assert any(line.startswith("+") for line in diff)
 

@@ -204,6 +204,18 @@ def test_production_without_a_score_ends_the_run_at_once(made: Any) -> None:
     assert caught.group_contains(ConfigError, match="no luck")
 
 
+def test_production_that_fails_the_north_star_ends_the_run_at_once(made: Any) -> None:
+    def refuse(call: Call) -> Verdict:
+        if call.stage == "north_star":
+            return Verdict(Status.CRASHED, reason="diverged at full length")
+        return honest(call)
+
+    search, _ = made(answer=refuse)
+    with pytest.raises(ConfigError, match="diverged at full length"):
+        asyncio.run(run(search, lambda island, number: None, Silent()))
+    assert search.archive.last_generation(0) == 0
+
+
 def test_a_cheat_found_by_the_north_star_is_banned_and_a_broken_guardrail_cannot_win(made: Any) -> None:
     def strict(call: Call) -> Verdict:
         value = value_of(call.source)
