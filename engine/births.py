@@ -118,19 +118,29 @@ def check(
     for slot, program in programs:
         problems = static.check(program.source, search.task.rules)
         if problems:
-            reason = "; ".join(f"line {problem.line}: {problem.message}" for problem in problems[:5])
+            reason = "; ".join(map(str, problems[:5]))
             blank = Candidate(slot, program, "", program.id, (), 0)
             fates.append(Fate(blank, Verdict(Status.INVALID, reason=reason), "static"))
             continue
         born = candidate(search, slot, program)
-        if twin := known.get(born.syntax):
-            verdict = Verdict(Status.SCORED, Metric(twin.score))
-            fates.append(Fate(born, verdict, "duplicate", twin.behaviour, twin.program_id))
+        if resident := known.get(born.syntax):
+            fates.append(as_resident(born, resident))
         elif before := search.archive.twin_by_syntax(island, born.syntax, number):
-            fates.append(Fate(born, before.verdict, "duplicate", before.behaviour, before.program.id))
+            fates.append(as_before(born, before))
         else:
             fresh.append(born)
     return fresh, fates
+
+
+def as_resident(born: Candidate, twin: Member) -> Fate:
+    """The fate of a candidate whose twin lives on the island."""
+    verdict = Verdict(Status.SCORED, Metric(twin.score))
+    return Fate(born, verdict, "duplicate", twin.behaviour, twin.program_id)
+
+
+def as_before(born: Candidate, twin: Birth) -> Fate:
+    """The fate of a candidate whose twin was born on the island in an earlier generation."""
+    return Fate(born, twin.verdict, "duplicate", twin.behaviour, twin.program.id)
 
 
 def birth(island: int, number: int, fate: Fate) -> Birth:
@@ -151,11 +161,10 @@ def birth(island: int, number: int, fate: Fate) -> Birth:
     )
 
 
-def member(fate: Fate) -> Member:
-    """The place on an island of a candidate that finished the race."""
-    born = fate.candidate
-    assert fate.verdict.score is not None
-    assert fate.behaviour is not None
+def member(born: Birth) -> Member:
+    """The place on an island of a candidate that was scored."""
+    assert born.verdict.score is not None
+    assert born.behaviour is not None
     return Member(
-        born.program.id, born.program.source, fate.verdict.score.value, fate.behaviour, born.cell, born.size
+        born.program.id, born.program.source, born.verdict.score.value, born.behaviour, born.cell, born.size
     )

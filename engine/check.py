@@ -17,7 +17,6 @@ def check(file: Path, kind: str, tasks: tuple[Path, ...] = ()) -> dict[str, Any]
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: expected the source of a program: {error}") from None
     if problems := static.check(source, task.rules):
-        reason = "\n".join(f"line {problem.line}: {problem.message}" for problem in problems)
-        return Verdict(Status.INVALID, reason=reason).to_json()
+        return Verdict(Status.INVALID, reason="\n".join(map(str, problems))).to_json()
     with Sandbox(task.preload) as sandbox:
         return task.examine(static.canonical(source), sandbox).to_json()

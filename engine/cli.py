@@ -34,6 +34,9 @@ def main() -> None:
     """Runs the command; every expected failure ends in one message and its documented exit code."""
     try:
         app()
+    except SystemExit:
+        # every command ends so; asking for the expected errors would load the whole search
+        raise
     except ending.expected() as error:
         code, text = ending.explain(error)
         if text:
@@ -79,7 +82,8 @@ def resume(
     """Continue a run as it was begun; answers already paid for come from its record."""
     from ..population.archive import Archive
     from .config import changed
-    from .session import archive_of, recorded_config
+    from .place import archive_of
+    from .session import recorded_config
 
     with Archive.read(archive_of(run)) as archive:
         config = recorded_config(archive).model_copy(update={"run_dir": archive.path.parent.absolute()})
@@ -200,9 +204,9 @@ def check(
 def replay(run: RunDir, as_json: Json = False) -> None:
     """Rebuild the search from its record alone, and compare."""
     from ..population.archive import Archive
+    from .place import archive_of
     from .progress import Silent
     from .replay import replay as rebuild
-    from .session import archive_of
 
     with Archive.read(archive_of(run)) as archive:
         differences = until_signalled(rebuild(archive, Silent()))

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from ..evaluators.statistics import Interval, paired, winner
 from ..population.program import Program
 from ..population.verdict import Verdict
+from .place import REPORT
 from .progress import Progress
-from .promotion import Standing, elites, measure, require_scores, standings_of
+from .promotion import Standing, measure, newcomers, require_scores, standings_of
 
 if TYPE_CHECKING:
     from .search import Search
 
-NAME = "report"
 CONFIDENCE = 0.95
 
 
@@ -32,7 +32,8 @@ async def conclude(
     widens the intervals (Bonferroni). `readings` are timings of the search, kept with the report's.
     """
     progress.say("concluding", line="choosing the winner on the selection split")
-    finalists = await _finalists(search)
+    last = max(generations(search).values())
+    finalists = [*standings_of(search, last), *await newcomers(search, last)]
     chosen = _choose(search, finalists)
     progress.say("concluding", line=f"measuring {chosen['program']} on the claim split")
     sources = _sources(search, chosen["program"])
@@ -64,25 +65,8 @@ async def conclude(
         **readings,
         "arms": {one: dict(arms[one].guard.timings) for one in sources},
     }
-    search.archive.conclude(NAME, {**report, "timings": timings})
+    search.archive.conclude(REPORT, {**report, "timings": timings})
     return {**report, "timings": timings}
-
-
-async def _finalists(search: "Search") -> list[Standing]:
-    """Everything promoted before, and the best of the last populations, on the selection split."""
-    last = max(generations(search).values())
-    known = standings_of(search, last)
-    seen = {standing.program_id for standing in known}
-    fresh = [one for one in elites(search, last) if one.program_id not in seen]
-    runners = {one.program_id: one.source for one in fresh[: search.config.north_star.slots]}
-    production = search.seeds[0]
-    if production.id not in seen:
-        runners[production.id] = production.source
-    folds = search.config.north_star.folds
-    measured = await asyncio.gather(
-        *(measure(search, one, source, "selection", folds) for one, source in runners.items())
-    )
-    return [*known, *measured]
 
 
 def _choose(search: "Search", finalists: Sequence[Standing]) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from ..evaluators.vocabulary import Layout
 from ..population.archive import Archive
 from . import report
 from .executor import Call, Executor
-from .session import archive_of, executor_for, recorded_config
+from .place import REPORT, archive_of
+from .session import executor_for, recorded_config
 
 
 class ExportRefused(Exception):
@@ -59,7 +60,7 @@ def describe(archive: Archive, task: Task, program_id: str) -> dict[str, Any]:
     """The provenance of a program: run, lineage, gain with its interval, trials, guardrails, versions."""
     begun = archive.run()
     assert begun is not None  # a program was found in it
-    found = archive.conclusion(report.REPORT)
+    found = archive.conclusion(REPORT)
     born = archive.births_of(program_id)
     arm = next((row for row in found["arms"] if row["program"] == program_id), None) if found else None
     claimed = found is not None and found["winner"]["program"] == program_id

@@ -11,6 +11,7 @@ from ..population.birth import Promotion
 from ..population.diversity import distinct
 from ..population.member import Member, ranked
 from ..population.verdict import Status, Verdict
+from .births import member
 from .config import ConfigError
 from .progress import Progress
 from .race import judge
@@ -71,23 +72,27 @@ def broken(guard: Verdict, limits: Mapping[str, float]) -> tuple[str, ...]:
 
 async def promote(search: "Search", generation: int, progress: Progress) -> None:
     """Gives the best elites of all islands their north star, once each, and commits the verdicts."""
-    seen = {promotion.program_id for promotion in search.archive.promotions()}
-    chosen = [one for one in elites(search, generation) if one.program_id not in seen]
-    chosen = chosen[: search.config.north_star.slots]
-    production = search.seeds[0]
-    runners = [(one.program_id, one.source) for one in chosen]
-    if production.id not in seen and production.id not in dict(runners):
-        runners.append((production.id, production.source))
-    folds = search.config.north_star.folds
-    standings = await asyncio.gather(
-        *(measure(search, program_id, source, "selection", folds) for program_id, source in runners)
-    )
+    standings = await newcomers(search, generation)
     for standing in standings:
-        if standing.program_id == production.id:
+        if standing.program_id == search.seeds[0].id:
             require_scores(standing)
     search.archive.commit_promotions(rows(standings, generation))
     line = f"{len(standings)} promoted{_ahead(search, generation)}"
     progress.say("promoted", generation=generation, programs=[one.program_id for one in standings], line=line)
+
+
+async def newcomers(search: "Search", generation: int) -> list[Standing]:
+    """The standings, on the selection split, of the best elites that have none yet, and of production."""
+    seen = {promotion.program_id for promotion in search.archive.promotions()}
+    fresh = [one for one in elites(search, generation) if one.program_id not in seen]
+    runners = {one.program_id: one.source for one in fresh[: search.config.north_star.slots]}
+    production = search.seeds[0]
+    if production.id not in seen:
+        runners.setdefault(production.id, production.source)
+    folds = search.config.north_star.folds
+    return await asyncio.gather(
+        *(measure(search, program_id, source, "selection", folds) for program_id, source in runners.items())
+    )
 
 
 def require_scores(production: Standing) -> None:
@@ -153,16 +158,7 @@ def champion(search: "Search", until: int) -> Member | None:
     )
     if best is None:
         return None
-    born = search.archive.births_of(best.program_id)[0]
-    assert born.verdict.score is not None
-    return Member(
-        best.program_id,
-        born.program.source,
-        born.verdict.score.value,
-        born.behaviour or best.program_id,
-        born.cell,
-        born.size,
-    )
+    return member(search.archive.births_of(best.program_id)[0])
 
 
 def banned(archive: Archive, until: int) -> set[str]:

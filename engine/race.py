@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..evaluators.statistics import survivors
 from ..population.member import Member
-from ..population.verdict import Metric, Status, Verdict
-from .births import Candidate, Fate, Twin, canonical
+from ..population.verdict import Status, Verdict
+from .births import Candidate, Fate, Twin, as_before, as_resident, canonical
 from .executor import Call, Stage
 
 if TYPE_CHECKING:
@@ -66,11 +66,10 @@ async def examine(
             rejected.append(Fate(born, verdict, "properties"))
             continue
         behaviour = str(verdict.facts["behaviour"])
-        if twin := residents.get(behaviour):
-            copied = Verdict(Status.SCORED, Metric(twin.score))
-            rejected.append(Fate(born, copied, "duplicate", behaviour, twin.program_id))
+        if resident := residents.get(behaviour):
+            rejected.append(as_resident(born, resident))
         elif before := search.archive.twin_by_behaviour(island, behaviour, number):
-            rejected.append(Fate(born, before.verdict, "duplicate", behaviour, before.program.id))
+            rejected.append(as_before(born, before))
         elif behaviour in first:
             twins.append(Twin(born, behaviour, first[behaviour]))
         else:

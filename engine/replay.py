@@ -9,6 +9,7 @@ from ..population.compare import SEARCH
 from ..population.ledger import NotRecorded
 from . import conclusion
 from .executor import Terms
+from .place import REPORT
 from .progress import Progress
 from .propose.syntax import SyntaxProposer
 from .search import Search, run
@@ -52,7 +53,7 @@ async def replay(source: Archive, progress: Progress) -> list[str]:
         if missing and not _complete(source, rebuilt):
             return missing
         tables = [table for table in SEARCH if table not in ("ledger", "conclusions")]
-        report = source.conclusion(conclusion.NAME)
+        report = source.conclusion(REPORT)
         if report and report["generations"] == conclusion.generations(search):
             await conclusion.conclude(search, report["reason"], report["claimed_before"], {}, progress)
             tables.append("conclusions")

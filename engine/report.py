@@ -12,9 +12,8 @@ from rich.text import Text
 
 from ..population.archive import Archive, UnknownProgram
 from ..population.birth import Birth
-from .session import archive_of
+from .place import REPORT, archive_of
 
-REPORT = "report"
 BEST = "best"
 SHOWN = 2
 """Metrics that the report's table has room for."""

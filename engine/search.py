@@ -62,7 +62,7 @@ async def generation(search: Search, island: int, number: int, population: tuple
     fates = {fate.candidate.slot: fate for fate in (*failed, *rejected, *raced)}
     fates |= {twin.candidate.slot: twin.fate(fates) for twin in twins}
     births = tuple(birth(island, number, fates[slot]) for slot in sorted(fates))
-    newcomers = [member(fate) for fate in raced if fate.finished]
+    newcomers = [member(born) for born in births if fates[born.slot].finished]
     return Generation(births, cull((*population, *newcomers), search.config.population.size))
 
 

@@ -18,16 +18,10 @@ from . import conclusion
 from .budget import Budget
 from .config import Config, ConfigError, Data, explain, parse
 from .executor import Blueprint, Executor, LocalExecutor, Terms
+from .place import REPORT, archive_of
 from .progress import Progress
 from .propose.syntax import SyntaxProposer
 from .search import Search, run
-
-ARCHIVE = "archive.db"
-
-
-def archive_of(run_dir: Path) -> Path:
-    """The archive of a run, given its folder or the archive itself."""
-    return run_dir if run_dir.suffix == ".db" else run_dir / ARCHIVE
 
 
 def recorded_config(archive: Archive) -> Config:
@@ -66,10 +60,7 @@ def seeds_for(config: Config, task: Task) -> tuple[Program, ...]:
                 )
             source = path.read_text(encoding="utf-8")
         if problems := static.check(source, task.rules):
-            raise ConfigError(
-                f"seeds: {name} is no valid {task.kind}:\n"
-                + "\n".join(f"line {problem.line}: {problem.message}" for problem in problems)
-            )
+            raise ConfigError(f"seeds: {name} is no valid {task.kind}:\n" + "\n".join(map(str, problems)))
         programs.append(Program(task.kind, source, made_by=f"seed {name}", explanation=f"the seed {name}"))
     return tuple(programs)
 
@@ -183,7 +174,7 @@ async def _conclusion(
     search: Search, reason: str, readings: Mapping[str, float], progress: Progress
 ) -> Mapping[str, Any]:
     """The report: the recorded one where the search has not moved since, else a new one."""
-    before = search.archive.conclusion(conclusion.NAME)
+    before = search.archive.conclusion(REPORT)
     if before and before["generations"] == conclusion.generations(search):
         return before
     claimed = before["claimed"] if before else ()

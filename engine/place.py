@@ -1,0 +1,12 @@
+"""Place: where a run keeps things. Light to import, so that reading a run loads nothing of the search."""
+
+from pathlib import Path
+
+ARCHIVE = "archive.db"
+REPORT = "report"
+"""The name under which an archive keeps the run's conclusion."""
+
+
+def archive_of(run_dir: Path) -> Path:
+    """The archive of a run, given its folder or the archive itself."""
+    return run_dir if run_dir.suffix == ".db" else run_dir / ARCHIVE
