@@ -1,7 +1,6 @@
 """Births: candidates from proposal to the race's start, and the record of how each ended."""
 
 import ast
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -9,17 +8,13 @@ from typing import TYPE_CHECKING
 
 from ..evaluators import static
 from ..population.birth import Birth
-from ..population.island import select
 from ..population.member import Member
+from ..population.origin import UNKNOWN, Origin
 from ..population.program import Program
-from ..population.randomness import generator
 from ..population.verdict import Metric, Status, Verdict
-from .propose.proposer import NoProposal, Parent, Proposal
 
 if TYPE_CHECKING:
     from .search import Search
-
-PARENTS = 2
 
 
 @dataclass(frozen=True)
@@ -32,6 +27,7 @@ class Candidate:
     syntax: str
     cell: tuple[str, ...]
     size: int
+    origin: Origin = UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -67,43 +63,22 @@ def canonical(source: str) -> tuple[str, str, int]:
     return text, static.syntax_hash(source), sum(1 for _ in ast.walk(ast.parse(text)))
 
 
-def candidate(search: "Search", slot: int, program: Program) -> Candidate:
+def candidate(search: "Search", slot: int, program: Program, origin: Origin = UNKNOWN) -> Candidate:
     """The candidate of a program that passed the static check."""
     text, syntax, size = canonical(program.source)
-    return Candidate(slot, program, text, syntax, search.task.describe(text), size)
+    return Candidate(slot, program, text, syntax, search.task.describe(text), size, origin)
 
 
-def seeds_of(search: "Search", island: int) -> list[tuple[int, Program]]:
+def seeds_of(search: "Search", island: int) -> list[tuple[int, Program, Origin]]:
     """The seeds that start an island: dealt out in turn, all of them where there are fewer than islands."""
     seeds, islands = search.seeds, search.config.population.islands
     dealt = seeds[island::islands] if len(seeds) >= islands else seeds
-    return list(enumerate(dealt))
-
-
-async def propose(
-    search: "Search", island: int, number: int, population: Sequence[Member]
-) -> list[tuple[int, Program]]:
-    """One program for each slot of the generation; which one depends on seed, place and population alone."""
-
-    async def one(slot: int) -> tuple[int, Program]:
-        rng = generator(search.config.seed, "propose", island, number, slot)
-        chosen = select(population, rng, PARENTS)
-        parents = [Parent(each.program_id, each.source, each.score) for each in chosen]
-        try:
-            proposal = await search.proposer.propose(parents, rng)
-        except NoProposal as none:
-            # the parent once more: a duplicate, which costs nothing and says why
-            proposal = Proposal(parents[0].source, (parents[0].program_id,), "nobody", str(none))
-        return slot, Program(
-            search.task.kind, proposal.source, tuple(proposal.parents), proposal.made_by, proposal.explanation
-        )
-
-    return list(await asyncio.gather(*(one(slot) for slot in range(search.config.population.births))))
+    return [(slot, seed, UNKNOWN) for slot, seed in enumerate(dealt)]
 
 
 def check(
     search: "Search",
-    programs: Iterable[tuple[int, Program]],
+    programs: Iterable[tuple[int, Program, Origin]],
     island: int,
     number: int,
     population: Sequence[Member],
@@ -115,14 +90,14 @@ def check(
     known = {canonical(one.source)[1]: one for one in population}
     fresh: list[Candidate] = []
     fates: list[Fate] = []
-    for slot, program in programs:
+    for slot, program, origin in programs:
         problems = static.check(program.source, search.task.rules)
         if problems:
             reason = "; ".join(map(str, problems[:5]))
-            blank = Candidate(slot, program, "", program.id, (), 0)
+            blank = Candidate(slot, program, "", program.id, (), 0, origin)
             fates.append(Fate(blank, Verdict(Status.INVALID, reason=reason), "static"))
             continue
-        born = candidate(search, slot, program)
+        born = candidate(search, slot, program, origin)
         if resident := known.get(born.syntax):
             fates.append(as_resident(born, resident))
         elif before := search.archive.twin_by_syntax(island, born.syntax, number):
@@ -158,6 +133,7 @@ def birth(island: int, number: int, fate: Fate) -> Birth:
         fate.duplicate_of,
         born.cell,
         born.size,
+        born.origin,
     )
 
 

@@ -12,17 +12,11 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
-Share = Annotated[float, Field(gt=0, le=1)]
+from .propose.settings import Propose, Share, Table
 
 
 class ConfigError(ValueError):
     """A config that cannot be run; the message lists every key that is wrong."""
-
-
-class Table(BaseModel):
-    """A table of the config: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
 
 
 class Data(BaseModel):
@@ -54,6 +48,9 @@ class Population(Table):
     topology: Literal["ring", "full", "random"] = Field("ring", description="whom an island receives from")
     migrate_every: PositiveInt = Field(5, description="generations between migrations")
     migrants: PositiveInt = Field(2, description="programs that each neighbour sends")
+    patience: PositiveInt = Field(
+        12, description="generations without a gain beyond noise before an island explores; twice: restarts"
+    )
 
 
 class Budget(Table):
@@ -62,16 +59,12 @@ class Budget(Table):
     generations: PositiveInt = Field(40, description="generations per island")
     seconds: float = Field(900.0, gt=0, description="seconds of searching, over all sessions of the run")
     candidates: PositiveInt = Field(100_000, description="candidates born on all islands together")
-    dollars: float = Field(0.0, ge=0, le=0, description="US dollars for models; none can be asked yet")
-
-
-class Propose(Table):
-    """Who proposes candidates."""
-
-    mixture: Literal["bandit"] | Mapping[Literal["syntax"], Share] = Field(
-        "bandit", description='"bandit", or a fixed share of each proposer; there is one, `syntax`'
+    dollars: float = Field(0.0, ge=0, description="US dollars for models; 0: only models that cost nothing")
+    dollars_per_day: float | None = Field(
+        None, gt=0, description="US dollars for models in one day (UTC); the run goes on without them"
     )
-    models: tuple[str, ...] = Field((), max_length=0, description="models to ask; none can be asked yet")
+    tokens: PositiveInt | None = Field(None, description="tokens for models, prompts and answers together")
+    calls: PositiveInt | None = Field(None, description="answered calls of models")
 
 
 class Proxy(Table):
@@ -142,7 +135,7 @@ class Config(Table):
         """The part that decides what is in a generation: all but budget, place, workers and tier."""
         whole = self.model_dump(mode="json", exclude={"budget", "run_dir", "executor", "tasks"})
         del whole["sandbox"]["min_tier"], whole["sandbox"]["unsafe"]
-        return whole
+        return {**whole, "propose": self.propose.identity()}
 
 
 def _field_names(model: type[BaseModel], path: Sequence[str]) -> Iterable[str]:

@@ -13,13 +13,14 @@ from ..population.ledger import Ledger
 from ..population.member import Member
 from ..population.program import Program
 from ..population.verdict import Status
-from .births import birth, check, member, propose, seeds_of
+from .births import birth, check, member, seeds_of
 from .config import Config, ConfigError
 from .executor import Executor, Terms
 from .progress import Progress
 from .promotion import banned, champion, promote
 from .propose.proposer import Proposer
 from .race import examine, race
+from .slots import propose
 
 
 @dataclass(frozen=True)

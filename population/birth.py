@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from .origin import UNKNOWN, Origin
 from .program import Program
 from .verdict import Verdict
 
@@ -26,6 +27,7 @@ class Birth:
     duplicate_of: str | None = None
     cell: tuple[str, ...] = ()
     size: int = 0
+    origin: Origin = UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)

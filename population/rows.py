@@ -7,6 +7,7 @@ from typing import Any
 from .birth import Birth, Promotion
 from .ledger import apart, canonical, together
 from .member import Member
+from .origin import Origin, Spend
 from .program import Program
 from .verdict import Verdict
 
@@ -43,6 +44,12 @@ def birth_row(birth: Birth) -> Row:
         "reason": verdict["reason"],
         "metrics": canonical(verdict["metrics"]),
         "facts": canonical(verdict["facts"]),
+        "arm": birth.origin.arm,
+        "quota": birth.origin.quota,
+        "outcome": birth.origin.outcome,
+        "stand_in": birth.origin.stand_in,
+        "spend": canonical(birth.origin.spend.to_json()),
+        "worth": birth.origin.worth,
     }
 
 
@@ -72,6 +79,14 @@ def birth_of(row: Mapping[str, Any]) -> Birth:
         row["duplicate_of"],
         tuple(json.loads(row["cell"])),
         row["size"],
+        Origin(
+            row["arm"],
+            row["quota"],
+            row["outcome"],
+            row["stand_in"],
+            Spend.from_json(json.loads(row["spend"])),
+            row["worth"],
+        ),
     )
 
 

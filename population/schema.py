@@ -73,6 +73,22 @@ def m001_initial(db: Database) -> None:
     _create(db, "ledger", "key", key=str, call=str, value=str, timings=str, created=str)
 
 
+def m002_proposers(db: Database) -> None:
+    """Who proposed each candidate, what that cost, and what models were asked.
+
+    `reservations` holds what calls in flight may cost at the most: a row that outlives its session belongs
+    to a call that was killed.
+    """
+    births = db.table("births")
+    for name in ("arm", "quota", "outcome", "stand_in"):
+        births.add_column(name, str, not_null_default="")
+    births.add_column("spend", str, not_null_default="{}")
+    births.add_column("worth", float, not_null_default=0.0)
+    db.execute("CREATE INDEX births_by_score ON births (island, score, generation)")
+    db.execute("CREATE INDEX ledger_models ON ledger (created) WHERE json_extract(call, '$.stage') = 'model'")
+    _create(db, "reservations", "id", id=int, model=str, dollars=float, tokens=int, created=str)
+
+
 def _create(db: Database, table: str, pk: str | tuple[str, ...], /, **columns: object) -> None:
     """A STRICT table of these columns, which may hold NULL where they are `X | None`."""
     types = {name: kind if isinstance(kind, type) else get_args(kind)[0] for name, kind in columns.items()}
@@ -81,7 +97,7 @@ def _create(db: Database, table: str, pk: str | tuple[str, ...], /, **columns: o
     db.create_table(table, types, pk=pk, not_null=required, foreign_keys=foreign, strict=True)
 
 
-STEPS: tuple[Callable[[Database], None], ...] = (m001_initial,)
+STEPS: tuple[Callable[[Database], None], ...] = (m001_initial, m002_proposers)
 
 
 def stamp(clock: Clock) -> str:

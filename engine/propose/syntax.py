@@ -13,7 +13,7 @@ from .draft import Draft, Unsuitable, pick
 from .edits import Change, Edit
 from .follow import Follow
 from .kinds import Kind
-from .proposer import NoProposal, Parent, Proposal
+from .proposer import NoProposal, Parent, Proposal, Request
 
 EDITS: Mapping[Edit, float] = {
     edits.replace: 3.0,
@@ -53,9 +53,9 @@ class SyntaxProposer:
         self._edits = list(edits)
         self._weights = list(edits.values())
 
-    async def propose(self, parents: Sequence[Parent], rng: np.random.Generator) -> Proposal:
+    async def propose(self, request: Request) -> Proposal:
         """One proposal, as `mutant` makes it."""
-        return self.mutant(parents, rng)
+        return self.mutant(request.parents, request.rng)
 
     def mutant(self, parents: Sequence[Parent], rng: np.random.Generator) -> Proposal:
         """One proposal, a pure function of the arguments. NoProposal where no try gives anything new."""

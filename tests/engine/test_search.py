@@ -8,14 +8,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from recevolve.engine.config import ConfigError
 from recevolve.engine.executor import Call, Terms
 from recevolve.engine.progress import Silent
 from recevolve.engine.promotion import banned, champion, promote, standings_of
-from recevolve.engine.propose.proposer import NoProposal, Parent, Proposal
+from recevolve.engine.propose.proposer import NoProposal, Proposal, Request
 from recevolve.engine.replay import replay
 from recevolve.engine.search import Search, generation, run
 from recevolve.engine.session import seeds_for
@@ -72,12 +71,12 @@ class Script:
     lines: Sequence[str]
     said: int = 0
 
-    async def propose(self, parents: Sequence[Parent], rng: np.random.Generator) -> Proposal:
+    async def propose(self, request: Request) -> Proposal:
         line = self.lines[self.said % len(self.lines)]
         self.said += 1
         if not line:
             raise NoProposal("nothing new to say")
-        return Proposal(line, (parents[0].program_id,), "script", "as written")
+        return Proposal(line, (request.parents[0].program_id,), "script", "as written")
 
 
 @pytest.fixture
@@ -273,8 +272,9 @@ def test_a_run_of_islands_is_rebuilt_from_its_record(made: Any, topology: str) -
         def __init__(self, *_: object) -> None:
             pass
 
-        async def propose(self, parents: Sequence[Parent], rng: np.random.Generator) -> Proposal:
-            return Proposal(lines[int(rng.integers(len(lines)))], (parents[0].program_id,), "dice", "rolled")
+        async def propose(self, request: Request) -> Proposal:
+            drawn = lines[int(request.rng.integers(len(lines)))]
+            return Proposal(drawn, (request.parents[0].program_id,), "dice", "rolled")
 
     object.__setattr__(search, "proposer", Deterministic())
     assert asyncio.run(run(search, until, Silent())) == "enough"

@@ -11,7 +11,7 @@ import pytest
 from recevolve.engine.propose import edits, scale
 from recevolve.engine.propose.draft import Draft, Unsuitable
 from recevolve.engine.propose.edits import Edit
-from recevolve.engine.propose.proposer import NoProposal, Parent, Proposal
+from recevolve.engine.propose.proposer import NoProposal, Parent, Place, Proposal, Request
 from recevolve.engine.propose.syntax import EDITS, SyntaxProposer
 from recevolve.evaluators.canonical import canonical
 from recevolve.evaluators.optimizer.task import TASK
@@ -61,7 +61,8 @@ def test_generations_of_mutants_keep_their_health() -> None:
 
 def test_a_proposal_is_a_function_of_parents_and_generator() -> None:
     async def ask() -> Proposal:
-        return await SyntaxProposer(TASK.vocabulary, TASK.rules).propose(SEEDS[:2], generator(3))
+        request = Request(Place(0, 1, 2), tuple(SEEDS[:2]), generator(3))
+        return await SyntaxProposer(TASK.vocabulary, TASK.rules).propose(request)
 
     assert asyncio.run(ask()) == asyncio.run(ask()) == PROPOSER.mutant(SEEDS[:2], generator(3))
 
