@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from recevolve.engine import ending
 from recevolve.engine.config import Config
+from recevolve.engine.propose.settings import Model, Quotas
 from recevolve.evaluators import registry
 from recevolve.evaluators.optimizer.settings import Settings
 from recevolve.evaluators.static import check
@@ -28,6 +29,8 @@ MODELS: Mapping[str, type[BaseModel]] = {
     if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
 }
 """The tables of a config by name."""
+INNER: Mapping[str, type[BaseModel]] = {"quotas": Quotas, "model": Model}
+"""Tables within tables."""
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -41,6 +44,10 @@ def value(given: Any) -> str:
     match given:
         case None:
             return "none"
+        case BaseModel():
+            return value(given.model_dump())
+        case Path():
+            return json.dumps(str(given))
         case dict():
             return "{ " + ", ".join(f"{key} = {json.dumps(item)}" for key, item in given.items()) + " }"
         case tuple():
@@ -54,6 +61,8 @@ def value(given: Any) -> str:
 def allowed(schema: Mapping[str, Any]) -> str:
     """The values that a JSON schema allows, in words."""
     match schema:
+        case {"$ref": _}:
+            return "table"
         case {"anyOf": options}:
             return ", or ".join(allowed(option) for option in options if option.get("type") != "null")
         case {"enum": names}:
@@ -152,7 +161,7 @@ def _keys(model: type[BaseModel]) -> Callable[[], str]:
 
 TABLES: Mapping[str, Callable[[], str]] = {
     "config": lambda: keys(Config, skip=("settings", "guardrails", *MODELS)),
-    **{name: _keys(model) for name, model in MODELS.items()},
+    **{name: _keys(model) for name, model in {**MODELS, **INNER}.items()},
     "optimizer": lambda: keys(Settings),
     "metrics": metrics,
     "seeds": seeds,

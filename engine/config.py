@@ -247,11 +247,15 @@ def commented(
 ) -> str:
     """A TOML config for `kind` in which every key stands with its default, description and choices."""
     lines = [f'kind = "{kind}"', f'run_dir = "runs/{kind}"']
-    lines += _comment_fields(Config, skip={"kind", "run_dir", "settings", "guardrails"})
+    tables = {
+        name: field.annotation
+        for name, field in Config.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+    }
+    lines += _comment_fields(Config, skip={"kind", "run_dir", "settings", "guardrails", *tables})
     lines.append(f"# seeds of this kind: {', '.join(seeds)}")
-    for name, field in Config.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            lines += ["", f"[{name}]", *_comment_fields(field.annotation)]
+    for name, annotation in tables.items():
+        lines += ["", f"[{name}]", *_comment_fields(annotation)]
     lines += ["", f"[{kind}]", *_comment_fields(settings)]
     lines += ["", "[guardrails]  # largest value allowed"]
     lines += [f"{name} = {limit:g}" for name, limit in guardrails.items()]
@@ -261,7 +265,7 @@ def commented(
 def _comment_fields(model: type[BaseModel], skip: Iterable[str] = ()) -> list[str]:
     lines = []
     for name, field in model.model_fields.items():
-        if name in skip or (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+        if name in skip:
             continue
         default = field.get_default(call_default_factory=True)
         if default is None:
@@ -275,6 +279,8 @@ def _comment_fields(model: type[BaseModel], skip: Iterable[str] = ()) -> list[st
 
 def _toml(value: Any) -> str:
     match value:
+        case BaseModel():
+            return _toml(value.model_dump())
         case bool():
             return str(value).lower()
         case str():

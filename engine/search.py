@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..evaluators.task import Task
 from ..population.archive import Archive
@@ -17,10 +18,11 @@ from .births import birth, check, member, seeds_of
 from .config import Config, ConfigError
 from .executor import Executor, Terms
 from .progress import Progress
-from .promotion import banned, champion, promote
+from .promotion import banned, champion, elites, promote
 from .propose.proposer import Proposer
 from .race import examine, race
 from .slots import propose
+from .stagnation import Progression, fresh_start, progressed
 
 
 @dataclass(frozen=True)
@@ -52,11 +54,23 @@ class Generation:
 
     births: tuple[Birth, ...]
     population: tuple[Member, ...]
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    """What the next generation wants to know: how the island gets on, what its proposers earned."""
 
 
-async def generation(search: Search, island: int, number: int, population: tuple[Member, ...]) -> Generation:
+async def generation(
+    search: Search,
+    island: int,
+    number: int,
+    population: tuple[Member, ...],
+    progression: Progression | None = None,
+) -> Generation:
     """One generation: propose, check, deduplicate, race, cull. Generation 0 judges the seeds, all of them."""
-    programs = await propose(search, island, number, population) if number else seeds_of(search, island)
+    if number:
+        bold = bool(progression and progression.explores(number, search.config.population.patience))
+        programs = await propose(search, island, number, population, bold=bold)
+    else:
+        programs = seeds_of(search, island)
     candidates, failed = check(search, programs, island, number, population)
     fresh, rejected, twins = await examine(search, candidates, island, number, population)
     raced = await race(search, fresh, population, everyone=number == 0)
@@ -64,7 +78,9 @@ async def generation(search: Search, island: int, number: int, population: tuple
     fates |= {twin.candidate.slot: twin.fate(fates) for twin in twins}
     births = tuple(birth(island, number, fates[slot]) for slot in sorted(fates))
     newcomers = [member(born) for born in births if fates[born.slot].finished]
-    return Generation(births, cull((*population, *newcomers), search.config.population.size))
+    kept = cull((*population, *newcomers), search.config.population.size)
+    after = progressed(progression, number, population, births)
+    return Generation(births, kept, {"progression": after.to_json()} if after else {})
 
 
 @dataclass
@@ -87,7 +103,7 @@ class Islands:
 
     async def commit(self, island: int, number: int, made: Generation) -> None:
         """Commits a generation in one transaction and wakes whoever waits for it."""
-        noted = statistics(made.population)
+        noted = {**statistics(made.population), **made.notes}
         self.search.archive.commit_generation(
             island, number, population=made.population, births=made.births, statistics=noted
         )
@@ -149,7 +165,8 @@ async def live(search: Search, islands: Islands, island: int, until: int, limit:
         population = await arrive(search, islands, island, number) if number else ()
         if population is None:
             return await islands.end(island, "")
-        made = await generation(search, island, number, population)
+        population, progression = rouse(search, island, number, population, islands.progress)
+        made = await generation(search, island, number, population, progression)
         if number == 0:
             require_production(search, made.births)
         await islands.commit(island, number, made)
@@ -173,6 +190,28 @@ async def arrive(search: Search, islands: Islands, island: int, number: int) -> 
         if best := champion(search, number - 1):
             arrivals.append(best)
     return migrate(population, arrivals, rules.size) if arrivals else population
+
+
+def rouse(
+    search: Search, island: int, number: int, population: tuple[Member, ...], progress: Progress
+) -> tuple[tuple[Member, ...], Progression | None]:
+    """The population to begin with and how the island gets on; a long stagnation restarts it.
+
+    It goes on with other cells of all islands as they stood at the last meeting.
+    """
+    patience, every = search.config.population.patience, search.config.north_star.every
+    progression = Progression.read(search.archive.statistics(island, number - 1)) if number else None
+    if progression is None or not progression.explores(number, patience):
+        return population, progression
+    if not progression.restarts(number, patience):
+        if progression.waited(number) == patience:
+            progress.say("note", line=f"island {island}: no gain in {patience} generations, it explores now")
+        return population, progression
+    fresh = fresh_start(
+        population, elites(search, (number - 1) // every * every), search.config.population.size
+    )
+    progress.say("note", line=f"island {island}: no gain for long, restarted from {len(fresh)} other cells")
+    return fresh, Progression(fresh[0].score, progression.gained, number - 1)
 
 
 def require_production(search: Search, births: Sequence[Birth]) -> None:

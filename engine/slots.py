@@ -25,11 +25,17 @@ MOST_PROBLEMS = 5
 
 
 async def propose(
-    search: "Search", island: int, number: int, population: Sequence[Member]
+    search: "Search", island: int, number: int, population: Sequence[Member], *, bold: bool = False
 ) -> list[tuple[int, Program, Origin]]:
-    """One program for each slot of the generation; which one depends on seed, place and population alone."""
+    """One program for each slot of the generation; which one depends on seed, place and population alone.
+
+    A `bold` generation explores more and goes further from its parents.
+    """
     quotas = search.config.propose.quotas
     shares = {Quota(name): share for name, share in quotas.model_dump().items()}
+    if bold:
+        shares[Quota.EXPLORE] += shares[Quota.EXPLOIT]
+        shares[Quota.EXPLOIT] = 0.0
     slots = search.config.population.births
     cards = dealt(shares, slots, generator(search.config.seed, "quotas", island, number))
 
@@ -42,6 +48,7 @@ async def propose(
             rng,
             tuple(population),
             cards[slot],
+            bold,
             partial(trial, search, island, number, population),
         )
         try:

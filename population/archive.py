@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
-from sqlite3 import Connection
+from sqlite3 import Connection, connect
 from types import TracebackType
 from typing import Any, Self
 
@@ -24,7 +24,7 @@ from .connection import (
 from .ledger import Ledger, apart, canonical
 from .member import Member
 from .rows import Row, birth_row, population_text, promotion_row
-from .schema import Clock, migrate, recognise, stamp
+from .schema import Clock, migrate, newest, recognise, stamp
 from .views import Run, UnknownProgram, Views
 
 __all__ = [
@@ -81,6 +81,7 @@ class Archive(Views):
     def read(cls, path: str | Path) -> Self:
         """The archive at `path` for reading: never blocks a run, never waits for one, never changes the file.
 
+        An archive of an earlier schema is read through a copy in memory, which does not follow its writer.
         NotAnArchive where there is none or no run was begun in it; NewerSchema.
         """
         path = Path(path)
@@ -88,6 +89,8 @@ class Archive(Views):
         if not version:
             connection.close()
             raise NotAnArchive(f"expected an archive at {path}, but no run was begun in it.")
+        if version < newest():
+            connection = _upgraded(connection, version)
         return cls(connection, path)
 
     @staticmethod
@@ -205,6 +208,15 @@ class Archive(Views):
 
     def _now(self) -> str:
         return stamp(self._clock)
+
+
+def _upgraded(older: Connection, version: int) -> Connection:
+    """A copy in memory with the schema's missing steps; closes the original."""
+    copy = connect(":memory:", isolation_level=None)
+    with closing(older):
+        older.backup(copy)
+    migrate(copy, version, time.time)
+    return copy
 
 
 def _program_row(birth: Birth) -> Row:

@@ -100,6 +100,11 @@ def _create(db: Database, table: str, pk: str | tuple[str, ...], /, **columns: o
 STEPS: tuple[Callable[[Database], None], ...] = (m001_initial, m002_proposers)
 
 
+def newest() -> int:
+    """The schema version that this code writes."""
+    return len(STEPS)
+
+
 def stamp(clock: Clock) -> str:
     """The clock's time as ISO 8601 in UTC, to the millisecond."""
     return datetime.fromtimestamp(clock(), UTC).isoformat(timespec="milliseconds")

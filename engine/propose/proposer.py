@@ -78,7 +78,8 @@ class Request:
 
     The first parent is the one to improve; others may lend parts. `population` is the island as it stands,
     best first. `trial` checks a source as the generation will: static rules, then what is known already, then
-    properties in the sandbox; what it finds is recorded and costs nothing again.
+    properties in the sandbox; what it finds is recorded and costs nothing again. `bold` asks for larger
+    steps, because the island has not gained for long.
     """
 
     place: Place
@@ -86,6 +87,7 @@ class Request:
     rng: np.random.Generator
     population: tuple[Member, ...] = ()
     quota: Quota = Quota.EXPLOIT
+    bold: bool = False
     trial: Callable[[str], Awaitable[Trial]] = field(default=untried)
 
 

@@ -32,12 +32,20 @@ EDITS: Mapping[Edit, float] = {
     scale.scale_literal: 1.0,
 }
 """The edits, and how often each is tried relative to the others."""
-ANOTHER = 0.3
-"""Chance of one more edit after each."""
-MOST_EDITS = 3
 MOST_MISFITS = 8
 _REMEMBERED = 256
 MOST_TRIES = 60
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How far a proposal goes: the chance of one more edit after each, and the most there are."""
+
+    another: float
+    most: int
+
+
+CAUTIOUS, BOLD = Pace(0.3, 3), Pace(0.65, 6)
 
 
 class SyntaxProposer:
@@ -55,15 +63,18 @@ class SyntaxProposer:
 
     async def propose(self, request: Request) -> Proposal:
         """One proposal, as `mutant` makes it."""
-        return self.mutant(request.parents, request.rng)
+        return self.mutant(request.parents, request.rng, bold=request.bold)
 
-    def mutant(self, parents: Sequence[Parent], rng: np.random.Generator) -> Proposal:
-        """One proposal, a pure function of the arguments. NoProposal where no try gives anything new."""
+    def mutant(self, parents: Sequence[Parent], rng: np.random.Generator, *, bold: bool = False) -> Proposal:
+        """One proposal, a pure function of the arguments. NoProposal where no try gives anything new.
+
+        A `bold` one makes about twice as many edits.
+        """
         known = {canonical(parent.source) for parent in parents}
         form = self._form_of(parents[0].source)
         for _ in range(MOST_TRIES):
             try:
-                proposal = self._try(parents, form, rng)
+                proposal = self._try(parents, form, rng, BOLD if bold else CAUTIOUS)
             except Unsuitable:
                 continue
             if not check(proposal.source, self.rules) and canonical(proposal.source) not in known:
@@ -72,11 +83,13 @@ class SyntaxProposer:
             f"{MOST_TRIES} tries at {parents[0].program_id} gave nothing new that obeys the rules"
         )
 
-    def _try(self, parents: Sequence[Parent], form: "_Form", rng: np.random.Generator) -> Proposal:
+    def _try(
+        self, parents: Sequence[Parent], form: "_Form", rng: np.random.Generator, pace: "Pace"
+    ) -> Proposal:
         host, others = parents[0], parents[1:]
         draft = Draft(host.source, self.vocabulary)
         changes: list[Change] = []
-        while not changes or (len(changes) < MOST_EDITS and rng.random() < ANOTHER):
+        while not changes or (len(changes) < pace.most and rng.random() < pace.another):
             changes.append(self._edit(draft, rng, others))
         if not _form(draft).keeps(form):
             raise Unsuitable("what is returned is of another form now")

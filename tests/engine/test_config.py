@@ -102,4 +102,6 @@ def test_the_written_config_is_valid_and_holds_every_key() -> None:
     for table in ("population", "budget", "propose", "proxy", "north_star", "executor", "sandbox"):
         fields = Config.model_fields[table].annotation
         assert fields is not None
-        assert raw[table].keys() == fields.model_fields.keys()
+        unset = {name for name, field in fields.model_fields.items() if field.default is None}
+        assert raw[table].keys() == fields.model_fields.keys() - unset
+        assert all(f"# {name} = " in text for name in unset)

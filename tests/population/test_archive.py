@@ -11,6 +11,7 @@ import pytest
 from recevolve.population.archive import Archive, ArchiveBusy, ArchiveUnwritable, NewerSchema, NotAnArchive
 from recevolve.population.birth import Birth, Promotion
 from recevolve.population.island import Member
+from recevolve.population.schema import newest
 from recevolve.population.verdict import Metric, Status, Verdict
 
 Born = Callable[..., Birth]
@@ -243,6 +244,6 @@ def test_a_failed_opening_gives_the_right_to_write_back(path: Path) -> None:
     with pytest.raises(NewerSchema):
         Archive.create_or_open(path)
     with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA user_version = 1")
+        connection.execute(f"PRAGMA user_version = {newest()}")
     connection.close()
     Archive.create_or_open(path).close()

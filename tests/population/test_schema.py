@@ -12,6 +12,7 @@ from recevolve.population import ledger, schema, views
 from recevolve.population.archive import BORN, Archive, ArchiveUnwritable, NotAnArchive
 from recevolve.population.birth import Birth
 from recevolve.population.connection import open_writer
+from recevolve.population.origin import UNKNOWN
 
 ISLANDS, GENERATIONS, BIRTHS = 4, 250, 100
 
@@ -37,6 +38,7 @@ def test_steps_are_recorded_and_applied_once(path: Path) -> None:
 def test_an_older_archive_is_brought_up_and_a_failing_step_leaves_it_old(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(schema, "STEPS", (schema.m001_initial,))
     with Archive.create_or_open(path) as archive:
         archive.begin({}, 1, "0.1.0")
     monkeypatch.setattr(schema, "STEPS", (schema.m001_initial, m002_fails))
@@ -50,6 +52,25 @@ def test_an_older_archive_is_brought_up_and_a_failing_step_leaves_it_old(
         names = [row[0] for row in archive.connection.execute("SELECT name FROM migrations ORDER BY number")]
         assert names == ["m001_initial", "m002_note"]
         assert archive.connection.execute("SELECT count(*) FROM notes").fetchone() == (0,)
+
+
+def test_an_archive_of_the_first_schema_is_read_without_being_touched(path: Path) -> None:
+    old = sqlite3.connect(path, isolation_level=None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(schema, "STEPS", (schema.m001_initial,))
+        schema.migrate(old, 0, lambda: 0.0)
+    old.execute("INSERT INTO programs VALUES ('p', 'toy', 'source', 'hash')")
+    old.execute(
+        "INSERT INTO births VALUES (0, 0, 0, 'p', '[]', 'seed', '', 'hash', NULL, NULL, '[]', 1, 'static', "
+        "'invalid', NULL, NULL, NULL, 'wrong', '{}', '{}')"
+    )
+    old.close()
+    before = path.read_bytes()
+    with Archive.read(path) as archive:
+        (birth,) = archive.births(0, 0)
+        assert birth.origin == UNKNOWN
+        assert birth.verdict.reason == "wrong"
+    assert path.read_bytes() == before
 
 
 def test_every_column_keeps_its_type(archive: Archive, born: Callable[..., Birth]) -> None:
@@ -81,11 +102,12 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
         sql = f"INSERT INTO births VALUES ({', '.join(':' + name for name in columns)})"
         blank = dict.fromkeys(columns, "") | {"score": 0.0, "spread": None, "count": 1, "size": 1}
         blank |= {"parents": "[]", "cell": "[]", "metrics": "{}", "facts": "{}", "duplicate_of": None}
+        blank |= {"spend": "{}", "worth": 0.0}
         connection.execute("BEGIN")
         for number in range(ISLANDS * GENERATIONS * BIRTHS):
             name = f"{number * 2654435761 % 2**32:08x}{number:08x}"
             connection.execute("INSERT INTO programs VALUES (?, 'k', '', ?)", (name, name))
-            connection.execute("INSERT INTO ledger VALUES (?, '', '{}', '', '')", (name * 4,))
+            connection.execute("INSERT INTO ledger VALUES (?, '{}', '{}', '', '')", (name * 4,))
             rest, slot = divmod(number, BIRTHS)
             generation, island = divmod(rest, ISLANDS)
             place = {"island": island, "generation": generation, "slot": slot, "program": name}
