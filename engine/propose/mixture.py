@@ -1,0 +1,189 @@
+"""Mixture: many proposers behind one, each slot given to the arm that earns most per dollar."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from statistics import pstdev
+from typing import Any, Literal
+
+import numpy as np
+
+from ...population.birth import Birth
+from ...population.member import Member, ranked
+from ...population.origin import Spend
+from ...population.randomness import generator
+from ...population.views import Views
+from .bandit import Belief, Pull, State, after, believed
+from .proposer import NoProposal, Proposal, Proposer, Request
+
+SYNTAX, CONSTANTS, MODELS = "syntax", "constants", "models"
+ABSENT = frozenset({"timed_out", "unavailable", "capped", "rejected"})
+"""Outcomes that say that an arm was not to be had, and nothing of what it can do."""
+COVERED = ABSENT | {"nothing to tune"}
+"""Outcomes after which the free arm stands in."""
+UNPRICED = 5e-6
+"""US dollars taken for a token of unknown price: 3 a million in, 15 out, one in six out. A belief of the
+bandit alone; no account uses it."""
+SLOT = 0.1
+"""Share of an evaluation that a slot is worth, so that an arm of duplicates is not free."""
+EXAMINED = 0.05
+"""Share of an evaluation that the property tests cost."""
+HAIR = 0.02
+"""Share of the better half's standard deviation that counts as no gain."""
+GOLDEN = (5**0.5 - 1) / 2
+_REMEMBERED = 64
+
+
+def worth(birth: Birth, before: Sequence[Member], rungs: int, noise: float = 0.0) -> float:
+    """What a birth was to its island: 0, nothing, to 1, the last's child became the best. Free of scale.
+
+    The sum of the weights of the members that it overtakes by more than `noise` and its first parent did not;
+    the member of rank r weighs 1/(r + 1), all of them together 1. A parent that is not on the island counts
+    as its best. Without a score, culled before the last of `rungs`, or a duplicate: 0.
+    """
+    score = birth.verdict.score
+    if score is None or birth.duplicate_of or birth.stage != f"proxy {rungs - 1}" or not before:
+        return 0.0
+    order = ranked(tuple(before))
+    scores = {one.program_id: one.score for one in order}
+    parent = scores.get(next(iter(birth.program.parents), ""), order[0].score)
+    weights = [1 / (rank + 1) for rank in range(len(order))]
+    overtaken = [
+        weight
+        for weight, one in zip(weights, order, strict=True)
+        if score.value > one.score + noise and parent <= one.score
+    ]
+    return sum(overtaken) / sum(weights)
+
+
+def hair(before: Sequence[Member]) -> float:
+    """The difference in score that counts as none on this island, where equal seeds leave no other noise."""
+    better = [member.score for member in ranked(tuple(before))][: (len(before) + 1) // 2]
+    return HAIR * pstdev(better) if len(better) > 1 else 0.0
+
+
+def paid(spend: Spend) -> float:
+    """US dollars for models; tokens of unknown price at UNPRICED each."""
+    return spend.dollars + UNPRICED * spend.unpriced
+
+
+def judging(birth: Birth, evaluation_dollars: float, rungs: int) -> float:
+    """US dollars that judging a birth was worth: its slot, and the share of the rungs that it ran."""
+    stage, _, rung = birth.stage.partition(" ")
+    if birth.duplicate_of or stage not in ("properties", "proxy"):
+        return SLOT * evaluation_dollars
+    ran = (int(rung) + 1) / rungs if stage == "proxy" else 0.0
+    return (SLOT + EXAMINED + (1 - SLOT - EXAMINED) * ran) * evaluation_dollars
+
+
+def cost(birth: Birth, evaluation_dollars: float, rungs: int) -> float:
+    """US dollars that a birth cost, to make and to judge. No seconds: they would differ between machines."""
+    return paid(birth.origin.spend) + judging(birth, evaluation_dollars, rungs)
+
+
+class Mixture:
+    """A proposer that asks, for each slot, one of its arms.
+
+    `shares` is "bandit", or a share for each of `syntax`, `constants` and `models`; that of the models is
+    split evenly over the arms that are neither of the other two. The bandit's state belongs to an island: it
+    is what `learn` gave after the generation before, read from the archive's statistics under "mixture".
+    `evaluation_dollars` is what judging one candidate is worth, `rungs` how many there are.
+    """
+
+    def __init__(
+        self,
+        arms: Mapping[str, Proposer],
+        archive: Views,
+        seed: int,
+        *,
+        shares: Literal["bandit"] | Mapping[Any, float] = "bandit",
+        evaluation_dollars: float = 0.005,
+        rungs: int = 3,
+    ) -> None:
+        """ValueError where the shares leave every arm without one."""
+        self.arms = dict(sorted(arms.items()))
+        self._archive = archive
+        self._seed = seed
+        self._dollars = evaluation_dollars
+        self._rungs = rungs
+        self._fixed = None if shares == "bandit" else fixed(shares, tuple(self.arms))
+        self._dealt = lru_cache(_REMEMBERED)(self._deal)
+
+    async def propose(self, request: Request) -> Proposal:
+        """The chosen arm's proposal. Where that arm is not to be had, the free one's, which names it.
+
+        NoProposal, with the arm, where the chosen one was to be had and found nothing.
+        """
+        arm = self.choice(request.place.island, request.place.generation, request.place.slot)
+        try:
+            return replace(await self.arms[arm].propose(request), made_by=arm)
+        except NoProposal as none:
+            if none.outcome not in COVERED or arm == SYNTAX or SYNTAX not in self.arms:
+                raise NoProposal(str(none), none.outcome, none.spend, arm) from none
+            outcome, spend = none.outcome, none.spend
+        try:
+            made = await self.arms[SYNTAX].propose(request)
+        except NoProposal as none:
+            raise NoProposal(str(none), outcome, spend + none.spend, arm) from none
+        return replace(made, made_by=SYNTAX, instead_of=arm, outcome=outcome, spend=made.spend + spend)
+
+    def choice(self, island: int, generation: int, slot: int) -> str:
+        """The arm of a slot. Over a generation every arm gets its share of the slots, to within about one."""
+        start, edges = self._dealt(island, generation)
+        place = (start + slot * GOLDEN) % 1.0
+        return list(self.arms)[min(int(np.searchsorted(edges, place, side="right")), len(edges) - 1)]
+
+    def _deal(self, island: int, generation: int) -> tuple[float, np.ndarray]:
+        """Where the generation's slots begin in [0, 1), and where each arm's part of it ends."""
+        start = generator(self._seed, "mixture", island, generation, "slots").random()
+        shares = [one.share for one in self.beliefs(self.state(island, generation - 1), island, generation)]
+        return start, np.cumsum(shares)
+
+    def state(self, island: int, generation: int) -> State:
+        """What the island had learnt after that generation; nothing where none was noted."""
+        learnt: State = self._archive.statistics(island, generation).get("mixture", {})
+        return learnt
+
+    def learn(self, before: State, births: Sequence[Birth], population: Sequence[Member]) -> dict[str, Any]:
+        """The state after a generation's births, plain JSON; `population` is the one that it began with."""
+        pulls: list[Pull] = []
+        for birth in births:
+            origin = birth.origin
+            if origin.arm:
+                judged, worth_of = judging(birth, self._dollars, self._rungs), self.worth(birth, population)
+                if origin.stand_in:
+                    pulls.append(Pull(origin.stand_in, worth_of, judged))
+                    judged = worth_of = 0.0
+                absent = origin.outcome in ABSENT
+                if absent or not origin.stand_in:
+                    pulls.append(Pull(origin.arm, worth_of, paid(origin.spend) + judged, absent))
+        return after(before, pulls, len(births))
+
+    def worth(self, birth: Birth, population: Sequence[Member]) -> float:
+        """What a birth was to the island whose population was this, 0 to 1, differences of a hair apart."""
+        return worth(birth, population, self._rungs, hair(population))
+
+    def beliefs(self, state: State, island: int, generation: int) -> tuple[Belief, ...]:
+        """What is believed of each arm before that generation, its share of the slots included."""
+        rng = generator(self._seed, "mixture", island, generation)
+        found = believed(state, tuple(self.arms), self._dollars, rng)
+        if self._fixed is None:
+            return found
+        return tuple(replace(one, share=self._fixed[one.arm]) for one in found)
+
+
+def fixed(shares: Mapping[Any, float], arms: Sequence[str]) -> dict[str, float]:
+    """The share of each arm, summing to 1, from those of `syntax`, `constants` and `models`.
+
+    ValueError where no arm has one.
+    """
+    models = [arm for arm in arms if arm not in (SYNTAX, CONSTANTS)]
+    given = {arm: shares.get(MODELS, 0.0) / len(models) for arm in models}
+    given |= {arm: shares.get(arm, 0.0) for arm in (SYNTAX, CONSTANTS) if arm in arms}
+    total = sum(given.values())
+    if not total > 0:
+        raise ValueError(
+            f"mixture: the shares {dict(shares)} leave every arm ({', '.join(arms)}) without one; "
+            "give one of them a share"
+        )
+    return {arm: share / total for arm, share in given.items()}
