@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..evaluators.task import Task
@@ -19,6 +19,7 @@ from .config import Config, ConfigError
 from .executor import Executor, Terms
 from .progress import Progress
 from .promotion import banned, champion, elites, promote
+from .propose.mixture import Mixture
 from .propose.proposer import Proposer
 from .race import examine, race
 from .slots import propose
@@ -77,10 +78,25 @@ async def generation(
     fates = {fate.candidate.slot: fate for fate in (*failed, *rejected, *raced)}
     fates |= {twin.candidate.slot: twin.fate(fates) for twin in twins}
     births = tuple(birth(island, number, fates[slot]) for slot in sorted(fates))
+    births, earned = weighed(search, island, number, population, births)
     newcomers = [member(born) for born in births if fates[born.slot].finished]
     kept = cull((*population, *newcomers), search.config.population.size)
     after = progressed(progression, number, population, births)
-    return Generation(births, kept, {"progression": after.to_json()} if after else {})
+    return Generation(births, kept, {**earned, **({"progression": after.to_json()} if after else {})})
+
+
+def weighed(
+    search: Search, island: int, number: int, population: tuple[Member, ...], births: tuple[Birth, ...]
+) -> tuple[tuple[Birth, ...], dict[str, Any]]:
+    """(the births with their worth, what the mixture has learnt from them) where a mixture proposed them."""
+    mixture = search.proposer
+    if not (number and isinstance(mixture, Mixture)):
+        return births, {}
+    valued = tuple(
+        replace(one, origin=replace(one.origin, worth=mixture.worth(one, population))) for one in births
+    )
+    before = mixture.state(island, number - 1)
+    return valued, {"mixture": mixture.learn(before, valued, population)}
 
 
 @dataclass
