@@ -103,15 +103,13 @@ def unnumbered(lines: Sequence[str]) -> tuple[str, ...]:
 def _section(lines: list[str], closed: bool = True) -> tuple[str, ...]:
     """The lines of one side of a block without what frames them; an unclosed one ends at a fence."""
     kept = [line.rstrip() for line in lines]
-    first = next((number for number, line in enumerate(kept) if line), 0)
-    kept = kept[first + 1 if kept and is_fence(kept[first]) else first :]
-    if not closed:
-        kept = kept[: next((number for number, line in enumerate(kept) if is_fence(line)), len(kept))]
-    while kept and (not kept[-1] or is_fence(kept[-1])):
-        kept.pop()
-    while kept and not kept[0]:
-        kept = kept[1:]
-    return tuple(kept)
+    said = [number for number, line in enumerate(kept) if line]
+    if said and is_fence(kept[said[0]]):
+        said.pop(0)
+    fences = [place for place, number in enumerate(said) if is_fence(kept[number])]
+    if fences and (not closed or fences[-1] == len(said) - 1):
+        said = said[: fences[-1] if closed else fences[0]]
+    return tuple(kept[said[0] : said[-1] + 1]) if said else ()
 
 
 def _patch(edit: Block, lines: Sequence[str], fit: bool) -> _Patch:
