@@ -12,6 +12,7 @@ from rich.text import Text
 
 from ..population.archive import Archive, UnknownProgram
 from ..population.birth import Birth
+from .accounts import accounts, accounts_table
 from .place import REPORT, archive_of
 
 BEST = "best"
@@ -50,6 +51,7 @@ def status(run: Path) -> dict[str, Any]:
             "candidates": shares.births,
             "verdicts": {str(name): count for name, count in sorted(shares.statuses.items())},
             "answered_without_evaluation": round(shares.duplicates / births, 4),
+            "proposers": accounts(archive),
             "best": [_elite(archive, elite) for elite in archive.elites(3)],
             "report": archive.conclusion(REPORT),
         }
@@ -67,7 +69,10 @@ def status_text(facts: Mapping[str, Any]) -> RenderableType:
         f"{facts['candidates']:,} candidates: {shares}",
         f"answered from the record without an evaluation: {facts['answered_without_evaluation']:.1%}",
     ]
-    parts: list[RenderableType] = [Text("\n".join(lines)), top_table(facts["best"])]
+    parts: list[RenderableType] = [Text("\n".join(lines))]
+    if facts["proposers"]:
+        parts.append(accounts_table(facts["proposers"]))
+    parts.append(top_table(facts["best"]))
     if facts["report"]:
         parts.append(rendered(facts["report"]))
     return Group(*parts)

@@ -1,0 +1,97 @@
+"""Accounts: what each proposer was asked, gave and cost, and what the mixture believes of it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+
+from ..population.archive import Archive
+from ..population.earned import earned
+from ..population.randomness import generator
+from .propose.bandit import believed
+
+DOLLARS = 0.005
+
+
+def accounts(archive: Archive) -> list[dict[str, Any]]:
+    """One row for each arm: its outcomes, births, gains, spend, and its share of the next generation.
+
+    The share is the mean over the islands; None where the mixture is fixed or has learnt nothing yet.
+    """
+    rows = earned(archive.connection)
+    arms = [row.arm for row in rows]
+    shares = _shares(archive, arms)
+    return [
+        {
+            "arm": row.arm,
+            "asked": row.asked,
+            "outcomes": dict(row.outcomes),
+            "births": row.births,
+            "gains": row.gains,
+            "worth": round(row.worth, 6),
+            "spend": row.spend.to_json(),
+            "dollars_per_gain": row.dollars_per_gain,
+            "next_share": shares.get(row.arm),
+        }
+        for row in rows
+    ]
+
+
+def _shares(archive: Archive, arms: Sequence[str]) -> dict[str, float]:
+    """What the islands' bandits give each arm next, on average."""
+    begun = archive.run()
+    if begun is None or begun.config["config"]["propose"]["mixture"] != "bandit" or not arms:
+        return {}
+    dollars = begun.config["config"]["propose"].get("evaluation_dollars", DOLLARS)
+    totals = dict.fromkeys(arms, 0.0)
+    learnt = 0
+    for island in archive.islands():
+        number = archive.last_generation(island) or 0
+        state = archive.statistics(island, number).get("mixture")
+        if state:
+            learnt += 1
+            rng = generator(begun.seed, "mixture", island, number + 1)
+            for belief in believed(state, arms, dollars, rng):
+                totals[belief.arm] += belief.share
+    return {arm: round(total / learnt, 4) for arm, total in totals.items()} if learnt else {}
+
+
+def accounts_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """The rows of `accounts` for a person."""
+    heads = (
+        "proposer",
+        "asked",
+        "candidates",
+        "gains",
+        "dollars",
+        "per gain",
+        "tokens",
+        "next",
+        "no candidate",
+    )
+    table = Table(*heads, box=None)
+    for row in rows:
+        spend = row["spend"]
+        tokens = spend.get("tokens_in", 0) + spend.get("tokens_out", 0)
+        failures = {
+            name: count
+            for name, count in row["outcomes"].items()
+            if name not in ("proposed", "repaired", "invalid")
+        }
+        table.add_row(
+            row["arm"],
+            str(row["asked"]),
+            str(row["births"]),
+            str(row["gains"]),
+            _dollars(spend),
+            "" if row["dollars_per_gain"] is None else f"{row['dollars_per_gain']:.4f}",
+            f"{tokens:,}" if tokens else "",
+            "" if row["next_share"] is None else f"{row['next_share']:.0%}",
+            ", ".join(f"{name} {count}" for name, count in sorted(failures.items())),
+        )
+    return table
+
+
+def _dollars(spend: Mapping[str, Any]) -> str:
+    known = f"{spend['dollars']:.4f}" if spend.get("dollars") else ""
+    return f"{known} + {spend['unpriced']:,} tokens unpriced".lstrip(" +") if spend.get("unpriced") else known
