@@ -94,3 +94,5 @@ class Task:
     """Metrics that may not get worse than production's beyond noise, such as those of a second log."""
     guardrails: Mapping[str, float] = field(default_factory=dict)
     """Readings of `guard` and the largest value allowed; a config may override each."""
+    persona: str = ""
+    """Who a model is asked to be when it writes such programs; none: a general one."""

@@ -32,6 +32,7 @@ FINAL_SCORE = """
     SELECT stage, score FROM births
     WHERE program = ? AND duplicate_of IS NULL AND score IS NOT NULL ORDER BY stage DESC LIMIT 1
 """
+SOURCE = "SELECT source FROM programs WHERE id = ?"
 NOBODY = -1
 MOST_PATTERNS = 200
 TALLIES_KEPT = 4
@@ -114,13 +115,15 @@ def counted(failures: Mapping[Kind, Failure], failed: Iterable[Tried]) -> Mappin
             else Failure(*kind, count=1, latest=one)
         )
     if len(found) > MOST_PATTERNS:
-        common = sorted(found.items(), key=lambda item: (-item[1].count, [-part for part in item[1].latest.place]))
+        common = sorted(
+            found.items(), key=lambda item: (-item[1].count, [-part for part in item[1].latest.place])
+        )
         found = dict(common[:MOST_PATTERNS])
     return found
 
 
 def pattern(reason: str) -> str:
-    """The reason without what changes from one program to the next: places, names, numbers; 100 characters."""
+    """The reason without what changes from program to program: places, names, numbers; 100 characters."""
     first = _PLACE.sub("", reason.strip().partition("\n")[0]).partition("; line ")[0]
     return _NUMBER.sub("N", _QUOTED.sub("…", first))[:100]
 
@@ -137,8 +140,9 @@ class Past:
     def tally(self, island: int, until: int) -> Tally:
         """What was tried on the island in its generations up to `until`, all of them committed."""
         known = self._tallies.setdefault(island, {NOBODY: Tally()})
-        if until not in known:
-            start = max(number for number in known if number < until or number == NOBODY)
+        tally = known.get(until)
+        if tally is None:
+            start = max(number for number in known if number <= max(until, NOBODY))
             tally = known[start]
             rows = self._query(SINCE, (island, start, until))
             for _, births in groupby(rows, key=lambda one: one.generation):
@@ -146,7 +150,7 @@ class Past:
             known[until] = tally
             for old in sorted(known)[1:-TALLIES_KEPT]:
                 del known[old]
-        return known[until] if until in known else tally
+        return tally
 
     def seen(self, program_id: str, meeting: int, island: int = NOBODY, until: int = NOBODY) -> Tried | None:
         """The birth that came furthest, on any island up to `meeting` or on the island up to `until`."""
@@ -164,12 +168,21 @@ class Past:
             self._finals[program_id] = row
         return self._finals[program_id]
 
+    def source(self, program_id: str) -> str:
+        """The program's source text. LookupError where it was never born."""
+        row = self._connection.execute(SOURCE, (program_id,)).fetchone()
+        if row is None:
+            raise LookupError(f"no program {program_id} in this archive")
+        return str(row[0])
+
     def _query(self, sql: str, values: Sequence[Any]) -> Iterable[Tried]:
         return map(_tried, self._connection.execute(sql, values))
 
 
 def _tried(row: Sequence[Any]) -> Tried:
-    island, generation, slot, program, parents, made_by, explanation, stage, status, score, spread, reason = row
+    island, generation, slot, program, parents, made_by, explanation, stage, status, score, spread, reason = (
+        row
+    )
     parent = next(iter(json.loads(parents)), "")
     return Tried(
         island,
