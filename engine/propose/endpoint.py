@@ -185,7 +185,9 @@ def _takes_marks(name: str) -> bool:
     Gemini is left out: there litellm turns marks into stored contexts that are billed by the hour.
     """
     return (
-        "claude" in name.lower() and not name.startswith("openai/") and load().supports_prompt_caching(name)
+        "claude" in name.lower()
+        and not name.startswith("openai/")
+        and load().utils.supports_prompt_caching(name)
     )
 
 
