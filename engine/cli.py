@@ -167,6 +167,24 @@ def lineage(run: RunDir, program: ProgramId, as_json: Json = False) -> None:
 
 
 @app.command()
+def prompt(
+    run: RunDir,
+    island: Annotated[int, typer.Option("--island", help="The island's number.")] = 0,
+    form: Annotated[str | None, typer.Option("--form", help="edits, whole or crossover.")] = None,
+    generation: Annotated[int | None, typer.Option("--generation", help="Another than the next.")] = None,
+    as_json: Json = False,
+) -> None:
+    """The next prompt of an island as a model would get it, with its token count; asks no model."""
+    from .preview import preview, rendered
+
+    facts = until_signalled(preview(run, island, form, generation))
+    if as_json:
+        show(facts, as_json, "")
+    else:
+        print(rendered(facts))  # as it is: no markup, no wrapping
+
+
+@app.command()
 def export(
     run: RunDir,
     program: ProgramId,

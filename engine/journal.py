@@ -25,6 +25,8 @@ FAILURES_SHARE = 0.2
 """Share of the entries that failures may take."""
 PROMOTED_SHARE = 0.25
 """Share of the entries that stands to programs the north star measured, however low their proxy is."""
+EARLIER_SHARE = 0.25
+"""Share of what is left that an earlier run's entries may take from this one's."""
 REMEMBERED = 8192
 DELTA, EXPLANATION = 200, 140
 """Characters of a line that they may take."""
@@ -74,8 +76,9 @@ class Entry:
     def __str__(self) -> str:
         """The entry on one line."""
         if self.score is None:
+            earlier = "from an earlier run: " if self.earlier else ""
             return (
-                f"{self.count}x {self.status} at {self.stage}: {line(self.reason, DELTA)} "
+                f"{earlier}{self.count}x {self.status} at {self.stage}: {line(self.reason, DELTA)} "
                 f"| for example: {line(self.delta, DELTA)} | {line(self.explanation, EXPLANATION)}"
             )
         spread = f" ± {self.spread:.1g}" if self.spread else ""
@@ -112,6 +115,7 @@ class Journal:
         self._stars: tuple[int, dict[str, Star], tuple[float, ...]] = (-1, {}, ())
         self._deltas: dict[tuple[str, str], str] = {}
         self._production: str | None = None
+        self._inherited: tuple[tuple[Entry, ...], tuple[str, ...]] | None = None
 
     def meeting(self, generation: int) -> int:
         """The last generation before this one at which all islands met; below 0 before the first."""
@@ -130,11 +134,19 @@ class Journal:
 
         At most `propose.journal_entries`, of at most `tokens` tokens (`propose.journal_tokens` where none).
         """
-        return self._within(self.meeting(generation), island, generation - 1, tokens)
+        meeting = self.meeting(generation)
+        return self._within(meeting, {**self._all(meeting), island: generation - 1}, tokens)
 
-    def entries_at(self, meeting: int) -> tuple[Entry, ...]:
+    def entries_at(self, meeting: int, tokens: int | None = None) -> tuple[Entry, ...]:
         """What all islands know at a meeting."""
-        return self._within(meeting, -1, -1, None)
+        return self._within(meeting, self._all(meeting), tokens)
+
+    def whole(self) -> tuple[Entry, ...]:
+        """What the archive holds at the end of a run, however far each island came."""
+        last = {island: self._archive.last_generation(island) for island in self._archive.islands()}
+        untils = {island: number for island, number in last.items() if number is not None}
+        meeting = self.meeting(min(untils.values()) + 1) if untils else -1
+        return self._within(meeting, untils, None)
 
     def failures(self, island: int, generation: int, most: int) -> tuple[Entry, ...]:
         """The island's latest failures before that generation, each pattern once, the newest first."""
@@ -151,32 +163,32 @@ class Journal:
         return self._measured(self.meeting(generation)).get(program_id)
 
     def inherited(self) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
-        """(entries, lessons) taken over from an earlier run."""
-        kept = self._archive.conclusion(INHERITED)
-        if kept is None:
-            return (), ()
-        return tuple(entry_from(one) for one in kept["entries"]), tuple(kept["lessons"])
+        """(entries, lessons) taken over from an earlier run before this one began."""
+        if self._inherited is None:
+            kept = self._archive.conclusion(INHERITED) or {"entries": (), "lessons": ()}
+            self._inherited = tuple(map(entry_from, kept["entries"])), tuple(kept["lessons"])
+        return self._inherited
 
-    def _within(self, meeting: int, island: int, until: int, tokens: int | None) -> tuple[Entry, ...]:
-        """The journal of one scope, cut to size."""
+    def _all(self, meeting: int) -> dict[int, int]:
+        """Every island up to the meeting."""
+        return dict.fromkeys(range(self._config.population.islands), meeting)
+
+    def _within(self, meeting: int, untils: Mapping[int, int], tokens: int | None) -> tuple[Entry, ...]:
+        """The journal of each island up to its own generation, cut to size."""
         rules = self._config.propose
         budget = rules.journal_tokens if tokens is None else min(tokens, rules.journal_tokens)
         places = rules.journal_entries
-        tallies = [
-            self._past.tally(each, until if each == island else meeting)
-            for each in range(self._config.population.islands)
-        ]
+        tallies = [self._past.tally(island, until) for island, until in untils.items()]
         failures = self._failures([failure for tally in tallies for failure in tally.failures.values()])
         failed = _fitting(failures, int(budget * FAILURES_SHARE))
-        rest = budget - sum(estimate(f"{entry}\n") for entry in failed)
+        places, budget = places - len(failed), budget - _cost(failed)
+        before = _fitting(self.inherited()[0], int(budget * EARLIER_SHARE))[: int(places * EARLIER_SHARE)]
         stars = self._measured(meeting)
-        chosen = self._chosen(
-            [one for tally in tallies for one in tally.best], stars, meeting, places - len(failed)
-        )
+        tried = [one for tally in tallies for one in tally.best]
+        chosen = self._chosen(tried, stars, meeting, places - len(before))
         furthest = max((one.stage for one in chosen), default="")
-        own = _fitting((self._scored(one, stars, furthest) for one in chosen), rest)
-        rest -= sum(estimate(f"{entry}\n") for entry in own)
-        earlier = _fitting(self.inherited()[0], rest)[: places - len(failed) - len(own)]
+        own = _fitting((self._scored(one, stars, furthest) for one in chosen), budget - _cost(before))
+        earlier = _fitting(self.inherited()[0], budget - _cost(own))[: places - len(own)]
         return (*own, *earlier, *failed)
 
     def _chosen(
@@ -302,6 +314,10 @@ def _fitting(entries: Iterable[Entry], tokens: int) -> list[Entry]:
             break
         fitting.append(entry)
     return fitting
+
+
+def _cost(entries: Iterable[Entry]) -> int:
+    return sum(estimate(f"{entry}\n") for entry in entries)
 
 
 def entry_from(kept: Mapping[str, Any]) -> Entry:

@@ -32,6 +32,11 @@ FINAL_SCORE = """
     SELECT stage, score FROM births
     WHERE program = ? AND duplicate_of IS NULL AND score IS NOT NULL ORDER BY stage DESC LIMIT 1
 """
+ANSWERS = """
+    SELECT json_extract(call, '$.sample'), value FROM ledger
+    WHERE json_extract(call, '$.stage') = 'model' AND substr(json_extract(call, '$.sample'), 1, ?) = ?
+    ORDER BY created
+"""
 SOURCE = "SELECT source FROM programs WHERE id = ?"
 NOBODY = -1
 MOST_PATTERNS = 200
@@ -167,6 +172,11 @@ class Past:
                 return None
             self._finals[program_id] = row
         return self._finals[program_id]
+
+    def answers(self, sample: str) -> Iterable[tuple[str, Mapping[str, Any]]]:
+        """(sample, recorded answer) of each call of a model whose sample begins so, the oldest first."""
+        for name, value in self._connection.execute(ANSWERS, (len(sample), sample)):
+            yield name, json.loads(value)
 
     def source(self, program_id: str) -> str:
         """The program's source text. LookupError where it was never born."""
