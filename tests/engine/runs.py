@@ -43,6 +43,10 @@ def config_file(folder: Path, **changes: Any) -> Path:
 def _toml(value: Any) -> str:
     if isinstance(value, list):
         return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{name} = {_toml(item)}" for name, item in value.items()) + " }"
+    if isinstance(value, bool):
+        return str(value).lower()
     return repr(value).replace("'", '"')
 
 
