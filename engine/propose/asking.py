@@ -30,8 +30,8 @@ TRIES = 4
 """Calls to one model for one answer, before the next model is asked."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 """Seconds between the first two tries, doubled from one to the next, and at the most."""
-GRACE = 0.5
-"""Seconds that a cancelled call has to go."""
+ARRIVING, GRACE = 0.05, 0.5
+"""Seconds that an answer has to be read before its call is cancelled, and a cancelled call has to go."""
 CHARACTERS_PER_TOKEN = 3.0
 """Fewer than in any common tokenizer's count of programs, so that a reservation is seldom too small."""
 
@@ -278,6 +278,8 @@ class Models:
 
     async def _stop(self, call: asyncio.Task[Reply]) -> None:
         """Cancels the call and gives it a moment to go."""
+        # an answer whose last bytes are here but not yet read is paid for
+        await asyncio.wait({call}, timeout=ARRIVING)
         if call.done():
             return
         call.cancel()
