@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ..population.verdict import Verdict
+from .propose.keys import withheld
 
 if TYPE_CHECKING:
     from ..evaluators.sandbox import Sandbox
@@ -85,10 +86,14 @@ class Executor(Protocol):
 
 @dataclass
 class LocalExecutor:
-    """Evaluation processes on this machine, each with one sandbox and one thread."""
+    """Evaluation processes on this machine, each with one sandbox and one thread.
+
+    Keys stay out of their environment: what looks like one by its name, and the variables in `secrets`.
+    """
 
     blueprint: Blueprint
     workers: int
+    secrets: frozenset[str] = frozenset()
     attempts: int = 3
     busy_seconds: float = 0.0
     _pool: ProcessPoolExecutor | None = field(default=None, repr=False)
@@ -120,7 +125,9 @@ class LocalExecutor:
         for _ in range(self.attempts):
             pool = self._open()
             try:
-                return await asyncio.get_running_loop().run_in_executor(pool, function, *arguments)
+                with withheld(self.secrets):  # submitting is what starts processes
+                    answer = asyncio.get_running_loop().run_in_executor(pool, function, *arguments)
+                return await answer
             except BrokenProcessPool:
                 if self._pool is pool:
                     self._pool = None

@@ -18,7 +18,7 @@ class Progress(Protocol):
     """Hears what happened; decides nothing."""
 
     def say(self, event: str, **facts: Any) -> None:
-        """Takes one event: 'started', 'generation', 'promoted', 'concluding', 'note' or 'ended'."""
+        """Takes one event: 'started', 'generation', 'spent', 'promoted', 'concluding', 'note' or 'ended'."""
         ...
 
     def close(self) -> None:
@@ -80,6 +80,8 @@ class Display:
                 self._verdicts.update(facts["verdicts"])
             case "promoted":
                 self._facts["north_star"] = facts["line"]
+            case "spent":
+                self._facts["spent"] = facts
             case "concluding":
                 self._headline = facts["line"]
             case "note":
@@ -112,8 +114,18 @@ class Display:
             table,
             Text(f"{born:,} candidates, {born / max(seconds, 1e-9):.1f} a second: {shares}" if born else ""),
             Text(f"north star: {self._facts.get('north_star', 'no promotion yet')}"),
+            Text(self._spent()),
             Text(self._time_left(seconds)),
         )
+
+    def _spent(self) -> str:
+        """What models have cost so far; nothing where none was asked."""
+        spent = self._facts.get("spent")
+        if not spent or not spent["calls"]:
+            return ""
+        tokens = spent["tokens_in"] + spent["tokens_out"]
+        unpriced = f", {spent['unpriced']:,} of them at no known price" if spent["unpriced"] else ""
+        return f"models: {spent['calls']:,} calls, {tokens:,} tokens{unpriced}, ${spent['dollars']:.4f}"
 
     def _time_left(self, seconds: float) -> str:
         if "seconds" not in self._facts:

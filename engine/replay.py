@@ -8,10 +8,11 @@ from ..population.archive import Archive
 from ..population.compare import SEARCH
 from ..population.ledger import NotRecorded
 from . import conclusion
+from .arms import arms_for
 from .executor import Terms
+from .inheritance import hand_on
 from .place import REPORT
 from .progress import Progress
-from .propose.syntax import SyntaxProposer
 from .search import Search, run
 from .session import recorded_config, seeds_for
 
@@ -30,16 +31,10 @@ async def replay(source: Archive, progress: Progress) -> list[str]:
         Archive.create_or_open(Path(folder) / "replay.db") as rebuilt,
     ):
         rebuilt.begin(begun.config, begun.seed, begun.version)
-        search = Search(
-            config,
-            task,
-            Terms(**begun.config["terms"]),
-            seeds_for(config, task),
-            rebuilt,
-            source.ledger(replaying=True),
-            SyntaxProposer(task.vocabulary, task.rules),
-            None,
-        )
+        hand_on(source, rebuilt)
+        terms, ledger = Terms(**begun.config["terms"]), source.ledger(replaying=True)
+        mixture = arms_for(config, task, rebuilt, ledger, terms.rungs).mixture
+        search = Search(config, task, terms, seeds_for(config, task), rebuilt, ledger, mixture, None)
 
         def limit(island: int, generation: int) -> str | None:
             last = source.last_generation(island)

@@ -1,8 +1,10 @@
 """Session: one process working on a run, from a checked config to the report, and back after any end."""
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +15,19 @@ from ..evaluators import registry, static
 from ..evaluators.data import DataUnavailable, catalogue, fetch
 from ..evaluators.task import Task
 from ..population.archive import Archive
+from ..population.origin import NOTHING
 from ..population.program import Program
 from . import conclusion
+from .arms import arms_for, keys_for, require_models, with_models
 from .budget import Budget
 from .config import Config, ConfigError, Data, explain, parse
 from .executor import Blueprint, Executor, LocalExecutor, Terms
+from .inheritance import inherit
 from .place import REPORT, archive_of
 from .progress import Progress
-from .propose.syntax import SyntaxProposer
+from .propose.keys import Keys
 from .search import Search, run
+from .spend import Purse
 
 
 def recorded_config(archive: Archive) -> Config:
@@ -32,8 +38,11 @@ def recorded_config(archive: Archive) -> Config:
     return parse(begun.config["config"])
 
 
-def executor_for(config: Config) -> LocalExecutor:
-    """Workers as the config asks for them; none starts before the first call."""
+def executor_for(config: Config, secrets: frozenset[str] = frozenset()) -> LocalExecutor:
+    """Workers as the config asks for them; none starts before the first call.
+
+    `secrets` are names of environment variables that they must not inherit.
+    """
     blueprint = Blueprint(
         config.kind,
         tuple(str(path) for path in config.tasks),
@@ -44,7 +53,7 @@ def executor_for(config: Config) -> LocalExecutor:
         config.sandbox.cpu_seconds,
         config.sandbox.memory_mb,
     )
-    return LocalExecutor(blueprint, config.executor.workers)
+    return LocalExecutor(blueprint, config.executor.workers, secrets)
 
 
 def seeds_for(config: Config, task: Task) -> tuple[Program, ...]:
@@ -66,12 +75,16 @@ def seeds_for(config: Config, task: Task) -> tuple[Program, ...]:
 
 
 async def work(
-    config: Config, progress: Progress, clock: Callable[[], float] = time.monotonic
+    config: Config,
+    progress: Progress,
+    clock: Callable[[], float] = time.monotonic,
+    environ: Mapping[str, str] | None = None,
 ) -> Mapping[str, Any]:
     """The report of the run, after searching as far as the budget goes.
 
     Starts the run where there is none, continues it otherwise. Everything that was answered before, in this
     or in an earlier session, comes from the ledger. ConfigError where the run was begun with another config.
+    `environ` is where keys and models are looked for; none: this process's.
     """
     task = registry.find(config.kind, config.tasks)
     seeds = seeds_for(config, task)
@@ -84,9 +97,16 @@ async def work(
             f"guardrails: {task.kind} has {', '.join(task.guardrails)}, not {', '.join(unknown)}"
         )
     with Archive.create_or_open(archive_of(config.run_dir)) as archive:
+        environ = os.environ if environ is None else environ
+        keys = keys_for(config, environ, partial(_note, progress))
+        config = _with_models(archive, config, environ, keys, progress)
         config = _with_data(archive, config, progress)
         _same_search(archive, config)
-        executor = executor_for(config)
+        require_models(config, keys)
+        if config.propose.journal_from is not None:
+            inherit(archive, config.propose.journal_from, config.kind)
+        secrets = keys.names | {model.key_env for model in config.propose.chosen if model.key_env}
+        executor = executor_for(config, secrets)
         try:
             terms = await executor.terms()
             if config.north_star.folds > terms.folds:
@@ -94,11 +114,31 @@ async def work(
                     f"north_star.folds: this log is dealt into {terms.folds} groups of users at most, "
                     f"got {config.north_star.folds}"
                 )
-            _begin(archive, config, terms)
-            search = _search(config, task, terms, seeds, archive, executor)
-            return await _search_and_conclude(search, executor, progress, clock)
+            ledger = archive.ledger()
+            say = partial(_note, progress)
+            arms = arms_for(config, task, archive, ledger, terms.rungs, keys=keys, say=say, clock=clock)
+            _begin(archive, config, terms, arms.prompts)
+            search = Search(config, task, terms, seeds, archive, ledger, arms.mixture, executor)
+            try:
+                return await _search_and_conclude(search, executor, arms.purse, progress, clock)
+            finally:
+                await arms.close()
         finally:
             executor.close()
+
+
+def _note(progress: Progress, line: str) -> None:
+    progress.say("note", line=line)
+
+
+def _with_models(
+    archive: Archive, config: Config, environ: Mapping[str, str], keys: Keys, progress: Progress
+) -> Config:
+    """The config with the models that "auto" stands for; a run keeps those that it was begun with."""
+    if config.propose.models == "auto" and archive.run() is not None:
+        models = recorded_config(archive).propose.models
+        return config.model_copy(update={"propose": config.propose.model_copy(update={"models": models})})
+    return with_models(config, environ, keys, partial(_note, progress))
 
 
 def _with_data(archive: Archive, config: Config, progress: Progress) -> Config:
@@ -123,15 +163,12 @@ def _with_data(archive: Archive, config: Config, progress: Progress) -> Config:
     return config
 
 
-def _search(
-    config: Config, task: Task, terms: Terms, seeds: tuple[Program, ...], archive: Archive, executor: Executor
-) -> Search:
-    proposer = SyntaxProposer(task.vocabulary, task.rules)
-    return Search(config, task, terms, seeds, archive, archive.ledger(), proposer, executor)
-
-
 async def _search_and_conclude(
-    search: Search, executor: Executor, progress: Progress, clock: Callable[[], float]
+    search: Search,
+    executor: Executor,
+    purse: Purse | None,
+    progress: Progress,
+    clock: Callable[[], float],
 ) -> Mapping[str, Any]:
     """Runs one session inside an open archive; notes its seconds however it ends."""
     archive, config = search.archive, search.config
@@ -151,7 +188,9 @@ async def _search_and_conclude(
 
     def limit(island: int, generation: int) -> str | None:
         archive.note_session(session, clock() - budget.started)
-        return budget.reached(generation)
+        if purse is not None:
+            _tell_spend(purse, progress)
+        return budget.reached(generation) or (purse.exhausted() if purse and generation else None)
 
     try:
         reason = await run(search, limit, progress)
@@ -168,6 +207,12 @@ async def _search_and_conclude(
     finally:
         # the final judgement is not searching, and counts against no budget
         archive.note_session(session, clock() - budget.started if searched is None else searched, ending)
+
+
+def _tell_spend(purse: Purse, progress: Progress) -> None:
+    """Says what models have cost so far, over all sessions."""
+    spend = sum((bill.spend for bill in purse.spent().values()), NOTHING)
+    progress.say("spent", **asdict(spend))
 
 
 async def _conclusion(
@@ -194,9 +239,14 @@ def _same_search(archive: Archive, config: Config) -> None:
         )
 
 
-def _begin(archive: Archive, config: Config, terms: Terms) -> None:
-    recorded = {"config": config.model_dump(mode="json"), "terms": asdict(terms)}
+def _begin(archive: Archive, config: Config, terms: Terms, prompts: str) -> None:
+    recorded = {"config": config.model_dump(mode="json"), "terms": asdict(terms), "prompts": prompts}
     begun = archive.begin(recorded, config.seed, __version__)
+    if begun.config.get("prompts", "") != prompts:
+        raise ConfigError(
+            f"{archive.path} was begun with other prompt templates, and what models are shown is part of the "
+            f"search: restore them (propose.prompts, recevolve {begun.version}), or set another run_dir."
+        )
     before = begun.config["terms"]["fingerprint"]
     if before != terms.fingerprint:
         raise ConfigError(

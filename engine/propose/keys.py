@@ -68,6 +68,10 @@ class Keys:
         """Every name that the file gives a key."""
         return frozenset(self._named)
 
+    def held(self) -> Mapping[str, str]:
+        """The file's keys by name."""
+        return self._named
+
     def key(self, model: Model) -> str | None:
         """The key to call the model with; None where litellm finds its own, or where there is none."""
         if model.key_env is not None:

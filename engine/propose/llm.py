@@ -8,6 +8,7 @@ from ...population.origin import NOTHING, Spend
 from .answers import Edited, Unusable, read
 from .asking import Answer, Ask, Message, Models, Outcome
 from .grammars import grammar
+from .lessons import Lessons
 from .novelty import nearest
 from .prompt import Prompts
 from .proposer import NoProposal, Parent, Proposal, Quota, Request
@@ -43,6 +44,7 @@ class LlmProposer:
         rules: Rules,
         models: Models,
         prompts: Prompts,
+        lessons: Lessons,
         clock: Callable[[], float],
     ) -> None:
         self.arm = arm
@@ -52,6 +54,7 @@ class LlmProposer:
         self._rules = rules
         self._models = models
         self._prompts = prompts
+        self._lessons = lessons
         self._clock = clock
 
     async def propose(self, request: Request) -> Proposal:
@@ -64,7 +67,9 @@ class LlmProposer:
         form: Form = "whole" if self._form == "crossover" and len(request.parents) < 2 else self._form
         shown = request.parents if form == "crossover" else request.parents[:1]
         rule = grammar(form, shown, self._rules) if self._model.grammar else ""
-        messages: Sequence[Message] = self._prompts.messages(request, form)
+        learnt = await self._lessons.at(request.place.generation, until=until)
+        room = self._model.context and max(0, self._model.context - self._model.max_tokens)
+        messages: Sequence[Message] = self._prompts.messages(request, form, learnt, room)
         spend, fault = NOTHING, Fault(UNUSABLE, "")
         for turn in range(1 + self._settings.repair):
             ask = Ask(self._model.name, tuple(messages), f"{request.place}/{turn}", rule)

@@ -42,7 +42,7 @@ class Model(Table):
     temperature: float | None = Field(0.9, ge=0, le=2, description="none: the provider's default")
     max_tokens: PositiveInt = Field(4096, description="tokens that one answer may have, reasoning included")
     context: PositiveInt | None = Field(
-        None, description="tokens that prompt and answer may have together; none: what litellm knows"
+        None, description="tokens that prompt and answer may have together; none: no limit of ours"
     )
     concurrency: PositiveInt = Field(8, description="calls in flight at once; further ones queue")
     grammar: bool = Field(

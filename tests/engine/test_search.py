@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -281,5 +282,6 @@ def test_a_run_of_islands_is_rebuilt_from_its_record(made: Any, topology: str) -
     assert [search.archive.last_generation(island) for island in range(3)] == [5, 6, 6]
     patch = pytest.MonkeyPatch()
     with patch.context() as context:
-        context.setattr("recevolve.engine.replay.SyntaxProposer", Deterministic)
+        scripted = SimpleNamespace(mixture=Deterministic())
+        context.setattr("recevolve.engine.replay.arms_for", lambda *_, **__: scripted)
         assert asyncio.run(replay(search.archive, Silent())) == []

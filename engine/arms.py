@@ -1,0 +1,128 @@
+"""Arms: the proposers that a config asks for, behind one mixture, and the purse that models are paid from."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from ..evaluators.task import Task
+from ..population.archive import Archive
+from ..population.ledger import Ledger
+from ..population.randomness import generator
+from ..population.schema import Clock
+from ..population.spending import Spending
+from .config import Config, ConfigError
+from .journal import Journal
+from .propose.asking import Models
+from .propose.auto import NoModel, offered, ollama_models
+from .propose.constants import ConstantsProposer
+from .propose.keys import Keys, KeysUnreadable
+from .propose.lessons import Lessons
+from .propose.llm import LlmProposer
+from .propose.mixture import CONSTANTS, SYNTAX, Mixture
+from .propose.prompt import Prompts
+from .propose.proposer import Proposer
+from .propose.syntax import SyntaxProposer
+from .spend import Purse, check
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Arms:
+    """The mixture of a run; `models` and `purse` are None where it asks no model.
+
+    `prompts` is a fingerprint of all templates, "" where no model sees any.
+    """
+
+    mixture: Mixture
+    models: Models | None = None
+    purse: Purse | None = None
+    prompts: str = ""
+
+    async def close(self) -> None:
+        """Ends what models have open."""
+        if self.models is not None:
+            await self.models.close()
+
+
+def arms_for(
+    config: Config,
+    task: Task,
+    archive: Archive,
+    ledger: Ledger,
+    rungs: int,
+    *,
+    keys: Keys | None = None,
+    say: Say = lambda line: None,
+    clock: Callable[[], float] = time.monotonic,
+    now: Clock = time.time,
+) -> Arms:
+    """The proposers over this archive. ConfigError for prompt templates that cannot be rendered.
+
+    `ledger` may be another archive's, which is how a replay answers: without a key and without a model.
+    """
+    propose = config.propose
+    arms: dict[str, Proposer] = {
+        SYNTAX: SyntaxProposer(task.vocabulary, task.rules),
+        CONSTANTS: ConstantsProposer(archive, task.rules, task.vocabulary),
+    }
+    models, purse, fingerprint = None, None, ""
+    if propose.chosen:
+        journal = Journal(archive, config, {**task.guardrails, **config.guardrails})
+        prompts = Prompts(task, config, archive, journal)
+        fingerprint = prompts.fingerprint
+        purse = Purse(Spending(archive.connection, now), config.budget, clock=now)
+        models = Models(
+            propose.chosen,
+            ledger,
+            purse,
+            keys or Keys({}, {}),
+            deadline=propose.deadline,
+            say=say,
+            clock=clock,
+            rng=generator(config.seed, "pauses"),
+        )
+        lessons = Lessons(prompts, journal, config, models)
+        for model in propose.chosen:
+            for form in model.forms:
+                arm = f"{model.name} {form}"
+                arms[arm] = LlmProposer(
+                    arm, model, form, propose, task.rules, models, prompts, lessons, clock
+                )
+    mixture = Mixture(
+        arms,
+        archive,
+        config.seed,
+        shares=propose.mixture,
+        evaluation_dollars=propose.evaluation_dollars,
+        rungs=min(config.proxy.rungs, rungs),
+    )
+    return Arms(mixture, models, purse, fingerprint)
+
+
+def keys_for(config: Config, environ: Mapping[str, str], say: Say) -> Keys:
+    """The keys that the config and the environment offer. ConfigError for a bad file."""
+    try:
+        return Keys.read(config.propose.keys, environ, say)
+    except KeysUnreadable as error:
+        raise ConfigError(str(error)) from None
+
+
+def with_models(config: Config, environ: Mapping[str, str], keys: Keys, say: Say) -> Config:
+    """The config with the models that `models = "auto"` stands for. ConfigError where there are none."""
+    if config.propose.models != "auto":
+        return config
+    try:
+        found = offered({**environ, **keys.held()}, ollama_models)
+    except NoModel as error:
+        raise ConfigError(str(error)) from None
+    say(f"models: {', '.join(model.name for model in found)}")
+    return config.model_copy(update={"propose": config.propose.model_copy(update={"models": found})})
+
+
+def require_models(config: Config, keys: Keys) -> None:
+    """Raises ConfigError where a model has no key or no price and no cap; says what to set and where."""
+    wrong = [line for model in config.propose.chosen if (line := keys.missing(model))]
+    if wrong:
+        raise ConfigError("propose.models:\n" + "\n".join(wrong))
+    check(config.propose.chosen, config.budget)
