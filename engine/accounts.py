@@ -1,6 +1,7 @@
 """Accounts: what each proposer was asked, gave and cost, and what the mixture believes of it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from rich.table import Table
@@ -8,6 +9,7 @@ from rich.table import Table
 from ..population.archive import Archive
 from ..population.earned import earned
 from ..population.randomness import generator
+from ..population.spending import Spending
 from .propose.bandit import believed
 
 DOLLARS = 0.005
@@ -35,6 +37,35 @@ def accounts(archive: Archive) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
+
+
+def bills(archive: Archive) -> list[dict[str, Any]]:
+    """One row for each model: what it cost on all days, and what calls without an answer may have cost.
+
+    The latter, `unanswered` tokens and `risked` US dollars, are upper bounds, and count against the limits.
+    """
+    spent = Spending(archive.connection).by_model()
+    return [
+        {"model": model, **asdict(bill.spend), "risked": bill.risked} for model, bill in sorted(spent.items())
+    ]
+
+
+def bills_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The rows of `bills` for a person, a line each."""
+    lines = []
+    for row in rows:
+        line = (
+            f"{row['model']}: {row['calls']:,} calls, {row['tokens_in']:,} tokens in ({row['cached']:,} from "
+            f"the provider's cache), {row['tokens_out']:,} out, ${row['dollars']:.4f}"
+        )
+        if row["unpriced"]:
+            line += f", {row['unpriced']:,} tokens at no known price"
+        if row["unanswered"]:
+            line += (
+                f"; calls without an answer: {row['unanswered']:,} tokens, ${row['risked']:.4f} at the most"
+            )
+        lines.append(line)
+    return "\n".join(lines)
 
 
 def _shares(archive: Archive, arms: Sequence[str]) -> dict[str, float]:

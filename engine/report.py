@@ -12,7 +12,7 @@ from rich.text import Text
 
 from ..population.archive import Archive, UnknownProgram
 from ..population.birth import Birth
-from .accounts import accounts, accounts_table
+from .accounts import accounts, accounts_table, bills, bills_text
 from .place import REPORT, archive_of
 
 BEST = "best"
@@ -51,6 +51,7 @@ def status(run: Path) -> dict[str, Any]:
             "candidates": shares.births,
             "verdicts": {str(name): count for name, count in sorted(shares.statuses.items())},
             "answered_without_evaluation": round(shares.duplicates / births, 4),
+            "models": bills(archive),
             "proposers": accounts(archive),
             "best": [_elite(archive, elite) for elite in archive.elites(3)],
             "report": archive.conclusion(REPORT),
@@ -70,6 +71,8 @@ def status_text(facts: Mapping[str, Any]) -> RenderableType:
         f"answered from the record without an evaluation: {facts['answered_without_evaluation']:.1%}",
     ]
     parts: list[RenderableType] = [Text("\n".join(lines))]
+    if facts["models"]:
+        parts.append(Text(bills_text(facts["models"])))
     if facts["proposers"]:
         parts.append(accounts_table(facts["proposers"]))
     parts.append(top_table(facts["best"]))

@@ -184,12 +184,14 @@ async def _search_and_conclude(
         generations=budget.last_generation(),
         seconds=max(0.0, config.budget.seconds - budget.spent),
     )
-    ending = "interrupted"
+    ending, told = "interrupted", NOTHING
 
     def limit(island: int, generation: int) -> str | None:
         archive.note_session(session, clock() - budget.started)
-        if purse is not None:
-            _tell_spend(purse, progress)
+        nonlocal told
+        if purse is not None and (spent := purse.total()) != told:
+            told = spent
+            progress.say("spent", **asdict(spent))
         return budget.reached(generation) or (purse.exhausted() if purse and generation else None)
 
     try:
@@ -207,12 +209,6 @@ async def _search_and_conclude(
     finally:
         # the final judgement is not searching, and counts against no budget
         archive.note_session(session, clock() - budget.started if searched is None else searched, ending)
-
-
-def _tell_spend(purse: Purse, progress: Progress) -> None:
-    """Says what models have cost so far, over all sessions."""
-    spend = sum((bill.spend for bill in purse.spent().values()), NOTHING)
-    progress.say("spent", **asdict(spend))
 
 
 async def _conclusion(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from ..population.origin import NOTHING, Spend
 from ..population.schema import Clock
 from ..population.spending import Bill, Spending
 from . import config
@@ -111,6 +112,10 @@ class Purse:
     def spent(self) -> Mapping[str, Bill]:
         """What each model has cost so far, over all sessions; calls in flight are left out."""
         return dict(self._bills)
+
+    def total(self) -> Spend:
+        """What all models have cost so far, over all sessions; calls in flight are left out."""
+        return sum((bill.spend for bill in self._bills.values()), NOTHING)
 
     def exhausted(self) -> str | None:
         """Why the run may ask no more models, or None: a cap of the run is reached or was in a call's way."""
