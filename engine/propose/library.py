@@ -20,6 +20,9 @@ def load() -> ModuleType:
     logging.getLogger("LiteLLM").setLevel(logging.ERROR)
     # said of every answer whose JSON has other types than OpenAI's, which we report as a fault ourselves
     warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
+    # said of litellm's own types when pydantic builds them, which it puts off until the first of them is made
+    warnings.filterwarnings("ignore", message="Item '.*' on TypedDict class", category=UserWarning)
+    litellm.ModelResponse()
     return litellm
 
 
