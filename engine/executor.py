@@ -123,9 +123,9 @@ class LocalExecutor:
 
     async def _submit(self, function: Any, *arguments: Any) -> Any:
         for _ in range(self.attempts):
-            pool = self._open()
             try:
-                with withheld(self.secrets):  # submitting is what starts processes
+                with withheld(self.secrets):  # opening and submitting are what starts processes
+                    pool = self._open()
                     answer = asyncio.get_running_loop().run_in_executor(pool, function, *arguments)
                 return await answer
             except BrokenProcessPool:

@@ -183,7 +183,7 @@ def _parsed(text: str, path: Path) -> dict[str, str]:
 
 def _forms(value: str) -> Iterator[str]:
     """The value as it may stand in a text: plain, URL-quoted, and in base64 whatever stands before it."""
-    yield from (value, quote(value, safe=""), quote_plus(value))
+    yield from (value, quote(value), quote(value, safe=""), quote_plus(value))
     raw = value.encode()
     for before in range(3):
         whole = base64.b64encode(b"\0" * before + raw).decode().rstrip("=")
