@@ -12,6 +12,7 @@ from ..population.schema import Clock
 from ..population.spending import Spending
 from .config import Config, ConfigError
 from .journal import Journal
+from .propose.admission import require_admitted
 from .propose.asking import Models
 from .propose.auto import NoModel, offered, ollama_models
 from .propose.constants import ConstantsProposer
@@ -70,7 +71,6 @@ def arms_for(
     if propose.chosen:
         journal = Journal(archive, config, {**task.guardrails, **config.guardrails})
         prompts = Prompts(task, config, archive, journal)
-        fingerprint = prompts.fingerprint
         purse = Purse(Spending(archive.connection, now), config.budget, clock=now)
         models = Models(
             propose.chosen,
@@ -83,12 +83,19 @@ def arms_for(
             rng=generator(config.seed, "pauses"),
         )
         lessons = Lessons(prompts, journal, config, models)
+        shown = {"": prompts}
+        for folder in propose.variants:
+            variant = Prompts(task, config, archive, journal, folder)
+            require_admitted(folder, task.kind, variant.fingerprint)
+            shown[f" @{folder.name}"] = variant
+        fingerprint = " ".join(one.fingerprint for one in shown.values())
         for model in propose.chosen:
             for form in model.forms:
-                arm = f"{model.name} {form}"
-                arms[arm] = LlmProposer(
-                    arm, model, form, propose, task.rules, models, prompts, lessons, clock
-                )
+                for name, texts in shown.items():
+                    arm = f"{model.name} {form}{name}"
+                    arms[arm] = LlmProposer(
+                        arm, model, form, propose, task.rules, models, texts, lessons, clock
+                    )
     mixture = Mixture(
         arms,
         archive,

@@ -235,6 +235,26 @@ def replay(run: RunDir, as_json: Json = False) -> None:
 
 
 @app.command()
+def admit(
+    run: RunDir,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Prompt templates that replace ours.")],
+    pairs: Annotated[int, typer.Option("--pairs", min=8, help="Requests of the run to answer again.")] = 24,
+    as_json: Json = False,
+) -> None:
+    """Try other prompt templates on a run's own requests, and admit them as arms if they do no worse."""
+    import os
+
+    from .variants import admit as compare
+    from .variants import rendered
+
+    console = Console(stderr=True)
+    facts = until_signalled(compare(run, folder, pairs, os.environ, console.print))
+    show(facts, as_json, rendered(facts))
+    if not facts["admitted"]:
+        raise typer.Exit(ending.DISAGREED)
+
+
+@app.command()
 def doctor(as_json: Json = False) -> None:
     """What this machine can isolate, tried for real, and what would make it better."""
     from ..evaluators.sandbox import probe

@@ -1,6 +1,7 @@
 """Preview: the next prompt of an island, as a model would get it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -18,6 +19,9 @@ from .propose.settings import Form
 from .search import Islands, Search, arrive, rouse
 from .session import recorded_config
 from .slots import propose
+
+COUNTED_AS = "gpt-4o"
+"""The model whose tokenizer counts; litellm brings it along."""
 
 
 class Listener:
@@ -92,20 +96,31 @@ def _number(archive: Archive, config: Config, island: int, generation: int | Non
 
 
 async def _request(archive: Archive, config: Config, island: int, number: int) -> Request:
-    """What the proposer of the first slot will be asked; neighbours that are behind send nothing yet."""
+    """What the proposer of the first slot will be asked."""
     begun = archive.run()
     assert begun is not None  # recorded_config read it
     task = registry.find(config.kind, config.tasks)
-    listener = Listener()
     terms = Terms(**begun.config["terms"])
-    search = Search(config, task, terms, (), archive, archive.ledger(replaying=True), listener, None)
+    search = Search(config, task, terms, (), archive, archive.ledger(replaying=True), Listener(), None)
+    return (await requests(search, island, number))[0]
+
+
+async def requests(search: Search, island: int, number: int) -> tuple[Request, ...]:
+    """What the proposer is asked in that generation, in order of slot.
+
+    The generation before must be committed; neighbours that are behind send nothing yet. The trials of the
+    requests are those of `search`.
+    """
+    listener = Listener()
+    search = replace(search, proposer=listener)
     islands = Islands(search, Silent())
     islands.ended = dict.fromkeys(islands.done, "only looking")
-    population = await arrive(search, islands, island, number) or archive.population(island, number - 1)
+    population = await arrive(search, islands, island, number)
+    population = population or search.archive.population(island, number - 1)
     population, progression = rouse(search, island, number, population, Silent())
-    bold = bool(progression and progression.explores(number, config.population.patience))
+    bold = bool(progression and progression.explores(number, search.config.population.patience))
     await propose(search, island, number, population, bold=bold)
-    return min(listener.requests, key=lambda one: one.place.slot)
+    return tuple(sorted(listener.requests, key=lambda one: one.place.slot))
 
 
 def _form(config: Config, asked: str | None, request: Request) -> Form:
@@ -119,11 +134,13 @@ def _form(config: Config, asked: str | None, request: Request) -> Form:
 
 
 def _tokens(config: Config, messages: Sequence[Message]) -> tuple[int, str]:
-    """(tokens of the messages, who counted them): the first model's tokenizer, as far as litellm knows it."""
+    """(tokens of the messages, who counted them): one tokenizer for all models.
+
+    For some models litellm would fetch theirs from the network; on such text tokenizers differ little.
+    """
     if not config.propose.chosen:
         return count(messages), "estimate"
     from .propose.library import load
 
     plain = [{"role": one["role"], "content": one["content"]} for one in messages]
-    model = config.propose.chosen[0].name
-    return int(load().token_counter(model=model, messages=plain)), model
+    return int(load().token_counter(model=COUNTED_AS, messages=plain)), f"the tokenizer of {COUNTED_AS}"
