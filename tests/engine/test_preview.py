@@ -7,6 +7,7 @@ import pytest
 
 from recevolve.engine.config import ConfigError
 from recevolve.engine.preview import preview, rendered
+from recevolve.engine.propose.prompt import count
 
 from .runs import command
 from .story import Story, source_of
@@ -35,6 +36,16 @@ def test_it_is_the_next_prompt_of_that_island(run: Path) -> None:
     assert facts["tokens"] > 300
     assert facts["counted_by"] == "estimate"
     assert asyncio.run(preview(run, 1, "crossover")) == facts
+
+
+def test_with_a_model_in_the_config_a_tokenizer_counts_and_nothing_is_fetched(tmp_path: Path) -> None:
+    story = Story(tmp_path / "run", propose={"models": ["hosted_vllm/meta-llama/Llama-3-8B"]})
+    story.archive.close()
+    facts = asyncio.run(preview(tmp_path / "run", 0))
+    assert facts["form"] == "edits"
+    assert facts["counted_by"] == "the tokenizer of gpt-4o"
+    estimated = count(facts["messages"])
+    assert 0.7 * estimated < facts["tokens"] < estimated, "the estimate is on the safe side"
 
 
 def test_an_earlier_generation_knows_only_what_was_known_then(run: Path) -> None:
