@@ -141,11 +141,20 @@ class Config(Table):
 def _field_names(model: type[BaseModel], path: Sequence[str]) -> Iterable[str]:
     """The keys that are valid where the last part of `path` stands."""
     for part in path[:-1]:
-        annotation = model.model_fields[part].annotation if part in model.model_fields else None
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        if part.isdecimal():
+            continue
+        table = _table_in(model.model_fields[part].annotation) if part in model.model_fields else None
+        if table is None:
             return ()
-        model = annotation
+        model = table
     return model.model_fields.keys() - {"settings"}
+
+
+def _table_in(annotation: Any) -> type[BaseModel] | None:
+    """The table that a field is, or is a list of."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((table for part in get_args(annotation) if (table := _table_in(part))), None)
 
 
 def explain(error: ValidationError, model: type[BaseModel], table: str = "") -> str:
@@ -155,7 +164,10 @@ def explain(error: ValidationError, model: type[BaseModel], table: str = "") -> 
     """
     lines = []
     for problem in error.errors():
-        path = [str(part) for part in problem["loc"]]
+        branches = [str(part) for part in problem["loc"]]
+        if "literal['auto']" in branches and not isinstance(problem["input"], str):
+            continue  # a list of models is told about its models
+        path = [part for part in branches if "[" not in part]
         key = ".".join([table, *path] if table else path) or "config"
         if problem["type"] == "extra_forbidden":
             names = sorted(_field_names(model, path))
@@ -167,7 +179,9 @@ def explain(error: ValidationError, model: type[BaseModel], table: str = "") -> 
             lines.append(f"{key}: missing; give it a value")
         else:
             what = problem["msg"][0].lower() + problem["msg"][1:]
-            got = "" if isinstance(problem["input"], Mapping) else f", got {problem['input']!r}"
+            # what our own checks refuse may be a key, and stays out of logs
+            hidden = isinstance(problem["input"], Mapping) or problem["type"] == "value_error"
+            got = "" if hidden else f", got {problem['input']!r}"
             lines.append(f"{key}: {what}{got}")
     return "\n".join(lines)
 
@@ -203,17 +217,29 @@ def read(path: Path, changes: Sequence[str] = ()) -> Config:
 
 
 def _absolute(config: Config) -> Config:
-    """The config with the paths of run, task folders, log and seed files made absolute."""
+    """The config with every path made absolute: run, task folders, log, seed files, what proposing reads."""
 
     def found(name: str) -> str:
         return str(Path(name).absolute()) if Path(name).is_file() else name
 
+    def placed(path: Path | None) -> Path | None:
+        return path and path.expanduser().absolute()
+
+    propose = config.propose
     return config.model_copy(
         update={
             "run_dir": config.run_dir.absolute(),
             "tasks": tuple(path.absolute() for path in config.tasks),
             "seeds": tuple(map(found, config.seeds)),
             "data": config.data.model_copy(update={"source": found(config.data.source)}),
+            "propose": propose.model_copy(
+                update={
+                    "keys": placed(propose.keys),
+                    "prompts": placed(propose.prompts),
+                    "journal_from": placed(propose.journal_from),
+                    "variants": tuple(path.expanduser().absolute() for path in propose.variants),
+                }
+            ),
         }
     )
 

@@ -164,8 +164,12 @@ class Propose(Table):
         return self.models if isinstance(self.models, tuple) else ()
 
     def identity(self) -> dict[str, Any]:
-        """The part that decides what is in a generation: neither places, keys, limits nor patience."""
-        whole = self.model_dump(mode="json", exclude={"deadline", "keys"})
+        """The part that decides what is in a generation: neither places, keys, limits nor patience.
+
+        What the templates say is compared by itself.
+        """
+        whole = self.model_dump(mode="json", exclude={"deadline", "keys", "prompts"})
+        whole["variants"] = [folder.name for folder in self.variants]
         for model in whole["models"] if isinstance(self.models, tuple) else ():
             for name in ("api_base", "key_env", "concurrency", "dollars", "tokens"):
                 del model[name]

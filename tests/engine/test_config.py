@@ -105,3 +105,48 @@ def test_the_written_config_is_valid_and_holds_every_key() -> None:
         unset = {name for name, field in fields.model_fields.items() if field.default is None}
         assert raw[table].keys() == fields.model_fields.keys() - unset
         assert all(f"# {name} = " in text for name in unset)
+
+
+def test_paths_of_proposing_are_found_again_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("c.toml").write_text(
+        'kind = "optimizer"\nrun_dir = "r"\n[propose]\nkeys = "k.env"\nprompts = "p"\njournal_from = "old"\n'
+        'variants = ["v/bold"]\n'
+    )
+    propose = read(Path("c.toml")).propose
+    assert (propose.keys, propose.prompts) == (tmp_path / "k.env", tmp_path / "p")
+    assert (propose.journal_from, propose.variants) == (tmp_path / "old", (tmp_path / "v" / "bold",))
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ({"name": "openai/x", "api_base": "http://user:word@host/v1"}, ["password", "key_env"]),
+        ({"name": "openai/x", "api_base": "host/v1"}, ["models.0.api_base", "http://127.0.0.1:8080/v1"]),
+        ({"name": "openai/x", "extra": {"api_key": "sk-1"}}, ["api_key", "key_env"]),
+        ({"name": "openai/x", "forms": ["haiku"]}, ["forms", "edits"]),
+        ({"nam": "openai/x"}, ["did you mean `name`"]),
+    ],
+)
+def test_a_wrong_model_is_told_without_its_secret(model: dict[str, Any], words: list[str]) -> None:
+    message = refused(MINIMAL | {"propose": {"models": [model]}})
+    assert all(word in message for word in words), message
+    assert "sk-1" not in message
+    assert "word@" not in message
+
+
+def test_where_a_model_is_asked_and_how_long_is_no_part_of_the_search() -> None:
+    def identity(**model: Any) -> dict[str, Any]:
+        models = [{"name": "openai/x", **model}]
+        return parse(MINIMAL | {"propose": {"models": models, "deadline": 5 + len(model)}}).identity()
+
+    assert identity() == identity(api_base="http://h/v1", key_env="K", concurrency=3, dollars=1.0, tokens=9)
+    assert identity() != identity(temperature=0.1)
+    assert parse(MINIMAL | {"propose": {"models": ["openai/x"]}}).propose.chosen[0].name == "openai/x"
+
+
+def test_a_model_named_twice_and_a_share_for_none_are_refused() -> None:
+    assert "twice" in refused(MINIMAL | {"propose": {"models": ["openai/x", "openai/x"]}})
+    assert "names none" in refused(MINIMAL | {"propose": {"mixture": {"models": 1.0}}})
