@@ -8,9 +8,7 @@ from rich.table import Table
 
 from ..population.archive import Archive
 from ..population.earned import earned
-from ..population.randomness import generator
 from ..population.spending import Spending
-from .propose.bandit import believed
 
 DOLLARS = 0.005
 
@@ -73,6 +71,10 @@ def _shares(archive: Archive, arms: Sequence[str]) -> dict[str, float]:
     begun = archive.run()
     if begun is None or begun.config["config"]["propose"]["mixture"] != "bandit" or not arms:
         return {}
+    # a glance at a run should not wait for numpy unless a bandit has something to say
+    from ..population.randomness import generator
+    from .propose.bandit import believed
+
     dollars = begun.config["config"]["propose"].get("evaluation_dollars", DOLLARS)
     totals = dict.fromkeys(arms, 0.0)
     learnt = 0
