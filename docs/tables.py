@@ -15,6 +15,8 @@ from pydantic import BaseModel
 
 from recevolve.engine import ending
 from recevolve.engine.config import Config
+from recevolve.engine.propose.auto import HOSTED
+from recevolve.engine.propose.prices import PER, price_of
 from recevolve.engine.propose.settings import Model, Quotas
 from recevolve.evaluators import registry
 from recevolve.evaluators.optimizer.settings import Settings
@@ -155,6 +157,17 @@ def exit_codes() -> str:
     return table(["code", "meaning"], rows)
 
 
+def hosted() -> str:
+    """The hosted models that "auto" takes, and their prices in litellm's list."""
+    rows = []
+    for model in dict.fromkeys(HOSTED.values()):
+        variables = ", ".join(f"`{name}`" for name, hosted in HOSTED.items() if hosted == model)
+        price = price_of(Model(name=model))
+        dollars = [f"{each * PER:.2f}" for each in (price.prompt, price.answer)] if price else ["unknown"] * 2
+        rows.append([variables, f"`{model}`", *dollars])
+    return table(["variable", "model", "prompt", "answer"], rows)
+
+
 def _keys(model: type[BaseModel]) -> Callable[[], str]:
     return lambda: keys(model)
 
@@ -163,6 +176,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "config": lambda: keys(Config, skip=("settings", "guardrails", *MODELS)),
     **{name: _keys(model) for name, model in {**MODELS, **INNER}.items()},
     "optimizer": lambda: keys(Settings),
+    "hosted": hosted,
     "metrics": metrics,
     "seeds": seeds,
     "cheats": cheats,
