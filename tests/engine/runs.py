@@ -50,11 +50,12 @@ def _toml(value: Any) -> str:
     return repr(value).replace("'", '"')
 
 
-def command(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """`recevolve ...` to its end."""
-    return subprocess.run(
-        [*RECEVOLVE, *map(str, arguments)], capture_output=True, text=True, timeout=300, cwd=cwd, check=False
-    )
+def command(
+    *arguments: str | Path, cwd: Path | None = None, timeout: float = 300.0
+) -> subprocess.CompletedProcess[str]:
+    """`recevolve ...` to its end, which must come within `timeout` seconds."""
+    line = [*RECEVOLVE, *map(str, arguments)]
+    return subprocess.run(line, capture_output=True, text=True, timeout=timeout, cwd=cwd, check=False)
 
 
 def descendants(pid: int) -> set[int]:
