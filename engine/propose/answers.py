@@ -25,7 +25,7 @@ MOST_CHARACTERS = 200_000
 
 _THOUGHT = re.compile(r"\s*<(think|thinking|reasoning|thought)>(.*?)</\1>", re.S | re.I)
 _THINKING = re.compile(r"\s*<(?:think|thinking|reasoning|thought)>", re.I)
-_THOUGHT_OVER = re.compile(r"^\s*</(?:think|thinking|reasoning|thought)>", re.M | re.I)
+_THOUGHT_OVER = re.compile(r"^[ \t]*</(?:think|thinking|reasoning|thought)>", re.M | re.I)
 _ELIDED = re.compile(
     r"^[ \t]*(?:#[ \t]*)?\(?(?:\.\.\.|…).*"
     r"|^[ \t]*#[ \t]*\(?(?:the )?(?:rest|remainder|remaining|existing)\b.*"

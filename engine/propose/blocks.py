@@ -68,6 +68,10 @@ def blocks(text: str) -> tuple[tuple[Block, ...], str]:
             else:
                 search.append(line)
         elif line is None or opens or closes:
+            if line is None and not any(map(is_fence, replace[1:])):
+                raise Unusable(
+                    "the last block has no `>>>>>>> REPLACE` line; the answer may have been cut off"
+                )
             found.append(Block(_section(search), _section(replace, closed=closes)))
             search, replace = [] if opens else None, None
         else:

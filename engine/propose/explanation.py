@@ -20,6 +20,7 @@ _MARKS = re.compile(r"`{3,}|~{3,}|<{5,}|>{5,}|={5,}")
 _LABEL = re.compile(
     r"[\s#>*_\-`\d.)\"]*explanation(?: of [\w ]{1,40})?[\s*_`\"]*(?:(?:[:=–—]|-\s)[\s*_`|\"]*(.*))?$", re.I
 )
+_BULLET = re.compile(r"(?:[-+•]|\d{1,2}[.)])\s+")
 _GREETING = re.compile(
     r"(?:sure|certainly|of course|okay|ok|great|absolutely|below (?:is|are)|here(?:'s|’s| is| are)"
     r"|i'll|let me|looking at|based on|to improve)\b",
@@ -29,9 +30,10 @@ _CODE = re.compile(r"\s*(?:import |from |def |class |return\b|@|[A-Z_]+ *=)")
 
 
 def clean(text: str) -> str:
-    """The text without terminal sequences, control and invisible characters; lines end in a newline alone.
+    """The text without terminal sequences and without control, invisible and unknown characters.
 
-    Every kind of space becomes a plain one, a tab stays, and half of a surrogate pair becomes "\\ufffd".
+    Lines end in a newline alone. Every kind of space becomes a plain one, a tab stays, and half of a
+    surrogate pair becomes "\\ufffd".
     """
     text = _SEQUENCE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
     return _UNUSUAL.sub(lambda found: _visible(found[0]), text)
@@ -53,7 +55,7 @@ def explanation(prose: str) -> str:
             return words
     said = [line for line in map(str.strip, lines) if plain(line) and not _CODE.match(line)]
     telling = [line for line in said if not line.endswith(":") and not _GREETING.match(line)]
-    return plain((telling or said or [""])[0])
+    return plain(_BULLET.sub("", (telling or said or [""])[0], count=1))
 
 
 def _paragraph(lines: Sequence[str]) -> str:
@@ -65,7 +67,7 @@ def _paragraph(lines: Sequence[str]) -> str:
 
 def _visible(character: str) -> str:
     match unicodedata.category(character):
-        case "Cc" | "Cf":
+        case "Cc" | "Cf" | "Cn" | "Co":
             return ""
         case "Zs" | "Zl" | "Zp":
             return " "

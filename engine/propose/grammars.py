@@ -1,8 +1,8 @@
 """Grammars: GBNF for a llama.cpp server, built from the very programs that an answer is about.
 
-A small model cannot copy a line or keep a signature reliably; a grammar leaves it no other choice. What is
-free stays free: the expressions. Every sentence of a grammar is one that `answers.read` takes, but for
-answers that change nothing. Format: https://github.com/ggml-org/llama.cpp/blob/master/grammars/README.md
+A small model cannot copy a line or keep a signature reliably, and likes to answer with what it was shown; a
+grammar leaves it no other choice. What is free stays free: the expressions. Every sentence of a grammar is
+one that `answers.read` takes, but for answers that change white space alone. Format: https://github.com/ggml-org/llama.cpp/blob/master/grammars/README.md
 """
 
 import ast
@@ -15,37 +15,58 @@ from ...evaluators.static import Rules
 from .proposer import Parent
 from .settings import Form
 
-MOST_LINES = 6
-"""Lines that a REPLACE may have; a block with more is a rewrite."""
+MOST_ADDED = 3
+"""Lines that a REPLACE may put before the one that it changes; more is a rewrite."""
 MOST_BODY = 16
 """Lines of a function's body."""
-MOST_INSIDE = 4
+MOST_INSIDE = 3
 """Lines under an `if` or a `for`."""
-_SHARED = r"""said ::= "explanation: " [A-Z] [^\x00-\x1f\x7f`<>=~]{8,160} newline
-code ::= [A-Za-z_] rest
-rest ::= [ -~]{1,120}
-value ::= [-+0-9.{(\["'] [ -~]{0,160}
-branch ::= ("if " | "for ") [ -~]{1,80} ":" newline
+CODE = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_ .,+-*/%()[]{}\"'<>=:"
+"""Characters of an expression."""
+
+
+def _class(characters: str) -> str:
+    """The class of these characters, as ranges."""
+    runs: list[list[int]] = []
+    for code in sorted(set(map(ord, characters))):
+        if runs and code == runs[-1][-1] + 1:
+            runs[-1][1:] = [code]
+        else:
+            runs.append([code])
+    return "[" + "".join("-".join(f"\\x{code:02X}" for code in run) for run in runs) + "]"
+
+
+_SHARED = rf"""said ::= "explanation: " [A-Z] [^\x00-\x1f\x7f`<>=~]{{8,160}} newline
+line ::= name (", " name){{0,2}} " = " expression newline
+name ::= [a-z] [a-z_0-9]{{0,24}}
+expression ::= [A-Za-z0-9_(-] tail
+tail ::= {_class(CODE)}{{0,120}}
+value ::= [-+0-9.{{(\["'] tail
+branch ::= ("if " | "for ") name {_class(CODE)}{{1,60}} ":" newline
 newline ::= "\n"
 """
-"""What both grammars name. No line of code starts as a fence, a marker or a comment does."""
+"""What both grammars name: a line of code is an assignment, and cannot start as a fence or a marker does."""
 
 
 @dataclass(frozen=True)
 class _Line:
-    """A line of a parent that an edit may replace: a simple statement, alone on its line."""
+    """A line of a parent that an edit may replace: an assignment or a return, alone on its line.
+
+    `start` is what stays of it, so that whatever it gives is still given, and `rest` what must change.
+    """
 
     text: str
     indent: int
     start: str
-    """How its replacement's last line must start: a constant stays one, a function returns."""
+    rest: str
 
 
 def grammar(form: Form, parents: Sequence[Parent], rules: Rules) -> str:
     """The grammar of answers in this form about these parents; "" where none fits, as for no Python.
 
-    "edits": one or two blocks whose SEARCH is a line of the first parent and whose REPLACE keeps the
-    indentation. "whole" and "crossover": a program with imports and signatures given and free bodies.
+    "edits": one or two blocks whose SEARCH is a line of the first parent, and whose REPLACE gives the same
+    name another value, from further lines if need be. Constants are left to their tuner.
+    "whole" and "crossover": a program with imports and signatures given and free bodies.
     """
     trees = [_parsed(parent.source) for parent in parents]
     modules = [tree for tree in trees if tree]
@@ -88,26 +109,18 @@ def _lines(source: str, tree: ast.Module) -> Iterator[_Line]:
     lines = source.split("\n")
     spelled = ["".join(line.split()) for line in lines]
     count = Counter(spelled)
-    for node in sorted(_statements(tree), key=lambda node: node.lineno):
-        line = lines[node.lineno - 1]
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    parts = [part for function in functions for part in ast.walk(function)]
+    found = [part for part in parts if isinstance(part, (ast.Assign, ast.Return)) and part.value]
+    for node in sorted(found, key=lambda node: node.lineno):
+        line = lines[node.lineno - 1].rstrip()
         indent = len(line) - len(line.lstrip(" "))
+        start = "return " if isinstance(node, ast.Return) else f"{ast.unparse(node.targets[0])} = "
+        code = line.encode()[: node.end_col_offset].decode()
         alone = node.end_lineno == node.lineno and node.col_offset == indent and line.isprintable()
-        if alone and count[spelled[node.lineno - 1]] == 1:
-            yield _Line(line.rstrip(), indent, _start(node, indent))
-
-
-def _statements(tree: ast.Module) -> Iterator[ast.Assign | ast.Return]:
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            yield node
-        elif isinstance(node, ast.FunctionDef):
-            yield from (part for part in ast.walk(node) if isinstance(part, (ast.Assign, ast.Return)))
-
-
-def _start(node: ast.Assign | ast.Return, indent: int) -> str:
-    if isinstance(node, ast.Return):
-        return "return "
-    return f"{ast.unparse(node.targets[0])} = " if not indent else ""
+        over = line[len(code) :].lstrip()[:1] in ("", "#")
+        if alone and over and line.startswith(start, indent) and count[spelled[node.lineno - 1]] == 1:
+            yield _Line(line, indent, start, code[indent + len(start) :])
 
 
 def _edits(lines: Sequence[_Line]) -> str:
@@ -115,27 +128,34 @@ def _edits(lines: Sequence[_Line]) -> str:
     if not lines:
         return ""
     half = len(lines) // 2
-    groups = {"any": lines, "upper": lines[:half], "lower": lines[half:]} if half else {"any": lines}
-    needs = dict.fromkeys((line.indent, line.start) for line in lines)
-    bodies = {need: f"body{number}" for number, need in enumerate(needs)}
-    rules = [f"root ::= said {'(any | upper lower)' if half else 'any'}"]
-    for name, members in groups.items():
-        pairs = (f"{literal(line.text)} divide {bodies[line.indent, line.start]}" for line in members)
-        rules.append(f'{name} ::= "<<<<<<< SEARCH\\n" ({" | ".join(pairs)}) ">>>>>>> REPLACE\\n"')
-    rules.append('divide ::= "\\n=======\\n"')
-    rules += [f"{name} ::= {_body(*need)}" for need, name in bodies.items()]
+    names = [f"line{number}" for number in range(len(lines))]
+    root = f"{_any(names)} | {_any(names[:half])} {_any(names[half:])}" if half else names[0]
+    rules = [f"root ::= said ({root})", 'divide ::= "\\n=======\\n"']
+    for name, line in zip(names, lines, strict=True):
+        search = literal(f"<<<<<<< SEARCH\n{line.text}")
+        start = f"{_inner(line.indent)}{{0,{MOST_ADDED}}} {literal(' ' * line.indent + line.start)}"
+        close = literal("\n>>>>>>> REPLACE\n")
+        rules.append(f"{name} ::= {search} divide {start} {_other(line.rest)} {close}")
     return "\n".join(rules) + "\n" + _SHARED
 
 
-def _body(indent: int, start: str, most: int = MOST_LINES) -> str:
-    """Lines at one indentation, blocks among them; the last one starts as it must, if it must."""
-    if not indent:
-        return f"{literal(start)} value newline"
+def _any(names: Sequence[str]) -> str:
+    return f"({' | '.join(names)})"
+
+
+def _inner(indent: int) -> str:
+    """One line, or a small block, at an indentation."""
     pad, inner = literal(" " * indent), literal(" " * (indent + 4))
-    line = f"{pad} (code newline | branch ({inner} code newline){{1,{MOST_INSIDE}}})"
-    if not start:
-        return f"({line}){{1,{most}}}"
-    return f"({line}){{0,{most - 1}}} {literal(' ' * indent + start)} rest newline"
+    return f"({pad} (line | branch ({inner} line){{1,{MOST_INSIDE}}}))"
+
+
+def _other(text: str) -> str:
+    """Any expression but this text: it parts from it after some characters, or goes on with an operator."""
+    rule = '" " [-+*/] " " expression'
+    for place, character in reversed(list(enumerate(text))):
+        early = "| " if place else ""
+        rule = f"({early}{_class(CODE.replace(character, ''))} tail | {literal(character)} {rule})"
+    return rule
 
 
 def _program(modules: Sequence[ast.Module], rules: Rules) -> str:
@@ -154,7 +174,8 @@ def _program(modules: Sequence[ast.Module], rules: Rules) -> str:
     for signature in (*helpers.values(), *functions.values()):
         parts.append(f"{literal(f'{chr(10)}{chr(10)}{signature}{chr(10)}')} body")
     root = f"root ::= said {' '.join(parts)} {literal('```')} newline\n"
-    return f"{root}body ::= {_body(4, 'return ', MOST_BODY)}\n{_SHARED}"
+    body = f"{_inner(4)}{{0,{MOST_BODY - 1}}} {literal('    return ')} expression newline"
+    return f"{root}body ::= {body}\n{_SHARED}"
 
 
 def _imports(modules: Sequence[ast.Module], rules: Rules) -> list[str]:

@@ -1,7 +1,8 @@
 """What proposing costs, and what it yields: `python tests/bench/bench_propose.py`.
 
 CPU milliseconds of this process per proposal of the syntax proposer, over the optimizer's seeds and over
-programs bred from them for some generations, and of its parts: rules, canonical form, hash. Then the share of
+programs bred from them for some generations, and of its parts: rules, canonical form, hash. Then what reading
+a model's answer costs, building a grammar for it, and measuring how new its program is; then the share of
 proposals for which every property of the kind holds, and what an examination costs.
 """
 
@@ -12,6 +13,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from recevolve.engine.propose.answers import read
+from recevolve.engine.propose.embeddings import Index
+from recevolve.engine.propose.grammars import grammar
+from recevolve.engine.propose.novelty import distance, nearest, vector
 from recevolve.engine.propose.proposer import Parent, Proposal
 from recevolve.engine.propose.syntax import SyntaxProposer
 from recevolve.evaluators.canonical import canonical, syntax_hash
@@ -19,6 +24,7 @@ from recevolve.evaluators.optimizer.task import TASK
 from recevolve.evaluators.properties import examine, warm
 from recevolve.evaluators.sandbox import load
 from recevolve.evaluators.static import check
+from recevolve.population.member import Member
 
 PROPOSALS, EXAMINED = 1_000, 500
 SEEDS = tuple(Parent(name, source) for name, source in TASK.seeds.items())
@@ -49,6 +55,35 @@ def ask(proposer: SyntaxProposer, parents: Sequence[Parent], number: int) -> Pro
     return proposer.mutant([parents[i] for i in rng.choice(len(parents), 2, replace=False)], rng)
 
 
+def answering(sources: Sequence[str]) -> dict[str, float]:
+    """What lies between a model's answer and the decision to evaluate its program."""
+    old, new = "torch.zeros_like(param)", "torch.zeros_like(param) + 0.5"
+    line = next(line for line in SEEDS[1].source.split("\n") if old in line)
+    block = f"<<<<<<< SEARCH\n{line}\n=======\n{line.replace(old, new)}\n>>>>>>> REPLACE"
+    edits = [f"explanation: attempt {number}\n{block}" for number in range(EXAMINED)]
+    wholes = [f"explanation: as told\n```python\n{source}```" for source in sources]
+    island = [Member(str(n), source, 0.0, str(n), (), 1) for n, source in enumerate(sources[:24])]
+    nearest(sources[0], island)
+    dimensions, index = 1_536, Index()
+    vectors_ND = np.random.default_rng(0).normal(size=(10_000, dimensions)).astype(np.float32)
+    for number, vector_D in enumerate(vectors_ND):
+        index.add(str(number), vector_D)
+    return {
+        "answer read, edits": milliseconds(
+            lambda n: read("edits", edits[n], SEEDS[1:2], TASK.rules), EXAMINED
+        ),
+        "answer read, whole": milliseconds(
+            lambda n: read("whole", wholes[n], SEEDS[:1], TASK.rules), EXAMINED
+        ),
+        "grammar, edits": milliseconds(lambda n: grammar("edits", SEEDS[n % 8 :], TASK.rules), 100),
+        "grammar, whole": milliseconds(lambda n: grammar("whole", SEEDS[n % 8 :], TASK.rules), 100),
+        "features of a known form": milliseconds(lambda n: vector.__wrapped__(sources[n]), EXAMINED),
+        "distance of two known": milliseconds(lambda n: distance(sources[n % 24], sources[0]), EXAMINED),
+        "nearest of 24 known": milliseconds(lambda n: nearest(sources[n % 24 + 24], island), EXAMINED),
+        "nearest of 10,000 embeddings of 1,536": milliseconds(lambda n: index.nearest(vectors_ND[n]), 100),
+    }
+
+
 def main() -> None:
     import torch
 
@@ -65,6 +100,7 @@ def main() -> None:
         "canonical form": milliseconds(lambda n: canonical.__wrapped__(sources[n]), EXAMINED),
         "hash of a known form": milliseconds(lambda n: syntax_hash(sources[n]), EXAMINED),
     }
+    rows |= answering(sources)
     warm()
     ends: Counter[str] = Counter()
     started = time.process_time()
@@ -73,9 +109,9 @@ def main() -> None:
         ends[text.partition(":")[0]] += 1
     rows["examination, failing ones included"] = (time.process_time() - started) / EXAMINED * 1e3
     for name, cost in rows.items():
-        print(f"{name:<40} {cost:8.2f} ms CPU")
+        print(f"{name:<40} {cost:10.4f} ms CPU")
     for name, count in ends.most_common():
-        print(f"{name:<40} {count / EXAMINED:8.1%}")
+        print(f"{name:<40} {count / EXAMINED:10.1%}")
 
 
 if __name__ == "__main__":
