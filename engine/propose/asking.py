@@ -23,8 +23,8 @@ from .settings import Model
 
 __all__ = ["Answer", "Ask", "Message", "Models", "Outcome", "estimate"]
 
-Complete: TypeAlias = Callable[[Model, Sequence[Message], str, float], Coroutine[Any, Any, Reply]]
-"""(model, messages, grammar, seconds) -> its reply: where the outside world begins."""
+Complete: TypeAlias = Callable[[Model, Sequence[Message], str], Coroutine[Any, Any, Reply]]
+"""(model, messages, grammar) -> its reply: where the outside world begins."""
 
 TRIES = 4
 """Calls to one model for one answer, before the next model is asked."""
@@ -32,6 +32,8 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 """Seconds between the first two tries, doubled from one to the next, and at the most."""
 ARRIVING, GRACE = 0.05, 0.5
 """Seconds that an answer has to be read before its call is cancelled, and a cancelled call has to go."""
+LOOK = 1.0
+"""Seconds after which a call is looked at again: what others take says by then whether it is late."""
 CHARACTERS_PER_TOKEN = 3.0
 """Fewer than in any common tokenizer's count of programs, so that a reservation is seldom too small."""
 
@@ -163,10 +165,8 @@ class Models:
         if self._outside and self._asked:
             await close()
 
-    async def _through_library(
-        self, model: Model, messages: Sequence[Message], grammar: str, seconds: float
-    ) -> Reply:
-        return await self._endpoints[model.name].complete(messages, grammar, seconds)
+    async def _through_library(self, model: Model, messages: Sequence[Message], grammar: str) -> Reply:
+        return await self._endpoints[model.name].complete(messages, grammar)
 
     async def _pay(self, key: Mapping[str, Any], case: _Case) -> Mapping[str, Any]:
         """The record of the answer, committed; also where whoever asked is gone but the answer has come."""
@@ -230,7 +230,7 @@ class Models:
                 return reply or Reply(Outcome.UNAVAILABLE, reason="asked to wait beyond the deadline")
             if wait > 0:
                 await asyncio.sleep(wait)
-            async with line.place() as permit:
+            async with line.place(first=number > 0) as permit:
                 if not line.admits():
                     return reply
                 try:
@@ -255,26 +255,39 @@ class Models:
         self, case: _Case, model: Model, number: int, reservation: Reservation, park: Callable[[], None]
     ) -> Reply:
         """One call to its end, which is booked however it comes."""
-        line, begin = self._lines[model.name], self._clock()
-        late, lost = line.patience(number) or (math.inf, (case.until - begin) / 2)
+        begin = self._clock()
         case.tries += 1
         grammar = case.ask.grammar if model.grammar else ""
-        call = asyncio.create_task(self._complete(model, case.ask.messages, grammar, case.until - begin))
+        call = asyncio.create_task(self._complete(model, case.ask.messages, grammar))
         try:
-            if late < lost:
-                await asyncio.wait({call}, timeout=late)
-                if not call.done():
-                    park()
-            if not call.done():
-                await asyncio.wait({call}, timeout=max(0.0, lost - (self._clock() - begin)))
-            if not call.done():
-                line.lost()
-                await self._stop(call)
+            await self._watch(call, self._lines[model.name], number, begin, (case.until - begin) / 2, park)
+            await self._stop(call)
         except asyncio.CancelledError:
             await self._stop(call)
             self._book(case, model, reservation, call, begin, cut_off=True)
             raise
         return self._book(case, model, reservation, call, begin)
+
+    async def _watch(
+        self,
+        call: asyncio.Task[Reply],
+        line: Line,
+        number: int,
+        begin: float,
+        longest: float,
+        park: Callable[[], None],
+    ) -> None:
+        """Returns when the call has ended or is lost; parks it when it is late."""
+        while not call.done():
+            passed = self._clock() - begin
+            late, lost = line.patience(number) or (math.inf, longest)
+            if passed >= lost:
+                return line.lost()
+            if passed >= late:
+                park()
+            to_go = (late if passed < late else lost) - passed
+            await asyncio.wait({call}, timeout=min(to_go, LOOK))
+        return None
 
     async def _stop(self, call: asyncio.Task[Reply]) -> None:
         """Cancels the call and gives it a moment to go."""

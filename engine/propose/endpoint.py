@@ -18,6 +18,8 @@ Message: TypeAlias = Mapping[str, str]
 
 OLLAMA_CONTEXT = 16_384
 """Tokens of context to ask of Ollama, whose own default is small and cuts prompts silently."""
+NEVER = 86_400.0
+"""Seconds that litellm may wait: a constant, because it opens new connections for every other timeout."""
 MOST_COUNT = 10**9
 """Tokens that a server may claim for one call; more is nonsense."""
 MOST_LESSONS = 4
@@ -44,8 +46,8 @@ class Endpoint:
         self._now = now
         self._price = price
 
-    async def complete(self, messages: Sequence[Message], grammar: str, seconds: float) -> Reply:
-        """The model's reply; the call itself is given up after about `seconds`.
+    async def complete(self, messages: Sequence[Message], grammar: str) -> Reply:
+        """The model's reply, however long it takes: whoever waits may cancel at any time.
 
         A parameter that the model refuses is left out at once and from then on; that sticks only where
         leaving it out helped.
@@ -53,7 +55,7 @@ class Endpoint:
         library: Any = load()
         dropped = self.dropped
         for _ in range(MOST_LESSONS + 1):
-            call = self._call(messages, grammar, seconds, dropped)
+            call = self._call(messages, grammar, dropped)
             try:
                 reply = self._read(await library.acompletion(**call), messages, dropped)
             except faults() as error:
@@ -66,9 +68,7 @@ class Endpoint:
             return reply
         return Reply(Outcome.REJECTED, reason=f"it refuses {', '.join(dropped)}", broken=True)
 
-    def _call(
-        self, messages: Sequence[Message], grammar: str, seconds: float, dropped: Sequence[str]
-    ) -> dict[str, Any]:
+    def _call(self, messages: Sequence[Message], grammar: str, dropped: Sequence[str]) -> dict[str, Any]:
         """The arguments for litellm."""
         model = self.model
         call: dict[str, Any] = model.asked()
@@ -86,7 +86,7 @@ class Endpoint:
         call |= {
             "model": model.name,
             "messages": [_plain(message, marks) for message in messages],
-            "timeout": seconds,
+            "timeout": NEVER,
             "max_retries": 0,
             "num_retries": 0,
         }

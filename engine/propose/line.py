@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 
 SAMPLES, ENOUGH = 64, 8
 """Answers whose times are remembered, and how many it takes to judge others by them."""
-LATE, LOST = 1.5, 3.0
+LATE, LOST = 1.25, 3.0
 """Times the usual after which a call is late (its place in the queue goes on) and lost (asked again)."""
-LEAST_LATE, LEAST_LOST = 0.25, 2.0
+LEAST_LATE, LEAST_LOST = 0.25, 4.0
 """Seconds beyond the usual that both take at the least: a hiccup of this machine is no hang."""
 STRIKES = 4
 """Failures running after which a model is left alone for a while."""
@@ -35,7 +35,8 @@ class Line:
 
     def __init__(self, permits: int, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._places = asyncio.Semaphore(permits)
+        self._free = permits
+        self._waiting: deque[asyncio.Future[None]] = deque()
         self._parked = 0
         self._most_parked = math.ceil(permits / 4)
         self._times: deque[float] = deque(maxlen=SAMPLES)
@@ -48,9 +49,9 @@ class Line:
         """When the server wants to hear from us again."""
 
     @asynccontextmanager
-    async def place(self) -> AsyncIterator[Permit]:
-        """A permit, once it is our turn."""
-        await self._places.acquire()
+    async def place(self, *, first: bool = False) -> AsyncIterator[Permit]:
+        """A permit, once it is our turn; `first` where we have been in line before, for the same request."""
+        await self._turn(first)
         permit = Permit(self)
         try:
             yield permit
@@ -58,14 +59,38 @@ class Line:
             if permit.parked:
                 self._parked -= 1
             else:
-                self._places.release()
+                self._pass_on()
+
+    async def _turn(self, first: bool) -> None:
+        if self._free:
+            self._free -= 1
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        (self._waiting.appendleft if first else self._waiting.append)(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():
+                self._pass_on()
+            elif turn in self._waiting:
+                self._waiting.remove(turn)
+            raise
+
+    def _pass_on(self) -> None:
+        """Gives a place to the next in line, or frees it."""
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.cancelled():
+                turn.set_result(None)
+                return
+        self._free += 1
 
     def park(self) -> bool:
         """Whether one more call may be parked; if so, the next in line goes on."""
         if self._parked >= self._most_parked:
             return False
         self._parked += 1
-        self._places.release()
+        self._pass_on()
         return True
 
     def patience(self, tries: int) -> tuple[float, float] | None:

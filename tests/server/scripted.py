@@ -13,6 +13,7 @@ import base64
 import json
 import re
 import struct
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -107,7 +108,7 @@ class Server:
     """The server. `script` says what becomes of each call, by its number and body; `say` what it answers.
 
     `asked` counts the requests by what became of them; `bodies` keeps the newest of them; `most` is the
-    largest number of requests that were open at once.
+    largest number of requests that were open at once, `busy` the seconds that all were open together.
     """
 
     script: Callable[[int, Mapping[str, Any]], str] = lambda number, body: "ok"
@@ -120,6 +121,8 @@ class Server:
     headers: list[Mapping[str, str]] = field(default_factory=list)
     open: int = 0
     most: int = 0
+    since: float = 0.0
+    busy: float = 0.0
     keep: int = 100
     _runner: web.AppRunner | None = None
 
@@ -150,14 +153,20 @@ class Server:
         self.asked[fault] += 1
         self.bodies = [*self.bodies[-self.keep + 1 :], body]
         self.headers = [*self.headers[-self.keep + 1 :], dict(request.headers)]
-        self.open += 1
-        self.most = max(self.most, self.open)
+        self._opened(1)
         try:
             if self.delay:
                 await asyncio.sleep(self.delay)
             return await self._give(request, body, fault)
         finally:
-            self.open -= 1
+            self._opened(-1)
+
+    def _opened(self, more: int) -> None:
+        now = time.monotonic()
+        self.busy += self.open * (now - self.since)
+        self.since = now
+        self.open += more
+        self.most = max(self.most, self.open)
 
     async def _give(self, request: web.Request, body: Mapping[str, Any], fault: str) -> web.StreamResponse:
         text = self.say(body["messages"])
@@ -264,7 +273,8 @@ class Server:
 
     async def _count(self, request: web.Request) -> web.StreamResponse:
         totals = {name: self.count[name] for name in ("calls", "tokens_in", "tokens_out")}
-        return web.json_response({**totals, "asked": dict(self.asked), "most": self.most})
+        self._opened(0)
+        return web.json_response({**totals, "asked": dict(self.asked), "most": self.most, "busy": self.busy})
 
 
 def vector_of(text: str) -> list[float]:

@@ -193,7 +193,7 @@ def test_a_hanging_call_lets_others_go_on_and_is_asked_again(path: Path) -> None
     with house(path, world, named("a", concurrency=1)) as home:
         took, answers = jump(main(home))
         assert {answer.outcome for answer in answers} == {Outcome.ANSWERED}
-        assert took < 20, "two hangs of up to five minutes cost seconds"
+        assert took < 30, "two hangs of up to five minutes cost seconds"
         assert sum(answer.spend.unanswered > 0 for answer in answers) >= 1
 
 

@@ -61,7 +61,7 @@ def reply(model: Model, messages: Sequence[Message] = ASKED, grammar: str = "") 
 
     async def ask() -> Reply:
         try:
-            return await endpoint.complete(messages, grammar, 60.0)
+            return await endpoint.complete(messages, grammar)
         finally:
             await library.close()
 

@@ -69,9 +69,7 @@ class World:
     open: int = 0
     most: int = 0
 
-    async def complete(
-        self, model: Model, messages: Sequence[Message], grammar: str, seconds: float
-    ) -> Reply:
+    async def complete(self, model: Model, messages: Sequence[Message], grammar: str) -> Reply:
         """A reply at once; or a good one after so many seconds; or what the function gives."""
         number = sum(name == model.name for name, _ in self.calls)
         self.calls.append((model.name, asyncio.get_running_loop().time()))
