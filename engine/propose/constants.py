@@ -6,10 +6,11 @@ Trials that it did not draw itself and its best one, told again, are injected as
 https://arxiv.org/abs/1110.4181.
 """
 
+from bisect import bisect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from itertools import islice
+from itertools import accumulate, islice
 
 import numpy as np
 from cmaes import CMA, SepCMA
@@ -31,12 +32,14 @@ PATIENCE = 4
 """Cohorts without a gain after which a family is left alone."""
 GAIN = 0.01
 """Share of what tuning has gained so far that counts as a further gain."""
-FIRST = 0.6
-"""The chance of the best family that is not exhausted; of the rest, the same for the next, and so on."""
+SPARSE = 0.5
+"""The chance of a step from the best trial along a few of the coordinates, one or two on average, instead of
+one along all of them from the mean: with few trials for many numbers it gains more often."""
 FLIP = 0.1
 """The chance that a proposal turns one of the switches."""
-ELITES = 4
-"""How many families a proposal chooses from."""
+ELITES = 8
+"""How many families a proposal chooses from. The better and the less tuned a family, the more often: a new
+structure has to be tuned before it can compete with one that was."""
 MOST_TRIES = 12
 REMEMBERED = 256
 
@@ -56,7 +59,7 @@ class Tuning:
         self._cohort: list[tuple[np.ndarray, Merit]] = []
         self._first = self._best = FAILED
         self._leader = self._point(start.values)
-        self._idle = 0
+        self._idle = self._tried = 0
 
     def _point(self, values: Sequence[float]) -> np.ndarray:
         pairs = zip(self.places, self.scales, strict=True)
@@ -73,6 +76,7 @@ class Tuning:
             self._first = self._best
             return
         self._idle = 0 if gained else self._idle + bool(trial.tuned_from)
+        self._tried += 1
         self._cohort.append((self._point(trial.values), trial.merit))
         if len(self._cohort) == self.optimizer.population_size - 1:
             self._adapt()
@@ -80,7 +84,7 @@ class Tuning:
     def _adapt(self) -> None:
         """One step of the optimiser, by ranks, with the family's best as one of the cohort.
 
-        Without the best, half as many trials again are needed for the same gain in two to six dimensions.
+        Without the best, half as many trials more are needed for the same gain in two to six dimensions.
         """
         cohort = [*self._cohort, (self._leader, self._best)]
         merits = sorted({merit for _, merit in cohort}, reverse=True)
@@ -98,11 +102,21 @@ class Tuning:
         """Whether further trials promise nothing."""
         return self._idle >= PATIENCE * self.optimizer.population_size or bool(self.optimizer.should_stop())
 
+    @property
+    def promise(self) -> float:
+        """1 for a family that was not tuned yet, half of it after one cohort, a third after two."""
+        return float(1 / (1 + self._tried / self.optimizer.population_size))
+
     def draw(self, rng: np.random.Generator) -> dict[int, float]:
         """Values by index, drawn from what was learnt; whole numbers are rounded up or down by chance."""
         self.optimizer.reseed_rng(int(rng.integers(2**32)))
+        drawn, count = self.optimizer.ask(), len(self.places)
+        if rng.random() < SPARSE:
+            moved = rng.random(count) < 0.5 / count
+            moved[rng.integers(count)] = True
+            drawn = np.where(moved, self._leader + drawn - self.optimizer.mean, self._leader)
         values = {}
-        for scale, place, at in zip(self.scales, self.places, self.optimizer.ask(), strict=True):
+        for scale, place, at in zip(self.scales, self.places, drawn, strict=True):
             value = scale.value(float(at))
             if place.role == "whole":
                 value = min(max(float(np.floor(value + rng.random())), place.bounds[0]), place.bounds[1])
@@ -136,10 +150,11 @@ class ConstantsProposer:
         """One proposal, a function of the request and of earlier generations. NoProposal: nothing to tune."""
         known = {syntax_hash(member.source) for member in request.population}
         left = list(islice(self._elites(request), ELITES))
+        weights = [one.tuning.promise / (rank + 1) for rank, one in enumerate(left)]
         while left:
-            chosen = 0
-            while chosen < len(left) - 1 and request.rng.random() > FIRST:
-                chosen += 1
+            steps = list(accumulate(weights))
+            chosen = min(bisect(steps, request.rng.random() * steps[-1]), len(left) - 1)
+            del weights[chosen]
             if proposal := self._child(left.pop(chosen), request, known):
                 return proposal
         raise NoProposal("no program of the island has numbers that tuning could still better", NOTHING)

@@ -234,13 +234,13 @@ def _in_code(node: ast.AST) -> Iterator[Found]:
                 yield from _in_code(statement)
             return
         case ast.BinOp(op=ast.Pow()):
-            base, exponent = literal(node.left), literal(node.right)
-            if isinstance(base, float):
-                yield from _real(node.left, base, bounds_of("", base, Layout("")))
-            else:
-                yield from _in_code(node.left)
-            if exponent is None or not float(exponent).is_integer():
-                yield from _in_code(node.right)
+            for operand in (node.left, node.right):
+                number = literal(operand)
+                if number is None:
+                    yield from _in_code(operand)
+                elif isinstance(number, float) and (operand is node.left or not number.is_integer()):
+                    # another sign would change the brackets, or the number's part in the power
+                    yield from _real(operand, number, bounds_of("", number, Layout("")))
             return
         case ast.BinOp(op=ast.Add() | ast.Sub() | ast.Mult() | ast.Div()):
             for operand in (node.left, node.right):

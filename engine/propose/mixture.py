@@ -28,7 +28,7 @@ SLOT = 0.1
 """Share of an evaluation that a slot is worth, so that an arm of duplicates is not free."""
 EXAMINED = 0.05
 """Share of an evaluation that the property tests cost."""
-HAIR = 0.02
+HAIR = 0.1
 """Share of the better half's standard deviation that counts as no gain."""
 GOLDEN = (5**0.5 - 1) / 2
 _REMEMBERED = 64
