@@ -146,8 +146,8 @@ def _with_data(archive: Archive, config: Config, progress: Progress) -> Config:
 
     A run keeps the log that it was begun with.
     """
-    fallback = config.data.fallback
-    if fallback is None or config.data.source not in {source.name for source in catalogue()}:
+    source, fallback = config.data.source, config.data.fallback
+    if fallback is None or source == fallback or source not in {one.name for one in catalogue()}:
         return config
     stand_in = Data(source=fallback, split=config.data.split, fallback=fallback)
     synthetic = config.model_copy(update={"data": stand_in})
