@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-SAMPLES, ENOUGH = 64, 8
+SAMPLES, ENOUGH = 32, 8
 """Answers whose times are remembered, and how many it takes to judge others by them."""
 LATE, LOST = 1.25, 3.0
 """Times the usual after which a call is late (its place in the queue goes on) and lost (asked again)."""

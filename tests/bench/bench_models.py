@@ -1,7 +1,7 @@
 """What asking models costs, at a scripted server: `python tests/bench/bench_models.py [rate|flat|kill]`.
 
 rate: a search of twelve islands whose every candidate comes from a model with 1 s answers, 16 in flight, and
-    whose evaluations take 50 ms on 2 workers: answers a second as a share of 16, from the first answers until
+    whose evaluations take 50 ms on 2 workers: answers a second as a share of 16, from the 64th until
     the islands begin to end. Once with a server that always answers, once with one that leaves 5 % of its
     calls hanging. Evaluations sleep. On a busy machine answers are read late, and the shares fall: "places in
     use" and "CPU ms an answer" say what the search would do on a quiet one.
@@ -110,7 +110,7 @@ async def rate(base: str, folder: Path) -> tuple[float, float, float]:
             executor,
         )
         searching = asyncio.create_task(run(search, limit, Silent()))
-        marks = [await reached(base, arms.purse, count) for count in (IN_FLIGHT, answers(0.7))]
+        marks = [await reached(base, arms.purse, count) for count in (4 * IN_FLIGHT, answers(0.75))]
         searching.cancel()
         await asyncio.gather(searching, return_exceptions=True)
         await arms.close()

@@ -308,3 +308,20 @@ def test_text_that_no_file_can_hold_is_recorded_all_the_same(path: Path) -> None
     odd = Reply(Outcome.ANSWERED, "a\ud800b\x00c", spend=BILL)
     with house(path, World(lambda model, number: odd), named("a")) as home:
         assert jump(home.ask()).text == "a?b\x00c"
+
+
+def test_a_request_that_is_tried_again_waits_behind_nobody(path: Path) -> None:
+    async def main(home: House) -> None:
+        asks = [Ask("a", ({"role": "user", "content": f"number {one}"},), "0") for one in range(50)]
+        await asyncio.gather(*map(home.models.ask, asks))
+
+    async def stumble(number: int) -> Reply:
+        await asyncio.sleep(1)
+        return BROKEN
+
+    world = World(lambda model, number: stumble if number == 0 else 1.0)
+    with house(path, world, named("a", concurrency=1)) as home:
+        jump(main(home))
+    tried = [line for line, prompt in enumerate(world.prompts) if prompt[0]["content"] == "number 0"]
+    assert tried[0] == 0
+    assert tried[1] <= 3

@@ -248,3 +248,20 @@ def test_nobody_at_the_address_is_a_fault_of_the_server() -> None:
 
     reply = serving(Server(), main)
     assert (reply.outcome, reply.retry, reply.broken) == (Outcome.UNAVAILABLE, True, True)
+
+
+def test_calls_share_their_connections_whatever_their_deadlines(tmp_path: Path) -> None:
+    async def main(base: str) -> None:
+        with Archive.create_or_open(tmp_path / "archive.db") as archive:
+            one = model(base)
+            purse = Purse(Spending(archive.connection), Budget())
+            models = Models([one], archive.ledger(), purse, Keys({}, {}))
+            files = []
+            for number in range(30):
+                until = asyncio.get_running_loop().time() + 60 + number
+                await models.ask(Ask(one.name, PROMPT, str(number)), until=until)
+                files.append(len(list(Path("/proc/self/fd").iterdir())))
+            await models.close()
+            assert files[-1] <= files[0] + 1
+
+    serving(Server(), main)
