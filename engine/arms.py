@@ -16,6 +16,7 @@ from .propose.admission import require_admitted
 from .propose.asking import Models
 from .propose.auto import NoModel, offered, ollama_models
 from .propose.constants import ConstantsProposer
+from .propose.embeddings import Embeddings, through_litellm
 from .propose.keys import Keys, KeysUnreadable
 from .propose.lessons import Lessons
 from .propose.llm import LlmProposer
@@ -82,6 +83,10 @@ def arms_for(
             clock=clock,
             rng=generator(config.seed, "pauses"),
         )
+        embedder = None
+        if propose.embeddings is not None:
+            ask = through_litellm(keys or Keys({}, {}))
+            embedder = Embeddings(propose.embeddings, ledger, purse, ask, propose.deadline)
         lessons = Lessons(prompts, journal, config, models)
         shown = {"": prompts}
         for folder in propose.variants:
@@ -94,7 +99,7 @@ def arms_for(
                 for name, texts in shown.items():
                     arm = f"{model.name} {form}{name}"
                     arms[arm] = LlmProposer(
-                        arm, model, form, propose, task.rules, models, texts, lessons, clock
+                        arm, model, form, propose, task.rules, models, texts, lessons, clock, embedder
                     )
     mixture = Mixture(
         arms,
@@ -129,7 +134,7 @@ def with_models(config: Config, environ: Mapping[str, str], keys: Keys, say: Say
 
 def require_models(config: Config, keys: Keys) -> None:
     """Raises ConfigError where a model has no key or no price and no cap; says what to set and where."""
-    wrong = [line for model in config.propose.chosen if (line := keys.missing(model))]
+    wrong = [line for model in config.propose.paid if (line := keys.missing(model))]
     if wrong:
         raise ConfigError("propose.models:\n" + "\n".join(wrong))
-    check(config.propose.chosen, config.budget)
+    check(config.propose.paid, config.budget)

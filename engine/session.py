@@ -105,7 +105,7 @@ async def work(
         require_models(config, keys)
         if config.propose.journal_from is not None:
             inherit(archive, config.propose.journal_from, config.kind)
-        secrets = keys.names | {model.key_env for model in config.propose.chosen if model.key_env}
+        secrets = keys.names | {model.key_env for model in config.propose.paid if model.key_env}
         executor = executor_for(config, secrets)
         try:
             terms = await executor.terms()

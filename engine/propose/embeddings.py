@@ -4,20 +4,28 @@ Every vector is a recorded call, and so is every failure to get one, so a replay
 They are packed as little-endian float32 in base64, a third of the size of their decimals in JSON.
 """
 
+import asyncio
 import base64
 import binascii
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...population.ledger import Key, Ledger
+from ...population.origin import Spend
+from ...population.spending import Bill
+from ..spend import Capped, Purse, Reservation
+from .keys import Keys
 from .library import faults, load
+from .settings import Model
 
 Vector = NDArray[np.float32]
-Ask = Callable[[str, str], Awaitable[Mapping[str, Any]]]
-"""(model, text) to {"vector": numbers} or {"outcome": why, "reason": words}; all of it is recorded."""
+Ask = Callable[[Model, str], Awaitable[Mapping[str, Any]]]
+"""(model, text) to {"vector": numbers, "tokens_in": count} or {"outcome": why, "reason": words}."""
+CHARACTERS_PER_TOKEN = 2
 
 
 class Embedder(Protocol):
@@ -47,29 +55,60 @@ def unpacked(text: str) -> Vector:
 
 
 class Embeddings:
-    """An Embedder over a model, each answer through the ledger. `ask` is the seam to the outside."""
+    """An Embedder over a model, each answer through the ledger and paid from the purse.
 
-    def __init__(self, model: str, ledger: Ledger, ask: Ask) -> None:
-        self.model = model
+    `ask` is the seam to the outside. `seconds` is how long one call may take.
+    """
+
+    def __init__(self, model: Model, ledger: Ledger, purse: Purse, ask: Ask, seconds: float = 60.0) -> None:
+        # nothing is written, so room for an answer would only be in the way of other calls
+        self._model = model.model_copy(update={"max_tokens": 1})
         self._ledger = ledger
+        self._purse = purse
         self._ask = ask
+        self._seconds = seconds
+        self._queue = asyncio.Semaphore(model.concurrency)
 
     async def embed(self, text: str) -> Vector | None:
         """The text's vector of length 1, recorded; None where the model had none, which is recorded too."""
-
-        async def compute() -> Mapping[str, Any]:
-            answer = dict(await self._ask(self.model, text))
-            if "vector" not in answer:
-                return answer
-            try:
-                return answer | {"vector": packed(answer["vector"]), "outcome": "answered"}
-            except (ValueError, TypeError) as error:
-                del answer["vector"]
-                return answer | {"outcome": "garbage", "reason": str(error)}
-
-        key: Key = {"stage": "embedding", "model": self.model, "text": text}
-        answer = await self._ledger.recall_or(key, compute)
+        key: Key = {"stage": "model", "model": self._model.name, "input": text}
+        notes: list[Reservation] = []
+        answer = await self._ledger.recall_or(key, partial(self._pay, text, notes))
+        self._purse.strike(notes)
         return unpacked(answer["vector"]) if "vector" in answer else None
+
+    async def _pay(self, text: str, notes: list[Reservation]) -> Mapping[str, Any]:
+        """The record of one call, its bill included; `notes` takes its note in the archive."""
+        name = self._model.name
+        record: dict[str, Any] = {"model": name, "bills": {}, "dropped": []}
+        tokens = len(text) // CHARACTERS_PER_TOKEN + 1
+        async with self._queue:
+            try:
+                note = await self._purse.reserve(self._model, tokens)
+            except Capped as cap:
+                return record | {"outcome": "capped", "reason": str(cap)}
+            notes.append(note)
+            bill = Bill(Spend(unanswered=tokens), note.dollars)
+            try:
+                async with asyncio.timeout(self._seconds):
+                    answer = dict(await self._ask(self._model, text))
+                bill = self._bill(answer.pop("tokens_in", tokens)) if "vector" in answer else Bill()
+            except TimeoutError:
+                answer = {"outcome": "timed_out", "reason": f"no vector within {self._seconds:g} s"}
+            finally:
+                self._purse.charge(note, bill)
+        if "vector" in answer:
+            try:
+                answer |= {"vector": packed(answer["vector"]), "outcome": "answered"}
+            except (ValueError, TypeError) as error:
+                answer = {"outcome": "garbage", "reason": str(error)}
+        return {**record, **answer, "bills": {name: bill.to_json()}}
+
+    def _bill(self, tokens: int) -> Bill:
+        price = self._purse.price(self._model)
+        if price is None:
+            return Bill(Spend(1, tokens, unpriced=tokens))
+        return Bill(Spend(1, tokens, dollars=price.of(tokens, 0)))
 
 
 class Index:
@@ -111,11 +150,22 @@ class Index:
         return vector_D is None or self.nearest(vector_D)[0] < similarity
 
 
-async def through_litellm(model: str, text: str) -> Mapping[str, Any]:
-    """One text's vector and the tokens that it took, by litellm; or the outcome where the model gave none."""
-    try:
-        response = await load().aembedding(model=model, input=[text], max_retries=0)
-        used = response.usage.prompt_tokens if response.usage else 0
-        return {"vector": response.data[0]["embedding"], "tokens_in": used}
-    except faults() as error:
-        return {"outcome": "unavailable", "reason": f"{type(error).__name__}: {error}"[:300]}
+def through_litellm(keys: Keys) -> Ask:
+    """Calls by litellm with these keys."""
+
+    async def ask(model: Model, text: str) -> Mapping[str, Any]:
+        library: Any = await asyncio.to_thread(load)
+        call: dict[str, Any] = {"model": model.name, "input": [text], "max_retries": 0, **model.extra}
+        if model.api_base:
+            call["api_base"] = model.api_base
+        if key := keys.key(model):
+            call["api_key"] = key
+        try:
+            response = await library.aembedding(**call)
+            used = response.usage.prompt_tokens if response.usage else 0
+            return {"vector": response.data[0]["embedding"], "tokens_in": used}
+        except faults() as error:
+            reason = keys.redact(f"{type(error).__name__}: {error}")[:300]
+            return {"outcome": "unavailable", "reason": reason}
+
+    return ask

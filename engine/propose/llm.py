@@ -1,5 +1,6 @@
 """LlmProposer: asks one model for one form of answer, and sends back once what fails its checks."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -7,6 +8,7 @@ from ...evaluators.static import Rules
 from ...population.origin import NOTHING, Spend
 from .answers import Edited, Unusable, read
 from .asking import Answer, Ask, Message, Models, Outcome
+from .embeddings import Embedder, Index
 from .grammars import grammar
 from .lessons import Lessons
 from .novelty import nearest
@@ -46,6 +48,7 @@ class LlmProposer:
         prompts: Prompts,
         lessons: Lessons,
         clock: Callable[[], float],
+        embedder: Embedder | None = None,
     ) -> None:
         self.arm = arm
         self._model = model
@@ -56,6 +59,7 @@ class LlmProposer:
         self._prompts = prompts
         self._lessons = lessons
         self._clock = clock
+        self._embedder = embedder
 
     async def propose(self, request: Request) -> Proposal:
         """One proposal. NoProposal with the outcome and the spend where the model gives none.
@@ -100,17 +104,28 @@ class LlmProposer:
         except Unusable as unusable:
             cut = answer.outcome is Outcome.TRUNCATED
             return Fault(UNUSABLE, f"{answer.reason} {unusable}".strip() if cut else str(unusable))
-        if request.quota is not Quota.EXPLOIT and request.population:
-            apart, neighbour = nearest(edited.source, request.population)
-            if 0 < apart < self._settings.novelty:
-                words = (
-                    f"the program is nearly {neighbour}, which exists; change the mechanism, not its numbers"
-                )
-                return Fault(NEAR, words, edited)
+        if request.quota is not Quota.EXPLOIT and (near := await self._near(edited.source, request)):
+            words = f"the program is nearly {near}, which exists; change the mechanism, not its numbers"
+            return Fault(NEAR, words, edited)
         found = await request.trial(edited.source)
         if found.found == "new":
             return edited
         return Fault(INVALID if found.found == "invalid" else KNOWN, found.reason, edited)
+
+    async def _near(self, source: str, request: Request) -> str:
+        """The id of the island's program that the source is too near to in structure or meaning, or ""."""
+        apart, neighbour = nearest(source, request.population)
+        if 0 < apart < self._settings.novelty:
+            return neighbour
+        if self._embedder is None or not apart:
+            return ""
+        texts = (source, *(one.source for one in request.population))
+        own, *others = await asyncio.gather(*(self._embedder.embed(text) for text in texts))
+        index = Index()
+        for one, vector in zip(request.population, others, strict=True):
+            if vector is not None:
+                index.add(one.program_id, vector)
+        return "" if own is None or index.novel(own, self._settings.similarity) else index.nearest(own)[1]
 
     def _proposal(self, parents: Sequence[Parent], edited: Edited, spend: Spend, outcome: str) -> Proposal:
         ids = tuple(parents[index].program_id for index in edited.parents)

@@ -134,8 +134,8 @@ class Propose(Table):
     novelty: float = Field(
         0.02, ge=0, lt=1, description="least structural distance of a model's program from its island; 0: any"
     )
-    embeddings: str | None = Field(
-        None, description="embedding model that compares programs by meaning; none: none does"
+    embeddings: Model | None = Field(
+        None, description="embedding model, a name or a table, that compares programs by meaning"
     )
     similarity: Share = Field(0.995, description="cosine above which two programs count as the same")
     evaluation_dollars: PositiveFloat = Field(
@@ -149,6 +149,11 @@ class Propose(Table):
             return tuple({"name": one} if isinstance(one, str) else one for one in given)
         return given
 
+    @field_validator("embeddings", mode="before")
+    @classmethod
+    def _name(cls, given: Any) -> Any:
+        return {"name": given} if isinstance(given, str) else given
+
     @model_validator(mode="after")
     def _models_to_ask(self) -> "Propose":
         names = [model.name for model in self.chosen]
@@ -157,6 +162,11 @@ class Propose(Table):
         if isinstance(self.mixture, Mapping) and "models" in self.mixture and not self.models:
             raise ValueError("mixture gives `models` a share, but `models` names none")
         return self
+
+    @property
+    def paid(self) -> tuple[Model, ...]:
+        """Every model that may cost something: those to ask, and the one for embeddings."""
+        return (*self.chosen, *([self.embeddings] if self.embeddings and self.chosen else ()))
 
     @property
     def chosen(self) -> tuple[Model, ...]:
@@ -170,7 +180,8 @@ class Propose(Table):
         """
         whole = self.model_dump(mode="json", exclude={"deadline", "keys", "prompts"})
         whole["variants"] = [folder.name for folder in self.variants]
-        for model in whole["models"] if isinstance(self.models, tuple) else ():
+        asked = whole["models"] if isinstance(self.models, tuple) else []
+        for model in [*asked, *([whole["embeddings"]] if self.embeddings else [])]:
             for name in ("api_base", "key_env", "concurrency", "dollars", "tokens"):
                 del model[name]
         return whole

@@ -264,3 +264,25 @@ def test_other_templates_are_another_search(tmp_path: Path) -> None:
     (folder / "repair.md").write_text("Wrong:\n{{ problem }}\n")
     with pytest.raises(ConfigError, match="other prompt templates"):
         ran(tmp_path / "run", server, propose, budget={"generations": 2, "seconds": 600})
+
+
+def test_a_run_that_compares_by_meaning_replays_without_the_embedding_model(tmp_path: Path) -> None:
+    server = Server()
+
+    async def both() -> None:
+        base = await server.start()
+        vectors = {"name": "openai/vectors", "api_base": base}
+        propose = {**ONLY_MODELS, "models": [model(base)], "embeddings": vectors, "similarity": 0.99}
+        limits = {"generations": 2, "seconds": 600}
+        try:
+            chosen = config(tmp_path, **{**SMALL, "budget": limits, "propose": propose})
+            await work(chosen, Silent(), environ={})
+        finally:
+            await server.stop()
+
+    asyncio.run(both())
+    with Archive.read(tmp_path / "archive.db") as archive:
+        spent = Spending(archive.connection).by_model()
+        assert spent["openai/vectors"].spend.calls > 1
+        assert "near" in earned(archive.connection)[0].outcomes
+        assert asyncio.run(replay(archive, Silent())) == []

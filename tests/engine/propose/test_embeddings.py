@@ -9,30 +9,46 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recevolve.engine.propose.embeddings import Embeddings, Index, packed, unpacked
+from recevolve.engine.config import Budget
+from recevolve.engine.propose.embeddings import Embeddings, Index, packed, through_litellm, unpacked
+from recevolve.engine.propose.keys import Keys
+from recevolve.engine.propose.settings import Model
+from recevolve.engine.spend import Purse
 from recevolve.population.archive import Archive
 from recevolve.population.ledger import NotRecorded
+from recevolve.population.spending import Spending
+
+from ...server.scripted import Server
 
 
 def random(seed: int, shape: tuple[int, ...]) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
-class Model:
+MODEL = Model(name="openai/vectors", input_price=2.0, output_price=0.0)
+
+
+class Outside:
     """Gives vectors from a table and counts how often it is asked."""
 
     def __init__(self, answers: Mapping[str, Mapping[str, Any]]) -> None:
         self.answers = answers
         self.asked: list[str] = []
 
-    async def __call__(self, model: str, text: str) -> Mapping[str, Any]:
-        self.asked.append(f"{model}: {text}")
+    async def __call__(self, model: Model, text: str) -> Mapping[str, Any]:
+        self.asked.append(f"{model.name}: {text}")
+        if text == "slow":
+            await asyncio.Event().wait()
         return self.answers[text]
 
 
-def embeddings(path: Path, model: Model, *, replaying: bool = False) -> tuple[Archive, Embeddings]:
+def embeddings(
+    path: Path, outside: Outside, dollars: float = 1.0, *, replaying: bool = False
+) -> tuple[Archive, Embeddings]:
     archive = Archive.create_or_open(path)
-    return archive, Embeddings("vectors", archive.ledger(replaying=replaying), model)
+    purse = Purse(Spending(archive.connection), Budget(dollars=dollars))
+    ledger = archive.ledger(replaying=replaying)
+    return archive, Embeddings(MODEL, ledger, purse, outside, seconds=0.05)
 
 
 def test_a_packed_vector_is_the_same_to_the_bit_and_of_length_one() -> None:
@@ -54,36 +70,75 @@ def test_text_that_is_not_packed_is_refused() -> None:
         unpacked("not base64!")
 
 
-def test_a_vector_is_asked_for_once_and_a_failure_too(tmp_path: Path) -> None:
-    model = Model(
+def test_a_vector_is_asked_and_paid_for_once_and_a_failure_too(tmp_path: Path) -> None:
+    outside = Outside(
         {
-            "a": {"vector": [3.0, 4.0], "tokens_in": 2},
+            "a": {"vector": [3.0, 4.0], "tokens_in": 200},
             "down": {"outcome": "unavailable", "reason": "no route"},
-            "odd": {"vector": ["x"]},
+            "odd": {"vector": ["x"], "tokens_in": 100},
         }
     )
 
     async def ask(embedder: Embeddings) -> list[object]:
         return [
             None if (found := await embedder.embed(text)) is None else found.tolist()
-            for text in ("a", "down", "odd", "a")
+            for text in ("a", "down", "odd", "slow", "a")
         ]
 
-    archive, embedder = embeddings(tmp_path / "a.db", model)
+    archive, embedder = embeddings(tmp_path / "a.db", outside)
     first = asyncio.run(ask(embedder))
-    assert first[1:3] == [None, None]
-    assert first[0] == first[3] == pytest.approx([0.6, 0.8])
-    assert model.asked == ["vectors: a", "vectors: down", "vectors: odd"]
-    key = {"stage": "embedding", "model": "vectors", "text": "odd"}
-    assert (archive.ledger().recall(key) or {})["outcome"] == "garbage"
+    assert first[1:4] == [None, None, None]
+    assert first[0] == first[4] == pytest.approx([0.6, 0.8])
+    assert outside.asked == [f"openai/vectors: {text}" for text in ("a", "down", "odd", "slow")]
+
+    def outcome(text: str) -> str:
+        key = {"stage": "model", "model": "openai/vectors", "input": text}
+        return str((archive.ledger().recall(key) or {})["outcome"])
+
+    assert [outcome(text) for text in ("a", "down", "odd", "slow")] == [
+        "answered",
+        "unavailable",
+        "garbage",
+        "timed_out",
+    ]
+    (bill,) = Spending(archive.connection).by_model().values()
+    assert (bill.spend.calls, bill.spend.tokens_in) == (2, 300)
+    assert bill.spend.dollars == pytest.approx(300 * 2e-6)
+    assert bill.spend.unanswered > 0
+    assert not Spending(archive.connection).pending()
     archive.close()
 
-    archive, embedder = embeddings(tmp_path / "a.db", model, replaying=True)
+    archive, embedder = embeddings(tmp_path / "a.db", outside, replaying=True)
     assert asyncio.run(ask(embedder)) == first
     with pytest.raises(NotRecorded):
         asyncio.run(embedder.embed("b"))
-    assert len(model.asked) == 3
+    assert len(outside.asked) == 4
     archive.close()
+
+
+def test_a_cap_is_an_answer(tmp_path: Path) -> None:
+    outside = Outside({})
+    archive, embedder = embeddings(tmp_path / "a.db", outside, dollars=1e-9)
+    assert asyncio.run(embedder.embed("a")) is None
+    assert outside.asked == []
+    archive.close()
+
+
+def test_vectors_come_from_a_server_through_litellm(tmp_path: Path) -> None:
+    async def both() -> None:
+        server = Server()
+        base = await server.start()
+        model = Model(name="openai/vectors", api_base=base)
+        try:
+            ask = through_litellm(Keys({}, {}))
+            near, far = [await ask(model, text) for text in ("abc", "xyz")]
+            assert near["tokens_in"] == 1
+            assert packed(near["vector"]) != packed(far["vector"])
+        finally:
+            await server.stop()
+        assert (await ask(model, "abc"))["outcome"] == "unavailable"
+
+    asyncio.run(both())
 
 
 def test_the_nearest_is_the_one_of_largest_cosine() -> None:
