@@ -107,7 +107,7 @@ def shares(path: Path) -> Shares:
 def searched(folder: Path, base: str, grammar: bool) -> Path:
     """The archive of a toy search whose every proposal is the model's."""
     model = {"name": "openai/smollm2", "api_base": base, "grammar": grammar, "forms": ["edits"]}
-    limits = {"max_tokens": 160, "context": 4096, "concurrency": 2, "temperature": 0.8}
+    limits = {"max_tokens": 200, "context": 4096, "concurrency": 2, "temperature": 0.8}
     folder.mkdir()
     path = config_file(
         folder,
