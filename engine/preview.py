@@ -20,9 +20,6 @@ from .search import Islands, Search, arrive, rouse
 from .session import recorded_config
 from .slots import propose
 
-COUNTED_AS = "gpt-4o"
-"""The model whose tokenizer counts; litellm brings it along."""
-
 
 class Listener:
     """A proposer that keeps what it is asked and proposes nothing."""
@@ -140,7 +137,7 @@ def _tokens(config: Config, messages: Sequence[Message]) -> tuple[int, str]:
     """
     if not config.propose.chosen:
         return count(messages), "estimate"
-    from .propose.library import load
+    from .propose.library import COUNTED_AS, load
 
     plain = [{"role": one["role"], "content": one["content"]} for one in messages]
     return int(load().token_counter(model=COUNTED_AS, messages=plain)), f"the tokenizer of {COUNTED_AS}"

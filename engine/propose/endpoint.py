@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from ...population.origin import Spend
 from .keys import Keys
-from .library import faults, load
+from .library import COUNTED_AS, faults, load
 from .prices import Price, price_of
 from .reply import Outcome, Reply
 from .settings import KEYLESS, Model
@@ -130,8 +130,8 @@ class Endpoint:
         if estimated:
             counter = load().token_counter
             plain = [_plain(message, False) for message in messages]
-            tokens_in = counter(model=self.model.name, messages=plain)
-            tokens_out = counter(model=self.model.name, text=written) if written else 0
+            tokens_in = counter(model=COUNTED_AS, messages=plain)
+            tokens_out = counter(model=COUNTED_AS, text=written) if written else 0
         cached = min(tokens_in, _count(getattr(usage, "prompt_tokens_details", None), "cached_tokens"))
         stored = min(tokens_in - cached, _count(usage, "cache_creation_input_tokens"))
         price = self._price(self.model)

@@ -7,6 +7,9 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
+COUNTED_AS = "gpt-4o"
+"""The model whose tokenizer counts for all: for some others litellm would fetch one from the network."""
+
 
 @cache
 def load() -> ModuleType:

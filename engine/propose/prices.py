@@ -82,11 +82,3 @@ def _entry(name: str) -> dict[str, Any]:
         if key in table and (key != model or table[key].get("litellm_provider") == provider):
             return table[key]
     return {}
-
-
-def window(model: Model) -> int | None:
-    """Tokens that prompt and answer may have together: the config's, else litellm's, else None."""
-    if model.context is not None or model.local:
-        return model.context
-    limit = _entry(model.name).get("max_input_tokens")
-    return int(limit) if limit else None
