@@ -28,11 +28,11 @@ STEP = 0.5
 """The first standard deviation, in the coordinates of `Scale`: a factor of 1.6."""
 MANY = 12
 """From so many numbers on the covariance is taken for diagonal, which fewer trials can learn."""
-PATIENCE = 4
+PATIENCE = 2
 """Cohorts without a gain after which a family is left alone."""
-GAIN = 0.01
+GAIN = 0.03
 """Share of what tuning has gained so far that counts as a further gain."""
-SPARSE = 0.5
+SPARSE = 0.7
 """The chance of a step from the best trial along a few of the coordinates, one or two on average, instead of
 one along all of them from the mean: with few trials for many numbers it gains more often."""
 FLIP = 0.1
