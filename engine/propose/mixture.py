@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from statistics import pstdev
 from typing import Any, Literal
 
 import numpy as np
@@ -28,18 +27,18 @@ SLOT = 0.1
 """Share of an evaluation that a slot is worth, so that an arm of duplicates is not free."""
 EXAMINED = 0.05
 """Share of an evaluation that the property tests cost."""
-HAIR = 0.1
-"""Share of the better half's standard deviation that counts as no gain."""
 GOLDEN = (5**0.5 - 1) / 2
 _REMEMBERED = 64
 
 
-def worth(birth: Birth, before: Sequence[Member], rungs: int, noise: float = 0.0) -> float:
-    """What a birth was to its island: 0, nothing, to 1, the last's child became the best. Free of scale.
+def worth(birth: Birth, before: Sequence[Member], rungs: int) -> float:
+    """What a birth was to its island, from 0, nothing, to 1. Free of the score's scale.
 
-    The sum of the weights of the members that it overtakes by more than `noise` and its first parent did not;
-    the member of rank r weighs 1/(r + 1), all of them together 1. A parent that is not on the island counts
-    as its best. Without a score, culled before the last of `rungs`, or a duplicate: 0.
+    The weights of the members that it overtakes and its first parent did not, times g / (g + s): g is the
+    gain over the parent, s how far the island's best is ahead of its median. The member of rank r weighs
+    1/(r + 1), all of them together 1. The second factor is there because a tuner's many small gains are worth
+    less than a few large ones. A parent that is not on the island counts as its best. Without a score, culled
+    before the last of `rungs`, or a duplicate: 0.
     """
     score = birth.verdict.score
     if score is None or birth.duplicate_of or birth.stage != f"proxy {rungs - 1}" or not before:
@@ -47,19 +46,16 @@ def worth(birth: Birth, before: Sequence[Member], rungs: int, noise: float = 0.0
     order = ranked(tuple(before))
     scores = {one.program_id: one.score for one in order}
     parent = scores.get(next(iter(birth.program.parents), ""), order[0].score)
+    gain, spread = score.value - parent, order[0].score - order[len(order) // 2].score
+    if gain <= 0:
+        return 0.0
     weights = [1 / (rank + 1) for rank in range(len(order))]
     overtaken = [
         weight
         for weight, one in zip(weights, order, strict=True)
-        if score.value > one.score + noise and parent <= one.score
+        if score.value > one.score and parent <= one.score
     ]
-    return sum(overtaken) / sum(weights)
-
-
-def hair(before: Sequence[Member]) -> float:
-    """The difference in score that counts as none on this island, where equal seeds leave no other noise."""
-    better = [member.score for member in ranked(tuple(before))][: (len(before) + 1) // 2]
-    return HAIR * pstdev(better) if len(better) > 1 else 0.0
+    return sum(overtaken) / sum(weights) * gain / (gain + spread)
 
 
 def paid(spend: Spend) -> float:
@@ -160,8 +156,8 @@ class Mixture:
         return after(before, pulls, len(births))
 
     def worth(self, birth: Birth, population: Sequence[Member]) -> float:
-        """What a birth was to the island whose population was this, 0 to 1, differences of a hair apart."""
-        return worth(birth, population, self._rungs, hair(population))
+        """What a birth was to the island whose population was this, 0 to 1."""
+        return worth(birth, population, self._rungs)
 
     def beliefs(self, state: State, island: int, generation: int) -> tuple[Belief, ...]:
         """What is believed of each arm before that generation, its share of the slots included."""

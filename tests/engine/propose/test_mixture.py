@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from recevolve.engine.propose.mixture import Mixture, cost, fixed, hair, worth
+from recevolve.engine.propose.mixture import Mixture, cost, fixed, worth
 from recevolve.engine.propose.proposer import NoProposal, Parent, Place, Proposal, Proposer, Request
 from recevolve.population.birth import Birth
 from recevolve.population.member import Member
@@ -78,14 +78,22 @@ BEFORE = population(4.0, 3.0, 2.0, 1.0)
 TOTAL = 1 + 1 / 2 + 1 / 3 + 1 / 4
 
 
+SPREAD = 2.0
+"""How far the best of BEFORE is ahead of its median."""
+
+
+def size(gain: float) -> float:
+    return gain / (gain + SPREAD)
+
+
 @pytest.mark.parametrize(
     ("birth", "expected"),
     [
-        (born(2.5), 1 / 3 / TOTAL),  # ahead of its parent alone
-        (born(3.5), (1 / 2 + 1 / 3) / TOTAL),
-        (born(9.0, "m3"), 1.0),  # the last's child becomes the best
-        (born(9.0, "m0"), 1 / TOTAL),
-        (born(9.0, "elsewhere"), 1 / TOTAL),  # a stranger's child has only the best to overtake
+        (born(2.5), 1 / 3 / TOTAL * size(0.5)),  # ahead of its parent alone
+        (born(3.5), (1 / 2 + 1 / 3) / TOTAL * size(1.5)),
+        (born(9.0, "m3"), size(8.0)),  # the last's child becomes the best
+        (born(9.0, "m0"), 1 / TOTAL * size(5.0)),
+        (born(9.0, "elsewhere"), 1 / TOTAL * size(5.0)),  # a stranger's child has only the best to overtake
         (born(2.0), 0.0),  # a draw is no gain
         (born(1.5), 0.0),
         (born(None), 0.0),
@@ -93,18 +101,23 @@ TOTAL = 1 + 1 / 2 + 1 / 3 + 1 / 4
         (born(9.0, stage="duplicate", duplicate_of="m0"), 0.0),
     ],
 )
-def test_worth_counts_the_members_newly_overtaken(birth: Birth, expected: float) -> None:
+def test_worth_counts_the_members_newly_overtaken_and_by_how_much(birth: Birth, expected: float) -> None:
     assert worth(birth, BEFORE, 2) == pytest.approx(expected)
 
 
-def test_worth_has_no_scale_and_no_worth_is_within_noise() -> None:
+def test_worth_has_no_scale_and_ends_at_one() -> None:
     scaled = tuple(replace(one, score=one.score * 1e-6) for one in BEFORE)
-    assert worth(born(3.5e-6), scaled, 2) == worth(born(3.5), BEFORE, 2)
-    assert worth(born(2.05), BEFORE, 2, noise=0.1) == 0.0
-    assert (
-        mixture({"syntax": Says(proposal("s"))}, rungs=2).worth(born(2.0 + hair(BEFORE) / 2), BEFORE) == 0.0
-    )
+    assert worth(born(3.5e-6), scaled, 2) == pytest.approx(worth(born(3.5), BEFORE, 2))
+    assert worth(born(1e9, "m3"), BEFORE, 2) == pytest.approx(1.0)
     assert worth(born(1.0), (), 2) == 0.0
+    alone = population(1.0)
+    assert worth(born(1.5, "m0"), alone, 2) == 1.0
+
+
+def test_ten_small_gains_are_worth_less_than_one_large_one() -> None:
+    small = [worth(born(4.0 + step / 100, "m0"), BEFORE, 2) for step in range(1, 11)]
+    assert max(small) > 0
+    assert sum(small) < worth(born(14.0, "m0"), BEFORE, 2)
 
 
 def test_cost_is_what_models_took_and_the_rungs_that_were_run() -> None:
@@ -211,7 +224,7 @@ def test_credit_goes_to_the_maker_and_the_bill_to_whom_was_asked() -> None:
     )
     origin = Origin(MODEL, outcome="timed_out", stand_in="syntax", spend=Spend(dollars=0.25))
     state = mix.learn({}, [born(3.5, origin=origin)], BEFORE)
-    assert state["syntax"]["worth"] == pytest.approx((1 / 2 + 1 / 3) / TOTAL)
+    assert state["syntax"]["worth"] == pytest.approx((1 / 2 + 1 / 3) / TOTAL * size(1.5))
     assert state["syntax"]["cost"] == pytest.approx(0.01)
     assert (state[MODEL]["worth"], state[MODEL]["away"], state[MODEL]["pulls"]) == (0.0, 1, 0)
     assert state[MODEL]["cost"] == pytest.approx(0.25)
