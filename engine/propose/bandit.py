@@ -13,7 +13,7 @@ generation to one arm (Chapelle and Li 2011, "An empirical evaluation of Thompso
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -38,12 +38,17 @@ FORGOTTEN = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Pull:
-    """One birth as an arm's doing. `absent` where the arm was not to be had: only its cost counts."""
+    """One birth as an arm's doing.
+
+    `absent` where the arm was not to be had: only its cost counts. `lent` where another arm made the birth of
+    something that this one had made: only its worth counts.
+    """
 
     arm: str
     worth: float
     cost: float
     absent: bool = False
+    lent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,9 @@ class Record:
     def pulled(self, pull: Pull) -> "Record":
         """The record with one more pull."""
         if pull.absent:
-            return Record(self.pulls, self.weight, self.worth, self.cost + pull.cost, self.away + 1)
+            return replace(self, cost=self.cost + pull.cost, away=self.away + 1)
+        if pull.lent:
+            return replace(self, worth=self.worth + pull.worth)
         return Record(self.pulls + 1, self.weight + 1, self.worth + pull.worth, self.cost + pull.cost)
 
 
@@ -90,7 +97,7 @@ def after(state: State, pulls: Sequence[Pull], births: int) -> dict[str, dict[st
     return {
         arm: {name: round(value, DIGITS) for name, value in asdict(record).items()}
         for arm, record in sorted(records.items())
-        if record.weight > FORGOTTEN or record.cost > FORGOTTEN or record.away
+        if max(record.weight, record.worth, record.cost) > FORGOTTEN or record.away
     }
 
 

@@ -1,6 +1,6 @@
 """Mixture: many proposers behind one, each slot given to the arm that earns most per dollar."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Literal
@@ -27,6 +27,9 @@ SLOT = 0.1
 """Share of an evaluation that a slot is worth, so that an arm of duplicates is not free."""
 EXAMINED = 0.05
 """Share of an evaluation that the property tests cost."""
+STRUCTURE = 0.5
+"""Share of a tuned child's worth that belongs to who made its structure: without that there was nothing to
+tune, and a bandit that sees only the gains of the day would tune what there is for ever."""
 GOLDEN = (5**0.5 - 1) / 2
 _REMEMBERED = 64
 
@@ -142,18 +145,37 @@ class Mixture:
 
     def learn(self, before: State, births: Sequence[Birth], population: Sequence[Member]) -> dict[str, Any]:
         """The state after a generation's births, plain JSON; `population` is the one that it began with."""
-        pulls: list[Pull] = []
-        for birth in births:
-            origin = birth.origin
-            if origin.arm:
-                judged, worth_of = judging(birth, self._dollars, self._rungs), self.worth(birth, population)
-                if origin.stand_in:
-                    pulls.append(Pull(origin.stand_in, worth_of, judged))
-                    judged = worth_of = 0.0
-                absent = origin.outcome in ABSENT
-                if absent or not origin.stand_in:
-                    pulls.append(Pull(origin.arm, worth_of, paid(origin.spend) + judged, absent))
+        pulls = [pull for birth in births if birth.origin.arm for pull in self._pulls(birth, population)]
         return after(before, pulls, len(births))
+
+    def _pulls(self, birth: Birth, population: Sequence[Member]) -> Iterator[Pull]:
+        """What a birth tells of who was asked, of who stood in, and of who made the structure."""
+        origin = birth.origin
+        earned, judged = self.worth(birth, population), judging(birth, self._dollars, self._rungs)
+        if origin.maker == CONSTANTS and earned:
+            if architect := self._architect(birth):
+                yield Pull(architect, STRUCTURE * earned, 0.0, lent=True)
+            earned *= 1 - STRUCTURE
+        if origin.stand_in:
+            yield Pull(origin.stand_in, earned, judged)
+            earned = judged = 0.0
+        absent = origin.outcome in ABSENT
+        if absent or not origin.stand_in:
+            yield Pull(origin.arm, earned, paid(origin.spend) + judged, absent)
+
+    def _architect(self, birth: Birth) -> str:
+        """The arm whose structure was tuned, "" where that came from a seed or from elsewhere."""
+        one: Birth | None = birth
+        while one and one.origin.maker == CONSTANTS:
+            parent = next(iter(one.program.parents), "")
+            # births on other islands may or may not be there yet, so they must not count
+            own = (
+                each
+                for each in self._archive.births_of(parent)
+                if each.island == birth.island and each.generation < birth.generation
+            )
+            one = next(own, None)
+        return one.origin.maker if one else ""
 
     def worth(self, birth: Birth, population: Sequence[Member]) -> float:
         """What a birth was to the island whose population was this, 0 to 1."""

@@ -24,9 +24,13 @@ MODEL = "openai/x edits"
 
 @dataclass
 class Notes:
-    """An archive of nothing but what generations noted."""
+    """An archive of what generations noted, and of some births."""
 
     noted: dict[tuple[int, int], Mapping[str, Any]] = field(default_factory=dict)
+    births: dict[str, list[Birth]] = field(default_factory=dict)
+
+    def births_of(self, program_id: str) -> list[Birth]:
+        return self.births.get(program_id, [])
 
     def statistics(self, island: int, generation: int) -> Mapping[str, Any]:
         return self.noted.get((island, generation), {})
@@ -229,6 +233,36 @@ def test_credit_goes_to_the_maker_and_the_bill_to_whom_was_asked() -> None:
     assert (state[MODEL]["worth"], state[MODEL]["away"], state[MODEL]["pulls"]) == (0.0, 1, 0)
     assert state[MODEL]["cost"] == pytest.approx(0.25)
     assert json.loads(json.dumps(state)) == state
+
+
+def test_who_made_a_structure_shares_in_what_tuning_it_gains() -> None:
+    asked, tuned = Origin(MODEL), Origin("constants")
+    family = {
+        "m2": [
+            born(2.0, "m1", island=1, origin=Origin("syntax")),
+            born(2.0, "tuned before", generation=7, origin=tuned),
+        ],
+        "tuned before": [born(1.9, "made", generation=6, origin=tuned)],
+        "made": [
+            born(1.5, "seed", generation=5, origin=asked),
+            born(1.5, generation=6, origin=Origin("syntax")),
+        ],
+    }
+    arms = {name: Says(proposal(name)) for name in ("syntax", "constants", MODEL)}
+    child = born(3.5, generation=8, origin=tuned)
+    whole = worth(child, BEFORE, 2)
+    state = mixture(arms, Notes(births=family), rungs=2).learn({}, [child], BEFORE)
+    assert state[MODEL] == {
+        "pulls": 0,
+        "weight": 0.0,
+        "worth": pytest.approx(whole / 2),
+        "cost": 0.0,
+        "away": 0,
+    }
+    assert state["constants"]["worth"] == pytest.approx(whole / 2)
+    assert "syntax" not in state, "what was born elsewhere, or later, is not this structure's making"
+    state = mixture(arms, Notes(), rungs=2).learn({}, [child], BEFORE)
+    assert set(state) == {"constants"}, "nobody here made a migrant"
 
 
 def test_an_answer_of_no_use_is_a_pull_without_worth() -> None:
