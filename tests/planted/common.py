@@ -21,6 +21,7 @@ from recevolve.population.verdict import Metric, Status, Verdict
 
 CALL = "recevolve.evaluators.sandbox.runners:call"
 LIMITS = Limits(cpu_seconds=5.0, memory_mb=256)
+LARGEST = 1e100
 Arrays = Mapping[str, np.ndarray]
 
 
@@ -97,8 +98,8 @@ def _wrong(outcome: Outcome) -> Verdict | None:
         return Verdict(Status.TIMED_OUT, reason="took too long")
     if outcome.status != "finished":
         return Verdict(Status.CRASHED, reason=outcome.text or outcome.status)
-    if "out" not in outcome.arrays or not np.isfinite(outcome.arrays["out"]).all():
-        return Verdict(Status.INVALID, reason="must return finite numbers")
+    if "out" not in outcome.arrays or not (np.abs(outcome.arrays["out"]) < LARGEST).all():
+        return Verdict(Status.INVALID, reason=f"must return numbers below {LARGEST:g}")
     return None
 
 
