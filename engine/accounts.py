@@ -74,17 +74,19 @@ def _shares(archive: Archive, arms: Sequence[str]) -> dict[str, float]:
     # a glance at a run should not wait for numpy unless a bandit has something to say
     from ..population.randomness import generator
     from .propose.bandit import believed
+    from .propose.mixture import ceilings
 
     dollars = begun.config["config"]["propose"].get("evaluation_dollars", DOLLARS)
     totals = dict.fromkeys(arms, 0.0)
     learnt = 0
     for island in archive.islands():
         number = archive.last_generation(island) or 0
-        state = archive.statistics(island, number).get("mixture")
+        notes = archive.statistics(island, number)
+        state = notes.get("mixture")
         if state:
             learnt += 1
             rng = generator(begun.seed, "mixture", island, number + 1)
-            for belief in believed(state, arms, dollars, rng):
+            for belief in believed(state, arms, dollars, rng, ceilings(notes, number + 1)):
                 totals[belief.arm] += belief.share
     return {arm: round(total / learnt, 4) for arm, total in totals.items()} if learnt else {}
 

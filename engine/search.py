@@ -24,6 +24,7 @@ from .propose.proposer import Proposer
 from .race import examine, race
 from .slots import propose
 from .stagnation import Progression, fresh_start, progressed
+from .structures import of_each_structure
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ async def generation(
     births = tuple(birth(island, number, fates[slot]) for slot in sorted(fates))
     births, earned = weighed(search, island, number, population, births)
     newcomers = [member(born) for born in births if fates[born.slot].finished]
-    kept = cull((*population, *newcomers), search.config.population.size)
+    kept = cull(of_each_structure((*population, *newcomers)), search.config.population.size)
     after = progressed(progression, number, population, births)
     return Generation(births, kept, {**earned, **({"progression": after.to_json()} if after else {})})
 

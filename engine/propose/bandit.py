@@ -14,6 +14,7 @@ generation to one arm (Chapelle and Li 2011, "An empirical evaluation of Thompso
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -102,9 +103,16 @@ def after(state: State, pulls: Sequence[Pull], births: int) -> dict[str, dict[st
 
 
 def believed(
-    state: State, arms: Sequence[str], first_cost: float, rng: np.random.Generator
+    state: State,
+    arms: Sequence[str],
+    first_cost: float,
+    rng: np.random.Generator,
+    ceilings: Mapping[str, float] = MappingProxyType({}),
 ) -> tuple[Belief, ...]:
-    """A belief about each arm, in the order given; shares sum to 1. A function of the arguments alone."""
+    """A belief about each arm, in the order given; shares sum to 1. A function of the arguments alone.
+
+    An arm gets at most its ceiling, if it has one; what is over goes to those without.
+    """
     known = _read(state)
     records = [known.get(arm, Record()) for arm in arms]
     everyone = list(known.values())
@@ -115,6 +123,7 @@ def believed(
     tries = np.array([record.weight + STRENGTH for record in records])
     costs = np.array([record.cost + STRENGTH * price for record in records]) / tries
     shares = _shares(gains, tries, costs, [record.away >= AWAY for record in records], rng)
+    shares = _held(shares, [ceilings.get(arm) for arm in arms])
     return tuple(
         Belief(arm, record.pulls, float(gain / count), float(cost), share)
         for arm, record, gain, count, cost, share in zip(
@@ -137,6 +146,16 @@ def _shares(
     least = np.where(absent, PROBE, FLOOR) * min(1.0, 0.5 / (count * FLOOR))
     shares: list[float] = (least + (1 - least.sum()) * best).tolist()
     return shares
+
+
+def _held(shares: list[float], ceilings: Sequence[float | None]) -> list[float]:
+    """The shares with their ceilings kept, as far as there are arms without one to take what is over."""
+    free = sum(share for share, most in zip(shares, ceilings, strict=True) if most is None)
+    if not free:
+        return shares
+    pairs = list(zip(shares, ceilings, strict=True))
+    over = sum(max(0.0, share - most) for share, most in pairs if most is not None)
+    return [share * (1 + over / free) if most is None else min(share, most) for share, most in pairs]
 
 
 def _read(state: State) -> dict[str, Record]:

@@ -31,6 +31,8 @@ STRUCTURE = 0.5
 """Share of a tuned child's worth that belongs to who made its structure: without that there was nothing to
 tune, and a bandit that sees only the gains of the day would tune what there is for ever."""
 GOLDEN = (5**0.5 - 1) / 2
+TUNED, TUNED_MORE, TUNED_AT_MOST = 0.15, 0.05, 0.5
+"""The tuner's largest share after a gain, how much it grows with each generation without, and its end."""
 _REMEMBERED = 64
 
 
@@ -184,10 +186,21 @@ class Mixture:
     def beliefs(self, state: State, island: int, generation: int) -> tuple[Belief, ...]:
         """What is believed of each arm before that generation, its share of the slots included."""
         rng = generator(self._seed, "mixture", island, generation)
-        found = believed(state, tuple(self.arms), self._dollars, rng)
+        most = ceilings(self._archive.statistics(island, generation - 1), generation)
+        found = believed(state, tuple(self.arms), self._dollars, rng, most)
         if self._fixed is None:
             return found
         return tuple(replace(one, share=self._fixed[one.arm]) for one in found)
+
+
+def ceilings(notes: Mapping[str, Any], generation: int) -> dict[str, float]:
+    """The largest share of the tuner in a generation, from what was noted with the one before.
+
+    Numbers gain soon and structures late: a tuner that is given what it earns at once starves the search of
+    structures, so it gets more only as the island goes longer without a gain.
+    """
+    idle = max(0, generation - 1 - int(notes.get("progression", {}).get("gained", generation - 1)))
+    return {CONSTANTS: min(TUNED_AT_MOST, TUNED + TUNED_MORE * idle)}
 
 
 def fixed(shares: Mapping[Any, float], arms: Sequence[str]) -> dict[str, float]:

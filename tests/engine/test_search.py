@@ -227,7 +227,12 @@ def test_a_cheat_found_by_the_north_star_is_banned_and_a_broken_guardrail_cannot
             )
         return honest(call)
 
-    lines = [SOURCE.format(value) for value in (9.0, 8.0, 7.0)]
+    # of programs that differ in numbers alone an island keeps one
+    forms = ("x", "numpy.tanh(x)", "numpy.sin(x)")
+    lines = [
+        ("" if form == "x" else "import numpy\n\n") + SOURCE.format(value).replace("* x", f"* {form}")
+        for value, form in zip((9.0, 8.0, 7.0), forms, strict=True)
+    ]
     search, _ = made(
         lines, strict, north_star={"every": 1, "slots": 3, "folds": 2}, proxy={"rungs": 2, "keep": 1.0}
     )

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from recevolve.engine.propose.mixture import Mixture, cost, fixed, worth
+from recevolve.engine.propose.mixture import TUNED, TUNED_AT_MOST, TUNED_MORE, Mixture, cost, fixed, worth
 from recevolve.engine.propose.proposer import NoProposal, Parent, Place, Proposal, Proposer, Request
 from recevolve.population.birth import Birth
 from recevolve.population.member import Member
@@ -277,11 +277,30 @@ def test_an_answer_of_no_use_is_a_pull_without_worth() -> None:
 
 def test_slots_follow_what_the_island_noted_and_no_other() -> None:
     notes = Notes()
-    mix = mixture({"constants": Says(proposal("c")), "syntax": Says(proposal("s"))}, notes, rungs=2)
-    births = [born(3.5, origin=Origin("constants"))] * 40 + [born(1.0)] * 40
+    mix = mixture({MODEL: Says(proposal("c")), "syntax": Says(proposal("s"))}, notes, rungs=2)
+    births = [born(3.5, origin=Origin(MODEL))] * 40 + [born(1.0)] * 40
     notes.noted[0, 4] = {"mixture": mix.learn({}, births, BEFORE)}
-    counts = [Counter(mix.choice(island, 5, slot) for slot in range(100))["constants"] for island in (0, 1)]
+    counts = [Counter(mix.choice(island, 5, slot) for slot in range(100))[MODEL] for island in (0, 1)]
     assert counts[0] > 85
     assert counts[1] < 75
-    again = mixture({"syntax": Says(proposal("s")), "constants": Says(proposal("c"))}, notes, rungs=2)
+    again = mixture({"syntax": Says(proposal("s")), MODEL: Says(proposal("c"))}, notes, rungs=2)
     assert [again.choice(0, 5, slot) for slot in range(50)] == [mix.choice(0, 5, slot) for slot in range(50)]
+
+
+def test_the_tuner_is_held_back_while_structures_gain_and_let_go_where_they_do_not() -> None:
+    notes = Notes()
+    arms = {name: Says(proposal(name)) for name in ("constants", "syntax", MODEL)}
+    mix = mixture(arms, notes, rungs=2)
+    state = mix.learn({}, [born(3.5, origin=Origin("constants"))] * 60 + [born(1.0)] * 20, BEFORE)
+
+    def share(gained: int) -> float:
+        notes.noted[0, 9] = {"mixture": state, "progression": {"best": 1.0, "gained": gained, "restarted": 0}}
+        beliefs = {one.arm: one.share for one in mix.beliefs(state, 0, 10)}
+        assert sum(beliefs.values()) == pytest.approx(1.0)
+        return beliefs["constants"]
+
+    assert share(gained=9) == pytest.approx(TUNED)
+    assert share(gained=7) == pytest.approx(TUNED + 2 * TUNED_MORE)
+    assert share(gained=0) == pytest.approx(min(TUNED_AT_MOST, TUNED + 9 * TUNED_MORE))
+    alone = mixture({"constants": arms["constants"]}, notes, rungs=2)
+    assert alone.beliefs(state, 0, 10)[0].share == pytest.approx(1.0)
