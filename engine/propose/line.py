@@ -38,7 +38,7 @@ class Line:
         self._free = permits
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._parked = 0
-        self._most_parked = math.ceil(permits / 4)
+        self._most_parked = math.ceil(permits / 2)
         self._times: deque[float] = deque(maxlen=SAMPLES)
         self._lost = 0
         self._strikes = 0
