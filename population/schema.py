@@ -84,7 +84,6 @@ def m002_proposers(db: Database) -> None:
         births.add_column(name, str, not_null_default="")
     births.add_column("spend", str, not_null_default="{}")
     births.add_column("worth", float, not_null_default=0.0)
-    db.execute("CREATE INDEX births_by_score ON births (island, score, generation)")
     db.execute("CREATE INDEX ledger_models ON ledger (created) WHERE json_extract(call, '$.stage') = 'model'")
     _create(db, "reservations", "id", id=int, model=str, dollars=float, tokens=int, created=str)
 
