@@ -7,10 +7,8 @@ from typing import Any
 from rich.table import Table
 
 from ..population.archive import Archive
-from ..population.earned import earned
+from ..population.earned import MADE, earned
 from ..population.spending import Spending
-
-DOLLARS = 0.005
 
 
 def accounts(archive: Archive) -> list[dict[str, Any]]:
@@ -76,7 +74,6 @@ def _shares(archive: Archive, arms: Sequence[str]) -> dict[str, float]:
     from .propose.bandit import believed
     from .propose.mixture import ceilings
 
-    dollars = begun.config["config"]["propose"].get("evaluation_dollars", DOLLARS)
     totals = dict.fromkeys(arms, 0.0)
     learnt = 0
     for island in archive.islands():
@@ -86,6 +83,7 @@ def _shares(archive: Archive, arms: Sequence[str]) -> dict[str, float]:
         if state:
             learnt += 1
             rng = generator(begun.seed, "mixture", island, number + 1)
+            dollars = begun.config["config"]["propose"]["evaluation_dollars"]
             for belief in believed(state, arms, dollars, rng, ceilings(notes, number + 1)):
                 totals[belief.arm] += belief.share
     return {arm: round(total / learnt, 4) for arm, total in totals.items()} if learnt else {}
@@ -108,11 +106,7 @@ def accounts_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     for row in rows:
         spend = row["spend"]
         tokens = spend.get("tokens_in", 0) + spend.get("tokens_out", 0)
-        failures = {
-            name: count
-            for name, count in row["outcomes"].items()
-            if name not in ("proposed", "repaired", "invalid")
-        }
+        failures = {name: count for name, count in row["outcomes"].items() if name not in MADE}
         table.add_row(
             row["arm"],
             str(row["asked"]),

@@ -63,21 +63,21 @@ def arms_for(
 
     `ledger` may be another archive's, which is how a replay answers: without a key and without a model.
     """
-    propose = config.propose
+    propose, keys = config.propose, keys or Keys({}, {})
     arms: dict[str, Proposer] = {
         SYNTAX: SyntaxProposer(task.vocabulary, task.rules),
         CONSTANTS: ConstantsProposer(archive, task.rules, task.vocabulary),
     }
     models, purse, fingerprint = None, None, ""
     if propose.chosen:
-        journal = Journal(archive, config, {**task.guardrails, **config.guardrails})
+        journal = Journal(archive, config, task.guardrails)
         prompts = Prompts(task, config, archive, journal)
         purse = Purse(Spending(archive.connection, now), config.budget, clock=now)
         models = Models(
             propose.chosen,
             ledger,
             purse,
-            keys or Keys({}, {}),
+            keys,
             deadline=propose.deadline,
             say=say,
             clock=clock,
@@ -85,14 +85,10 @@ def arms_for(
         )
         embedder = None
         if propose.embeddings is not None:
-            ask = through_litellm(keys or Keys({}, {}))
+            ask = through_litellm(keys)
             embedder = Embeddings(propose.embeddings, ledger, purse, ask, propose.deadline)
         lessons = Lessons(prompts, journal, config, models)
-        shown = {"": prompts}
-        for folder in propose.variants:
-            variant = Prompts(task, config, archive, journal, folder)
-            require_admitted(folder, task.kind, variant.fingerprint)
-            shown[f" @{folder.name}"] = variant
+        shown = {"": prompts} | _variants(config, task, archive, journal)
         fingerprint = " ".join(one.fingerprint for one in shown.values())
         for model in propose.chosen:
             for form in model.forms:
@@ -110,6 +106,16 @@ def arms_for(
         rungs=min(config.proxy.rungs, rungs),
     )
     return Arms(mixture, models, purse, fingerprint)
+
+
+def _variants(config: Config, task: Task, archive: Archive, journal: Journal) -> dict[str, Prompts]:
+    """The admitted variants' prompts, by what their arms' names end in."""
+    found = {}
+    for folder in config.propose.variants:
+        variant = Prompts(task, config, archive, journal, folder)
+        require_admitted(folder, task.kind, variant.fingerprint)
+        found[f" @{folder.name}"] = variant
+    return found
 
 
 def keys_for(config: Config, environ: Mapping[str, str], say: Say) -> Keys:

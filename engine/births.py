@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from .search import Search
 
 
+MOST_PROBLEMS = 5
+
+
 @dataclass(frozen=True)
 class Candidate:
     """A program not yet judged. `canonical` is the text that evaluations run, `syntax` its hash."""
@@ -76,6 +79,16 @@ def seeds_of(search: "Search", island: int) -> list[tuple[int, Program, Origin]]
     return [(slot, seed, UNKNOWN) for slot, seed in enumerate(dealt)]
 
 
+def residents(population: Iterable[Member]) -> dict[str, Member]:
+    """The members by their syntax hash."""
+    return {canonical(one.source)[1]: one for one in population}
+
+
+def refused(source: str, rules: static.Rules) -> str:
+    """What the static rules have against the source, the first few problems; "" where they have nothing."""
+    return "; ".join(map(str, static.check(source, rules)[:MOST_PROBLEMS]))
+
+
 def check(
     search: "Search",
     programs: Iterable[tuple[int, Program, Origin]],
@@ -87,13 +100,11 @@ def check(
 
     Equal trees within one generation both go on: they share every ledger key, so the second costs nothing.
     """
-    known = {canonical(one.source)[1]: one for one in population}
+    known = residents(population)
     fresh: list[Candidate] = []
     fates: list[Fate] = []
     for slot, program, origin in programs:
-        problems = static.check(program.source, search.task.rules)
-        if problems:
-            reason = "; ".join(map(str, problems[:5]))
+        if reason := refused(program.source, search.task.rules):
             blank = Candidate(slot, program, "", program.id, (), 0, origin)
             fates.append(Fate(blank, Verdict(Status.INVALID, reason=reason), "static"))
             continue

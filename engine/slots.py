@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 from numpy.random import Generator
 
-from ..evaluators import static
 from ..population.island import select
 from ..population.member import Member
 from ..population.origin import Origin
 from ..population.program import Program
 from ..population.randomness import generator
-from .births import canonical
+from .births import canonical, refused, residents
 from .propose.proposer import NoProposal, Parent, Place, Proposal, Quota, Request, Trial
 from .race import judge
 
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from .search import Search
 
 PARENTS = 2
-MOST_PROBLEMS = 5
 
 
 async def propose(
@@ -85,10 +83,10 @@ async def trial(
     search: "Search", island: int, number: int, population: Sequence[Member], source: str
 ) -> Trial:
     """What the generation would find in the source: its text, its twins by syntax, then its properties."""
-    if problems := static.check(source, search.task.rules):
-        return Trial("invalid", "; ".join(map(str, problems[:MOST_PROBLEMS])))
+    if reason := refused(source, search.task.rules):
+        return Trial("invalid", reason)
     _, syntax, _ = canonical(source)
-    if any(canonical(one.source)[1] == syntax for one in population):
+    if syntax in residents(population):
         return Trial("known", "a program of the island has the same syntax tree")
     if before := search.archive.twin_by_syntax(island, syntax, number):
         return Trial("known", f"{before.program.id} had the same syntax tree: {before.verdict.reason}")

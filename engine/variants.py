@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,12 @@ from ..evaluators import registry
 from ..evaluators.statistics import paired
 from ..population.archive import Archive
 from ..population.birth import Birth
-from ..population.member import Member
 from ..population.origin import NOTHING, Spend
 from ..population.program import Program
 from ..population.spending import Spending
 from ..population.verdict import Verdict
 from .arms import keys_for, require_models
-from .births import canonical
+from .births import canonical, residents
 from .config import Config, ConfigError
 from .executor import Executor, Terms
 from .journal import Journal
@@ -35,7 +35,6 @@ from .propose.llm import LlmProposer
 from .propose.mixture import ABSENT, worth
 from .propose.prompt import Prompts
 from .propose.proposer import NoProposal, Request
-from .propose.settings import Form, Model
 from .race import judge
 from .search import Search
 from .session import executor_for, recorded_config
@@ -73,7 +72,8 @@ async def admit(run: Path, folder: Path, most: int, environ: Mapping[str, str], 
         keys = keys_for(config, environ, say)
         require_models(config, keys)
         task = registry.find(config.kind, config.tasks)
-        prompts = Prompts(task, config, archive, Journal(archive, config, task.guardrails), folder)
+        journal = Journal(archive, config, task.guardrails)
+        prompts = Prompts(task, config, archive, journal, folder)
         births = asked(archive, config, most)
         side = archive.path.with_name(f"variant-{prompts.fingerprint}.db")
         with Archive.create_or_open(side) as record:
@@ -84,7 +84,15 @@ async def admit(run: Path, folder: Path, most: int, environ: Mapping[str, str], 
             try:
                 terms = await _same_terms(archive, executor)
                 search = Search(config, task, terms, (), archive, ledger, Listener(), executor)
-                pairs = [await _pair(search, birth, models, prompts, say) for birth in births]
+                lessons = Lessons(prompts, journal, config, models)
+                ask = partial(_proposer, search, models, prompts, lessons)
+                places = {(birth.island, birth.generation) for birth in births}
+                asked_then = {place: await requests(search, *place) for place in sorted(places)}
+                pairs = []
+                for birth in births:
+                    every = asked_then[birth.island, birth.generation]
+                    request = next(one for one in every if one.place.slot == birth.slot)
+                    pairs.append(await _pair(search, birth, request, ask(birth.origin.arm), say))
             finally:
                 await models.close()
                 executor.close()
@@ -148,13 +156,8 @@ async def _same_terms(archive: Archive, executor: Executor) -> Terms:
     return terms
 
 
-async def _pair(search: Search, birth: Birth, models: Models, prompts: Prompts, say: Say) -> Pair:
-    """The birth beside what the variant makes of its request."""
-    every = await requests(search, birth.island, birth.generation)
-    request = next(one for one in every if one.place.slot == birth.slot)
-    name, _, form = birth.origin.arm.rpartition(" ")
-    model = next(one for one in search.config.propose.chosen if one.name == name)
-    proposer = _proposer(search, model, form, models, prompts)
+async def _pair(search: Search, birth: Birth, request: Request, proposer: LlmProposer, say: Say) -> Pair:
+    """The birth beside what the variant's proposer makes of its request."""
     ours = 0.0 if birth.origin.stand_in else await _worth(search, birth.program, request)
     try:
         made = await proposer.propose(request)
@@ -168,15 +171,16 @@ async def _pair(search: Search, birth: Birth, models: Models, prompts: Prompts, 
     return Pair(str(request.place), birth.origin.arm, ours, variant, outcome, spend)
 
 
-def _proposer(search: Search, model: Model, form: str, models: Models, prompts: Prompts) -> LlmProposer:
-    config = search.config
-    lessons = Lessons(prompts, Journal(search.archive, config, search.task.guardrails), config, models)
-    chosen: Form = next(one for one in model.forms if one == form)
+def _proposer(search: Search, models: Models, prompts: Prompts, lessons: Lessons, arm: str) -> LlmProposer:
+    """The arm's proposer, shown the variant's prompts."""
+    name, _, form = arm.rpartition(" ")
+    propose = search.config.propose
+    model = next(one for one in propose.chosen if one.name == name)
     return LlmProposer(
-        f"{model.name} {form}",
+        arm,
         model,
-        chosen,
-        config.propose,
+        next(one for one in model.forms if one == form),
+        propose,
         search.task.rules,
         models,
         prompts,
@@ -188,7 +192,10 @@ def _proposer(search: Search, model: Model, form: str, models: Models, prompts: 
 async def _worth(search: Search, program: Program, request: Request) -> float:
     """What the program would have been worth to the island, judged on the last rung at once; 0 if known."""
     found = await request.trial(program.source)
-    if found.found == "invalid" or _resident(program, request.population):
+    if found.found == "invalid":
+        return 0.0
+    syntax = canonical(program.source)[1]
+    if syntax in residents(request.population):
         return 0.0
     rungs = min(search.config.proxy.rungs, search.terms.rungs)
     verdict: Verdict = await judge(search, "proxy", program.source, rungs - 1)
@@ -198,13 +205,8 @@ async def _worth(search: Search, program: Program, request: Request) -> float:
         place.generation,
         place.slot,
         program,
-        canonical(program.source)[1],
+        syntax,
         verdict,
         f"proxy {rungs - 1}",
     )
     return worth(birth, request.population, rungs)
-
-
-def _resident(program: Program, population: Sequence[Member]) -> bool:
-    syntax = canonical(program.source)[1]
-    return any(canonical(one.source)[1] == syntax for one in population)

@@ -12,6 +12,8 @@ BY_ARM = """
     SELECT arm, stand_in, outcome, count(*) AS births, sum(worth > 0) AS gains, sum(worth) AS worth
     FROM births WHERE arm <> '' GROUP BY arm, stand_in, outcome ORDER BY arm, stand_in, outcome
 """
+MADE = frozenset({"proposed", "repaired", "invalid"})
+"""Outcomes of proposals that gave a candidate."""
 SPENT = "SELECT arm, spend FROM births WHERE spend <> '{}'"
 
 
@@ -48,7 +50,7 @@ def earned(connection: sqlite3.Connection) -> tuple[Earned, ...]:
         maker = stand_in or arm
         outcomes.setdefault(arm, Counter())[outcome] += count
         outcomes.setdefault(maker, Counter())
-        births[maker] += count if stand_in or outcome in ("proposed", "repaired", "invalid") else 0
+        births[maker] += count if stand_in or outcome in MADE else 0
         gains[maker] += better
         worth[maker] += sum_of_worth
     spends: dict[str, Spend] = {}
