@@ -34,7 +34,7 @@ from .propose.lessons import Lessons
 from .propose.llm import LlmProposer
 from .propose.mixture import ABSENT, worth
 from .propose.prompt import Prompts
-from .propose.proposer import NoProposal, Request
+from .propose.proposer import NoProposal, Place, Request
 from .race import judge
 from .search import Search
 from .session import executor_for, recorded_config
@@ -86,13 +86,7 @@ async def admit(run: Path, folder: Path, most: int, environ: Mapping[str, str], 
                 search = Search(config, task, terms, (), archive, ledger, Listener(), executor)
                 lessons = Lessons(prompts, journal, config, models)
                 ask = partial(_proposer, search, models, prompts, lessons)
-                places = {(birth.island, birth.generation) for birth in births}
-                asked_then = {place: await requests(search, *place) for place in sorted(places)}
-                pairs = []
-                for birth in births:
-                    every = asked_then[birth.island, birth.generation]
-                    request = next(one for one in every if one.place.slot == birth.slot)
-                    pairs.append(await _pair(search, birth, request, ask(birth.origin.arm), say))
+                pairs = await _pairs(search, births, ask, say)
             finally:
                 await models.close()
                 executor.close()
@@ -154,6 +148,19 @@ async def _same_terms(archive: Archive, executor: Executor) -> Terms:
     if begun.config["terms"]["fingerprint"] != terms.fingerprint:
         raise ConfigError(f"{archive.path} was begun with other data or another version: restore them first")
     return terms
+
+
+async def _pairs(
+    search: Search, births: Sequence[Birth], ask: Callable[[str], LlmProposer], say: Say
+) -> list[Pair]:
+    """The births, each beside what the variant makes of its request; `ask` gives an arm's proposer."""
+    places = sorted({(birth.island, birth.generation) for birth in births})
+    made = {str(one.place): one for place in places for one in await requests(search, *place)}
+    found = []
+    for birth in births:
+        request = made[str(Place(birth.island, birth.generation, birth.slot))]
+        found.append(await _pair(search, birth, request, ask(birth.origin.arm), say))
+    return found
 
 
 async def _pair(search: Search, birth: Birth, request: Request, proposer: LlmProposer, say: Say) -> Pair:
