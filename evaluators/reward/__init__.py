@@ -1,0 +1,1 @@
+"""The kind `reward`: formulas of logged signals that say what a recommendation is worth."""
