@@ -64,7 +64,8 @@ class Endpoint:
                     return self._fault(error, self.dropped)
                 dropped = (*dropped, *refused)
                 continue
-            self.dropped = dropped
+            # calls beside this one may have learnt of others meanwhile
+            self.dropped = tuple(dict.fromkeys((*self.dropped, *dropped)))
             return reply
         return Reply(Outcome.REJECTED, reason=f"it refuses {', '.join(dropped)}", broken=True)
 
