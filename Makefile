@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
+# A file's tests stay in one process: many share a run that a fixture makes once.
+PARALLEL := --numprocesses 2 --dist loadfile
 
 .PHONY: demo test check bench real clean environment
 
@@ -20,13 +22,13 @@ demo: $(VENV)/ready
 	$(BIN)/python -m pytest -q -p no:cacheprovider --rootdir runs/optimizer/export runs/optimizer/export
 
 test: $(VENV)/ready
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q $(PARALLEL)
 
 check: $(VENV)/ready
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q $(PARALLEL)
 
 bench: $(VENV)/ready
 	for file in tests/bench/bench_*.py; do echo "== $$file"; $(BIN)/python $$file; done

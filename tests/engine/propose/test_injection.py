@@ -90,8 +90,9 @@ def test_an_answer_can_name_nothing_but_source_explanation_and_shown_parents() -
     assert edited.parents == (0,)
 
 
-def test_a_file_name_at_a_marker_opens_no_file(tmp_path: Path) -> None:
-    target = tmp_path / "scorer.py"
+def test_a_file_name_at_a_marker_opens_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    target = Path("scorer.py")
     target.write_text("x = 1\n")
     text = f"<<<<<<< SEARCH {target}\nx = 1\n=======\nx = 2\n>>>>>>> REPLACE"
     with pytest.raises(Unusable, match="is not in the parent"):
