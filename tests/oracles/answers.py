@@ -12,9 +12,13 @@ import numpy as np
 
 def levels(p_values: list[float], alpha: float, wealth: float) -> dict[str, Any]:
     """The level and decision of each test of a stream, by LORD++."""
+    from online_fdr.core.utils.sequence import DefaultSaffronGammaSequence
     from online_fdr.p_values import LordPlusPlus
+    from scipy.special import zeta
 
     method = LordPlusPlus(alpha=alpha, wealth=wealth)
+    # Its way of sharing out wealth is for endless streams; ours is a power of another of its methods.
+    method.seq = DefaultSaffronGammaSequence(gamma_exp=1.3, c=1 / float(zeta(1.3)))
     decisions, each = [], []
     for p in p_values:
         decisions.append(bool(method.test_one(p)))
