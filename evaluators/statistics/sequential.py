@@ -18,9 +18,9 @@ MINIMUM = 100
 """Units below which nothing is claimed: the interval is infinite, p is 1.
 
 The variance is estimated and the mean is taken for normal, which is wrong in small samples, and somebody who
-looks after each unit meets all of them. At 100, type-I error at alpha = 0.05 under a look after each unit is
-at most 0.035 for differences between arms, of exponential values and of rare events too (docs/statistics.md).
-It is not for the mean of a single sample of rare events against a known number, where it reaches 0.14.
+looks after each unit meets all of them. From 100 on differences between arms keep alpha under 200 looks,
+those of exponential values and of rare events too. The mean of one sample of rare events against a known
+number does not, and wants some hundred events first (tests/bench/bench_statistics.py).
 """
 
 _TUNED = float(-lambertw(-(0.05**2) / e, -1).real) - 1
