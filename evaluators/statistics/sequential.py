@@ -90,15 +90,20 @@ def msprt(moments: Moments | Arms, alpha: float, tau: float) -> tuple[Interval, 
 def _look(moments: Moments | Arms) -> tuple[float, float, float, int]:
     """Estimate, its variance (0: nothing can be claimed yet), units of information, units."""
     if isinstance(moments, Moments):
-        enough = moments.count >= MINIMUM
+        enough = moments.count >= MINIMUM and _varies(moments)
         variance = moments.variance / moments.count if enough else 0.0
         return moments.mean, variance, moments.count, moments.count
     treatment, control = moments
     units = treatment.count + control.count
     estimate, variance, count = effect(treatment, control)
     fewest = min(treatment.count, control.count)
-    enough = count >= MINIMUM and fewest >= MINIMUM / 4 and min(treatment.variance, control.variance) > 0
+    enough = count >= MINIMUM and fewest >= MINIMUM / 4 and _varies(treatment) and _varies(control)
     return estimate, variance if enough else 0.0, count, units
+
+
+def _varies(moments: Moments) -> bool:
+    # A variance from sums of squares leaves rounding where all values are equal.
+    return moments.variance > 1e-12 * moments.mean**2
 
 
 def _sequence(look: tuple[float, float, float, int], alpha: float, tuned_at: float) -> Interval:
