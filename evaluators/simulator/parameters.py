@@ -32,7 +32,8 @@ class Parameters:
 
     The source is that of the equation it stands in. Status "fitted": by random search to the figures of
     `behaviour.KUAIRAND`, in the scenario "clickbait". "assumed": no log that we had identifies it.
-    "size": how much is simulated. The defaults are the scenario "clickbait". ValueError for a number outside its range.
+    "size": how much is simulated. The defaults are the scenario "clickbait". ValueError for a number outside
+    its range.
     """
 
     items: int = _constant(4000, "", "size", "items of a world")

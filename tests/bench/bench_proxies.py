@@ -1,9 +1,9 @@
-"""Which proxies of one exploration log rank rewards as the north star does: `python tests/bench/bench_proxies.py`.
+"""Which proxies rank rewards as the north star does: `python tests/bench/bench_proxies.py`.
 
-60 random rewards, 20 weighted sums, 20 products, 20 sums with weights of either sign. North star: late active
-days of people whom the reward ranks for. Proxies from a log of about 100,000 sessions, in which the first place
-shows one of eight candidates at random. Spearman's correlation of each proxy with the north star over the
-rewards: mean over worlds, and the range. `--people` 40000 in the log, `--worlds` 4, `--scenario` all.
+60 random rewards: 20 weighted sums, 20 products, 20 sums with weights of either sign. North star: late
+active days of people whom the reward ranks for. Proxies from a log of about 100,000 sessions, in which the
+first place shows one of eight candidates at random. Spearman's correlation of each proxy with the north star
+over the rewards: mean over worlds, and the range. `--people` in the log, `--worlds`, `--scenario`.
 """
 
 import argparse
@@ -104,7 +104,7 @@ def proxies(log: Exploration, reward: Reward, later: np.ndarray) -> dict[str, fl
 
 
 def measured(name: str, seed: int, people: int) -> tuple[int, float, dict[str, float]]:
-    """Rows of the log, the share of the variance of later days left by adjusting, each proxy's correlation."""
+    """Rows of the log, the variance of later days left by adjusting, and each proxy's correlation."""
     world = make_world(scenario(name), seed)
     log = explore(world, make_users(world, people, 100 + seed), 200 + seed)
     users, field = make_users(world, 4000, seed), rewards(60, 7)

@@ -1,9 +1,9 @@
 """How fast people are simulated, and how much pairing them saves: `python tests/bench/bench_simulator.py`.
 
 First that the same lives come out twice. Then user-sessions per CPU-second on one core, for the policy in
-production and for one that reads every prediction; rows per CPU-second of an exploration log; and the variance
-of a difference between two policies, on the same people, as a share of what other people would give. The floor
-is 200,000 sessions. Medians of 5.
+production and for one that reads every prediction; rows per CPU-second of an exploration log; and the
+variance of a difference between two policies, on the same people, as a share of what other people would
+give. The floor is 200,000 sessions. Medians of 5.
 """
 
 import time
