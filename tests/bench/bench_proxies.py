@@ -69,12 +69,17 @@ def adjusted(log: Exploration) -> np.ndarray:
     return later - (np.bincount(cells, later) / np.maximum(np.bincount(cells), 1))[cells]
 
 
+def place(log: Exploration, scores: np.ndarray) -> np.ndarray:
+    """(M,) where a reward puts what was shown among its session's choices: -1/2 last, 1/2 first."""
+    of_chosen = scores[np.arange(len(log)), log.chosen]
+    return (scores < of_chosen[:, None]).sum(1) / (scores.shape[1] - 1) - 0.5
+
+
 def proxies(log: Exploration, reward: Reward, later: np.ndarray) -> dict[str, float]:
     """Each proxy of a reward, higher is better."""
     scores = np.asarray(reward(log.signals), dtype=float)
     of_chosen = scores[np.arange(len(log)), log.chosen]
-    others = scores.shape[1] - 1
-    rank = (scores < of_chosen[:, None]).sum(1) / others - 0.5
+    rank = place(log, scores)
     first = rank == 0.5
     z = (scores - scores.mean(1, keepdims=True)) / (scores.std(1, keepdims=True) + 1e-9)
     soft = np.exp(2 * z)
