@@ -1,10 +1,10 @@
 """What racing saves: `python tests/bench/bench_racing.py`.
 
 A race names the best of 40 random rewards in the scenario "clickbait"; a measurement is the late active days
-of one person under one reward. Its regret is how much worse that reward is than the best of the 40, in
-active days: means over 400 repetitions with their standard errors, each with 40 of 120 rewards, and people
-drawn with replacement from 6,000 that live once under every reward. "Same people": a unit is the same person for every
-reward, so that differences are taken in pairs; "other people": every reward has people of its own. The
+of one person under one reward. Its regret is how much worse that reward is than the best of the 40, in active
+days: means over 400 repetitions with their standard errors, each with 40 of 120 rewards, and people drawn
+with replacement from 6,000 that live once under every reward. "Same people": a unit is the same person for
+every reward, so that differences are taken in pairs; "other people": every reward has people of its own. The
 filters keep the ten rewards that a log of 20,000 people, which costs no user-runs, puts first by likes or by
 later days of what it showed at random.
 """
