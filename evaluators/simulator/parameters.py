@@ -14,7 +14,7 @@ RECSIM = "RecSim LTS, arXiv:1909.04847"
 KUAISIM = "KuaiSim, arXiv:2309.12645"
 KLEINBERG = "Kleinberg, Mullainathan, Raghavan, arXiv:2202.11776"
 RLUR = "RLUR, arXiv:2302.01724"
-OURS = "none"
+OURS = "ours"
 
 BAIT_COST, BAIT_QUALITY = 1.1, 0.54
 """m and k of the scenario "clickbait"."""

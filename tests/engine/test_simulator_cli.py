@@ -43,28 +43,24 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_log_is_calibrated_to_twice_alike_and_compared(log: Path, tmp_path: Path) -> None:
     outputs = [tmp_path / "one.toml", tmp_path / "two.toml"]
-    done = [command("simulator", "calibrate", log, "-o", path, *SMALL, "--json") for path in outputs]
-    assert [each.returncode for each in done] == [0, 0], done[0].stderr
+    as_json, for_people = (
+        command("simulator", "calibrate", log, "-o", path, *SMALL, *extra)
+        for path, extra in zip(outputs, (["--json"], []), strict=True)
+    )
+    assert as_json.returncode == for_people.returncode == 0, as_json.stderr
     assert outputs[0].read_text() == outputs[1].read_text()
-    facts = json.loads(done[0].stdout)
+    facts = json.loads(as_json.stdout)
     parameters = Parameters.read(outputs[0])
     assert facts["parameters"]["click_base"] == parameters.click_base != Parameters().click_base
     assert "hate_base" in facts["kept"]
     assert "like_base" in facts["fitted"]
-    assert {row["figure"] for row in facts["figures"] if row["real"] is None} == {
-        "hate_rate",
-        "clicked_of_hated",
-        "long_of_hated",
-        "auc_watched",
-        "auc_clicked",
-    }
+    unknown = {row["figure"] for row in facts["figures"] if row["real"] is None}
+    assert unknown <= {"hate_rate", "clicked_of_hated", "long_of_hated", "auc_watched", "auc_clicked"}
+    assert "the log does not tell of hate_base" in for_people.stdout
+    assert "two.toml written" in " ".join(for_people.stdout.split())
     shown = command("simulator", "compare", log, "--parameters", outputs[0], "--users", "300")
     assert shown.returncode == 0, shown.stderr
-    assert "not given" in shown.stdout
-    other = command("simulator", "calibrate", log, "-o", tmp_path / "3.toml", "--seed", "1", *SMALL)
-    assert other.returncode == 0, other.stderr
-    assert "the log does not tell of" in other.stdout
-    assert (tmp_path / "3.toml").read_text() != outputs[0].read_text()
+    assert "mean squared distance" in shown.stdout
 
 
 def test_scenarios_and_the_published_figures_are_shown() -> None:

@@ -42,7 +42,7 @@ def hidden() -> Behaviour:
 
 
 def test_known_parameters_come_back(hidden: Behaviour) -> None:
-    found = calibrate(figures(hidden), scenario("clickbait"), 3, steps=3, users=1200)
+    found = calibrate(figures(hidden), scenario("clickbait"), 3, steps=2, users=1200)
     assert found.before.loss > 10
     assert found.after.loss < 1, "figures of other people are within a tolerance on average"
     assert set(found.fitted) == set(FREE)
