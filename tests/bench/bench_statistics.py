@@ -17,6 +17,7 @@ from rich.table import Table
 from scipy import stats
 
 from recevolve.evaluators.statistics import (
+    MINIMUM,
     Interval,
     Moments,
     PolicyValue,
@@ -67,15 +68,13 @@ class Row:
 
 def summaries(values: np.ndarray, counts: np.ndarray) -> list[Moments]:
     """The moments of a row after each of `counts` units, from running sums."""
-    centred = values - values.mean()
-    mean = centred.cumsum()[counts - 1] / counts
-    variance = ((centred**2).cumsum()[counts - 1] - counts * mean**2) / (counts - 1)
-    means = mean + values.mean()
-    return [Moments(*each) for each in zip(counts.tolist(), means.tolist(), variance.tolist(), strict=True)]
+    mean = values.cumsum()[counts - 1] / counts
+    variance = np.maximum((values**2).cumsum()[counts - 1] - counts * mean**2, 0) / (counts - 1)
+    return [Moments(*each) for each in zip(counts.tolist(), mean.tolist(), variance.tolist(), strict=True)]
 
 
 def arms(rng: np.random.Generator, counts: np.ndarray) -> Iterator[list[tuple[Moments, Moments]]]:
-    """Re-randomisations of one population of users who arrive by and by, into two arms that are treated alike."""
+    """Re-randomisations of the same users, who arrive by and by, into two arms that are treated alike."""
     population = rng.negative_binomial(0.7, 0.13, USERS) + rng.gamma(0.5, 1.0, USERS)
     for _ in range(RERANDOMISATIONS):
         order = rng.permutation(population)
@@ -121,6 +120,29 @@ def unplanned() -> Iterator[Row]:
     for method, count in wrong.items():
         promised = None if method == "naive" else ERROR
         yield Row("type-I error, 40 unplanned looks", method, count / RERANDOMISATIONS, high=promised)
+
+
+def curious() -> Iterator[Row]:
+    """200 looks at a confidence sequence, from the fewest units that it takes; skewed and rare values too."""
+    rng = np.random.default_rng(7)
+    counts = np.unique(np.geomspace(MINIMUM, USERS, 200).astype(int))
+    nulls: dict[str, Callable[[], np.ndarray]] = {
+        "normal": lambda: rng.normal(size=USERS),
+        "difference of exponentials": lambda: rng.exponential(size=USERS) - rng.exponential(size=USERS),
+        "difference of events of 1 %": lambda: (rng.random(USERS) < 0.01) * 1.0 - (rng.random(USERS) < 0.01),
+        "events of 1 % against a known rate": lambda: (rng.random(USERS) < 0.01) * 1.0,
+    }
+    for name, draw in nulls.items():
+        known = 0.01 if "known" in name else 0.0
+        wrong = 0
+        for _ in range(STREAMS):
+            ends = [confidence_sequence(each, 0.05, tuned_at=1000) for each in summaries(draw(), counts)]
+            wrong += any(each.low > known or each.high < known for each in ends)
+        promised = None if known else 0.05 + 2 * (0.05 * 0.95 / STREAMS) ** 0.5
+        note = "what it is not for" if known else ""
+        yield Row(
+            "type-I error, 200 looks from 100 units on", name, wrong / STREAMS, high=promised, note=note
+        )
 
 
 def power(size: float) -> Iterator[Row]:
@@ -297,6 +319,7 @@ def main() -> int:
     rows = [
         *planned(),
         *unplanned(),
+        *curious(),
         *power(0.10),
         *power(0.15),
         *coverage(),

@@ -180,7 +180,9 @@ def test_arms_that_know_too_little_of_their_noise_claim_nothing(arms: tuple[Mome
     assert msprt(arms, 0.05, 1.0) == (interval, 1.0)
 
 
-@pytest.mark.parametrize("moments", [Moments(MINIMUM - 1, 9.0, 1.0), Moments(900, 9.0, 0.0)])
+@pytest.mark.parametrize(
+    "moments", [Moments(MINIMUM - 1, 9.0, 1.0), Moments(900, 9.0, 0.0), Moments(900, 9.0, 1e-14)]
+)
 def test_a_sample_that_knows_too_little_of_its_noise_claims_nothing(moments: Moments) -> None:
     assert not confidence_sequence(moments, 0.05, tuned_at=100).excludes_zero
     assert always_valid_p(moments, tuned_at=100) == 1.0
