@@ -8,6 +8,7 @@ import ast
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from recevolve.engine.propose.prices import PER, price_of
 from recevolve.engine.propose.settings import Model, Quotas
 from recevolve.evaluators import registry
 from recevolve.evaluators.optimizer.settings import Settings
+from recevolve.evaluators.simulator import Parameters
 from recevolve.evaluators.static import check
 from recevolve.evaluators.task import Task
 
@@ -168,6 +170,24 @@ def hosted() -> str:
     return table(["variable", "model", "prompt", "answer"], rows)
 
 
+def simulator() -> str:
+    """The parameters of the simulator: what each is, where its equation is from, how far to trust it."""
+    rows = []
+    for one in fields(Parameters):
+        about = one.metadata
+        rows.append(
+            [
+                f"`{one.name}`",
+                about["symbol"],
+                f"{one.default:g}",
+                about["status"],
+                about["words"],
+                about["source"],
+            ]
+        )
+    return table(["parameter", "symbol", "default", "status", "meaning", "equation after"], rows)
+
+
 def _keys(model: type[BaseModel]) -> Callable[[], str]:
     return lambda: keys(model)
 
@@ -182,6 +202,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "cheats": cheats,
     "properties": properties,
     "exit-codes": exit_codes,
+    "simulator": simulator,
 }
 
 
