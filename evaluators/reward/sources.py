@@ -29,8 +29,6 @@ OPEN_BANDIT = Signals.of(
     [
         {"name": "click", "role": "prediction", "unit": "probability", "low": 0, "high": 1,
          "words": "predicted chance of a click, by logistic regression on item and user features", "better": 1},
-        {"name": "affinity", "role": "prediction", "unit": "count", "low": 0, "high": 100,
-         "words": "earlier clicks of such users on the item", "better": 1},
         {"name": "novel", "role": "prediction", "unit": "share", "low": 0, "high": 1,
          "words": "one minus the item's share of the training rows, in units of the largest share"},
         {"name": "item", "role": "context", "unit": "id", "low": 0, "high": 2**31, "words": "which item it is"},
