@@ -275,7 +275,11 @@ def _apply(raw: dict[str, Any], change: str) -> None:
 
 
 def commented(
-    kind: str, seeds: Sequence[str], guardrails: Mapping[str, float], settings: type[BaseModel]
+    kind: str,
+    seeds: Sequence[str],
+    guardrails: Mapping[str, float],
+    settings: type[BaseModel],
+    source: str = "movielens-100k",
 ) -> str:
     """A TOML config for `kind` in which every key stands with its default, description and choices."""
     lines = [f'kind = "{kind}"', f'run_dir = "runs/{kind}"']
@@ -287,7 +291,10 @@ def commented(
     lines += _comment_fields(Config, skip={"kind", "run_dir", "settings", "guardrails", *tables})
     lines.append(f"# seeds of this kind: {', '.join(seeds)}")
     for name, annotation in tables.items():
-        lines += ["", f"[{name}]", *_comment_fields(annotation)]
+        fields = _comment_fields(annotation)
+        if name == "data":
+            fields[0] = fields[0].replace(_toml(Data().source), _toml(source), 1)
+        lines += ["", f"[{name}]", *fields]
     lines += ["", f"[{kind}]", *_comment_fields(settings)]
     lines += ["", "[guardrails]  # largest value allowed"]
     lines += [f"{name} = {limit:g}" for name, limit in guardrails.items()]

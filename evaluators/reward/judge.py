@@ -112,7 +112,7 @@ class RewardJudge:
         if strange := sorted({one.name for one in self.signals.predictions} - known):
             raise ValueError(
                 f'reward.north_star = "{chosen.north_star}" simulates users without {", ".join(strange)}: '
-                'set reward.north_star = "replay", or use the signals of the simulator'
+                'set reward.north_star = "replay", or data.source = "simulated"'
             )
         parameters = scenario(chosen.scenario, chosen.alignment)
         return Simulated(parameters, _readable(self.signals), chosen, self.limits)

@@ -15,6 +15,7 @@ from .language import allowed, rules_for
 from .properties import properties_for
 from .settings import Settings
 from .signals import SIMULATED, Signals
+from .sources import SIGNALS, SIMULATED_SOURCE
 from .template import export
 from .vocabulary import vocabulary_for
 
@@ -63,8 +64,6 @@ def adapt(data: Mapping[str, Any], settings: Mapping[str, Any]) -> Task:
 
 def signals_of(data: Mapping[str, Any], settings: Settings) -> Signals:
     """The user's own signals, or those that the source of the data has."""
-    from .sources import SIGNALS
-
     if settings.signals is not None:
         return Signals.read(settings.signals)
     return SIGNALS.get(str(data.get("source")), SIMULATED)
@@ -98,6 +97,7 @@ def task_for(signals: Signals, star: str = "late_active_days") -> Task:
         metrics=METRICS,
         floors=_floors(star),
         guardrails={"hate_ratio": 1.25, "popularity_lean": 0.6, "duration_lean": 0.6},
+        source=SIMULATED_SOURCE,
         adapt=adapt,
     )
 
