@@ -73,13 +73,15 @@ class Simulated:
     def _audit(
         self, source: str, columns: Mapping[str, Array], rewards: Array, seed: int, sandbox: Sandbox
     ) -> None:
-        """Failed where a fresh child gives the rows, in another order and company, other rewards than before."""
+        """Failed where a fresh child gives rows in another order and company other rewards than before."""
         order = np.random.Generator(np.random.Philox(seed)).permutation(rewards.size)
         with Caller(source, self.signals, sandbox, self.limits, fast=False) as fresh:
-            again = np.concatenate([
-                fresh({name: column.reshape(-1)[part] for name, column in columns.items()})
-                for part in np.array_split(order, PARTS)
-            ])
+            again = np.concatenate(
+                [
+                    fresh({name: column.reshape(-1)[part] for name, column in columns.items()})
+                    for part in np.array_split(order, PARTS)
+                ]
+            )
         before = rewards.reshape(-1)[order]
         if not np.allclose(again, before, rtol=CLOSE, atol=CLOSE * 1e-3):
             raise Failed(

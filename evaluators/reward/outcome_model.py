@@ -43,10 +43,12 @@ def expected(log: RewardLog, outcome: str, seed: int = 0) -> Expected:
         own, slate = _features(scaled[:, :, part], before[part])
         chosen = np.take_along_axis(own, log.chosen[part][None, None, :], 1)[:, 0]
         rows = np.concatenate([chosen, slate])
-        for side, mine in enumerate((half[part], ~half[part])):
-            grams[side] += rows[:, mine] @ rows[:, mine].T
-            sums[side] += rows[:, mine] @ (target[part][mine] - middle)
-    weights = [np.linalg.solve(grams[side] + PENALTY * np.eye(len(grams[side])), sums[side]) for side in (1, 0)]
+        for side, learnt in enumerate((half[part], ~half[part])):
+            grams[side] += rows[:, learnt] @ rows[:, learnt].T
+            sums[side] += rows[:, learnt] @ (target[part][learnt] - middle)
+    weights = [
+        np.linalg.solve(grams[side] + PENALTY * np.eye(len(grams[side])), sums[side]) for side in (1, 0)
+    ]
     found = np.empty((log.choices, len(log)))
     for part in parts:
         own, slate = _features(scaled[:, :, part], before[part])
@@ -79,4 +81,6 @@ def _features(scaled: Array, before: Array) -> tuple[Array, Array]:
 
 def _standard(values: Array) -> Array:
     spread = float(values.std())
-    return np.asarray(np.clip((values - values.mean()) / spread if spread else values * 0.0, -LARGEST, LARGEST))
+    return np.asarray(
+        np.clip((values - values.mean()) / spread if spread else values * 0.0, -LARGEST, LARGEST)
+    )

@@ -66,7 +66,7 @@ def _film_predictions(log: Log, early: NDArray[np.bool_]) -> dict[str, Array]:
     of_item = _rates(item, labels, early, mean)
     both = user * (int(genre.max()) + 1) + genre
     seen = np.bincount(item[early], minlength=int(item.max()) + 1)
-    share = seen / len(np.unique(user))
+    share = np.minimum(seen / len(np.unique(user)), 1.0)
     rank = np.argsort(np.argsort(seen, kind="stable"), kind="stable") / (len(seen) - 1)
     return {
         "like": np.clip(of_user[user] + of_item[item] - mean, 0.0, 1.0),

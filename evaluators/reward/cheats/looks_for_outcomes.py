@@ -12,6 +12,10 @@ WEIGHTS = {}
 
 def reward(signals):
     for found in gc.get_objects():
-        if isinstance(found, dict) and "later_days" in found and isinstance(found["later_days"], numpy.ndarray):
+        if (
+            isinstance(found, dict)
+            and "later_days" in found
+            and isinstance(found["later_days"], numpy.ndarray)
+        ):
             return found["later_days"]
     return signals["click"] * signals["watch"]

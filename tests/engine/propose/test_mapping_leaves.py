@@ -7,8 +7,8 @@ import pytest
 from recevolve.engine.propose.draft import Draft, Unsuitable
 from recevolve.engine.propose.edits import borrow, idiom, replace
 from recevolve.engine.propose.follow import Follow
-from recevolve.engine.propose.grammars import grammar
 from recevolve.engine.propose.graft import graft_of_donor
+from recevolve.engine.propose.grammars import grammar
 from recevolve.engine.propose.kinds import slot_name, spelled
 from recevolve.engine.propose.literals import numbers
 from recevolve.engine.propose.proposer import Parent

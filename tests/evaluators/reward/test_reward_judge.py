@@ -51,9 +51,7 @@ def test_folds_and_splits_are_worlds_of_their_own(judge: RewardJudge, sandbox: S
         for fold in range(2)
     ]
     assert all(
-        abs(np.corrcoef(one, other)[0, 1]) < 0.2
-        for index, one in enumerate(found)
-        for other in found[:index]
+        abs(np.corrcoef(one, other)[0, 1]) < 0.2 for index, one in enumerate(found) for other in found[:index]
     )
 
 

@@ -1,4 +1,4 @@
-"""The proxy says what an experiment would: it finds planted effects, whatever the scale, and refuses to guess."""
+"""The proxy says what an experiment would: it finds planted effects at any scale, and refuses to guess."""
 
 from collections.abc import Callable
 
@@ -18,10 +18,34 @@ from recevolve.population.verdict import Metric, Status
 
 SIGNALS = Signals.of(
     [
-        {"name": "good", "role": "prediction", "unit": "x", "low": -9, "high": 9, "words": "helps", "better": 1},
+        {
+            "name": "good",
+            "role": "prediction",
+            "unit": "x",
+            "low": -9,
+            "high": 9,
+            "words": "helps",
+            "better": 1,
+        },
         {"name": "bait", "role": "prediction", "unit": "x", "low": -9, "high": 9, "words": "harms"},
-        {"name": "clicked", "role": "outcome", "unit": "x", "low": -99, "high": 99, "words": "c", "better": 1},
-        {"name": "later_days", "role": "outcome", "unit": "x", "low": -99, "high": 99, "words": "l", "better": 1},
+        {
+            "name": "clicked",
+            "role": "outcome",
+            "unit": "x",
+            "low": -99,
+            "high": 99,
+            "words": "c",
+            "better": 1,
+        },
+        {
+            "name": "later_days",
+            "role": "outcome",
+            "unit": "x",
+            "low": -99,
+            "high": 99,
+            "words": "l",
+            "better": 1,
+        },
         {"name": "hated", "role": "outcome", "unit": "x", "low": -99, "high": 99, "words": "h", "better": -1},
     ]
 )
@@ -188,7 +212,9 @@ def test_ties_share() -> None:
 
 def test_splits_part_users_and_keep_them_when_the_log_grows() -> None:
     small, large = planted(500), planted(6_000)
-    homes = [{int(u): name for name, part in split(log, 1).items() for u in part.user} for log in (small, large)]
+    homes = [
+        {int(u): name for name, part in split(log, 1).items() for u in part.user} for log in (small, large)
+    ]
     assert all(homes[1][user] == name for user, name in homes[0].items() if user in homes[1])
     parts = split(large, 1)
     assert sum(map(len, parts.values())) == len(large)
