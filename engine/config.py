@@ -25,7 +25,9 @@ class Data(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
 
     source: str = Field(
-        "movielens-100k", min_length=1, description='"movielens-100k", "open-bandit", "synthetic", or a path'
+        "movielens-100k",
+        min_length=1,
+        description='"movielens-100k", "open-bandit", "synthetic", "simulated" for rewards, or a path',
     )
     split: Literal["user", "time"] = Field(
         "user", description="held-out rows: each user's last, or the last of all"

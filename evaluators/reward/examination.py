@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from hashlib import sha256
 
 import numpy as np
-from scipy import stats
 
 from ...population.verdict import Metric, Status, Verdict
 from ..failure import Failed, require_finished
@@ -63,5 +62,5 @@ def behaviour(rewards: np.ndarray) -> str:
     """
     magnitude = np.floor(np.log10(np.maximum(np.abs(rewards), 1e-280)))
     unit = 10.0 ** (magnitude - DIGITS + 1)
-    ranks = stats.rankdata(np.rint(rewards / unit) * unit, method="min").astype("<i4")
+    ranks = np.unique(np.rint(rewards / unit) * unit, return_inverse=True)[1].astype("<i4")
     return sha256(ranks.tobytes()).hexdigest()[:16]

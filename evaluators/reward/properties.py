@@ -259,13 +259,13 @@ def properties_for(signals: Signals = SIMULATED) -> tuple[Property, ...]:
     return (
         one("weights are finite numbers", nothing, weights_are_numbers, 1),
         one("predictions alone are read", rows((3,), edges=False), reads_predictions_alone, 1),
-        one("inputs stay as they are", rows(edges=False), leaves_inputs, 6),
-        one("keeps nothing between calls", rows(edges=False), remembers_nothing, 4),
-        one("one float64 per row", rows(), keeps_form, 8),
-        one("finite and bounded within the ranges", rows((200,)), stays_bounded, 12),
-        one("each row is judged by itself", rows(), judges_rows_alone, 8),
+        one("inputs stay as they are", rows(edges=False), leaves_inputs, 4),
+        one("keeps nothing between calls", rows(edges=False), remembers_nothing, 3),
+        one("one float64 per row", rows(), keeps_form, 6),
+        one("finite and bounded within the ranges", rows((200,)), stays_bounded, 10),
+        one("each row is judged by itself", rows(), judges_rows_alone, 6),
         one("tells rows apart", nothing, tells_rows_apart, 1),
-        one("steady in the digits that mean nothing", rows((200,), edges=False), is_steady, 4),
+        one("steady in the digits that mean nothing", rows((200,), edges=False), is_steady, 3),
     )
 
 
