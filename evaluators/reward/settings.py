@@ -42,7 +42,7 @@ class Settings(BaseModel):
         8, description="candidates per slate of a log, of which one is shown by chance"
     )
     rung_rows: tuple[Count, ...] = Field(
-        (12_000, 40_000, 1_000_000), description="slates used on each rung; more than the log has: all"
+        (30_000, 60_000, 1_000_000), description="slates used on each rung; more than the log has: all"
     )
     sharpness: Annotated[float, Field(gt=0, le=64)] = Field(
         1.0, description="how much the induced policy prefers what ranks higher; 1: linearly, 64: the best"

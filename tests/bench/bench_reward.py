@@ -1,10 +1,10 @@
 """What judging a reward costs, and how far its proxy can be believed.
 
-`python tests/bench/bench_reward.py [FORMULAS]` breeds that many random formulas (200 by default) from the seeds
-by syntax edits, without selection, and measures each on every rung of the proxy and in one world of the north
-star. One table: CPU per candidate, and Spearman's rank correlation with late active days, over all and over the
-better half. Beside the proxy stand its components, clicks among them. Correctness first: both paths must agree
-bit for bit.
+`python tests/bench/bench_reward.py [FORMULAS]` breeds that many random formulas (200 by default) from the
+seeds by syntax edits, without selection, and measures each on every rung of the proxy and in one world of
+the north star. One table: CPU per candidate, and Spearman's rank correlation with late active days, over all
+and over the better half. Beside the proxy stand its components, clicks among them. Correctness first: both
+paths must agree bit for bit.
 """
 
 import sys
