@@ -8,6 +8,7 @@ import ast
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from recevolve.evaluators import registry
 from recevolve.evaluators.optimizer.settings import Settings
 from recevolve.evaluators.reward.settings import Settings as RewardSettings
 from recevolve.evaluators.reward.signals import SIMULATED
+from recevolve.evaluators.simulator import Parameters
 from recevolve.evaluators.static import check
 from recevolve.evaluators.task import Task
 
@@ -177,6 +179,24 @@ def _of(kind: str, made: Callable[[Task], str]) -> Callable[[], str]:
     return lambda: made(registry.find(kind))
 
 
+def simulator() -> str:
+    """The parameters of the simulator: what each is, where its equation is from, how far to trust it."""
+    rows = []
+    for one in fields(Parameters):
+        about = one.metadata
+        rows.append(
+            [
+                f"`{one.name}`",
+                about["symbol"],
+                f"{one.default:g}",
+                about["status"],
+                about["words"],
+                about["source"],
+            ]
+        )
+    return table(["parameter", "symbol", "default", "status", "meaning", "equation after"], rows)
+
+
 def _keys(model: type[BaseModel]) -> Callable[[], str]:
     return lambda: keys(model)
 
@@ -197,6 +217,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "reward-cheats": _of("reward", cheats),
     "reward-properties": _of("reward", properties),
     "exit-codes": exit_codes,
+    "simulator": simulator,
 }
 
 

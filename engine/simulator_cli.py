@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from ..evaluators.simulator import Parameters
@@ -70,7 +71,7 @@ def compare_command(
     }
     text = f"mean squared distance {compared.loss:.2f}; a distance counts in tolerances, 1 is little"
     table = _table(facts["figures"], {"simulated": compared.simulated}, behaviour.FIGURES)
-    show(facts, as_json, Group(table, text))
+    show(facts, as_json, Group(table, Text(text)))
 
 
 @simulator_app.command()
@@ -114,7 +115,9 @@ def calibrate(
         "parameters": asdict(found.parameters),
     }
     sides = {"before": found.before.simulated, "after": found.after.simulated}
-    show(facts, as_json, Group(_table(facts["figures"], sides, behaviour.FIGURES), _words(facts, moved)))
+    show(
+        facts, as_json, Group(_table(facts["figures"], sides, behaviour.FIGURES), Text(_words(facts, moved)))
+    )
 
 
 def _parameters(name: str) -> "Parameters":

@@ -171,7 +171,13 @@ def calibrate(
         return np.stack(columns, axis=1) / away
 
     found = least_squares(
-        residuals, np.zeros(len(names)), slopes, bounds=(-REACH, REACH), max_nfev=steps, ftol=1e-3, xtol=1e-3
+        residuals,
+        np.zeros(len(names)),
+        slopes,
+        bounds=(-REACH, REACH),
+        max_nfev=steps + 1,
+        ftol=1e-3,
+        xtol=1e-3,
     )
     fitted = moved(found.x)
     before, after = (compare(real, p, seed + 1, days, users) for p in (start, fitted))

@@ -45,8 +45,8 @@ def read(log: str) -> Behaviour:
     path = Path(log).expanduser()
     if path.suffix.lower() not in READERS:
         raise DataError(
-            f"{log!r} is neither a file ending in {', '.join(READERS)} nor a built-in log that tells of behaviour: "
-            + ", ".join(BUILT_IN)
+            f"{log!r} is neither a file ending in {', '.join(READERS)} nor a built-in log that tells of "
+            f"behaviour: {', '.join(BUILT_IN)}"
         )
     table = _table(path)
     columns: dict[str, Values] = {}

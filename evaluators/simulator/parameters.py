@@ -14,7 +14,7 @@ RECSIM = "RecSim LTS, arXiv:1909.04847"
 KUAISIM = "KuaiSim, arXiv:2309.12645"
 KLEINBERG = "Kleinberg, Mullainathan, Raghavan, arXiv:2202.11776"
 RLUR = "RLUR, arXiv:2302.01724"
-OURS = "none"
+OURS = "ours"
 
 BAIT_COST, BAIT_QUALITY = 1.1, 0.54
 """m and k of the scenario "clickbait"."""
@@ -32,7 +32,8 @@ class Parameters:
 
     The source is that of the equation it stands in. Status "fitted": by random search to the figures of
     `behaviour.KUAIRAND`, in the scenario "clickbait". "assumed": no log that we had identifies it.
-    "size": how much is simulated. The defaults are the scenario "clickbait". ValueError for a number outside its range.
+    "size": how much is simulated. The defaults are the scenario "clickbait". ValueError for a number outside
+    its range.
     """
 
     items: int = _constant(4000, "", "size", "items of a world")

@@ -52,17 +52,19 @@ class Offers(Mapping[str, Floats]):
         p, dealt = self.world.parameters, self.dealt
         match name:
             case "click":
-                return sigmoid(dealt.tempting + p.prediction_noise * dealt["predict_click"])
+                return sigmoid(dealt.tempting + p.prediction_noise * dealt.luck("predict_click"))
             case "watch":
                 mean = dealt.log_watch(self.world, self.sat[:, None])
-                mean = mean + p.prediction_noise * dealt["predict_watch"]
+                mean = mean + p.prediction_noise * dealt.luck("predict_watch")
                 seconds: Floats = np.minimum(np.exp(mean + 0.5 * p.watch_spread**2), np.float32(3600))
                 return seconds
             case "like":
                 mean = p.like_base + p.like_utility * dealt.utility + p.like_click * sigmoid(dealt.tempting)
-                return sigmoid(mean + p.prediction_noise * dealt["predict_like"])
+                return sigmoid(mean + p.prediction_noise * dealt.luck("predict_like"))
             case "survey":
-                answer: Floats = np.clip(dealt.utility + p.survey_noise * dealt["predict_survey"], -12, 12)
+                answer: Floats = np.clip(
+                    dealt.utility + p.survey_noise * dealt.luck("predict_survey"), -12, 12
+                )
                 return answer
             case "item":
                 return dealt.items.astype(np.float32)
@@ -82,21 +84,29 @@ class Dealt:
     ) -> None:
         p = world.parameters
         self.items = cards.items[dealt]
-        self.rows = cards.rows[dealt]
+        self.attributes, self.noise = cards.attributes[dealt], cards.noise[dealt]
         self.affinity = np.einsum("sd,sdc->sc", users.tastes[who], cards.tastes[dealt])
-        self.tempting = self["tempting"] + p.click_affinity * self.affinity
-        self.utility = self["utility_first" if first else "utility"] + p.utility_affinity * self.affinity
+        self.tempting = self.attribute("tempting") + p.click_affinity * self.affinity
+        self.utility = (
+            self.attribute("utility_first" if first else "utility") + p.utility_affinity * self.affinity
+        )
 
-    def __getitem__(self, name: str) -> Floats:
-        column: Floats = self.rows[:, ROW[name]]
+    def attribute(self, name: str) -> Floats:
+        """(S, C) one of ATTRIBUTES."""
+        column: Floats = self.attributes[:, ROW[name]]
+        return column
+
+    def luck(self, name: str) -> Floats:
+        """(S, C) one of NOISE."""
+        column: Floats = self.noise[:, ROW[name]]
         return column
 
     def log_watch(self, world: World, sat: Floats) -> Floats:
         """Mean log seconds if clicked; `sat` (S, 1)."""
         p = world.parameters
-        mean: Floats = self["watch"] * (p.watch_floor + p.watch_gain * sat)
+        mean: Floats = self.attribute("watch") * (p.watch_floor + p.watch_gain * sat)
         mean += p.watch_affinity * self.affinity
-        mean += self["watch_quality"]
+        mean += self.attribute("watch_quality")
         return mean
 
 
@@ -209,17 +219,18 @@ def react(offers: Offers, shown: Places) -> Sessions:
     def at(values: Floats) -> Floats:
         return np.take_along_axis(values, shown, 1)
 
-    rows = np.take_along_axis(dealt.rows, shown[:, None, :], 2)
-    utility, affinity, luck = at(dealt.utility), at(dealt.affinity), rows[:, ROW["watched"]]
+    utility, longer = at(dealt.utility), at(dealt.luck("watched"))
     spent = np.cumsum(1 + p.impatience * (1 - sigmoid(utility)), axis=1)
     seen = np.ones(shown.shape, dtype=bool)
     seen[:, 1:] = spent[:, :-1] < p.temper
-    clicked = seen & (at(dealt.tempting) + rows[:, ROW["click"]] > 0)
-    log_watch = rows[:, ROW["watch"]] * (p.watch_floor + p.watch_gain * offers.sat[:, None])
-    log_watch += p.watch_affinity * affinity + rows[:, ROW["watch_quality"]] + p.watch_spread * luck
-    like = p.like_base + p.like_utility * utility + clicked * (p.like_click + p.like_watch * luck)
+    clicked = seen & (at(dealt.tempting + dealt.luck("click")) > 0)
+    log_watch = at(dealt.log_watch(offers.world, offers.sat[:, None])) + p.watch_spread * longer
+    like = p.like_base + p.like_utility * utility + clicked * (p.like_click + p.like_watch * longer)
     hate = (
-        p.hate_base - p.hate_utility * utility + p.hate_bait * rows[:, ROW["bait"]] - p.hate_click * clicked
+        p.hate_base
+        - p.hate_utility * utility
+        + p.hate_bait * at(dealt.attribute("bait"))
+        - p.hate_click * clicked
     )
     return Sessions(
         offers=offers,
@@ -227,8 +238,8 @@ def react(offers: Offers, shown: Places) -> Sessions:
         seen=seen,
         clicked=clicked,
         watched=np.minimum(np.exp(log_watch), np.float32(86_400)) * clicked,
-        liked=seen & (like + rows[:, ROW["like"]] > 0),
-        hated=seen & (hate + rows[:, ROW["hate"]] > 0),
+        liked=seen & (like + at(dealt.luck("like")) > 0),
+        hated=seen & (hate + at(dealt.luck("hate")) > 0),
         like_logit=like,
         hate_logit=hate,
         pleasure=(np.tanh(utility) * clicked).sum(1) / np.maximum(clicked.sum(1), 1).astype(np.float32),

@@ -15,19 +15,11 @@ Ints = NDArray[np.int32]
 
 PREPARED = 2**15
 """Sessions whose candidates and luck are drawn ahead; each user and day is dealt one of them."""
-ITEM_ROWS = ("bait", "tempting", "utility", "utility_first", "watch", "watch_quality")
-NOISE_ROWS = (
-    "predict_click",
-    "predict_watch",
-    "predict_like",
-    "predict_survey",
-    "click",
-    "watched",
-    "like",
-    "hate",
-)
-ROW = {name: number for number, name in enumerate((*ITEM_ROWS, *NOISE_ROWS))}
-"""Where a prepared session keeps what."""
+ATTRIBUTES = ("bait", "tempting", "utility", "utility_first", "watch", "watch_quality")
+EVENTS = ("click", "like", "hate")
+NOISE = ("predict_click", "predict_watch", "predict_like", "predict_survey", "watched", *EVENTS)
+ROW = {name: number for names in (ATTRIBUTES, NOISE) for number, name in enumerate(names)}
+"""Where a prepared session keeps what, in its attributes or in its noise."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,46 +117,50 @@ def make_users(world: World, count: int, seed: int) -> Users:
 class Deck:
     """Prepared sessions: what does not depend on who gets one.
 
-    `items` (PREPARED, C) which items are the candidates; `tastes` (PREPARED, d, C) theirs; `rows`
-    (PREPARED, len(ROW), C) their attributes and the luck of predictions and reactions, which belongs to the
-    candidate and not to the place where a policy puts it.
+    `items` (PREPARED, C) which items are the candidates; `tastes` (PREPARED, d, C) and `attributes`
+    (PREPARED, len(ATTRIBUTES), C) theirs; `noise` (PREPARED, len(NOISE), C) the luck of predictions and
+    reactions, which belongs to the candidate and not to the place where a policy puts it.
     """
 
     items: Ints
     tastes: Floats
-    rows: Floats
+    attributes: Floats
+    noise: Floats
 
 
 @lru_cache(maxsize=2)
 def deck(world: World, seed: int) -> Deck:
-    """The prepared sessions of this seed. Kept for the last two seeds: about 70 MB each."""
+    """The prepared sessions of this seed. Kept for the last two: about 70 MB each."""
     p = world.parameters
     items, noise = _luck(seed, p.items, p.candidates)
-    rows = np.empty((PREPARED, len(ROW), p.candidates), dtype=np.float32)
-    columns = {
-        "bait": world.bait,
-        "tempting": p.click_base + p.click_bait * (2 * world.bait - 1),
-        "utility": world.utility(),
-        "utility_first": world.utility(first=True),
-        "watch": p.watch_kale + (p.watch_choc - p.watch_kale) * world.bait,
-        "watch_quality": p.watch_quality * world.quality,
-    }
-    for name in ITEM_ROWS:
-        rows[:, ROW[name]] = columns[name][items]
-    rows[:, len(ITEM_ROWS) :] = noise
-    return Deck(items, np.ascontiguousarray(world.tastes[items].swapaxes(1, 2)), rows)
+    columns = (
+        world.bait,
+        p.click_base + p.click_bait * (2 * world.bait - 1),
+        world.utility(),
+        world.utility(first=True),
+        p.watch_kale + (p.watch_choc - p.watch_kale) * world.bait,
+        p.watch_quality * world.quality,
+    )
+    attributes = np.empty((PREPARED, len(ATTRIBUTES), p.candidates), dtype=np.float32)
+    tastes = np.empty((PREPARED, p.dimensions, p.candidates), dtype=np.float32)
+    for into, each in ((attributes, columns), (tastes, world.tastes.T.copy())):
+        for number, column in enumerate(each):
+            into[:, number] = column.take(items)
+    return Deck(items, tastes, attributes, noise)
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)
 def _luck(seed: int, items: int, candidates: int) -> tuple[Ints, Floats]:
-    """Candidates (PREPARED, C) and noise (PREPARED, len(NOISE_ROWS), C): normal, or logistic for events."""
+    """Candidates (PREPARED, C) and noise (PREPARED, len(NOISE), C): normal, or logistic for events."""
     rng = generator(seed, "deck")
     chosen = rng.integers(0, items, (PREPARED, candidates), dtype=np.int32)
-    noise = rng.standard_normal((PREPARED, len(NOISE_ROWS), candidates), dtype=np.float32)
-    for name in ("click", "like", "hate"):
-        uniform = np.maximum(rng.random((PREPARED, candidates), dtype=np.float32), np.float32(2**-24))
-        # x + log(u / (1 - u)) > 0 has chance sigmoid(x): no exponential where only the event is wanted.
-        noise[:, NOISE_ROWS.index(name)] = np.log(uniform / (1 - uniform))
+    noise = np.empty((PREPARED, len(NOISE), candidates), dtype=np.float32)
+    normal, events = len(NOISE) - len(EVENTS), len(EVENTS)
+    noise[:, :normal] = rng.standard_normal((PREPARED, normal, candidates), dtype=np.float32)
+    uniform = rng.random((PREPARED, events, candidates), dtype=np.float32)
+    uniform = np.maximum(uniform, np.float32(2**-25))
+    # x + log(u / (1 - u)) > 0 has chance sigmoid(x): no exponential where only the event is wanted.
+    noise[:, normal:] = np.log(uniform / (1 - uniform))
     return chosen, noise
 
 

@@ -1,9 +1,9 @@
-"""Which proxies of one exploration log rank rewards as the north star does: `python tests/bench/bench_proxies.py`.
+"""Which proxies rank rewards as the north star does: `python tests/bench/bench_proxies.py`.
 
-60 random rewards, 20 weighted sums, 20 products, 20 sums with weights of either sign. North star: late active
-days of people whom the reward ranks for. Proxies from a log of about 100,000 sessions, in which the first place
-shows one of eight candidates at random. Spearman's correlation of each proxy with the north star over the
-rewards: mean over worlds, and the range. `--people` 40000 in the log, `--worlds` 4, `--scenario` all.
+60 random rewards: 20 weighted sums, 20 products, 20 sums with weights of either sign. North star: late
+active days of people whom the reward ranks for. Proxies from a log of about 100,000 sessions, in which the
+first place shows one of eight candidates at random. Spearman's correlation of each proxy with the north star
+over the rewards: mean over worlds, and the range. `--people` in the log, `--worlds`, `--scenario`.
 """
 
 import argparse
@@ -69,12 +69,17 @@ def adjusted(log: Exploration) -> np.ndarray:
     return later - (np.bincount(cells, later) / np.maximum(np.bincount(cells), 1))[cells]
 
 
+def place(log: Exploration, scores: np.ndarray) -> np.ndarray:
+    """(M,) where a reward puts what was shown among its session's choices: -1/2 last, 1/2 first."""
+    of_chosen = scores[np.arange(len(log)), log.chosen]
+    return (scores < of_chosen[:, None]).sum(1) / (scores.shape[1] - 1) - 0.5
+
+
 def proxies(log: Exploration, reward: Reward, later: np.ndarray) -> dict[str, float]:
     """Each proxy of a reward, higher is better."""
     scores = np.asarray(reward(log.signals), dtype=float)
     of_chosen = scores[np.arange(len(log)), log.chosen]
-    others = scores.shape[1] - 1
-    rank = (scores < of_chosen[:, None]).sum(1) / others - 0.5
+    rank = place(log, scores)
     first = rank == 0.5
     z = (scores - scores.mean(1, keepdims=True)) / (scores.std(1, keepdims=True) + 1e-9)
     soft = np.exp(2 * z)
@@ -104,7 +109,7 @@ def proxies(log: Exploration, reward: Reward, later: np.ndarray) -> dict[str, fl
 
 
 def measured(name: str, seed: int, people: int) -> tuple[int, float, dict[str, float]]:
-    """Rows of the log, the share of the variance of later days left by adjusting, each proxy's correlation."""
+    """Rows of the log, the variance of later days left by adjusting, and each proxy's correlation."""
     world = make_world(scenario(name), seed)
     log = explore(world, make_users(world, people, 100 + seed), 200 + seed)
     users, field = make_users(world, 4000, seed), rewards(60, 7)
