@@ -73,6 +73,17 @@ class PatchFormula:
         order = [name for name in self.functions if name != "reward"] + ["reward"]
         return "\n\n\n".join(over_both.text(self.functions[name]) for name in order)
 
+    @property
+    def weights(self) -> Mapping[str, float]:
+        """WEIGHTS, empty where there are none."""
+        found: Mapping[str, float] = self.constants.get("WEIGHTS", {})
+        return found
+
+    def weights_text(self) -> str:
+        """WEIGHTS as people write a dict."""
+        items = "".join(f'    "{name}": {value!r},\n' for name, value in self.weights.items())
+        return f"WEIGHTS = {{\n{items}}}\n"
+
     def constants_text(self) -> str:
         """The constants but for WEIGHTS, one a line."""
         rest = {name: value for name, value in self.constants.items() if name != "WEIGHTS"}

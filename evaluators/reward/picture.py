@@ -157,7 +157,7 @@ def _handles(grouped: bool) -> "list[Artist]":
     if grouped:
         handles += [
             Patch(color=BAR, label="share of the top tenth"),
-            Patch(color=CROWD, label=f"the same, over {CROWDED:g} times even"),
+            Patch(color=CROWD, label=f"over {CROWDED:g} times even"),
             Line2D([], [], color=INK, linewidth=1.3, label="even: share of all rows"),
         ]
     return handles
