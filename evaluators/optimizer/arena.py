@@ -11,7 +11,7 @@ from ..ctr import Diverged, Ranker, auc, flatten, make_ranker, predict, unflatte
 from ..ctr import train as fit
 from ..data import Log, Split
 from ..sandbox import Limits, Sandbox, SharedArrays
-from .failure import Failed, require_finished
+from ..failure import Failed, require_finished
 from .stepper import Stepper
 
 TRAIN = "recevolve.evaluators.optimizer.inside:train"

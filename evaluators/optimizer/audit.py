@@ -6,7 +6,7 @@ import numpy as np
 
 from ...population.verdict import Status
 from ..sandbox import Sandbox
-from .failure import Failed
+from ..failure import Failed
 from .proxy import Race
 from .stepper import Step, Stepper
 

@@ -3,7 +3,7 @@
 from ...population.verdict import Metric, Status, Verdict
 from ..properties import behaviour
 from ..sandbox import Limits, Sandbox
-from .failure import Failed, require_finished
+from ..failure import Failed, require_finished
 
 INSIDE = "recevolve.evaluators.properties:inside"
 PROPERTIES = "recevolve.evaluators.optimizer.properties"

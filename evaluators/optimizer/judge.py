@@ -11,7 +11,7 @@ from ...population.verdict import Verdict
 from ..data import Log, load, split
 from ..sandbox import Limits, Sandbox
 from .arena import Arena
-from .failure import Failed
+from ..failure import Failed
 from .guard import guard
 from .north_star import NorthStar
 from .proxy import Race

@@ -9,7 +9,7 @@ from ...population.verdict import Metric, Status, Verdict
 from ..sandbox import Sandbox
 from . import audit
 from .arena import Arena, Score
-from .failure import Failed
+from ..failure import Failed
 from .proxy import Race
 from .stepper import Stepper
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from ...population.verdict import Metric, Status, Verdict
 from ..sandbox import Sandbox, SharedArrays
 from .arena import Arena, Score
-from .failure import Failed
+from ..failure import Failed
 
 REMEMBERED = 256
 """Results kept per race, so that a rung need not repeat the one before it."""

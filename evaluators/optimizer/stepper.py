@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ...population.verdict import Status
 from ..sandbox import Limits, Sandbox, SessionEnded
-from .failure import Failed, require_finished
+from ..failure import Failed, require_finished
 from .layout import Layout
 from .properties import MOST_STATE
 

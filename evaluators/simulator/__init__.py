@@ -1,0 +1,21 @@
+"""Users who come back or do not: simulated people whom a ranking policy pleases or tires."""
+
+from .lives import Lives, Totals, simulate
+from .parameters import SCENARIOS, Parameters, scenario
+from .sessions import Policy, click_times_watch
+from .world import Users, World, make_users, make_world
+
+__all__ = [
+    "SCENARIOS",
+    "Lives",
+    "Parameters",
+    "Policy",
+    "Totals",
+    "Users",
+    "World",
+    "click_times_watch",
+    "make_users",
+    "make_world",
+    "scenario",
+    "simulate",
+]
