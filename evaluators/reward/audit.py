@@ -47,8 +47,8 @@ def audit(
 
     `sample` maps columns of `signals`, all predictions among them, to arrays of shape (N,); contexts and
     outcomes may be missing and are then left out. Rows where the reward is not finite count in `scale` and
-    nowhere else. Deterministic given `rng`. ValueError for a sample that does not fit, or a reward that is
-    finite nowhere.
+    nowhere else; rows with a missing value count nowhere. Deterministic given `rng`. ValueError for a
+    sample that does not fit, or a reward that is finite nowhere.
     """
     names = [one.name for one in signals.predictions]
     log = _rows_of(sample, signals, rng) if sample is not None else drawn(signals, ROWS, rng)
@@ -116,8 +116,10 @@ def _rows_of(sample: Mapping[str, Array], signals: Signals, rng: np.random.Gener
     if len(shapes) > 1 or len(next(iter(shapes))) != 1 or not next(iter(shapes))[0]:
         got = ", ".join(f"{name} {column.shape}" for name, column in columns.items())
         raise ValueError(f"the columns of the sample must be alike, of shape (N,), N above 0; got {got}")
-    count = len(next(iter(columns.values())))
-    chosen = np.sort(rng.permutation(count)[:ROWS])
+    complete = np.flatnonzero(np.all([np.isfinite(column) for column in columns.values()], axis=0))
+    if not len(complete):
+        raise ValueError("no row of the sample is complete; leave out the columns that are mostly missing")
+    chosen = np.sort(rng.permutation(complete)[:ROWS])
     return {name: column[chosen] for name, column in columns.items()}
 
 

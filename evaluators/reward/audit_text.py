@@ -24,8 +24,8 @@ NO_CONTEXT = (
     "Left out: no sample of a log with contexts was given, and contexts drawn by chance show nothing."
 )
 EVEN = (
-    "A reward that does not care has a percentile of 0.50 in each line, and equal shares of all rows and of the\n"
-    "top tenth."
+    "A reward that does not care has a percentile of 0.50 in each line, and a share of the top tenth equal\n"
+    "to that of all rows."
 )
 
 
