@@ -14,6 +14,7 @@ from rich.console import Console
 
 from .. import __version__
 from . import ending, report
+from .simulator_cli import simulator_app
 
 app = typer.Typer(
     help="Evolve recommender programs: optimizers, rewards, interaction layers, kernels.",
@@ -23,6 +24,7 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="The logs that searches run on.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
+app.add_typer(simulator_app, name="simulator")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 RunDir = Annotated[Path, typer.Argument(metavar="RUN", help="The run's folder or its archive.db.")]

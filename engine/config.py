@@ -217,7 +217,9 @@ def read(path: Path, changes: Sequence[str] = ()) -> Config:
 
 
 def _absolute(config: Config) -> Config:
-    """The config with every path made absolute: run, task folders, log, seed files, what proposing reads."""
+    """The config with every path made absolute: run, task folders, log, seed files, what proposing reads,
+    files that settings name.
+    """
 
     def found(name: str) -> str:
         return str(Path(name).absolute()) if Path(name).is_file() else name
@@ -232,6 +234,10 @@ def _absolute(config: Config) -> Config:
             "tasks": tuple(path.absolute() for path in config.tasks),
             "seeds": tuple(map(found, config.seeds)),
             "data": config.data.model_copy(update={"source": found(config.data.source)}),
+            "settings": {
+                key: found(value) if isinstance(value, str) else value
+                for key, value in config.settings.items()
+            },
             "propose": propose.model_copy(
                 update={
                     "keys": placed(propose.keys),

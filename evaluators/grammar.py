@@ -276,7 +276,7 @@ class Body:
         if not isinstance(key, str):
             self.report(node, f'`{name}` must be read by a literal key, as in `{name}["{min(readable)}"]`')
         elif key not in known:
-            self.report(node, f"`{name}` has no {ascii(key)}; {nearest(key, readable)}")
+            self.report(node, f"`{name}` has no {key!a}; {nearest(key, readable)}")
         elif known[key]:
             self.report(node, f'`{name}["{key}"]` may not be read: {known[key]}')
 

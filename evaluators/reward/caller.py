@@ -23,11 +23,12 @@ class Caller:
     """A reward that can be asked many times. A context manager; asking raises Failed with the verdict.
 
     It is shown the predictions and nothing else, whatever is passed. Behind the wall one child answers all
-    calls over shared memory; `fast` says whether none was needed so far.
+    calls over shared memory; `fast` says whether none was needed so far. Without a sandbox, plain formulas
+    alone can be asked.
     """
 
     def __init__(
-        self, source: str, signals: Signals, sandbox: Sandbox, limits: Limits, *, fast: bool = True
+        self, source: str, signals: Signals, sandbox: Sandbox | None, limits: Limits, *, fast: bool = True
     ) -> None:
         self.source = source
         self.names = tuple(one.name for one in signals.predictions)
@@ -78,7 +79,9 @@ class Caller:
 
     def _step(self, columns: Mapping[str, Array]) -> Array:
         if self._session is None:
-            shared = {name: ("float64", (ROWS,)) for name in (*self.names, "out")}
+            if self.sandbox is None:
+                raise ValueError("a reward that is no plain formula needs a sandbox")
+            shared = dict.fromkeys((*self.names, "out"), ("float64", (ROWS,)))
             self._session = self.sandbox.session(STEP, self.source, shared=shared, limits=self.limits)
         count = len(columns[self.names[0]])
         arrays = self._session.arrays

@@ -54,6 +54,4 @@ def _named(read: list[str], names: list[str]) -> str:
 
 def _reads(node: ast.expr) -> bool:
     """Whether a value may differ from row to row: it reads a signal or a local."""
-    return any(
-        isinstance(part, ast.Name) and part.id not in ("WEIGHTS", "numpy") for part in ast.walk(node)
-    )
+    return any(isinstance(part, ast.Name) and part.id not in ("WEIGHTS", "numpy") for part in ast.walk(node))

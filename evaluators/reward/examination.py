@@ -24,7 +24,7 @@ def examine_for(signals: Signals) -> Callable[[str, Sandbox], Verdict]:
     described = signals.to_json()
 
     def examine(source: str, sandbox: Sandbox) -> Verdict:
-        """SCORED 0 with facts['behaviour'] where every property holds, else INVALID with a counter-example."""
+        """SCORED 0 and facts['behaviour'] where every property holds, else INVALID with a counter-example."""
         outcome = sandbox.run(INSIDE, source, parameters={"signals": described}, limits=LIMITS)
         try:
             require_finished(outcome, "being examined")

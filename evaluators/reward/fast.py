@@ -1,13 +1,13 @@
 """The fast path: rewards that are plain formulas, evaluated in this process by an interpreter of our own.
 
-Nothing of a candidate is ever compiled or executed here. A program is read into a tree of the node types below
-and nothing else: reads of `signals["name"]` and `WEIGHTS["name"]`, numbers, locals, arithmetic, comparisons,
+Nothing of a candidate is ever compiled or executed here. A program is read into a tree of the node types
+below and nothing else: reads of `signals["name"]` and `WEIGHTS["name"]`, numbers, locals, arithmetic, comparisons,
 `&`, `|`, `~` of comparisons, and calls of the functions in `TABLE`, with exactly their arguments. What is not
 in the list is not refused for the search, it goes behind the wall (`caller`). The result is the same there,
 bit for bit: the same numpy functions meet the same values in the same order.
 
-Cost is bounded by the text: at most MOST_NODES operations on arrays of the given length; Python's own integers,
-which could grow without bound, take part in no power.
+Cost is bounded by the text: at most MOST_NODES operations on arrays of the given length; Python's own
+integers, which could grow without bound, take part in no power.
 """
 
 import ast
@@ -62,7 +62,11 @@ class Formula:
                 for name, code in self.steps:
                     environment[name] = code(environment)
                 out = self.result(environment)
-        except (ArithmeticError, TypeError, ValueError) as error:  # of numbers: 1 / 0, masks added, and the like
+        except (
+            ArithmeticError,
+            TypeError,
+            ValueError,
+        ) as error:  # 1 / 0, masks added
             raise Undefined(f"{type(error).__name__}: {error}") from None
         count = len(next(iter(signals.values())))
         if not isinstance(out, np.ndarray) or out.shape != (count,) or out.dtype != np.float64:
@@ -179,9 +183,11 @@ class _Reader:
 
     def function(self, node: ast.FunctionDef) -> Formula:
         arguments = node.args
-        if [each.arg for each in arguments.args] != [_SIGNALS] or node.decorator_list or ast.unparse(
-            arguments
-        ).partition(":")[0] != _SIGNALS:
+        if (
+            [each.arg for each in arguments.args] != [_SIGNALS]
+            or node.decorator_list
+            or ast.unparse(arguments).partition(":")[0] != _SIGNALS
+        ):
             raise NotPlain("another signature")
         body = node.body
         if isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):

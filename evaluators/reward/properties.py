@@ -66,7 +66,9 @@ class Trap(dict[str, Array]):
 
 def _why_not(signals: Signals, name: str) -> str:
     role = next((one.role for one in signals.unreadable if one.name == name), None)
-    return f"it is {'an outcome' if role == 'outcome' else 'a context'}" if role else "there is no such signal"
+    return (
+        f"it is {'an outcome' if role == 'outcome' else 'a context'}" if role else "there is no such signal"
+    )
 
 
 def draw(signals: Signals, rows: Rows) -> dict[str, Array]:

@@ -42,15 +42,15 @@ class Settings(BaseModel):
         8, description="candidates per slate of a log, of which one is shown by chance"
     )
     rung_rows: tuple[Count, ...] = Field(
-        (4_000, 20_000, 1_000_000), description="slates used on each rung; more than the log has: all"
+        (4_000, 16_000, 1_000_000), description="slates used on each rung; more than the log has: all"
     )
     sharpness: Annotated[float, Field(gt=0, le=64)] = Field(
-        2.0, description="how much the induced policy prefers what ranks higher; 1: linearly, 64: the best alone"
+        1.0, description="how much the induced policy prefers what ranks higher; 1: linearly, 64: the best"
     )
     least_effective: Annotated[float, Field(ge=1)] = Field(
         200.0, description="effective sample size, in slates, below which a reward is not ranked"
     )
-    users: Count = Field(3_000, description="simulated users of each north-star fold")
+    users: Count = Field(4_000, description="simulated users of each north-star fold")
     days: Annotated[int, Field(ge=4)] = Field(28, description="simulated days; the second half is late")
     worlds: Count = Field(8, description="worlds that each of selection and claim has: folds at most")
     guard_users: Count = Field(1_500, description="simulated users on which guardrails are read")

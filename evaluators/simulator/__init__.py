@@ -1,5 +1,6 @@
 """Users who come back or do not: simulated people whom a ranking policy pleases or tires."""
 
+from .exploration import Exploration, explore
 from .lives import Lives, Totals, simulate
 from .parameters import SCENARIOS, Parameters, scenario
 from .sessions import Policy, click_times_watch
@@ -7,6 +8,7 @@ from .world import Users, World, make_users, make_world
 
 __all__ = [
     "SCENARIOS",
+    "Exploration",
     "Lives",
     "Parameters",
     "Policy",
@@ -14,6 +16,7 @@ __all__ = [
     "Users",
     "World",
     "click_times_watch",
+    "explore",
     "make_users",
     "make_world",
     "scenario",

@@ -60,18 +60,21 @@ class Lives:
     @property
     def late_active_days(self) -> NDArray[np.float64]:
         """(U,) active days in the second half of the horizon."""
-        return self.active[len(self.active) // 2 :].sum(axis=0, dtype=np.float64)
+        late: NDArray[np.float64] = self.active[len(self.active) // 2 :].sum(axis=0, dtype=np.float64)
+        return late
 
     @property
     def active_days(self) -> NDArray[np.float64]:
         """(U,) active days in all."""
-        return self.active.sum(axis=0, dtype=np.float64)
+        days: NDArray[np.float64] = self.active.sum(axis=0, dtype=np.float64)
+        return days
 
 
 def simulate(world: World, users: Users, policy: Policy, seed: int, days: int = 28) -> Lives:
-    """What these users do in so many days under a policy. Same world, users and seed: same luck for every policy.
+    """What these users do in so many days under a policy.
 
-    Where users drift they change at day `days // 2`. ValueError for fewer than two days or scores that are no
+    With the same world, users and seed every policy meets the same luck, so users pair. Where users drift
+    they change at day `days // 2`. ValueError for fewer than two days or scores that are no
     ranking.
     """
     if days < 2:

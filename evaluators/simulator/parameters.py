@@ -1,4 +1,4 @@
-"""Parameters: every constant of the simulated users, with what it means, where it is from and how far to trust it."""
+"""Parameters: every constant of the simulated users, what it means, and how far to trust it."""
 
 import tomllib
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from ..data import DataError
 
-Status = Literal["fitted", "assumed", "published", "size"]
+Status = Literal["fitted", "assumed", "size"]
 RECSIM = "RecSim LTS, arXiv:1909.04847"
 KUAISIM = "KuaiSim, arXiv:2309.12645"
 KLEINBERG = "Kleinberg, Mullainathan, Raghavan, arXiv:2202.11776"
@@ -28,12 +28,11 @@ def _constant(default: Any, symbol: str, status: Status, words: str, source: str
 
 @dataclass(frozen=True)
 class Parameters:
-    """The constants of items, users and their reactions; `field.metadata` holds symbol, status, words, source.
+    """The constants of items, users and reactions; `field.metadata` holds symbol, status, words and source.
 
-    Status "fitted": by random search to the figures of KuaiRand in `published.py`, in the scenario "clickbait".
-    "published": the constant of the named paper or its code. "assumed": no log that we had identifies it.
-    "size": how much is simulated. The defaults are the scenario "clickbait". ValueError for a number outside
-    its range.
+    The source is that of the equation it stands in. Status "fitted": by random search to the figures of
+    `behaviour.KUAIRAND`, in the scenario "clickbait". "assumed": no log that we had identifies it.
+    "size": how much is simulated. The defaults are the scenario "clickbait". ValueError for a number outside its range.
     """
 
     items: int = _constant(4000, "", "size", "items of a world")
@@ -100,17 +99,11 @@ class Parameters:
     def __post_init__(self) -> None:
         for one in fields(self):
             value, whole = getattr(self, one.name), one.type is int
-            good = isinstance(value, int) and not isinstance(value, bool)
-            if not whole:
-                good = good or isinstance(value, float)
-            if not good or not abs(value) < 1e6:
-                raise ValueError(
-                    f"{one.name} must be a {'whole' if whole else 'finite'} number, got {value!r}"
-                )
-        for names, low, high in RANGES:
-            for name in names:
-                if not low <= getattr(self, name) <= high:
-                    raise ValueError(f"{name} must lie in {low:g} to {high:g}, got {getattr(self, name):g}")
+            if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+                raise ValueError(f"{one.name} must be a {'whole ' if whole else ''}number, got {value!r}")
+            low, high = LIMITS[one.name]
+            if not low <= value <= high:  # nor does NaN lie there
+                raise ValueError(f"{one.name} must lie in {low:g} to {high:g}, got {value:g}")
         if not self.slate < self.candidates <= self.items:
             raise ValueError(
                 "a slate must be smaller than its candidates and these no more than the items, "
@@ -166,6 +159,11 @@ RANGES: tuple[tuple[tuple[str, ...], float, float], ...] = (
     (("duration_median",), 1, 7200),
 )
 """(names, least, most)."""
+LIMITS: Mapping[str, tuple[float, float]] = {
+    **{one.name: (-1e3, 1e3) for one in fields(Parameters)},
+    **{name: (low, high) for names, low, high in RANGES for name in names},
+}
+"""Least and most of each parameter."""
 
 SCENARIOS = ("aligned", "clickbait", "drifting")
 """The scenarios by name: m = k = 0; m = 1.1 and k = 0.54; and from the opposite of clickbait to clickbait."""

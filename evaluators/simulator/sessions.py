@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,12 +56,14 @@ class Offers(Mapping[str, Floats]):
             case "watch":
                 mean = dealt.log_watch(self.world, self.sat[:, None])
                 mean = mean + p.prediction_noise * dealt["predict_watch"]
-                return np.minimum(np.exp(mean + 0.5 * p.watch_spread**2), np.float32(3600))
+                seconds: Floats = np.minimum(np.exp(mean + 0.5 * p.watch_spread**2), np.float32(3600))
+                return seconds
             case "like":
                 mean = p.like_base + p.like_utility * dealt.utility + p.like_click * sigmoid(dealt.tempting)
                 return sigmoid(mean + p.prediction_noise * dealt["predict_like"])
             case "survey":
-                return np.clip(dealt.utility + p.survey_noise * dealt["predict_survey"], -12, 12)
+                answer: Floats = np.clip(dealt.utility + p.survey_noise * dealt["predict_survey"], -12, 12)
+                return answer
             case "item":
                 return dealt.items.astype(np.float32)
             case "popularity" | "duration":
@@ -91,8 +94,10 @@ class Dealt:
     def log_watch(self, world: World, sat: Floats) -> Floats:
         """Mean log seconds if clicked; `sat` (S, 1)."""
         p = world.parameters
-        mean = self["watch"] * (p.watch_floor + p.watch_gain * sat)
-        return mean + p.watch_affinity * self.affinity + self["watch_quality"]
+        mean: Floats = self["watch"] * (p.watch_floor + p.watch_gain * sat)
+        mean += p.watch_affinity * self.affinity
+        mean += self["watch_quality"]
+        return mean
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,14 +124,14 @@ class Sessions:
         return sigmoid(self.like_logit), sigmoid(self.hate_logit)
 
 
-def sigmoid(logit: Floats) -> Floats:
+def sigmoid(logit: NDArray[Any]) -> Floats:
     """1 / (1 + e^-x), float32."""
     result: Floats = 1 / (1 + np.exp(-logit))
     return result
 
 
 def best(scores: Floats, places: int) -> Places:
-    """(S, places) the places of the highest scores, best first. NaN or another shape than asked is for the caller."""
+    """(S, places) where the highest scores are, best first; equal ones in an order that repeats."""
     top = np.argpartition(-scores, places - 1, axis=1)[:, :places]
     order = np.argsort(-np.take_along_axis(scores, top, 1), axis=1, kind="stable")
     return np.take_along_axis(top, order, 1)
@@ -151,8 +156,9 @@ def click_times_watch(signals: Mapping[str, Floats]) -> Floats:
 def live(world: World, users: Users, rank: Rank, seed: int, active: Flags, change: int) -> Iterator[Sessions]:
     """The sessions of each day in batches; fills `active` (days, U) day by day, before the day's sessions.
 
-    From day `change` on utility is that of changed users. All luck belongs to (seed, user, day) or to a
-    candidate there: neither the policy nor other users move it, so that two policies meet the same days.
+    From day `change` on utility is that of changed users, who begin at their first state again. All luck
+    belongs to (seed, user, day) or to a candidate there: neither the policy nor other users move it, so that
+    two policies meet the same days.
 
     State (RecSim LTS, arXiv:1909.04847, with tanh of utility in place of its −2(c − 1/2)): after a session
     NPE ← β·NPE + mean of tanh(u) over what was clicked + N(0, η); SAT = sigmoid(s_u·NPE). Return on a day
@@ -165,6 +171,8 @@ def live(world: World, users: Users, rank: Rank, seed: int, active: Flags, chang
     exposure = users.exposure.copy()
     staying, absent = np.ones(count, dtype=bool), np.ones(count, dtype=np.float32)
     for day in range(len(active)):
+        if p.drifts and day == change:  # what pleased them before pleases them no more
+            exposure = users.exposure.copy()
         sat = sigmoid(users.sensitivity * exposure)
         logit = users.base + 2 * p.return_gain * (sat - 0.5) - p.absence * np.log(absent)
         chance = sigmoid(logit if day else users.base + p.first_day)
