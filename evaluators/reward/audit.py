@@ -41,18 +41,21 @@ POINTS = 81
 
 
 def audit(
-    reward: Reward, signals: Signals, sample: Mapping[str, Array] | None, rng: np.random.Generator
+    reward: Reward,
+    signals: Signals,
+    sample: Mapping[str, Array] | None,
+    rng: np.random.Generator,
+    origin: str = "a sample of a log",
 ) -> Audit:
     """What the reward does on a sample of a log, or without one on independent draws over declared ranges.
 
     `sample` maps columns of `signals`, all predictions among them, to arrays of shape (N,); contexts and
-    outcomes may be missing and are then left out. Rows where the reward is not finite count in `scale` and
-    nowhere else; rows with a missing value count nowhere. Deterministic given `rng`. ValueError for a
-    sample that does not fit, or a reward that is finite nowhere.
+    outcomes may be missing and are then left out; `origin` says where it is from. Rows where the reward is
+    not finite count in `scale` and nowhere else; rows with a missing value count nowhere. Deterministic
+    given `rng`. ValueError for a sample that does not fit, or a reward that is finite nowhere.
     """
     names = [one.name for one in signals.predictions]
     log = _rows_of(sample, signals, rng) if sample is not None else drawn(signals, ROWS, rng)
-    origin = "a sample of a log" if sample is not None else DRAWN_WORDS
     rows = {name: log[name] for name in names}
     with np.errstate(all="ignore"):
         values = _values(reward, rows)
@@ -67,7 +70,7 @@ def audit(
         spread = scale.spread or float(np.std(values)) or 1.0
         return Audit(
             rows=len(values),
-            origin=origin,
+            origin=origin if sample is not None else DRAWN_WORDS,
             scale=scale,
             slopes=tuple(_slope(reward, rows, one, spread) for one in signals.predictions),
             raised=tuple(_raised(reward, rows, values, one, rng) for one in signals.predictions),

@@ -2,7 +2,6 @@
 
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,26 +39,39 @@ person has read it.
 """
 
 
-def export(winner: Winner, signals: Signals = SIMULATED) -> Mapping[str, str]:
+Sample = tuple[str, Mapping[str, Array]]
+"""Where a sample of a log is from, and its columns."""
+
+
+def export(winner: Winner) -> Mapping[str, str]:
     """Five files by name: the function, its tests, AUDIT.md, audit.svg and README.md.
 
     `winner.name` becomes module and function. `winner.provenance` may hold, beside facts for the reader,
-    `signals` (rows of Signals.to_json, in place of the argument), `sample` (columns of a log, a dict of
-    lists, for the audit), `edits` (a list of {edit, worth}), and `production`, the name of a seed, or
+    `signals` (rows of Signals.to_json; none: SIMULATED), `sample` (columns of a log, a dict of lists, for
+    the audit), `edits` (a list of {edit, worth}), and `production`, the name of a seed, or
     `production_source`. The program is never executed here: what is more than a plain formula is exported
     without golden values and audit, and AUDIT.md says so. ValueError for a name that is no module's or that
     the program uses itself, for a program without torch form, and for a sample that does not fit.
     """
-    rows = winner.provenance.get("signals")
-    return files(winner, Signals.of(rows) if rows else signals)
+    rows, sample = winner.provenance.get("signals"), winner.provenance.get("sample")
+    log = {key: np.asarray(column) for key, column in sample.items()} if sample else None
+    return files(winner, Signals.of(rows) if rows else SIMULATED, ("a sample of a log", log) if log else None)
 
 
-def export_for(signals: Signals) -> Callable[[Winner], Mapping[str, str]]:
-    """`export` for a config's own signals."""
-    return partial(export, signals=signals)
+def export_for(
+    signals: Signals, sample: Callable[[], Sample | None]
+) -> Callable[[Winner], Mapping[str, str]]:
+    """`export` for the signals of a config; `sample` is asked when something is exported, and not before."""
+
+    def bound(winner: Winner) -> Mapping[str, str]:
+        if {"signals", "sample"} & winner.provenance.keys():
+            return export(winner)
+        return files(winner, signals, sample())
+
+    return bound
 
 
-def files(winner: Winner, signals: Signals) -> dict[str, str]:
+def files(winner: Winner, signals: Signals, sample: Sample | None) -> dict[str, str]:
     """The files of the patch over these signals."""
     name, program = winner.name, PatchFormula(winner.source)
     check_module_name(name, {"numpy", "torch", "sys"})
@@ -69,7 +81,7 @@ def files(winner: Winner, signals: Signals) -> dict[str, str]:
         raise ValueError(f"the program reads {', '.join(unknown)}, no prediction of these signals")
     plain = formula(winner.source, frozenset(one.name for one in signals.predictions))
     facts = facts_of({key: value for key, value in winner.provenance.items() if key not in NOT_FACTS})
-    found = _audited(plain, signals, winner.provenance.get("sample"))
+    found = _audited(plain, signals, sample)
     values = {
         "name": name,
         "test_file": f"test_{name}.py",
@@ -77,7 +89,7 @@ def files(winner: Winner, signals: Signals) -> dict[str, str]:
         "archived": as_literal(winner.source),
         "header": header(facts),
         "facts": bullets(facts) or "Nothing was recorded.",
-        "signal_names": ", ".join(f'"{one}"' for one in program.signals) + "," * (len(program.signals) == 1),
+        "signal_names": _tuple([f'"{one}"' for one in program.signals]),
         **_signal_texts(program, signals),
         **_operation_texts(program, name),
         **_weight_texts(program, name),
@@ -97,12 +109,14 @@ def files(winner: Winner, signals: Signals) -> dict[str, str]:
     return patch
 
 
-def _audited(plain: Reward | None, signals: Signals, sample: Mapping[str, Any] | None) -> Audit | None:
+def _audited(plain: Reward | None, signals: Signals, sample: Sample | None) -> Audit | None:
     if plain is None:
         return None
-    log = {key: np.asarray(column) for key, column in sample.items()} if sample else None
+    rng = np.random.default_rng(SEED)
     try:
-        return audit(plain, signals, log, np.random.default_rng(SEED))
+        return (
+            audit(plain, signals, sample[1], rng, sample[0]) if sample else audit(plain, signals, None, rng)
+        )
     except Undefined:
         return None
 
