@@ -18,6 +18,8 @@ CROWDED = 2.0
 """How many times its share of rows a group's share of the top tenth may be before it is worth one."""
 AGAINST = 0.02
 """A rank correlation with an outcome, in the unwanted direction, that is worth one."""
+REVERSED = 0.4
+"""A share of pairs preferred against predicted satisfaction that is worth one; chance gives a half."""
 WANTED = {1: "more", 0: "not known", -1: "less"}
 NOTHING = "Nothing crossed the lines that this audit draws, which is no proof that nothing is wrong."
 NO_CONTEXT = (
@@ -80,8 +82,14 @@ def _of_signals(audit: "Audit") -> list[str]:
                 f"Raising `{one.signal}` alone {verb} the reward in {_share(one.against)} of pairs, "
                 f"though {WANTED[one.better]} of it is wanted."
             )
-    flat = [f"`{one.signal}`" for one in audit.slopes if one.flat == 1.0]
-    return [*found, f"It does not move with {', '.join(flat)}."] if flat else found
+    if flat := [f"`{one.signal}`" for one in audit.slopes if one.flat == 1.0]:
+        found.append(f"It does not move with {', '.join(flat)}.")
+    if audit.reversals.share > REVERSED:
+        found.append(
+            f"Of two rows it prefers the one with worse predicted satisfaction, by {audit.reversals.by}, in "
+            f"{_share(audit.reversals.share)} of pairs."
+        )
+    return found
 
 
 def _of_columns(audit: "Audit") -> list[str]:

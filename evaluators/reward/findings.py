@@ -1,5 +1,6 @@
 """What an audit of a reward finds: plain values, and the page that tells them."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -149,9 +150,18 @@ class Audit:
     curves: tuple[Curve, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values for `json.dumps`."""
-        return asdict(self)
+        """Plain values for `json.dumps`; None where a number is not finite."""
+        plain: dict[str, Any] = _plain(asdict(self))
+        return plain
 
     def markdown(self) -> str:
         """The audit as a page: what stands out first, then every table."""
         return markdown(self)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -3,6 +3,7 @@
 import ast
 import copy
 import keyword
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -29,6 +30,8 @@ TORCH = {
     "where": "lambda at, x, y: torch.where(tensor(at).bool(), tensor(x), tensor(y))",
 }
 """The torch form of each function that a reward may use; `tensor` and `steep` are the exported module's."""
+HASHED = re.compile(r"f[0-9a-f]{10}")
+"""A name that the canonical form gave to a function."""
 OWN_NAMES = frozenset({
     "Any", "Mapping", "SIGNALS", "SimpleNamespace", "WEIGHTS", "signals", "steep", "sys", "tensor",
     "torch", "weights", "xp",
@@ -123,16 +126,21 @@ class _OverBoth(ast.NodeTransformer):
     def __init__(self, modules: Collection[str], arguments: Mapping[str, tuple[str, ...]]) -> None:
         self.modules = modules
         self.arguments = arguments
+        numbered = [name for name in arguments if HASHED.fullmatch(name)]
+        self.names = {name: f"_{name}" for name in arguments} | {"reward": "_formula"}
+        self.names |= {name: f"_part_{number}" for number, name in enumerate(numbered, 1)}
 
     def text(self, function: ast.FunctionDef) -> str:
         changed = copy.deepcopy(function)
         renamed(changed, _better_names(changed))
         self.visit(changed)
         extra = [ast.arg(name) for name in self.arguments[function.name]]
-        # in front of parameters with defaults, as Python wants it
-        plain = len(changed.args.args) - len(changed.args.defaults)
-        changed.args.args[plain:plain] = extra
-        changed.name = f"_{'formula' if function.name == 'reward' else function.name}"
+        if function.name == "reward":
+            changed.args.args += extra
+        else:  # behind whatever defaults the program gave
+            changed.args.kwonlyargs = extra
+            changed.args.kw_defaults = [None for _ in extra]
+        changed.name = self.names[function.name]
         return function_text(ast.fix_missing_locations(changed))
 
     def visit_Name(self, node: ast.Name) -> ast.Name:
@@ -144,7 +152,7 @@ class _OverBoth(ast.NodeTransformer):
         if isinstance(node.func, ast.Name) and node.func.id in self.arguments:
             extra = self.arguments[node.func.id]
             node.keywords += [ast.keyword(name, ast.Name(name, ast.Load())) for name in extra]
-            node.func.id = f"_{node.func.id}"
+            node.func.id = self.names[node.func.id]
         return node
 
 

@@ -101,7 +101,7 @@ def _draw_curve(cell: "Axes", curve: Curve, span: tuple[float, float]) -> None:
     cell.plot(curve.deciles, [0.03] * len(curve.deciles), transform=cell.get_xaxis_transform(), **RUG)
     cell.set_title(f"{curve.signal}", fontweight="bold")
     cell.set_title(ARROWS[curve.better], loc="right", fontsize=8.0, color="#777777")
-    cell.set_xlabel(curve.unit)
+    cell.set_xlabel(curve.unit, parse_math=False)
     cell.grid(axis="y", color="#eeeeee")
     cell.locator_params("x", nbins=4)
     cell.locator_params("y", nbins=6)
