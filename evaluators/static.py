@@ -37,7 +37,7 @@ class Rules:
     """Built-in functions that may be called."""
     keys: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Parameters that are mappings: each key that may be meant, "" where it may be read and else the reason
-    why not. They are read as `name["key"]` and in no other way, and nothing but them and constants is indexed.
+    why not. They are read as `name["key"]` alone, and nothing but them and constants is indexed.
     """
     arguments: Mapping[str, int] = field(default_factory=dict)
     """Functions, by dotted name, that take exactly so many arguments, by position."""

@@ -1,10 +1,10 @@
 """The fast path: rewards that are plain formulas, evaluated in this process by an interpreter of our own.
 
 Nothing of a candidate is ever compiled or executed here. A program is read into a tree of the node types
-below and nothing else: reads of `signals["name"]` and `WEIGHTS["name"]`, numbers, locals, arithmetic, comparisons,
-`&`, `|`, `~` of comparisons, and calls of the functions in `TABLE`, with exactly their arguments. What is not
-in the list is not refused for the search, it goes behind the wall (`caller`). The result is the same there,
-bit for bit: the same numpy functions meet the same values in the same order.
+below and nothing else: reads of `signals["name"]` and `WEIGHTS["name"]`, numbers, locals, arithmetic,
+comparisons, `&`, `|`, `~` of comparisons, and calls of the functions in `TABLE`, with exactly their
+arguments. What is not in the list is not refused for the search, it goes behind the wall (`caller`). The
+result is the same there, bit for bit: the same numpy functions meet the same values in the same order.
 
 Cost is bounded by the text: at most MOST_NODES operations on arrays of the given length; Python's own
 integers, which could grow without bound, take part in no power.

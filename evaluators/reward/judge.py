@@ -37,7 +37,9 @@ class RewardJudge:
         self.limits = limits
         self.signals = signals_of(data, chosen)
         log = load(data, chosen, self.signals)
-        parts = split(log, chosen.seed)
+        # simulated users are measured in worlds of their own, so that the search may have the whole log
+        held_out = chosen.north_star == "replay"
+        parts = split(log, chosen.seed) if held_out else {"search": log}
         self.proxy_ = Proxy(
             parts["search"],
             chosen.proxy,

@@ -21,7 +21,7 @@ LOG_SEED = 10
 
 
 def simulated(settings: Settings) -> RewardLog:
-    """The log of a randomised experiment among simulated users, in the world numbered by the settings' seed."""
+    """The log of a randomised experiment among simulated users, in a world by the settings' seed."""
     world = make_world(scenario(settings.scenario, settings.alignment), _seed(settings, 0))
     users = make_users(world, settings.log_users, _seed(settings, 1))
     found = explore(world, users, _seed(settings, 2), choices=settings.choices)
@@ -47,10 +47,10 @@ def _seed(settings: Settings, purpose: int) -> int:
 
 
 def load(data: Mapping[str, Any], settings: Settings, signals: Signals) -> RewardLog:
-    """The log that a config's [data] table names. DataError for what is wrong, DataUnavailable for what cannot be had.
+    """The log that a config's [data] table names. DataError, and DataUnavailable for what cannot be had.
 
-    {"source": "simulated"}, {"source": "movielens-100k"}, {"source": "open-bandit", "policy": ..., "campaign":
-    ...}, or {"source": "log.csv" | "log.parquet", "schema": {...}} with reward.signals, see `own_log`.
+    {"source": "simulated"}, {"source": "movielens-100k"}, {"source": "open-bandit", "policy": ...,
+    "campaign": ...}, or {"source": "log.csv" | "log.parquet", "schema": {...}} with reward.signals.
     """
     source = str(data.get("source", ""))
     options = {key: value for key, value in data.items() if key not in ("source", "split")}

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,8 @@ SPLITS = ("selection", "claim")
 WORLDS = {"selection": 100, "claim": 200, "guard": 300}
 """Where the numbers of a split's worlds begin, after a thousand times the settings' seed."""
 CLOSE = 1e-9
+PARTS = 7
+"""Into how many calls an audit divides what was one."""
 
 
 class Simulated:
@@ -56,7 +59,7 @@ class Simulated:
         asked: list[tuple[Mapping[str, Array], Array]] = []
         with Caller(source, self.signals, sandbox, self.limits) as caller:
 
-            def policy(offers: Mapping[str, NDArray[np.float32]]) -> Array:
+            def policy(offers: Mapping[str, NDArray[np.float32]]) -> NDArray[Any]:
                 rewards = caller(offers)
                 if not caller.fast and len(asked) < 3:
                     asked.append(({name: np.array(offers[name]) for name in caller.names}, rewards))
@@ -70,17 +73,19 @@ class Simulated:
     def _audit(
         self, source: str, columns: Mapping[str, Array], rewards: Array, seed: int, sandbox: Sandbox
     ) -> None:
-        """Failed where a fresh child gives the rows, in another order, other rewards than before."""
+        """Failed where a fresh child gives the rows, in another order and company, other rewards than before."""
         order = np.random.Generator(np.random.Philox(seed)).permutation(rewards.size)
-        shuffled = {name: column.reshape(-1)[order] for name, column in columns.items()}
         with Caller(source, self.signals, sandbox, self.limits, fast=False) as fresh:
-            again = fresh(shuffled)
+            again = np.concatenate([
+                fresh({name: column.reshape(-1)[part] for name, column in columns.items()})
+                for part in np.array_split(order, PARTS)
+            ])
         before = rewards.reshape(-1)[order]
         if not np.allclose(again, before, rtol=CLOSE, atol=CLOSE * 1e-3):
             raise Failed(
                 Status.CHEATED,
-                "rows of the simulation got other rewards when shown to a fresh process in another order: "
-                "the reward depends on more than the row",
+                "rows of the simulation got other rewards when shown to a fresh process in another order and "
+                "company: the reward depends on more than the row",
             )
 
     def _made(self, number: int, count: int) -> tuple[World, Users]:
@@ -130,8 +135,8 @@ class Replayed:
         places = np.flatnonzero((luck_of(log.user, self.settings.seed + 9) * of).astype(np.int64) == fold)
         if places.size < 2:
             raise DataError(
-                f"{log.name}: fold {fold + 1} of {of} of the {split} split has {places.size} slates; use fewer "
-                "folds (north_star.folds, reward.worlds)"
+                f"{log.name}: fold {fold + 1} of {of} of the {split} split has {places.size} slates; use "
+                "fewer folds (north_star.folds, reward.worlds)"
             )
         chosen = self.settings
         return Proxy(

@@ -1,6 +1,7 @@
 """What outcomes a model expects of candidates: the nuisance that makes off-policy values narrow."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,14 +9,17 @@ from numpy.typing import NDArray
 from .log import RewardLog, luck_of
 
 Array = NDArray[np.float64]
+LARGEST = 6.0
+"""Standard deviations, or their product, to which a feature is clipped."""
 PENALTY = 10.0
 """Of the ridge, in rows: what a coefficient costs."""
-LONG = 20.0
+CHUNK = 8_192
+"""Slates whose features are in memory at once."""
 
 
 @dataclass(frozen=True, eq=False)
 class Expected:
-    """Per outcome of a log: `candidates` (C, M) what each candidate would have brought; `chosen` (M,) the one shown."""
+    """Of an outcome: `candidates` (C, M) what each would bring, `chosen` (M,) what the one shown would."""
 
     candidates: Array
     chosen: Array
@@ -26,45 +30,53 @@ def expected(log: RewardLog, outcome: str, seed: int = 0) -> Expected:
 
     Two halves of users, each predicted by the model of the other, so that no row is fitted on its own outcome
     (Chernozhukov et al. 2018, arXiv:1608.00060). Features are the predictions of the candidate on two
-    scales, their products, and those of its slate's mean, what the user did before, and the contexts of
-    the user.
+    scales and their products, relative to its slate, those of the slate's mean, and what the user did before.
     """
-    own, slate = _features(log)
-    target = log.outcomes[outcome]
+    scaled, before = _scaled(log), _standard(log.before)
     half = luck_of(log.user, seed + 71) < 0.5
-    chosen = np.take_along_axis(own, log.chosen[None, None, :], 1)[:, 0]
+    target = log.outcomes[outcome]
+    middle = float(target.mean())
+    parts = [slice(start, start + CHUNK) for start in range(0, len(log), CHUNK)]
+    sums = [0.0, 0.0]
+    grams: list[Any] = [0.0, 0.0]
+    for part in parts:
+        own, slate = _features(scaled[:, :, part], before[part])
+        chosen = np.take_along_axis(own, log.chosen[part][None, None, :], 1)[:, 0]
+        rows = np.concatenate([chosen, slate])
+        for side, mine in enumerate((half[part], ~half[part])):
+            grams[side] += rows[:, mine] @ rows[:, mine].T
+            sums[side] += rows[:, mine] @ (target[part][mine] - middle)
+    weights = [np.linalg.solve(grams[side] + PENALTY * np.eye(len(grams[side])), sums[side]) for side in (1, 0)]
     found = np.empty((log.choices, len(log)))
-    for learn, apply in ((half, ~half), (~half, half)):
-        if not learn.any() or not apply.any():
-            found[:, apply] = target.mean()
-            continue
-        rows = np.concatenate([chosen[:, learn], slate[:, learn]])
-        middle = float(target[learn].mean())
-        weights = np.linalg.solve(
-            rows @ rows.T + PENALTY * np.eye(len(rows)), rows @ (target[learn] - middle)
+    for part in parts:
+        own, slate = _features(scaled[:, :, part], before[part])
+        mine, other = (
+            middle + np.tensordot(fit[: len(own)], own, 1) + fit[len(own) :] @ slate for fit in weights
         )
-        mine, theirs = weights[: len(own)], weights[len(own) :]
-        found[:, apply] = middle + np.tensordot(mine, own[:, :, apply], 1) + theirs @ slate[:, apply]
+        found[:, part] = np.where(half[part], mine, other)
     return Expected(found, found[log.chosen, np.arange(len(log))])
 
 
-def _features(log: RewardLog) -> tuple[Array, Array]:
-    """Features (F, C, M) of candidates, relative to their slate's mean, and (G, M) of the slate."""
+def _scaled(log: RewardLog) -> Array:
+    """(K, C, M): each prediction as it is, and its logarithm where it is never negative, standardised."""
     scaled = []
     for one in log.signals.predictions:
         column = log.columns[one.name]
         scaled.append(_standard(column))
         if one.low >= 0:
             scaled.append(_standard(np.log(column + (one.high - one.low) * 1e-4)))
-    plain = scaled[:]
-    scaled += [_standard(a * b) for k, a in enumerate(plain) for b in plain[k:]]
-    features = np.stack(scaled)
+    return np.stack(scaled)
+
+
+def _features(scaled: Array, before: Array) -> tuple[Array, Array]:
+    """Features (F, C, M) of candidates, relative to their slate's mean, and (G, M) of the slate."""
+    products = [np.clip(a * b, -LARGEST, LARGEST) for k, a in enumerate(scaled) for b in scaled[k:]]
+    features = np.concatenate([scaled, np.stack(products)])
     means = features.mean(axis=1)
-    before = _standard(log.before)
-    slate = np.concatenate([means, np.stack([before, before**2 - 1.0])])
+    slate = np.concatenate([np.ones((1, before.size)), means, np.stack([before, before**2 - 1.0])])
     return features - means[:, None], slate
 
 
 def _standard(values: Array) -> Array:
     spread = float(values.std())
-    return np.asarray(np.clip((values - values.mean()) / spread if spread else values * 0.0, -6.0, 6.0))
+    return np.asarray(np.clip((values - values.mean()) / spread if spread else values * 0.0, -LARGEST, LARGEST))

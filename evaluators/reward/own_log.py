@@ -1,15 +1,15 @@
 """The user's own log: a CSV, TSV or Parquet file whose columns their signals file names.
 
 Two forms. With `slate` in [data.schema], rows that share it are the candidates of one request, exactly one
-of which `shown` marks with 1, and `propensity` holds the chance with which it was; its row holds the outcomes.
-Requests of another size than the most frequent are left out. Without `slate` every row was shown: consecutive
-impressions of a user are taken as slates, of which a fair die picks one, as for a table that is fully observed
-(Dudik, Langford and Li 2011, https://arxiv.org/abs/1103.4601). That answers which of the items that a user was
-shown were followed by more, and is as good as the exposure was even.
+of which `shown` marks with 1, and `propensity` holds the chance with which it was; its row holds the
+outcomes. Requests of another size than the most frequent are left out. Without `slate` every row was shown:
+consecutive impressions of a user are taken as slates, of which a fair die picks one, as for a table that is
+fully observed (Dudik, Langford and Li 2011, https://arxiv.org/abs/1103.4601). That answers which of the items
+that a user was shown were followed by more, and is as good as the exposure was even.
 
-`user` and `time` name the columns that say who and when. An outcome `later_days` or `returned` that the file does
-not hold is counted from them: active days in the next seven, whether the user came the next day; rows of the
-log's last seven days, whose week is cut off, are then left out.
+`user` and `time` name the columns that say who and when. An outcome `later_days` or `returned` that the file
+does not hold is counted from them: active days in the next seven, whether the user came the next day; rows of
+the log's last seven days, whose week is cut off, are then left out.
 """
 
 from collections.abc import Mapping
@@ -89,8 +89,8 @@ def _roles(schema: Mapping[str, Any]) -> dict[str, str]:
     if together and len(together) < 3:
         missing = sorted({"slate", "shown", "propensity"} - together)
         raise DataError(
-            f"data.schema has {', '.join(sorted(together))} without {', '.join(missing)}: a log of slates needs "
-            "all three, a log of impressions none"
+            f"data.schema has {', '.join(sorted(together))} without {', '.join(missing)}: a log of slates "
+            "needs all three, a log of impressions none"
         )
     return {str(key): str(value) for key, value in schema.items()}
 
@@ -120,7 +120,8 @@ def _read(path: Path, roles: Mapping[str, str], signals: Signals) -> "pl.DataFra
             near = get_close_matches(column, table.columns, n=1)
             hint = f" (did you mean {near[0]!r}?)" if near else ""
             raise DataError(
-                f"{path} has no column {column!r}, which is named by {by}{hint}; it has {', '.join(table.columns)}"
+                f"{path} has no column {column!r}, which is named by {by}{hint}; "
+                f"it has {', '.join(table.columns)}"
             )
     if not table.height:
         raise DataError(f"{path} holds no rows")
@@ -131,8 +132,8 @@ def _numbers(path: Path, role: str, column: "pl.Series") -> Array:
     values = numbers_of(path, role, column)
     if (wrong := ~np.isfinite(values)).any():
         raise DataError(
-            f"{path}: {role} {column.name!r} must hold numbers, row {int(wrong.argmax()) + 1} is empty; fill such "
-            "cells or leave such rows out"
+            f"{path}: {role} {column.name!r} must hold numbers, row {int(wrong.argmax()) + 1} is empty; fill "
+            "such cells or leave such rows out"
         )
     return values
 

@@ -1,4 +1,4 @@
-"""The policy that a reward induces: which candidates of a slate it prefers. It depends on their order alone."""
+"""The policy that a reward induces: which candidates of a slate it prefers, by their order alone."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +24,8 @@ def beaten(rewards: Array) -> NDArray[np.int16]:
 def chances(wins: NDArray[np.int16], sharpness: float) -> Array:
     """(C, M): the chance of each candidate, in proportion to ((beaten + 1/2) / C) to the power `sharpness`.
 
-    At 1 the chance falls linearly with the rank, and the log is worth three quarters of its rows; far above it
-    the best candidate alone is shown, and the log is worth one row in C. `wins` as `beaten` gives them.
+    At 1 the chance falls linearly with the rank, and the log is worth three quarters of its rows; far above
+    it the best candidate alone is shown, and the log is worth one row in C. `wins` as `beaten` gives them.
     """
     count = len(wins)
     table = ((np.arange(2 * count - 1) / 2 + 0.5) / count) ** sharpness

@@ -25,7 +25,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Rung:
-    """Some rows of the search's log with what is needed of them: `ranks` (M,) standardised, of the outcome."""
+    """Some rows of the search's log with the `ranks` (M,) of the outcome, standardised."""
 
     log: RewardLog
     ranks: Array
@@ -45,7 +45,8 @@ class Proxy:
     ) -> None:
         if outcome not in log.outcomes:
             raise DataError(
-                f"reward.proxy must be an outcome of {log.name}, one of {', '.join(log.outcomes)}; got {outcome!r}"
+                f"reward.proxy must be an outcome of {log.name}, one of {', '.join(log.outcomes)}; "
+                f"got {outcome!r}"
             )
         self.outcome = outcome
         self.better = log.signals[outcome].better or 1
@@ -77,8 +78,8 @@ class Proxy:
         if value.effective_size < self.least:
             raise Failed(
                 Status.INVALID,
-                f"the log is worth {value.effective_size:.0f} slates for this reward, fewer than {self.least:g}: "
-                "too few of the items that it would show were shown",
+                f"the log is worth {value.effective_size:.0f} slates for this reward, fewer than "
+                f"{self.least:g}: too few of the items that it would show were shown",
             )
         shown = place(wins[log.chosen, np.arange(len(log))])
         metrics = {"gain": gain, "ordering": _correlation(shown, self.rungs[-1])}
@@ -117,8 +118,8 @@ class Proxy:
         ranking = can_rank(values, self.least)
         if not ranking:
             raise DataError(
-                f"{self.last.name}: {self.outcome} cannot rank rewards on this log ({len(self.last):,} slates): "
-                f"{ranking.refusal}"
+                f"{self.last.name}: {self.outcome} cannot rank rewards on this log "
+                f"({len(self.last):,} slates): {ranking.refusal}"
             )
 
 

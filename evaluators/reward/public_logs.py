@@ -95,8 +95,8 @@ def _first(groups: Ints, values: Array, size: int) -> Array:
 def bandit(policy: str = "random", campaign: str = "all") -> RewardLog:
     """Open Bandit with its logged propensities: the candidates of a row are all items, at its position.
 
-    Clicks are predicted by ridge regression on item and on item by user feature, fitted on the first TRAINED of
-    the rows, the log is the rest. It names no persons: `user` numbers combinations of user features, and
+    Clicks are predicted by shrunken rates of item and of item by user feature, learnt from the first TRAINED
+    of the rows; the log is the rest. It names no persons: `user` numbers combinations of user features, and
     `before` is 0. With some tens of clicks it is for trying the plumbing; DataError is the rule.
     """
     found = open_bandit.load(policy, campaign)

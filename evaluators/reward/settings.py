@@ -37,12 +37,12 @@ class Settings(BaseModel):
         None, description="1: what is clicked satisfies; 0: as in clickbait; none: as the scenario has it"
     )
     seed: Annotated[int, Field(ge=0)] = Field(0, description="of simulated logs, worlds and users, of splits")
-    log_users: Count = Field(6_000, description="simulated users of the search's log")
+    log_users: Count = Field(40_000, description="simulated users of the search's log")
     choices: Annotated[int, Field(ge=2, le=32)] = Field(
         8, description="candidates per slate of a log, of which one is shown by chance"
     )
     rung_rows: tuple[Count, ...] = Field(
-        (4_000, 16_000, 1_000_000), description="slates used on each rung; more than the log has: all"
+        (12_000, 40_000, 1_000_000), description="slates used on each rung; more than the log has: all"
     )
     sharpness: Annotated[float, Field(gt=0, le=64)] = Field(
         1.0, description="how much the induced policy prefers what ranks higher; 1: linearly, 64: the best"

@@ -11,7 +11,7 @@ _FAR = 1 << 40
 
 
 def around(users: Ints, times: Ints) -> tuple[Array, Array]:
-    """(before, later), each (N,): active days of the row's user in the seven days before its day and after it.
+    """(before, later), each (N,): active days of the row's user in the seven days before and after its day.
 
     `times` in seconds; a day begins at midnight UTC. Impressions of the last seven days of a log have a
     `later` that is cut off: leave them out.
@@ -40,7 +40,7 @@ def _keys(users: Ints, times: Ints) -> Ints:
 
 
 def grouped(users: Ints, times: Ints, size: int) -> NDArray[np.intp]:
-    """(size, M) rows: impressions of one user that follow each other in time, as slates of `size`; no row twice.
+    """(size, M) rows: impressions of one user that follow each other in time, as slates; no row twice.
 
     What is left of a user after the last full slate is in none.
     """

@@ -1,7 +1,7 @@
 """Expected watch time that counts only as far as users say that they are satisfied.
 
-Valued watch time from surveys: Goodrow 2021, blog.youtube/inside-youtube/on-youtubes-recommendation-system; the
-gate is a logistic curve of the predicted answer.
+Valued watch time from surveys: Goodrow 2021, blog.youtube/inside-youtube/on-youtubes-recommendation-system;
+the gate is a logistic curve of the predicted answer.
 """
 
 import numpy

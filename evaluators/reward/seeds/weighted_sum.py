@@ -1,6 +1,6 @@
 """A weighted sum of engagement and satisfaction, with time on a logarithmic scale.
 
-Weights over several predicted objectives: Zhao et al. 2019, doi:10.1145/3298689.3346997, section 3; surveys beside
+Weights over several predicted objectives: Zhao et al. 2019, doi:10.1145/3298689.3346997; surveys beside
 clicks and time: Goodrow 2021, blog.youtube/inside-youtube/on-youtubes-recommendation-system.
 """
 
