@@ -29,7 +29,8 @@ FUNCTION_WORDS = (
 )
 USE_WORDS = (
     "Higher is better, and only the order has a meaning. Arrays may have any shape, all the same: rows, or "
-    "slates of items. Torch's gradients flow through it."
+    "slates of items. Torch's gradients flow through it. The search judged it on float64; float32 gives "
+    "nearly the same, where no power overflows."
 )
 BRANCH_WORDS = " A division by zero behind a condition has no gradient: mask such rows."
 NOT_MADE = """\
