@@ -13,10 +13,11 @@ from .examination import examine_for
 from .fast import formula
 from .language import allowed, rules_for
 from .properties import properties_for
+from .sample import sample_for
 from .settings import Settings
 from .signals import SIMULATED, Signals
 from .sources import SIGNALS, SIMULATED_SOURCE
-from .template import export
+from .template import export, export_for
 from .vocabulary import vocabulary_for
 
 HERE = Path(__file__).parent
@@ -58,7 +59,10 @@ def adapt(data: Mapping[str, Any], settings: Mapping[str, Any]) -> Task:
     signals = signals_of(data, chosen)
     first = chosen.north_star
     return replace(
-        task_for(signals, first), metrics={first: METRICS[first], **METRICS}, floors=_floors(first)
+        task_for(signals, first),
+        metrics={first: METRICS[first], **METRICS},
+        floors=_floors(first),
+        export=export_for(signals, lambda: sample_for(data, chosen, signals)),
     )
 
 
