@@ -53,7 +53,7 @@ class Settings(BaseModel):
     users: Count = Field(4_000, description="simulated users of each north-star fold")
     days: Annotated[int, Field(ge=4)] = Field(28, description="simulated days; the second half is late")
     worlds: Count = Field(8, description="worlds that each of selection and claim has: folds at most")
-    guard_users: Count = Field(1_500, description="simulated users on which guardrails are read")
+    guard_users: Count = Field(4_000, description="simulated users on which guardrails are read")
     satisfaction: tuple[str, ...] = Field(
         ("like", "survey"), description="predictions that may explain a lean towards popular or long items"
     )

@@ -100,7 +100,7 @@ def task_for(signals: Signals, star: str = "late_active_days") -> Task:
         describe=describe_for(signals),
         metrics=METRICS,
         floors=_floors(star),
-        guardrails={"hate_ratio": 1.25, "popularity_lean": 0.6, "duration_lean": 0.6},
+        guardrails={"hate_ratio": 1.5, "popularity_lean": 0.6, "duration_lean": 0.6},
         source=SIMULATED_SOURCE,
         adapt=adapt,
     )

@@ -10,7 +10,7 @@ from recevolve.evaluators.sandbox import Limits, Sandbox
 
 DATA = {"source": "simulated"}
 LIMITS = Limits(cpu_seconds=20.0)
-SETTINGS = {"log_users": 30_000, "rung_rows": (2_000, 8_000, 100_000), "users": 600, "guard_users": 300}
+SETTINGS = {"log_users": 30_000, "rung_rows": (2_000, 8_000, 100_000), "users": 600, "guard_users": 2_000}
 
 
 @pytest.fixture(scope="session")
