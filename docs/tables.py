@@ -21,6 +21,8 @@ from recevolve.engine.propose.prices import PER, price_of
 from recevolve.engine.propose.settings import Model, Quotas
 from recevolve.evaluators import registry
 from recevolve.evaluators.optimizer.settings import Settings
+from recevolve.evaluators.reward.settings import Settings as RewardSettings
+from recevolve.evaluators.reward.signals import SIMULATED
 from recevolve.evaluators.simulator import Parameters
 from recevolve.evaluators.static import check
 from recevolve.evaluators.task import Task
@@ -104,15 +106,10 @@ def docstring(source: str) -> str:
     return ast.get_docstring(ast.parse(source)) or ""
 
 
-def optimizer() -> Task:
-    """The built-in kind."""
-    return registry.find("optimizer")
-
-
 def seeds() -> str:
-    """The seeds with their papers and start values."""
+    """The optimizers among the seeds, with their papers and start values."""
     rows = []
-    for name, source in optimizer().seeds.items():
+    for name, source in registry.find("optimizer").seeds.items():
         paper = docstring(source).splitlines()[0]
         start = next(line for line in source.splitlines() if line.startswith("HYPERPARAMETERS"))
         numbers = ast.literal_eval(start.partition("=")[2].strip())
@@ -120,9 +117,18 @@ def seeds() -> str:
     return table(["seed", "method and source", "start values"], rows)
 
 
-def cheats() -> str:
+def reward_seeds() -> str:
+    """The rewards among the seeds, with their sources and formulas."""
+    rows = []
+    for name, source in registry.find("reward").seeds.items():
+        words = " ".join(docstring(source).split())
+        rows.append([f"`{name}`", words])
+    return table(["seed", "what an item is worth, and source"], rows)
+
+
+def cheats(task: Task) -> str:
     """The cheats, whether their text gives them away, and what else catches them."""
-    task, rows = optimizer(), []
+    rows = []
     for name, source in task.cheats.items():
         trick, _, caught = docstring(source).partition("\n\nCaught by: ")
         refused = "yes" if check(source, task.rules) else "no"
@@ -130,15 +136,14 @@ def cheats() -> str:
     return table(["cheat", "what it tries", "refused by its text", "were it let through, caught by"], rows)
 
 
-def properties() -> str:
+def properties(task: Task) -> str:
     """The properties, with their examples."""
-    rows = [[each.name, str(each.examples)] for each in optimizer().properties]
+    rows = [[each.name, str(each.examples)] for each in task.properties]
     return table(["property", "examples"], rows)
 
 
-def metrics() -> str:
+def metrics(task: Task) -> str:
     """The metrics and their direction."""
-    task = optimizer()
     rows = [
         [
             f"`{name}`",
@@ -170,6 +175,10 @@ def hosted() -> str:
     return table(["variable", "model", "prompt", "answer"], rows)
 
 
+def _of(kind: str, made: Callable[[Task], str]) -> Callable[[], str]:
+    return lambda: made(registry.find(kind))
+
+
 def simulator() -> str:
     """The parameters of the simulator: what each is, where its equation is from, how far to trust it."""
     rows = []
@@ -197,10 +206,16 @@ TABLES: Mapping[str, Callable[[], str]] = {
     **{name: _keys(model) for name, model in {**MODELS, **INNER}.items()},
     "optimizer": lambda: keys(Settings),
     "hosted": hosted,
-    "metrics": metrics,
+    "metrics": _of("optimizer", metrics),
     "seeds": seeds,
-    "cheats": cheats,
-    "properties": properties,
+    "cheats": _of("optimizer", cheats),
+    "properties": _of("optimizer", properties),
+    "reward": lambda: keys(RewardSettings),
+    "signals": SIMULATED.table,
+    "reward-metrics": _of("reward", metrics),
+    "reward-seeds": reward_seeds,
+    "reward-cheats": _of("reward", cheats),
+    "reward-properties": _of("reward", properties),
     "exit-codes": exit_codes,
     "simulator": simulator,
 }

@@ -283,7 +283,10 @@ def init(
     task = registry.find(kind, tasks or ())
     if path.exists():
         raise typer.BadParameter(f"{path} exists; give another name or remove it", param_hint="FILE")
-    path.write_text(commented(task.kind, tuple(task.seeds), task.guardrails, task.settings), encoding="utf-8")
+    path.write_text(
+        commented(task.kind, tuple(task.seeds), task.guardrails, task.settings, task.source),
+        encoding="utf-8",
+    )
     show({"file": str(path)}, as_json, f"{path} written; start with: recevolve run {path}")
 
 

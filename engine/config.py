@@ -25,7 +25,9 @@ class Data(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
 
     source: str = Field(
-        "movielens-100k", min_length=1, description='"movielens-100k", "open-bandit", "synthetic", or a path'
+        "movielens-100k",
+        min_length=1,
+        description='"movielens-100k", "open-bandit", "synthetic", "simulated" for rewards, or a path',
     )
     split: Literal["user", "time"] = Field(
         "user", description="held-out rows: each user's last, or the last of all"
@@ -217,7 +219,9 @@ def read(path: Path, changes: Sequence[str] = ()) -> Config:
 
 
 def _absolute(config: Config) -> Config:
-    """The config with every path made absolute: run, task folders, log, seed files, what proposing reads."""
+    """The config with every path made absolute: run, task folders, log, seed files, what proposing reads,
+    files that settings name.
+    """
 
     def found(name: str) -> str:
         return str(Path(name).absolute()) if Path(name).is_file() else name
@@ -232,6 +236,10 @@ def _absolute(config: Config) -> Config:
             "tasks": tuple(path.absolute() for path in config.tasks),
             "seeds": tuple(map(found, config.seeds)),
             "data": config.data.model_copy(update={"source": found(config.data.source)}),
+            "settings": {
+                key: found(value) if isinstance(value, str) else value
+                for key, value in config.settings.items()
+            },
             "propose": propose.model_copy(
                 update={
                     "keys": placed(propose.keys),
@@ -269,7 +277,11 @@ def _apply(raw: dict[str, Any], change: str) -> None:
 
 
 def commented(
-    kind: str, seeds: Sequence[str], guardrails: Mapping[str, float], settings: type[BaseModel]
+    kind: str,
+    seeds: Sequence[str],
+    guardrails: Mapping[str, float],
+    settings: type[BaseModel],
+    source: str = "movielens-100k",
 ) -> str:
     """A TOML config for `kind` in which every key stands with its default, description and choices."""
     lines = [f'kind = "{kind}"', f'run_dir = "runs/{kind}"']
@@ -281,7 +293,10 @@ def commented(
     lines += _comment_fields(Config, skip={"kind", "run_dir", "settings", "guardrails", *tables})
     lines.append(f"# seeds of this kind: {', '.join(seeds)}")
     for name, annotation in tables.items():
-        lines += ["", f"[{name}]", *_comment_fields(annotation)]
+        fields = _comment_fields(annotation)
+        if name == "data":
+            fields[0] = fields[0].replace(_toml(Data().source), _toml(source), 1)
+        lines += ["", f"[{name}]", *fields]
     lines += ["", f"[{kind}]", *_comment_fields(settings)]
     lines += ["", "[guardrails]  # largest value allowed"]
     lines += [f"{name} = {limit:g}" for name, limit in guardrails.items()]

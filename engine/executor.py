@@ -162,7 +162,7 @@ class _Bench:
             from ..evaluators.sandbox import Limits, Sandbox
 
             plan = self.blueprint
-            task = registry.find(plan.kind, plan.tasks)
+            task = registry.adapted(registry.find(plan.kind, plan.tasks), plan.data, plan.settings)
             limits = Limits(cpu_seconds=plan.cpu_seconds, memory_mb=plan.memory_mb)
             judge = task.judge(plan.data, plan.settings, limits)
             sandbox = Sandbox(task.preload, min_tier=plan.min_tier, unsafe=plan.unsafe)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..evaluators import registry, static
+from ..evaluators import static
 from ..evaluators.simplify import simplify
 from ..evaluators.task import Task, Winner
 from ..evaluators.vocabulary import Layout
@@ -16,6 +16,7 @@ from . import report
 from .executor import Call, Executor
 from .place import REPORT, archive_of
 from .session import executor_for, recorded_config
+from .tasks import task_for
 
 
 class ExportRefused(Exception):
@@ -32,7 +33,7 @@ async def export(run: Path, asked: str, output: Path) -> dict[str, Any]:
         raise ExportRefused(f"{output} must be a new or empty folder; give another with -o, or empty it")
     with Archive.read(archive_of(run)) as archive:
         config = recorded_config(archive)
-        task = registry.find(config.kind, config.tasks)
+        task = task_for(config)
         program = archive.program(report.identify(archive, asked))
         provenance = describe(archive, task, program.id)
     executor = executor_for(config)

@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
-from ..evaluators import registry
 from ..population.archive import Archive
 from .config import Config, ConfigError
 from .executor import Terms
@@ -19,6 +18,7 @@ from .propose.settings import Form
 from .search import Islands, Search, arrive, rouse
 from .session import recorded_config
 from .slots import propose
+from .tasks import task_for
 
 
 class Listener:
@@ -46,7 +46,7 @@ async def preview(
         number = _number(archive, config, island, generation)
         request = await _request(archive, config, island, number)
         chosen = _form(config, form, request)
-        task = registry.find(config.kind, config.tasks)
+        task = task_for(config)
         journal = Journal(archive, config, task.guardrails)
         due = meetings(config, journal.meeting(number))
         lessons = recorded(archive, due[-1] if due else -1) or journal.inherited()[1]
@@ -96,7 +96,7 @@ async def _request(archive: Archive, config: Config, island: int, number: int) -
     """What the proposer of the first slot will be asked."""
     begun = archive.run()
     assert begun is not None  # recorded_config read it
-    task = registry.find(config.kind, config.tasks)
+    task = task_for(config)
     terms = Terms(**begun.config["terms"])
     search = Search(config, task, terms, (), archive, archive.ledger(replaying=True), Listener(), None)
     return (await requests(search, island, number))[0]

@@ -3,7 +3,6 @@
 import tempfile
 from pathlib import Path
 
-from ..evaluators import registry
 from ..population.archive import Archive
 from ..population.compare import SEARCH
 from ..population.ledger import NotRecorded
@@ -15,6 +14,7 @@ from .place import REPORT
 from .progress import Progress
 from .search import Search, run
 from .session import recorded_config, seeds_for
+from .tasks import task_for
 
 
 async def replay(source: Archive, progress: Progress) -> list[str]:
@@ -25,7 +25,7 @@ async def replay(source: Archive, progress: Progress) -> list[str]:
     config = recorded_config(source)
     begun = source.run()
     assert begun is not None  # recorded_config read it
-    task = registry.find(config.kind, config.tasks)
+    task = task_for(config)
     with (
         tempfile.TemporaryDirectory() as folder,
         Archive.create_or_open(Path(folder) / "replay.db") as rebuilt,

@@ -8,10 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from .. import __version__
-from ..evaluators import registry, static
+from ..evaluators import static
 from ..evaluators.data import DataUnavailable, catalogue, fetch
 from ..evaluators.task import Task
 from ..population.archive import Archive
@@ -20,7 +18,7 @@ from ..population.program import Program
 from . import conclusion
 from .arms import arms_for, keys_for, require_models, with_models
 from .budget import Budget
-from .config import Config, ConfigError, Data, explain, parse
+from .config import Config, ConfigError, Data, parse
 from .executor import Blueprint, Executor, LocalExecutor, Terms
 from .inheritance import inherit
 from .place import REPORT, archive_of
@@ -28,6 +26,7 @@ from .progress import Progress
 from .propose.keys import Keys
 from .search import Search, run
 from .spend import Purse
+from .tasks import task_for
 
 
 def recorded_config(archive: Archive) -> Config:
@@ -86,12 +85,8 @@ async def work(
     or in an earlier session, comes from the ledger. ConfigError where the run was begun with another config.
     `environ` is where keys and models are looked for; none: this process's.
     """
-    task = registry.find(config.kind, config.tasks)
+    task = task_for(config)
     seeds = seeds_for(config, task)
-    try:
-        task.settings.model_validate(config.settings)
-    except ValidationError as error:
-        raise ConfigError(explain(error, task.settings, task.kind)) from None
     if unknown := config.guardrails.keys() - task.guardrails.keys():
         raise ConfigError(
             f"guardrails: {task.kind} has {', '.join(task.guardrails)}, not {', '.join(unknown)}"

@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..evaluators import registry
 from ..evaluators.statistics import paired
 from ..population.archive import Archive
 from ..population.birth import Birth
@@ -39,6 +38,7 @@ from .race import judge
 from .search import Search
 from .session import executor_for, recorded_config
 from .spend import Purse
+from .tasks import task_for
 
 CONFIDENCE = 0.8
 FEWEST = 8
@@ -71,7 +71,7 @@ async def admit(run: Path, folder: Path, most: int, environ: Mapping[str, str], 
         config = recorded_config(archive)
         keys = keys_for(config, environ, say)
         require_models(config, keys)
-        task = registry.find(config.kind, config.tasks)
+        task = task_for(config)
         journal = Journal(archive, config, task.guardrails)
         prompts = Prompts(task, config, archive, journal, folder)
         births = asked(archive, config, most)

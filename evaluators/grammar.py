@@ -249,10 +249,12 @@ class Body:
                 self.attribute(node, bound)
             case ast.Call():
                 self.call(node, bound)
+            case ast.Subscript(value=ast.Name(id=name)) if name in self.rules.keys:
+                self.key(node, name)
             case ast.Subscript():
-                self.expression(node.value, bound)
-                if not _is_docstring(node.slice):
-                    self.expression(node.slice, bound)
+                self.index(node, bound)
+            case ast.BinOp(op=ast.MatMult()) if "matmul" not in self.rules.methods:
+                self.report(node, "`@` is not allowed; multiply number by number with `*`")
             case ast.Dict():
                 for key in node.keys:
                     if key is not None and not _is_docstring(key):
@@ -266,8 +268,33 @@ class Body:
             case _:
                 self.refuse(node)
 
+    def key(self, node: ast.Subscript, name: str) -> None:
+        """A read of a mapping of the rules: by a literal key, one that may be read."""
+        known = self.rules.keys[name]
+        readable = frozenset(key for key, reason in known.items() if not reason)
+        key = node.slice.value if isinstance(node.slice, ast.Constant) else None
+        if not isinstance(key, str):
+            self.report(node, f'`{name}` must be read by a literal key, as in `{name}["{min(readable)}"]`')
+        elif key not in known:
+            self.report(node, f"`{name}` has no {key!a}; {nearest(key, readable)}")
+        elif known[key]:
+            self.report(node, f'`{name}["{key}"]` may not be read: {known[key]}')
+
+    def index(self, node: ast.Subscript, bound: Bound) -> None:
+        """Any other subscript; where the rules know mappings, only constants have them."""
+        is_constant = isinstance(node.value, ast.Name) and node.value.id in self.scope.constants
+        if self.rules.keys and not (is_constant and _is_docstring(node.slice)):
+            self.report(node, f"`{ast.unparse(node)}` picks rows; treat every row alike, without an index")
+        self.expression(node.value, bound)
+        if not _is_docstring(node.slice):
+            self.expression(node.slice, bound)
+
     def name(self, node: ast.Name, bound: Bound) -> None:
         name, scope = node.id, self.scope
+        if name in self.rules.keys:
+            example = min(key for key, reason in self.rules.keys[name].items() if not reason)
+            self.report(node, f'`{name}` may only be read by a key, as in `{name}["{example}"]`')
+            return
         if name in bound or name in scope.constants:
             return
         if name in scope.modules:
@@ -333,6 +360,7 @@ class Body:
                 self.report(node, f"`{ascii(name)[1:-1]}(...)` is not allowed; {nearest(name, allowed)}")
             case ast.Attribute():
                 self.attribute(node.func, bound)
+                self.counted(node, node.func)
             case _:
                 self.report(node, "only helpers, allowed functions and methods may be called, by their names")
         for argument in node.args:
@@ -345,6 +373,13 @@ class Body:
                     node, f"argument `{keyword.arg}=` is not allowed; use the value that the call returns"
                 )
             self.expression(keyword.value, bound)
+
+    def counted(self, node: ast.Call, function: ast.Attribute) -> None:
+        """Report a call with more, fewer or named arguments where the rules count them."""
+        dotted = f"{self.module_of(function.value)}.{function.attr}"
+        count = self.rules.arguments.get(dotted)
+        if count is not None and (len(node.args) != count or node.keywords):
+            self.report(node, f"`{dotted}` takes exactly {count} argument{'s' * (count > 1)}, by position")
 
     def arity(self, node: ast.Call, name: str, signature: Signature) -> None:
         given = [*signature.parameters[: len(node.args)], *(keyword.arg for keyword in node.keywords)]

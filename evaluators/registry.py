@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from hashlib import sha256
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from typing import Any
 
 from .task import Task
 
@@ -46,6 +47,11 @@ def find(kind: str, extra_paths: Sequence[str | Path] = ()) -> Task:
     raise UnknownKind(
         f"unknown kind {kind!r}{hint}; there is {', '.join(known)}; `tasks` in the config adds more"
     )
+
+
+def adapted(task: Task, data: Mapping[str, Any], settings: Mapping[str, Any]) -> Task:
+    """The task as a config with this data and these settings has it. ValueError, OSError as it raises."""
+    return task.adapt(data, settings) if task.adapt else task
 
 
 def _folders() -> tuple[str, ...]:

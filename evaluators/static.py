@@ -8,7 +8,7 @@ that its numbers stay finite.
 import ast
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 
@@ -35,6 +35,12 @@ class Rules:
     """Attributes and methods allowed on any other value."""
     builtins: frozenset[str]
     """Built-in functions that may be called."""
+    keys: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Parameters that are mappings: each key that may be meant, "" where it may be read and else the reason
+    why not. They are read as `name["key"]` alone, and nothing but them and constants is indexed.
+    """
+    arguments: Mapping[str, int] = field(default_factory=dict)
+    """Functions, by dotted name, that take exactly so many arguments, by position."""
     max_bytes: int = 8_000
     max_nodes: int = 600
     max_depth: int = 24

@@ -94,5 +94,9 @@ class Task:
     """Metrics that may not get worse than production's beyond noise, such as those of a second log."""
     guardrails: Mapping[str, float] = field(default_factory=dict)
     """Readings of `guard` and the largest value allowed; a config may override each."""
+    source: str = "movielens-100k"
+    """The data source that `recevolve init` writes into a config of this kind."""
+    adapt: "Callable[[Mapping[str, Any], Mapping[str, Any]], Task] | None" = None
+    """(data table, settings) -> the task as that config has it, where these change what programs may be."""
     persona: str = ""
     """Who a model is asked to be when it writes such programs; none: a general one."""

@@ -81,7 +81,7 @@ class Layout:
     constants: str = ""
     """The module-level dict of named numbers."""
     constants_parameter: str = ""
-    """The name by which the function reads them."""
+    """The name by which the function reads them; that of the dict itself where it is read in place."""
     state_function: str = ""
     """The function that returns the dict of first state values."""
     state_parameter: str = ""
@@ -99,7 +99,8 @@ class Vocabulary:
     layout: Layout
     operators: tuple[Operator, ...]
     leaves: Mapping[str, Type]
-    """Names that every edited function can read, such as its parameters; locals are typed by inference."""
+    """Names that every edited function can read, such as its parameters; locals are typed by inference. An
+    item of a parameter that is a mapping is written without quotes: "signals[click]"."""
     idioms: tuple[Idiom, ...] = ()
     literals: tuple[float, ...] = (0.0, 0.1, 0.5, 1.0, 2.0)
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)

@@ -21,6 +21,7 @@ from recevolve.engine.config import parse
 from recevolve.evaluators.data.catalogue import LOADERS
 from recevolve.evaluators.data.schema import Schema
 from recevolve.evaluators.optimizer.settings import Settings
+from recevolve.evaluators.reward.settings import Settings as RewardSettings
 from recevolve.population.schema import migrate
 
 ROOT = Path(__file__).parents[1]
@@ -34,6 +35,9 @@ PLACE = re.compile(r"`((?:engine|population|evaluators|kernels|tests|docs|exampl
 HEADING = re.compile(r"^#+ (?P<words>.+)$", re.MULTILINE)
 RUNNABLE = {"recevolve": ["-m", "recevolve"], "sqlite-utils": ["-m", "sqlite_utils"], "python": []}
 """What a `console` block may call, and how this Python does it."""
+
+SETTINGS = {"optimizer": Settings, "reward": RewardSettings}
+"""The table of each built-in kind."""
 
 
 def text_of(name: str) -> str:
@@ -109,12 +113,12 @@ def test_toml_blocks_are_configs(page: Path) -> None:
     for block in blocks(page.read_text(encoding="utf-8"), "toml"):
         raw: dict[str, Any] = {"kind": "optimizer", "run_dir": "runs/x"} | tomllib.loads(block)
         config = parse(raw)
-        if config.kind == "optimizer":
-            Settings.model_validate(config.settings)
+        if config.kind in SETTINGS:
+            SETTINGS[config.kind].model_validate(config.settings)
         if config.data.source in LOADERS:
             further = config.data.table().keys() - {"source", "split"}
             assert further <= LOADERS[config.data.source][1].keys()
-        if schema := config.data.table().get("schema"):
+        if config.kind == "optimizer" and (schema := config.data.table().get("schema")):
             Schema.from_table(schema)
 
 

@@ -92,10 +92,10 @@ def test_every_seed_exports_with_tests_that_pass(task: Task, tmp_path: Path) -> 
     for name, source in task.seeds.items():
         files = task.export(Winner(f"evolved_{name}", canonical(source), PROVENANCE))
         assert "README.md" in files
+        folder = tmp_path / name
+        folder.mkdir()
         for file, text in files.items():
-            path = tmp_path / (f"{name}.md" if file == "README.md" else file)
-            assert not path.exists()
-            path.write_text(text, encoding="utf-8")
+            (folder / file).write_text(text, encoding="utf-8")
     run = subprocess.run(
         [
             sys.executable,

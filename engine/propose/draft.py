@@ -11,7 +11,7 @@ import numpy as np
 
 from ...evaluators.simplify import remove_dead, returned_dicts
 from ...evaluators.vocabulary import Operator, Vocabulary
-from .kinds import Kind, Kinds, slot_name
+from .kinds import Kind, Kinds, slot_name, spelled
 from .survey import Survey
 
 Item = TypeVar("Item")
@@ -173,9 +173,8 @@ class Draft:
 
     def leaves(self, kind: Kind, scope: Kinds) -> list[str]:
         """The texts of what stands ready in a kind: names, state, constants, literals."""
-        texts = [name for name, known in scope.items() if known == kind and not name.endswith("]")]
-        state = self.layout.state_parameter
-        texts += [self.slot(key) for key in self.slots() if scope.get(slot_name(state, key)) == kind]
+        names = sorted((name for name, known in scope.items() if known == kind), key=lambda name: "[" in name)
+        texts = [spelled(name) for name in names]
         if kind == "scalar":
             texts += (
                 [self.constant(key) for key in self.constants()] if self.layout.constants_parameter else []

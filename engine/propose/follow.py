@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from ...evaluators.vocabulary import Vocabulary
 from .draft import Draft
+from .kinds import slot_name
 from .survey import bindings
 from .values import (
     ANY,
@@ -115,7 +116,8 @@ class Follow:
                 if name == self.layout.constants_parameter:
                     self.read.add(key)
                     return self.constants.get(key, Value())
-                return self.slots.get(key, Value())
+                leaf = self.scope.get(slot_name(name, key))
+                return leaf or self.slots.get(key, Value())
             case ast.Call():
                 return self._call(node)
             case ast.Constant(value=int() | float() as number):
@@ -179,7 +181,7 @@ class Follow:
                 return Value()
         named = {each.arg: self._value(each.value) for each in node.keywords}
         self._note(is_safe(name, arguments), node)
-        if name == "clamp" and arguments:
+        if name in ("clamp", "clip") and arguments:
             return _clamped([*arguments, Value(), Value()][:3], named)
         return of_function(name, arguments)
 

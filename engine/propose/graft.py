@@ -125,9 +125,9 @@ class _Loan:
         self.statements: set[int] = set()
         self.makers = returned_dicts(donor.maker) if donor.maker else []
         self.keepers = returned_dicts(donor.function)
-        self.barred = {n.name for n in donor.tree.body if isinstance(n, ast.FunctionDef)} | {
-            self.layout.constants
-        }
+        self.barred = {n.name for n in donor.tree.body if isinstance(n, ast.FunctionDef)}
+        if self.layout.constants != self.layout.constants_parameter:
+            self.barred.add(self.layout.constants)
         self.homes: dict[str, set[int]] = {}
         for index, statement in enumerate(donor.function.body):
             for _, name, _ in bindings([statement]):

@@ -15,9 +15,15 @@ _COUNT = frozenset({"dim", "ndim", "numel", "size", "len", "int"})
 _ASK = frozenset({"isfinite", "isnan", "isinf", "logical_and", "logical_or", "logical_not"})
 
 
-def slot_name(state: str, key: str) -> str:
-    """The name under which a state slot is listed among kinds."""
-    return f"{state}[{key}]"
+def slot_name(mapping: str, key: str) -> str:
+    """The name under which an item of a mapping, such as a state slot, is listed among kinds."""
+    return f"{mapping}[{key}]"
+
+
+def spelled(name: str) -> str:
+    """The text that reads what is listed under a name: `state['k']` for state[k], else the name."""
+    mapping, bracket, key = name.partition("[")
+    return f"{mapping}[{key[:-1]!r}]" if bracket else name
 
 
 def joined(kinds: Iterable[Kind | None]) -> Kind | None:

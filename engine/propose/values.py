@@ -119,7 +119,7 @@ def of_function(name: str, arguments: list[Value]) -> Value:
         case ("square" | "abs", [_]):
             nearest = min(abs(low), abs(high)) if first.nonzero else 0.0
             return Value((nearest * nearest if name == "square" else nearest, math.inf))
-        case ("pow", [base, exponent]):
+        case ("pow" | "power", [base, exponent]):
             return power(base, exponent)
         case ("relu", [_]):
             return Value((max(low, 0.0), max(high, 0.0)), leans)
@@ -162,7 +162,7 @@ def is_safe(name: str, arguments: list[Value]) -> bool:
             return arguments[0].nonzero
         case "exp" | "expm1":
             return high <= _LARGEST_EXPONENT
-        case "pow":
+        case "pow" | "power":
             return len(arguments) < 2 or is_safe_power(arguments[0], arguments[1])
     return True
 

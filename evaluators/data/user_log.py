@@ -44,8 +44,8 @@ def load(path: Path, schema: object) -> Log:
         raise DataError(f"{path} holds no rows")
     for role in ("label", "user", "item", "time"):
         if column := getattr(plan, role):
-            _no_nulls(path, role, table[column])
-    order, times = _times(path, table, plan.time)
+            no_nulls(path, role, table[column])
+    order, times = moments_of(path, table, plan.time)
     labels = _labels(path, table[plan.label], plan)
     names, ids = _features(path, table, plan)
     return Log(
@@ -87,7 +87,7 @@ def _read(path: Path, plan: Schema) -> "pl.DataFrame":
     return table.select(list(plan.columns())).with_columns(pl.col(pl.String).replace("", None))
 
 
-def _no_nulls(path: Path, role: str, column: "pl.Series") -> None:
+def no_nulls(path: Path, role: str, column: "pl.Series") -> None:
     if empty := column.null_count():
         row = int(column.is_null().arg_max() or 0) + 1
         raise DataError(
@@ -102,7 +102,7 @@ def _wrong(path: Path, role: str, column: "pl.Series", row: int, wanted: str) ->
     )
 
 
-def _numbers(path: Path, role: str, column: "pl.Series") -> NDArray[np.float64]:
+def numbers_of(path: Path, role: str, column: "pl.Series") -> NDArray[np.float64]:
     """float64, NaN for an empty cell. DataError for a cell that is not a number."""
     import polars as pl
 
@@ -124,7 +124,7 @@ def _labels(path: Path, column: "pl.Series", plan: Schema) -> NDArray[np.uint8]:
 
     if column.dtype == pl.String and not plan.positive:
         column = column.str.to_lowercase().replace({"true": "1", "false": "0"}).alias(column.name)
-    values = _numbers(path, "label", column)
+    values = numbers_of(path, "label", column)
     if plan.positive:
         if np.isnan(values).any():
             raise _wrong(path, "label", column, int(np.isnan(values).argmax()), "numbers")
@@ -136,7 +136,7 @@ def _labels(path: Path, column: "pl.Series", plan: Schema) -> NDArray[np.uint8]:
     return values.astype(np.uint8)
 
 
-def _times(path: Path, table: "pl.DataFrame", name: str | None) -> tuple[Ids, Ids]:
+def moments_of(path: Path, table: "pl.DataFrame", name: str | None) -> tuple[Ids, Ids]:
     """The order that sorts the rows by time, and the whole-numbered times in the order of the file."""
     import polars as pl
 
@@ -152,7 +152,7 @@ def _times(path: Path, table: "pl.DataFrame", name: str | None) -> tuple[Ids, Id
     elif column.dtype == pl.String and column.head(1).cast(pl.Float64, strict=False).null_count():
         exact, unit = _moments(path, column), 1_000_000
     else:
-        exact, unit = _numbers(path, "time", column), 1
+        exact, unit = numbers_of(path, "time", column), 1
         if not np.isfinite(exact).all():
             raise _wrong(path, "time", column, int((~np.isfinite(exact)).argmax()), "finite numbers")
     return np.argsort(exact, kind="stable"), np.floor_divide(exact, unit).astype(np.int64)
@@ -186,7 +186,7 @@ def _features(path: Path, table: "pl.DataFrame", plan: Schema) -> tuple[tuple[Fi
         fields.append(Field(name, size))
         ids.append(codes)
     for name in plan.numeric:
-        codes, size = bucketed(_numbers(path, "numeric", table[name]))
+        codes, size = bucketed(numbers_of(path, "numeric", table[name]))
         fields.append(Field(name, size))
         ids.append(codes)
     for name in plan.sequence:

@@ -10,8 +10,8 @@ from ...population.verdict import Metric, Status
 from ..ctr import Diverged, Ranker, auc, flatten, make_ranker, predict, unflatten
 from ..ctr import train as fit
 from ..data import Log, Split
+from ..failure import Failed, require_finished
 from ..sandbox import Limits, Sandbox, SharedArrays
-from .failure import Failed, require_finished
 from .stepper import Stepper
 
 TRAIN = "recevolve.evaluators.optimizer.inside:train"

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...population.verdict import Status
+from ..failure import Failed
 from ..sandbox import Sandbox
-from .failure import Failed
 from .proxy import Race
 from .stepper import Step, Stepper
 

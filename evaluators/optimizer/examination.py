@@ -1,9 +1,9 @@
 """The examination: does a program have every property that an optimizer must have? No data is needed."""
 
 from ...population.verdict import Metric, Status, Verdict
+from ..failure import Failed, require_finished
 from ..properties import behaviour
 from ..sandbox import Limits, Sandbox
-from .failure import Failed, require_finished
 
 INSIDE = "recevolve.evaluators.properties:inside"
 PROPERTIES = "recevolve.evaluators.optimizer.properties"

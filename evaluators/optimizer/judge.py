@@ -9,9 +9,9 @@ from typing import Any
 
 from ...population.verdict import Verdict
 from ..data import Log, load, split
+from ..failure import Failed
 from ..sandbox import Limits, Sandbox
 from .arena import Arena
-from .failure import Failed
 from .guard import guard
 from .north_star import NorthStar
 from .proxy import Race

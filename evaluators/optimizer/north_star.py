@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...population.verdict import Metric, Status, Verdict
+from ..failure import Failed
 from ..sandbox import Sandbox
 from . import audit
 from .arena import Arena, Score
-from .failure import Failed
 from .proxy import Race
 from .stepper import Stepper
 

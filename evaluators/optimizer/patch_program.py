@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ..patch import constants_of, double_quoted, function_text, renamed
 from .language import ELEMENTWISE
 
 NUMBERED = re.compile(r"v\d+")
@@ -22,13 +23,7 @@ class PatchProgram:
         self.elementwise = elementwise(tree)
         self.uses_math = any(isinstance(node, ast.Name) and node.id == "math" for node in ast.walk(tree))
         self.functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
-        constants = {
-            target.id: ast.literal_eval(node.value)
-            for node in tree.body
-            if isinstance(node, ast.Assign)
-            for target in node.targets
-            if isinstance(target, ast.Name)
-        }
+        constants = constants_of(tree)
         hp = constants.pop("HYPERPARAMETERS")
         self.hyperparameters: dict[str, float] = {"lr": float(f"{hp['lr'] * lr_factor:.12g}")}
         self.hyperparameters |= {name: value for name, value in hp.items() if name != "lr"}
@@ -37,8 +32,10 @@ class PatchProgram:
 
     def text(self) -> str:
         """Constants and functions, laid out as PEP 8 wants them."""
-        constants = [f"{name} = {_double_quoted(repr(value))}" for name, value in self.constants.items()]
-        functions = [_function_text(function) for function in self.functions]
+        constants = [f"{name} = {double_quoted(repr(value))}" for name, value in self.constants.items()]
+        for function in self.functions:
+            renamed(function, _better_names(function))
+        functions = [function_text(function) for function in self.functions]
         return "\n\n\n".join(["\n".join(constants), *functions])
 
 
@@ -53,15 +50,6 @@ def elementwise(tree: ast.Module) -> bool:
             case ast.Subscript() | ast.MatMult() | ast.Name(id="len"):
                 return False
     return True
-
-
-def _function_text(function: ast.FunctionDef) -> str:
-    names = _better_names(function)
-    for node in ast.walk(function):
-        if isinstance(node, ast.Name):
-            node.id = names.get(node.id, node.id)
-    lines = ast.unparse(function).splitlines()
-    return _double_quoted("\n".join(map(_without_parentheses, lines)))
 
 
 def _better_names(function: ast.FunctionDef) -> dict[str, str]:
@@ -85,21 +73,3 @@ def _better_names(function: ast.FunctionDef) -> dict[str, str]:
                 names[value.id] = name
                 taken.add(name)
     return names
-
-
-def _without_parentheses(line: str) -> str:
-    """`return (a, b)` as `return a, b`, where that is what the parentheses are."""
-    match = re.fullmatch(r"(\s*return )\((.*)\)", line)
-    if not match:
-        return line
-    bare = match[1] + match[2]
-    try:
-        same = ast.dump(ast.parse(bare.strip())) == ast.dump(ast.parse(line.strip()))
-    except SyntaxError:
-        return line
-    return bare if same else line
-
-
-def _double_quoted(text: str) -> str:
-    """Texts in a program are plain keys, so that their quotes may be changed one by one."""
-    return re.sub(r"'(\w+)'", r'"\1"', text)

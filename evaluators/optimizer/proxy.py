@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ...population.verdict import Metric, Status, Verdict
+from ..failure import Failed
 from ..sandbox import Sandbox, SharedArrays
 from .arena import Arena, Score
-from .failure import Failed
 
 REMEMBERED = 256
 """Results kept per race, so that a rung need not repeat the one before it."""

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from ...population.verdict import Status
+from ..failure import Failed, require_finished
 from ..sandbox import Limits, Sandbox, SessionEnded
-from .failure import Failed, require_finished
 from .layout import Layout
 from .properties import MOST_STATE
 

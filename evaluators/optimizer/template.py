@@ -1,18 +1,15 @@
 """The patch: an archived program as a `torch.optim.Optimizer` that needs torch alone, with its tests."""
 
-import keyword
-import re
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
-from string import Template
 from typing import Any
 
+from ..patch import WIDTH, as_literal, bullets, check_module_name, facts_of, filled, header
 from ..task import Winner
 from .patch_program import PatchProgram
 
 TEMPLATES = Path(__file__).with_name("templates")
-WIDTH = 88
 OWN_NAMES = frozenset({"Any", "Callable", "Iterable", "Optimizer", "Sequence", "Tensor", "math", "torch"})
 """Names that the module binds beside those of the program."""
 FOREACH_WORDS = (
@@ -28,31 +25,30 @@ def export(winner: Winner) -> Mapping[str, str]:
     the one it was judged at. ValueError for a name that is no module's, or that the program uses itself.
     """
     name = winner.name
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name) or name == "torch":
-        raise ValueError(f"a name must be a lower-case Python module name, got {name!r}")
+    check_module_name(name, {"torch"})
     title = "".join(part.capitalize() for part in name.split("_"))
     program = PatchProgram(winner.source, _lr_factor(winner.provenance))
     if taken := program.names & (OWN_NAMES | {title}):
         used = ", ".join(sorted(taken))
         raise ValueError(f"the program uses {used} itself; choose another name than {name!r}")
-    facts = _facts(winner.provenance)
+    facts = facts_of(winner.provenance)
     values = {
         "name": name,
         "title": title,
         "test_file": f"test_{name}.py",
         "lr": repr(program.hyperparameters["lr"]),
         "program": program.text(),
-        "archived": _as_literal(winner.source),
-        "header": _header(facts),
-        "facts": _bullets(facts) or "Nothing was recorded.",
+        "archived": as_literal(winner.source),
+        "header": header(facts),
+        "facts": bullets(facts) or "Nothing was recorded.",
         **_imports(program),
         **_class(program),
     }
     values |= _joining(values, program.elementwise)
     return {
-        f"{name}.py": _filled("module", values),
-        f"test_{name}.py": _filled("test", values).rstrip("\n") + "\n",
-        "README.md": _filled("readme", values),
+        f"{name}.py": filled(TEMPLATES, "module", values),
+        f"test_{name}.py": filled(TEMPLATES, "test", values).rstrip("\n") + "\n",
+        "README.md": filled(TEMPLATES, "readme", values),
     }
 
 
@@ -92,69 +88,9 @@ def _joining(values: Mapping[str, str], elementwise: bool) -> dict[str, str]:
         each = 'if group["foreach"]:\n    self._advance_joined(pairs, hp)\n    continue\n' + each
         parts = {
             "foreach_argument": "\n        foreach: bool = False,",
-            "joined": _filled("joined", values),
-            "joined_functions": _filled("joined_functions", values),
-            "foreach_test": _filled("foreach_test", values),
+            "joined": filled(TEMPLATES, "joined", values),
+            "joined_functions": filled(TEMPLATES, "joined_functions", values),
+            "foreach_test": filled(TEMPLATES, "foreach_test", values),
             "readme_words": "\n`foreach=True` joins parameters into one vector: fewer calls, same result.",
         }
     return parts | {"dispatch": textwrap.indent(each, " " * 12)}
-
-
-def _filled(template: str, values: Mapping[str, str]) -> str:
-    return Template((TEMPLATES / f"{template}.txt").read_text(encoding="utf-8")).substitute(values)
-
-
-def _facts(provenance: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
-    """Provenance as (words, lines) pairs, fit for a docstring and for Markdown; empty values are left out."""
-    facts = [(key, [_line(line) for line in _lines(value)]) for key, value in provenance.items()]
-    return [(_line(key.replace("_", " ")), lines) for key, lines in facts if any(lines)]
-
-
-def _lines(value: Any) -> list[str]:
-    """One line for a plain value or a verdict, one for each item of anything else."""
-    if isinstance(value, Mapping) and "facts" not in value:
-        return [f"{key}: {_words(item)}" for key, item in value.items()]
-    return [_words(item) for item in value] if isinstance(value, (list, tuple)) else [_words(value)]
-
-
-def _bullets(facts: list[tuple[str, list[str]]]) -> str:
-    blocks = []
-    for key, (first, *more) in facts:
-        nested = "".join(f"\n  - {line}" for line in (first, *more))
-        blocks.append(f"- {key}:{nested}" if more else f"- {key}: {first}")
-    return "\n".join(blocks)
-
-
-def _words(value: Any) -> str:
-    match value:
-        case {"status": status, "score": (score, *_), "facts": facts}:
-            return _words({str(status): score, **facts})
-        case Mapping():
-            return "; ".join(f"{key} {_words(item)}" for key, item in value.items())
-        case list() | tuple():
-            return ", ".join(map(_words, value))
-        case float():
-            return f"{value:.6g}"
-        case _:
-            return str(value)
-
-
-def _line(text: str) -> str:
-    printable = "".join(c if c.isprintable() else " " for c in text)
-    return " ".join(printable.replace("\\", "/").replace('"""', "'''").split())
-
-
-def _header(facts: list[tuple[str, list[str]]]) -> str:
-    lines = []
-    for key, (first, *more) in facts:
-        lines += [f"{key}:", *(f"  {line}" for line in (first, *more))] if more else [f"{key}: {first}"]
-    lines = [textwrap.fill(line, WIDTH, subsequent_indent="    ") for line in lines]
-    return "\n".join(lines).rstrip('"') or "Nothing was recorded about its origin."
-
-
-def _as_literal(source: str) -> str:
-    """The source as a Python literal, line by line where that is possible."""
-    for quotes in ('"""', "'''"):
-        if quotes not in source and "\\" not in source:
-            return f"{quotes}\\\n{source.rstrip()}\n{quotes}"
-    return repr(source)

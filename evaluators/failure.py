@@ -1,7 +1,7 @@
 """What a request that did not finish says about the candidate."""
 
-from ...population.verdict import Status, Verdict
-from ..sandbox import Outcome
+from ..population.verdict import Status, Verdict
+from .sandbox import Outcome
 
 STATUS = {
     "raised": Status.CRASHED,

@@ -1,0 +1,54 @@
+"""Runners: trusted code that runs beside a reward behind the wall. Nothing here knows an outcome."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..properties import CANDIDATE_FAILURES
+from ..properties import examine as falsify
+from ..sandbox.inside import Result, explain, load
+from .properties import probe, properties_for
+from .signals import Signals
+
+
+def examine(source: str, parameters: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Result:
+    """The probe's rewards and no text where every property holds, else text and no arrays.
+
+    `parameters["signals"]` describes the signals, as `Signals.of` reads them.
+    """
+    signals = Signals.of(parameters["signals"])
+    try:
+        namespace = load(source)
+    except CANDIDATE_FAILURES as error:
+        return Result({}, f"the program does not load: {explain(error)}")
+    with np.errstate(all="ignore"):
+        wrong = falsify(properties_for(signals), namespace, parameters.get("budget_seconds", 5.0))
+        if wrong:
+            return Result({}, wrong)
+        try:
+            return Result(probe(signals, namespace))
+        except CANDIDATE_FAILURES as error:
+            return Result({}, f"the probe failed: {explain(error)}")
+
+
+def step(
+    source: str,
+    parameters: Mapping[str, Any],
+    arrays: Mapping[str, np.ndarray],
+    shared: Mapping[str, np.ndarray],
+    turns: Iterable[int],
+) -> dict[str, np.ndarray]:
+    """Session: turn n writes the rewards of the first n rows of the shared predictions into `out`.
+
+    A reward of another shape than (n,) is an error; what it holds is for the caller to judge.
+    """
+    reward = load(source)["reward"]
+    for count in turns:
+        columns = {name: column[:count].copy() for name, column in shared.items() if name != "out"}
+        with np.errstate(all="ignore"):
+            out = np.asarray(reward(columns))
+        if out.shape != (count,):
+            raise ValueError(f"reward must return one number per row, got shape {out.shape}")
+        shared["out"][:count] = out
+    return {}

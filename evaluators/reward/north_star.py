@@ -1,0 +1,157 @@
+"""The north star: on how many late days simulated users still come, or a log's held-out users."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...population.verdict import Metric, Status, Verdict
+from ..data import DataError
+from ..failure import Failed
+from ..sandbox import Limits, Sandbox
+from ..simulator import Lives, Parameters, Users, World, make_users, make_world, simulate
+from .caller import Caller
+from .log import RewardLog, luck_of
+from .proxy import Proxy
+from .settings import Settings
+from .signals import Signals
+
+Array = NDArray[np.float64]
+SPLITS = ("selection", "claim")
+WORLDS = {"selection": 100, "claim": 200, "guard": 300}
+"""Where the numbers of a split's worlds begin, after a thousand times the settings' seed."""
+CLOSE = 1e-9
+PARTS = 7
+"""Into how many calls an audit divides what was one."""
+
+
+class Simulated:
+    """Simulated users under a reward: fold k of a split is a world of its own, and a cohort of its own.
+
+    The luck of a fold is the same for every reward, so that users pair: element u of facts["units"] is the
+    same person under each.
+    """
+
+    def __init__(self, parameters: Parameters, signals: Signals, settings: Settings, limits: Limits) -> None:
+        self.parameters = parameters
+        self.signals = signals
+        self.settings = settings
+        self.limits = limits
+        self._people = lru_cache(maxsize=32)(self._made)
+
+    def judge(self, source: str, split: str, fold: int, sandbox: Sandbox) -> Verdict:
+        """The verdict on the fold's users. Raises Failed; CHEATED where an audit finds another reward."""
+        lives = self.lives(source, split, fold, sandbox)
+        measures = measured(lives)
+        units = measures[self.settings.north_star]
+        sign = -1.0 if self.settings.north_star == "hate_rate" else 1.0
+        metrics = {name: _mean(values) for name, values in measures.items()}
+        score = _mean(sign * units)
+        return Verdict(Status.SCORED, score, metrics=metrics, facts={"units": _plain(sign * units)})
+
+    def lives(self, source: str, split: str, fold: int, sandbox: Sandbox) -> Lives:
+        """What the users of a fold do under the reward. Raises Failed."""
+        number = self.settings.seed * 1_000 + WORLDS[split] + fold
+        users = self.settings.guard_users if split == "guard" else self.settings.users
+        world, people = self._people(number, users)
+        asked: list[tuple[Mapping[str, Array], Array]] = []
+        with Caller(source, self.signals, sandbox, self.limits) as caller:
+
+            def policy(offers: Mapping[str, NDArray[np.float32]]) -> NDArray[Any]:
+                rewards = caller(offers)
+                if not caller.fast and len(asked) < 3:
+                    asked.append(({name: np.array(offers[name]) for name in caller.names}, rewards))
+                return rewards
+
+            lives = simulate(world, people, policy, number, self.settings.days)
+        for columns, rewards in asked:
+            self._audit(source, columns, rewards, number, sandbox)
+        return lives
+
+    def _audit(
+        self, source: str, columns: Mapping[str, Array], rewards: Array, seed: int, sandbox: Sandbox
+    ) -> None:
+        """Failed where a fresh child gives rows in another order and company other rewards than before."""
+        order = np.random.Generator(np.random.Philox(seed)).permutation(rewards.size)
+        with Caller(source, self.signals, sandbox, self.limits, fast=False) as fresh:
+            again = np.concatenate(
+                [
+                    fresh({name: column.reshape(-1)[part] for name, column in columns.items()})
+                    for part in np.array_split(order, PARTS)
+                ]
+            )
+        before = rewards.reshape(-1)[order]
+        if not np.allclose(again, before, rtol=CLOSE, atol=CLOSE * 1e-3):
+            raise Failed(
+                Status.CHEATED,
+                "rows of the simulation got other rewards when shown to a fresh process in another order and "
+                "company: the reward depends on more than the row",
+            )
+
+    def _made(self, number: int, count: int) -> tuple[World, Users]:
+        world = make_world(self.parameters, number)
+        return world, make_users(world, count, number)
+
+
+def measured(lives: Lives) -> dict[str, Array]:
+    """What is read off lives, per user: (U,) each, whose mean is the measure. Rates are over all users'
+    impressions or sessions: a user counts by their share of these.
+    """
+    totals = lives.totals
+
+    def rate(over: Array, under: Array) -> Array:
+        return np.asarray(over / max(float(under.mean()), 1e-12))
+
+    return {
+        "late_active_days": lives.late_active_days,
+        "active_days": lives.active_days,
+        "click_rate": rate(totals.clicks, totals.impressions),
+        "watch_per_session": rate(totals.watch_seconds, totals.sessions),
+        "like_rate": rate(totals.likes, totals.impressions),
+        "hate_rate": rate(totals.hates, totals.impressions),
+    }
+
+
+class Replayed:
+    """The off-policy value of the proxy's outcome on held-out users of a log, dealt into folds by user."""
+
+    def __init__(self, parts: Mapping[str, RewardLog], settings: Settings, signals: Signals, limits: Limits):
+        self.parts = parts
+        self.settings = settings
+        self.signals = signals
+        self.limits = limits
+        self._dealt = lru_cache(maxsize=32)(self._proxy)
+
+    def judge(self, source: str, split: str, fold: int, of: int, sandbox: Sandbox) -> Verdict:
+        """The verdict on the fold's users: the gain over the logging policy. Raises Failed, DataError."""
+        proxy = self._dealt(split, fold, of)
+        with Caller(source, self.signals, sandbox, self.limits) as caller:
+            verdict = proxy.run(caller, 0)
+        assert verdict.score is not None
+        return Verdict(Status.SCORED, verdict.score, metrics={"replay": verdict.score, **verdict.metrics})
+
+    def _proxy(self, split: str, fold: int, of: int) -> Proxy:
+        log = self.parts[split]
+        places = np.flatnonzero((luck_of(log.user, self.settings.seed + 9) * of).astype(np.int64) == fold)
+        if places.size < 2:
+            raise DataError(
+                f"{log.name}: fold {fold + 1} of {of} of the {split} split has {places.size} slates; use "
+                "fewer folds (north_star.folds, reward.worlds)"
+            )
+        chosen = self.settings
+        return Proxy(
+            log.rows(places), chosen.proxy, (len(places),), chosen.sharpness, 1.0, chosen.seed + fold
+        )
+
+
+def _mean(values: Array) -> Metric:
+    return Metric(float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values))), len(values))
+
+
+def _plain(values: Array) -> list[float | int]:
+    """The values as short JSON numbers."""
+    if (values == np.rint(values)).all():
+        return [int(value) for value in values]
+    return [round(float(value), 6) for value in values]

@@ -1,0 +1,93 @@
+"""Every cheat is refused by its text; where that is not looked at, the layer that it names stops it."""
+
+import pytest
+
+from recevolve.evaluators.reward.judge import RewardJudge
+from recevolve.evaluators.reward.task import TASK
+from recevolve.evaluators.sandbox import Sandbox
+from recevolve.evaluators.static import canonical, check
+from recevolve.population.verdict import Status
+
+MAY_BE_WRITTEN = {"constant", "scale_inflation"}
+"""Obey every rule of the language: their trick is in the numbers."""
+
+
+def layer(name: str) -> str:
+    return TASK.cheats[name].split("Caught by: ")[1].split("\n")[0].split(",")[0]
+
+
+def named(*layers: str) -> list[str]:
+    return [name for name in TASK.cheats if layer(name) in layers]
+
+
+def test_every_cheat_names_its_layer() -> None:
+    assert set(map(layer, TASK.cheats)) == {"properties", "north star", "harmless"}
+
+
+@pytest.mark.parametrize("name", TASK.cheats)
+def test_text_gives_a_cheat_away(name: str) -> None:
+    assert bool(check(TASK.cheats[name], TASK.rules)) == (name not in MAY_BE_WRITTEN)
+
+
+@pytest.mark.parametrize("name", ["label_echo", "popularity_shortcut", "duration_shortcut"])
+def test_a_column_that_may_not_be_read_is_told_with_the_reason(name: str) -> None:
+    (problem,) = check(TASK.cheats[name], TASK.rules)
+    assert "may not be read: it " in problem.message
+
+
+@pytest.mark.parametrize("name", named("properties"))
+def test_properties_catch(name: str, sandbox: Sandbox) -> None:
+    verdict = TASK.examine(TASK.cheats[name], sandbox)
+    assert verdict.status is Status.INVALID
+    assert "smallest example" in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("label_echo", "it is an outcome"),
+        ("future_days", "it is an outcome"),
+        ("returned_hint", "it is an outcome"),
+        ("item_identity", "it is a context"),
+        ("popularity_shortcut", "it is a context"),
+        ("scale_inflation", "scale it down"),
+        ("batch_rank", "judge each row by itself"),
+        ("digits_hash", "no meaning lies in such digits"),
+        ("keeps_maximum", "keep nothing"),
+        ("constant", "tells 1 apart"),
+    ],
+)
+def test_the_reason_names_the_trick(name: str, words: str, sandbox: Sandbox) -> None:
+    assert words in TASK.examine(TASK.cheats[name], sandbox).reason
+
+
+@pytest.mark.parametrize("name", named("north star"))
+def test_the_north_star_catches_what_properties_do_not(
+    name: str, judge: RewardJudge, sandbox: Sandbox
+) -> None:
+    source = TASK.cheats[name]
+    assert TASK.examine(source, sandbox).status is Status.SCORED
+    verdict = judge.north_star(source, "selection", 0, 2, sandbox)
+    assert verdict.status is Status.CHEATED
+    assert "depends on more than the row" in verdict.reason
+
+
+@pytest.mark.parametrize("name", named("harmless"))
+def test_a_harmless_cheat_scores_as_what_it_is(name: str, judge: RewardJudge, sandbox: Sandbox) -> None:
+    honest = canonical(TASK.seeds["click_times_watch"])
+    for rung in range(judge.rungs):
+        assert judge.proxy(TASK.cheats[name], rung, sandbox).score == judge.proxy(honest, rung, sandbox).score
+    mine, theirs = (
+        judge.north_star(one, "claim", 0, 2, sandbox).score for one in (TASK.cheats[name], honest)
+    )
+    assert mine == theirs
+
+
+@pytest.mark.parametrize("name", TASK.seeds)
+def test_an_honest_seed_passes_everywhere(name: str, judge: RewardJudge, sandbox: Sandbox) -> None:
+    source = canonical(TASK.seeds[name])
+    assert TASK.examine(source, sandbox).status is Status.SCORED
+    assert all(judge.proxy(source, rung, sandbox).score for rung in range(judge.rungs))
+    assert judge.north_star(source, "selection", 0, 2, sandbox).score
+    guard = judge.guard(source, sandbox)
+    assert all(guard.metrics[metric].value <= limit for metric, limit in TASK.guardrails.items())

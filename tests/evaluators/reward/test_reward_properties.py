@@ -1,0 +1,129 @@
+"""Each property is broken by a program that breaks it, and the fingerprint looks at order alone."""
+
+import numpy as np
+import pytest
+
+from recevolve.evaluators.properties import examine
+from recevolve.evaluators.reward.examination import behaviour
+from recevolve.evaluators.reward.properties import PROBES, Rows, draw, properties_for
+from recevolve.evaluators.reward.signals import SIMULATED, Signals
+from recevolve.evaluators.reward.task import TASK, task_for
+from recevolve.evaluators.sandbox import Sandbox, load
+from recevolve.population.verdict import Status
+
+
+def program(expression: str, head: str = "WEIGHTS = {}") -> str:
+    return f"import numpy\n\n{head}\n\n\ndef reward(signals):\n    return {expression}\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (program("signals['click']", "WEIGHTS = {'a': 'b'}"), "weights are finite numbers"),
+        (program("signals['click']", "WEIGHTS = {'a': float('inf')}"), "weights are finite numbers"),
+        (program("signals['click']", "WEIGHTS = [1.0]"), "weights are finite numbers"),
+        (program("signals['hated']"), "predictions alone are read"),
+        (program("signals['click'] > 0.5"), "one float64 per row"),
+        (program("signals['click'].astype('f4')"), "one float64 per row"),
+        (program("1.0"), "one float64 per row"),
+        (program("numpy.zeros(3)"), "one float64 per row"),
+        (program("numpy.log(signals['click'])"), "finite and bounded within the ranges"),
+        (program("1.0 / signals['survey']"), "finite and bounded within the ranges"),
+        (program("signals['watch'] ** 3"), "finite and bounded within the ranges"),
+        (program("numpy.add(signals['click'], 1.0, signals['click'])"), "inputs stay as they are"),
+        (program("signals['click'] + 1e-9 * numpy.random.random()"), "keeps nothing between calls"),
+        (program("signals['click'] / signals['click'].max()"), "each row is judged by itself"),
+        (program("signals['click'] - signals['click'][0] * 0.1"), "each row is judged by itself"),
+        (program("numpy.sort(signals['click'])"), "each row is judged by itself"),
+        (program("numpy.sign(signals['survey'])"), "tells rows apart"),
+        (program("signals['click'] * 1e8 % 1.0"), "steady in the digits that mean nothing"),
+    ],
+)
+def test_a_program_that_breaks_a_property_is_told_which(source: str, words: str) -> None:
+    with np.errstate(all="ignore"):
+        wrong = examine(TASK.properties, load(source), 30.0)
+    assert wrong is not None
+    assert wrong.startswith(words)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "signals['click'] * numpy.where(signals['survey'] > 0.0, 1.0, 0.5)",
+        "numpy.tanh(1e4 * (signals['survey'] - 0.3)) + signals['click']",
+        "-signals['watch']",
+        "signals['watch'] ** 2",
+        "1e8 * signals['click'] + 1.0",
+    ],
+)
+def test_thresholds_and_steep_formulas_are_honest(expression: str) -> None:
+    assert examine(TASK.properties, load(program(expression)), 30.0) is None
+
+
+def of(expression: str, sandbox: Sandbox) -> str:
+    verdict = TASK.examine(program(expression), sandbox)
+    assert verdict.status is Status.SCORED, verdict.reason
+    return str(verdict.facts["behaviour"])
+
+
+def test_rising_functions_of_a_reward_are_its_twins(sandbox: Sandbox) -> None:
+    plain = of("signals['click'] * signals['watch']", sandbox)
+    for twin in (
+        "2.0 * (signals['watch'] * signals['click']) + 1.0",
+        "numpy.log1p(signals['click'] * signals['watch'])",
+        "(signals['click'] * signals['watch']) ** 0.5",
+        "numpy.power(signals['click'], 2.0) * numpy.square(signals['watch']) / 100.0",
+    ):
+        assert of(twin, sandbox) == plain
+
+
+def test_another_order_is_another_program(sandbox: Sandbox) -> None:
+    found = {
+        of(text, sandbox)
+        for text in (
+            "signals['click'] * signals['watch']",
+            "-(signals['click'] * signals['watch'])",
+            "signals['click'] * signals['watch'] ** 0.999",
+            "signals['click'] * signals['watch'] + 0.001 * signals['survey']",
+            "numpy.minimum(signals['click'] * signals['watch'], 2000.0)",
+        )
+    }
+    assert len(found) == 5
+
+
+def test_rounding_does_not_tell_twins_apart() -> None:
+    values = np.random.default_rng(0).normal(size=PROBES)
+    noise = 1.0 + 1e-15 * np.random.default_rng(1).normal(size=PROBES)
+    assert behaviour(values) == behaviour(values * noise)
+    assert behaviour(values) == behaviour(np.exp(values))
+    swapped = values.copy()
+    first, second = np.argsort(values)[300:302]
+    swapped[first], swapped[second] = values[second], values[first]
+    assert behaviour(values) != behaviour(swapped)
+
+
+def test_rows_are_drawn_within_the_ranges_and_reach_their_ends() -> None:
+    columns = draw(SIMULATED, Rows(400, 1, edges=True))
+    assert set(columns) == {"click", "watch", "like", "survey"}
+    for name, column in columns.items():
+        assert column.min() == SIMULATED[name].low
+        assert column.max() == SIMULATED[name].high
+
+
+OWN = Signals.of(
+    [
+        {"name": "p", "role": "prediction", "unit": "x", "low": -1, "high": 1, "words": "p"},
+        {"name": "n", "role": "prediction", "unit": "x", "low": 0, "high": 1, "words": "n", "better": -1},
+        {"name": "was", "role": "outcome", "unit": "x", "low": 0, "high": 1, "words": "was"},
+    ]
+)
+
+
+def test_properties_and_seeds_follow_the_signals_at_hand(sandbox: Sandbox) -> None:
+    task = task_for(OWN)
+    assert set(task.seeds) == {"p", "n", "equal_weights"}
+    for source in task.seeds.values():
+        assert task.examine(source, sandbox).status is Status.SCORED
+    assert "there is no such signal" in task.examine(program("signals['click']"), sandbox).reason
+    assert "it is an outcome" in task.examine(program("signals['was']"), sandbox).reason
+    assert examine(properties_for(OWN), load(program("numpy.sqrt(signals['p'])")), 30.0) is not None
