@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
+from .online_settings import Online
 from .propose.settings import Propose, Share, Table
 
 
@@ -115,6 +116,7 @@ class Config(Table):
     propose: Propose = Propose()
     proxy: Proxy = Proxy()
     north_star: NorthStar = NorthStar()
+    online: Online = Online()
     executor: Workers = Workers()
     sandbox: Walls = Walls()
     guardrails: dict[str, Annotated[float, Field(gt=0)]] = Field(

@@ -21,9 +21,10 @@ from .connection import (
     transaction,
     unwritable,
 )
+from .experiments import Experiments
 from .ledger import Ledger, apart, canonical
 from .member import Member
-from .rows import Row, birth_row, population_text, promotion_row
+from .rows import Row, birth_row, insert, population_text, promotion_row
 from .schema import Clock, migrate, newest, recognise, stamp
 from .views import Run, UnknownProgram, Views
 
@@ -199,12 +200,12 @@ class Archive(Views):
         with transaction(self.connection):
             self._insert("conclusions", [row], "OR REPLACE")
 
+    def experiments(self) -> Experiments:
+        """The lives of the run's north-star experiments, to read and to write."""
+        return Experiments(self.connection, self._clock)
+
     def _insert(self, table: str, rows: Sequence[Row], conflict: str = "") -> None:
-        if rows:
-            columns = ", ".join(f'"{name}"' for name in rows[0])
-            values = ", ".join(f":{name}" for name in rows[0])
-            sql = f"INSERT {conflict} INTO {table} ({columns}) VALUES ({values})"
-            self.connection.executemany(sql, rows)
+        insert(self.connection, table, rows, conflict)
 
     def _now(self) -> str:
         return stamp(self._clock)
