@@ -83,7 +83,7 @@ def resume(
     from ..population.archive import Archive
     from .config import changed
     from .place import archive_of
-    from .session import recorded_config
+    from .recorded import recorded_config
 
     with Archive.read(archive_of(run)) as archive:
         config = recorded_config(archive).model_copy(update={"run_dir": archive.path.parent.absolute()})

@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..evaluators.statistics import Interval, paired, winner
+from ..population.experiment import Mark
 from ..population.program import Program
 from ..population.verdict import Verdict
+from . import launches
 from .place import REPORT
 from .progress import Progress
 from .promotion import Standing, measure, newcomers, require_scores, standings_of
@@ -32,9 +34,11 @@ async def conclude(
     widens the intervals (Bonferroni). `readings` are timings of the search, kept with the report's.
     """
     progress.say("concluding", line="choosing the winner on the selection split")
-    last = max(generations(search).values())
-    finalists = [*standings_of(search, last), *await newcomers(search, last)]
-    chosen = _choose(search, finalists)
+    if search.config.online.on:
+        chosen = launches.choose(search)
+    else:
+        last = max(generations(search).values())
+        chosen = _choose(search, [*standings_of(search, last), *await newcomers(search, last)])
     progress.say("concluding", line=f"measuring {chosen['program']} on the claim split")
     sources = _sources(search, chosen["program"])
     standings = await asyncio.gather(
@@ -61,6 +65,8 @@ async def conclude(
         "arms": [_arm(search, arms[one], production, chosen["program"], confidence) for one in sources],
     }
     report["gain"] = _verdict(search, report, arms[chosen["program"]])
+    if search.config.online.on:
+        report |= launches.told(search, report["gain"])
     timings = {
         **readings,
         "arms": {one: dict(arms[one].guard.timings) for one in sources},
@@ -178,6 +184,12 @@ def generations(search: "Search") -> dict[str, int]:
     """The newest generation of each island, as a report names them."""
     islands = range(search.config.population.islands)
     return {str(island): search.archive.last_generation(island) or 0 for island in islands}
+
+
+def covers(search: "Search", report: Mapping[str, Any]) -> bool:
+    """Whether nothing happened since the report: no generation, and no word from outside."""
+    seen = search.archive.experiments().now() if search.config.online.on else Mark()
+    return bool(report["generations"] == generations(search)) and launches.seen(report) == seen
 
 
 def _name_of(search: "Search", program_id: str) -> str:

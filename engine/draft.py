@@ -1,4 +1,4 @@
-"""Draft: what one meeting, one ingest or one person changes in the experiments, gathered before it is written."""
+"""Draft: what a meeting, an ingest or a person changes in the experiments, gathered before it is written."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace

@@ -15,7 +15,8 @@ from ..population.archive import Archive
 from . import report
 from .executor import Call, Executor
 from .place import REPORT, archive_of
-from .session import executor_for, recorded_config
+from .recorded import recorded_config
+from .session import executor_for
 
 
 class ExportRefused(Exception):

@@ -2,23 +2,23 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil
 from typing import TYPE_CHECKING, Protocol
 
 from ..evaluators.statistics import Moments
 from ..population.birth import Promotion
-from ..population.experiment import CONTROL, PAIRED, Experiment, Look, Outcome, Reading, State
+from ..population.experiment import CONTROL, PAIRED, Experiment, Look, Mark, Outcome, Reading, State
 from ..population.experiments import effects
 from ..population.member import Member
-from ..population.verdict import Status, Verdict
+from ..population.verdict import Verdict
 from .births import member
 from .config import Config, ConfigError
 from .draft import Draft
 from .online import Newcomer, Plan, admitted
 from .online_settings import SCORE, Online
 from .progress import Progress
-from .promotion import GUARD, Standing, banned, elites, measure, require_scores, rows
+from .promotion import Standing, banned, champion, elites, measure, require_folds, require_scores, rows
 from .race import judge
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ class Collected:
     """What an experiment brought to a meeting: readings, the verdicts behind them, or why it failed."""
 
     readings: tuple[Reading, ...] = ()
-    program: Mapping[int, Verdict] = {}  # noqa: RUF012
-    production: Mapping[int, Verdict] = {}  # noqa: RUF012
+    program: Mapping[int, Verdict] = field(default_factory=dict)
+    production: Mapping[int, Verdict] = field(default_factory=dict)
     failed: str = ""
 
 
@@ -81,7 +81,7 @@ class Folds:
             return dict(zip(numbers, await asyncio.gather(*calls), strict=True))
 
         program, production = await asyncio.gather(on_folds(source), on_folds(search.seeds[0].source))
-        require_scores(Standing(search.seeds[0].id, tuple(production.values()), Verdict(Status.INVALID, reason="x"), ()))
+        require_folds(list(production.values()))
         bad = next((number for number in numbers if not program[number].score), None)
         if bad is not None:
             return Collected((), program, production, f"fold {bad}: {program[bad].reason}")
@@ -94,9 +94,7 @@ class Folds:
 
     def plan(self, search: "Search") -> Plan:
         """Every fold of the kind, a look after each batch."""
-        return Plan(
-            folds=search.terms.folds, looks=ceil(search.terms.folds / search.config.online.batches)
-        )
+        return Plan(folds=search.terms.folds, looks=ceil(search.terms.folds / search.config.online.batches))
 
 
 class Live:
@@ -136,9 +134,7 @@ def readings_of(
     day = f"fold {number:04d}"
     readings = []
     for metric in (SCORE, *rules.metrics):
-        pair = [
-            each.score if metric == SCORE else each.metrics.get(metric) for each in (program, production)
-        ]
+        pair = [each.score if metric == SCORE else each.metrics.get(metric) for each in (program, production)]
         ours, theirs = pair
         if ours is None or theirs is None:
             continue
@@ -181,19 +177,19 @@ async def meet(search: "Search", generation: int, progress: Progress) -> None:
         over = [name for name in live if days[name] + search.config.online.batches >= plan.folds]
         draft.exhausted(over, f"undecided after {plan.folds} folds, which is all there are")
     draft.settle()
-    book.hold_meeting(generation, draft.changes(), _promotions(search, generation, standings, draft, collected))
+    book.hold_meeting(
+        generation, draft.changes(), _promotions(search, generation, standings, draft, collected)
+    )
     _tell(draft, generation, progress)
 
 
-async def _admit(
-    search: "Search", draft: Draft, backend: Backend, generation: int
-) -> Sequence[Standing]:
+async def _admit(search: "Search", draft: Draft, backend: Backend, generation: int) -> Sequence[Standing]:
     """Gives free slots to newcomers; the standings of all who asked, production's first where it is new."""
-    field = newcomers(search, draft, generation)
+    elite = newcomers(search, draft, generation)
     undecided = [one for one in draft.experiments.values() if one.undecided]
     cells = [_cell(search, one.program_id) for one in undecided]
     places = max(0, search.config.north_star.slots - len(undecided))
-    chosen = admitted(field, cells, places, search.config.online.bound)
+    chosen = admitted(elite, cells, places, search.config.online.bound)
     folds, of = backend.trial(search)
     seen = {one.program_id for one in search.archive.promotions()}
     runners = {one.program_id: one.source for one in chosen}
@@ -236,13 +232,13 @@ def newcomers(search: "Search", draft: Draft, generation: int) -> list[Newcomer]
     behaviours = {
         birth.behaviour for name in known for birth in search.archive.births_of(name) if birth.behaviour
     }
-    field = []
+    found = []
     for one in elites(search, generation):
         if one.program_id not in known and one.behaviour not in behaviours:
             scores = [born.verdict.score for born in search.archive.births_of(one.program_id)]
             spread = next((score.spread for score in scores if score and score.value == one.score), None)
-            field.append(Newcomer(one, spread))
-    return field
+            found.append(Newcomer(one, spread))
+    return found
 
 
 def _cell(search: "Search", program_id: str) -> tuple[str, ...]:
@@ -282,7 +278,9 @@ def _tell(draft: Draft, generation: int, progress: Progress) -> None:
     states = [one.state for one in draft.experiments.values()]
     counts = ", ".join(f"{states.count(state)} {state}" for state in State if state in states)
     programs = [one.program_id for one in draft.experiments.values() if one.generation == generation]
-    progress.say("promoted", generation=generation, programs=programs, line=f"experiments: {counts or 'none'}")
+    progress.say(
+        "promoted", generation=generation, programs=programs, line=f"experiments: {counts or 'none'}"
+    )
 
 
 def leader(search: "Search", until: int) -> Member | None:
@@ -307,6 +305,30 @@ def leader(search: "Search", until: int) -> Member | None:
         key=lambda one: (-gains[one.id].estimate, one.id),
     )
     return member(search.archive.births_of(ranked[0].program_id)[0]) if ranked else None
+
+
+def convened(search: "Search", generation: int) -> bool:
+    """Whether the meeting of that generation was held."""
+    if search.config.online.on:
+        return search.archive.experiments().met(generation)
+    return bool(search.archive.promotions(generation))
+
+
+def best_known(search: "Search", until: int) -> Member | None:
+    """The best that is known of at the last meeting up to that generation: what islands receive from it.
+
+    By experiments where there are any; before a live one has answered, the best on the selection split.
+    """
+    if not search.config.online.on:
+        return champion(search, until)
+    if best := leader(search, until):
+        return best
+    if search.config.online.backend != "live" or (offline := champion(search, until)) is None:
+        return None
+    book = search.archive.experiments()
+    looked = {one.experiment for one in book.looks((book.mark(until) or Mark()).looks)}
+    answered = {one.program_id for one in book.all() if one.id in looked}
+    return None if offline.program_id in answered else offline
 
 
 def require_metrics(config: Config, metrics: Sequence[str]) -> None:

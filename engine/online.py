@@ -100,8 +100,8 @@ def _merged(days: Mapping[str, Moments]) -> Moments | None:
 class Plan:
     """How an experiment is looked at, fixed before it starts.
 
-    `units` is how many it should be decided at, where `folds` is 0. Otherwise it ends after so many folds, and
-    is looked at `looks` times.
+    `units` is how many it should be decided at, where `folds` is 0. Otherwise it ends after so many folds,
+    and is looked at `looks` times.
     """
 
     units: int = 0
@@ -242,7 +242,7 @@ def late(looks: Iterable[Look]) -> tuple[Look, ...]:
 
 
 def level(experiments: Iterable[Experiment], alpha: float) -> tuple[int, float]:
-    """(number of the test, its level) for the next experiment that goes live, given what is decided by now."""
+    """(number of the test, its level) of the next experiment that goes live, given what is decided now."""
     tested = sorted((one for one in experiments if one.test is not None), key=lambda one: one.test or 0)
     wins = [one.outcome is Outcome.WIN for one in tested]
     return len(wins), lord_level(wins, len(wins), alpha)
@@ -263,7 +263,7 @@ class Newcomer:
 def admitted(
     field: Iterable[Newcomer], live: Iterable[Cell], places: int, errors: float
 ) -> tuple[Member, ...]:
-    """At most `places` newcomers: the best bound of each cell that no live experiment holds, then the rest."""
+    """At most `places` newcomers: the best bound of each cell that no live one holds, then the rest."""
     ranked = sorted(field, key=lambda one: (-one.bound(errors), one.member.program_id))
     members = [one.member for one in ranked]
     different = firsts(members, live, places)

@@ -47,9 +47,11 @@ class Online(Table):
 
     backend: Literal["none", "simulator", "replay", "live"] = Field(
         "none",
-        description="who answers: nobody (elites are only ranked), the kind's simulator or log, your platform",
+        description="who answers: nobody (no experiments), the kind's simulator, its log, or your platform",
     )
-    deciding: str = Field(SCORE, description="metric that decides; score: the kind's own, live names one below")
+    deciding: str = Field(
+        SCORE, description="metric that decides; score: the kind's own, live names one below"
+    )
     alpha: Share = Field(0.05, description="share of false wins accepted among the wins of the whole run")
     minimum_effect: float = Field(
         0.0, ge=0, allow_inf_nan=False, description="gain below which a program is not worth launching"
@@ -82,7 +84,9 @@ class Online(Table):
             if chosen.low is None or chosen.high is None:
                 raise ValueError(f"[online.metrics.{self.deciding}] needs low and high, the range of a mean")
         elif self.backend != "none" and self.deciding != SCORE:
-            raise ValueError(f'backend {self.backend} decides by the kind\'s own score: leave deciding "score"')
+            raise ValueError(
+                f'backend {self.backend} decides by the kind\'s own score: leave deciding "score"'
+            )
         return self
 
     def measure(self, metric: str) -> Measure:

@@ -1,4 +1,4 @@
-"""Outside: what reaches a run from the world while it works. The one seam for it, as the ledger is for calls."""
+"""Outside: what reaches a run from the world while it works; the one seam for it, as the ledger for calls."""
 
 from typing import Protocol
 
@@ -10,15 +10,15 @@ from ..population.ledger import NotRecorded
 class Outside(Protocol):
     """Brings what came from outside into the run's archive, at meetings and nowhere else."""
 
-    def arrive(self, generation: int) -> None:
-        """Commits all that is to be known at the meeting of that generation."""
+    def arrive(self, generation: int | None) -> None:
+        """Commits all that is to be known at the meeting of that generation; None: at the conclusion."""
         ...
 
 
 class Nobody:
     """Nothing comes from outside."""
 
-    def arrive(self, generation: int) -> None:
+    def arrive(self, generation: int | None) -> None:
         """Does nothing."""
 
 
@@ -29,10 +29,14 @@ class Recorded:
         self._source, self._rebuilt = source, rebuilt
         self._seen = Mark()
 
-    def arrive(self, generation: int) -> None:
+    def arrive(self, generation: int | None) -> None:
         """Copies what that meeting saw. NotRecorded where the record ends before it."""
+        if generation is None:
+            return
         if not self._source.met(generation):
-            raise NotRecorded(f"the record holds no meeting at generation {generation}: the run stopped before")
+            raise NotRecorded(
+                f"the record holds no meeting at generation {generation}: the run stopped before"
+            )
         self.until(self._source.mark(generation) or Mark())
 
     def until(self, mark: Mark) -> None:

@@ -49,11 +49,16 @@ class Standing:
         return sum(self.scores) / len(self.scores)
 
 
-async def measure(search: "Search", program_id: str, source: str, split: str, folds: int) -> Standing:
-    """A program's standing under the north star; what is recorded already costs nothing."""
+async def measure(
+    search: "Search", program_id: str, source: str, split: str, folds: int, of: int | None = None
+) -> Standing:
+    """A program's standing on the first `folds` of a split dealt into `of`, by default as many.
+
+    What is recorded already costs nothing.
+    """
     guard, *verdicts = await asyncio.gather(
         judge(search, GUARD, source),
-        *(judge(search, "north_star", source, fold, split, folds) for fold in range(folds)),
+        *(judge(search, "north_star", source, fold, split, of or folds) for fold in range(folds)),
     )
     return Standing(program_id, tuple(verdicts), guard, broken(guard, search.limits))
 
@@ -97,8 +102,13 @@ async def newcomers(search: "Search", generation: int) -> list[Standing]:
 
 def require_scores(production: Standing) -> None:
     """Raises ConfigError where the program in production failed the north star: nothing could be compared."""
-    if not production.scores:
-        reasons = sorted({verdict.reason for verdict in production.folds if verdict.reason})
+    require_folds(production.folds)
+
+
+def require_folds(production: Sequence[Verdict]) -> None:
+    """The same of the verdicts on some folds."""
+    if not all(verdict.score for verdict in production):
+        reasons = sorted({verdict.reason for verdict in production if verdict.reason})
         raise ConfigError(
             "seeds: the program in production fails the north star, so nothing can be compared with it: "
             + "; ".join(reasons)

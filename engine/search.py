@@ -17,8 +17,10 @@ from ..population.verdict import Status
 from .births import birth, check, member, seeds_of
 from .config import Config, ConfigError
 from .executor import Executor, Terms
+from .meeting import best_known, convened, meet
+from .outside import Nobody, Outside
 from .progress import Progress
-from .promotion import banned, champion, elites, promote
+from .promotion import banned, elites, promote
 from .propose.mixture import Mixture
 from .propose.proposer import Proposer
 from .race import examine, race
@@ -32,7 +34,7 @@ class Search:
     """All that a generation needs. Nothing in here reads a clock, the environment or the network.
 
     `seeds` are programs of the kind, the first one in production. `executor` is None where calls are
-    replayed from the ledger.
+    replayed from the ledger. What the world sends meanwhile comes through `outside`, at meetings alone.
     """
 
     config: Config
@@ -43,6 +45,7 @@ class Search:
     ledger: Ledger
     proposer: Proposer
     executor: Executor | None
+    outside: Outside = field(default_factory=Nobody)
 
     @property
     def limits(self) -> Mapping[str, float]:
@@ -165,8 +168,8 @@ async def run(search: Search, limit: Limit, progress: Progress) -> str:
     every = search.config.north_star.every
     while not islands.ended:
         behind = min(islands.done.values())
-        if behind >= 0 and behind % every == 0 and not search.archive.promotions(behind):
-            await promote(search, behind, progress)
+        if behind >= 0 and behind % every == 0 and not convened(search, behind):
+            await (meet if search.config.online.on else promote)(search, behind, progress)
         meeting = (behind // every + 1) * every
         async with asyncio.TaskGroup() as group:
             for island in islands.done:
@@ -204,7 +207,7 @@ async def arrive(search: Search, islands: Islands, island: int, number: int) -> 
     if number > every and number % every == 1 % every:
         cheats = banned(search.archive, number - 1)
         population = tuple(one for one in population if one.program_id not in cheats) or population
-        if best := champion(search, number - 1):
+        if best := best_known(search, number - 1):
             arrivals.append(best)
     return migrate(population, arrivals, rules.size) if arrivals else population
 

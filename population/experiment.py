@@ -7,7 +7,7 @@ breaks a guardrail, or that a person stops: rolled_back.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
@@ -204,7 +204,7 @@ class Changes:
 
     experiments: tuple[Experiment, ...] = ()
     transitions: tuple[Transition, ...] = ()
-    levels: Mapping[str, tuple[int, float]] = MappingProxyType({})
+    levels: Mapping[str, tuple[int, float]] = field(default_factory=lambda: MappingProxyType({}))
     readings: tuple[Reading, ...] = ()
     looks: tuple[Look, ...] = ()
     ingest: Ingest | None = None

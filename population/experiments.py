@@ -30,7 +30,9 @@ NEWEST = """
     SELECT (SELECT coalesce(max(id), 0) FROM ingests), (SELECT coalesce(max(id), 0) FROM transitions),
            (SELECT coalesce(max(id), 0) FROM looks)
 """
-MARK = "SELECT ingests, transitions, looks FROM meetings WHERE generation <= ? ORDER BY generation DESC LIMIT 1"
+MARK = (
+    "SELECT ingests, transitions, looks FROM meetings WHERE generation <= ? ORDER BY generation DESC LIMIT 1"
+)
 EVERYTHING = 2**62
 
 
@@ -70,12 +72,10 @@ class Experiments:
         )
         return tuple(_reading_of(row) for row in rows)
 
-    def revisions(self, place: tuple[str, str, str, str]) -> dict[int, Reading]:
-        """Every revision at a place (experiment, day, metric, arm)."""
-        rows = self._query(
-            "SELECT * FROM readings WHERE experiment = ? AND day = ? AND metric = ? AND arm = ?", place
-        )
-        return {row["revision"]: _reading_of(row) for row in rows}
+    def history(self, names: Iterable[str]) -> dict[str, tuple[Reading, ...]]:
+        """Every revision of every reading of each experiment named."""
+        sql = "SELECT * FROM readings WHERE experiment = ? ORDER BY day, metric, arm, revision"
+        return {name: tuple(map(_reading_of, self._query(sql, (name,)))) for name in names}
 
     def looks(self, looks: int = EVERYTHING) -> tuple[Look, ...]:
         """The first `looks` looks, in the order in which they were made."""

@@ -170,7 +170,7 @@ def m003_experiments(db: Database) -> None:
     db.table("experiments").create_index(["program"], unique=True)
     db.table("transitions").create_index(["experiment", "id"])
     db.table("looks").create_index(["experiment", "number", "metric"], unique=True)
-    db.table("ingests").create_index(["digest"], unique=True)
+    db.table("ingests").create_index(["digest"])
 
 
 def _create(db: Database, table: str, pk: str | tuple[str, ...], /, **columns: object) -> None:
