@@ -31,6 +31,13 @@ async def export(run: Path, asked: str, output: Path) -> dict[str, Any]:
     """
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise ExportRefused(f"{output} must be a new or empty folder; give another with -o, or empty it")
+    facts, files = await packed(run, asked)
+    write(output, files)
+    return facts
+
+
+async def packed(run: Path, asked: str) -> tuple[dict[str, Any], Mapping[str, str]]:
+    """(what an export of the program is, its files by name), with nothing written."""
     with Archive.read(archive_of(run)) as archive:
         config = recorded_config(archive)
         task = registry.find(config.kind, config.tasks)
@@ -42,8 +49,7 @@ async def export(run: Path, asked: str, output: Path) -> dict[str, Any]:
     finally:
         executor.close()
     files = task.export(Winner(f"evolved_{program.id[:8]}", source, provenance))
-    write(output, files)
-    return {"program": program.id, "files": sorted(files), "gain": provenance["gain"]}
+    return {"program": program.id, "files": sorted(files), "gain": provenance["gain"]}, files
 
 
 async def _simplified(source: str, layout: Layout, executor: Executor) -> str:

@@ -71,9 +71,10 @@ def told(search: "Search", gain: Mapping[str, Any]) -> dict[str, Any]:
         )
     else:
         waiting = sum(row["state"] in (State.TRAINING, State.LIVE) for row in rows)
-        sentence = f"No launch: {len(rows)} experiments, {waiting} of them undecided, none won. "
+        sentence = f"No launch: {len(rows)} experiments, {waiting} of them undecided, none won."
+    claim = gain["sentence"] if launched or wins else ""
     return {
-        "gain": {**gain, "sentence": sentence + gain["sentence"]},
+        "gain": {**gain, "sentence": sentence + claim},
         "online": {
             "backend": search.config.online.backend,
             "experiments": rows,
