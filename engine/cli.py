@@ -75,6 +75,7 @@ def resume(
 
 
 def _work(config: Any, as_json: bool) -> None:
+    from .orders import export_launched
     from .progress import Display, JsonLines, Progress
     from .session import work
 
@@ -84,10 +85,13 @@ def _work(config: Any, as_json: bool) -> None:
         outcome = until_signalled(work(config, progress))
     finally:
         progress.close()
+    folders = until_signalled(export_launched(config.run_dir, outcome))
     if as_json:
-        print(json.dumps({"event": "report", **outcome}, default=str))
+        print(json.dumps({"event": "report", **outcome, "exported": folders}, default=str))
     else:
         console.print(report.rendered(outcome))
+        for folder in folders:
+            console.print(f"the patch that was launched: {folder}")
 
 
 @app.command()

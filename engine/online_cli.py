@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from . import ending
+from .report import experiments_table
 from .terminal import Json, RunDir, show, until_signalled
 
 online_app = typer.Typer(
@@ -116,27 +116,6 @@ def online_rollback(
 
     facts = roll_back(run, experiment, reason)
     show(facts, as_json, f"{facts['experiment']} rolled back: {facts['reason']}")
-
-
-def experiments_table(rows: list[dict[str, Any]]) -> Table:
-    """The experiments for a person."""
-    table = Table("experiment", "program", "state", "effect", "interval", "level", "looks", "why", box=None)
-    for row in rows:
-        state = f"{row['state']} {row['outcome']}".strip()
-        effect = "" if row["effect"] is None else f"{row['effect']:+.4g}"
-        interval = "" if row["low"] is None else f"[{row['low']:+.4g}, {row['high']:+.4g}]"
-        level = "" if row["level"] is None else f"{row['level']:.3g}"
-        table.add_row(
-            row["experiment"],
-            row["program"],
-            state,
-            effect,
-            interval,
-            level,
-            str(row["looks"]),
-            Text(row["reason"]),
-        )
-    return table
 
 
 def ingested(answer: dict[str, Any]) -> RenderableType:

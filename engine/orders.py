@@ -138,12 +138,15 @@ def manifest(archive: Archive, config: Config, one: Experiment) -> dict[str, Any
 
 
 def example_rows(one: Experiment, config: Config) -> str:
-    """A CSV of two rows per metric as the platform should send them, with made-up figures."""
+    """A CSV of two rows per metric as the platform should send them, with made-up figures.
+
+    Its experiment is called EXAMPLE, so that nobody's made-up figures are ever taken in.
+    """
     lines = [",".join(COLUMNS)]
     for name, measure in config.online.metrics.items():
         mean = ((measure.low or 0.0) + (measure.high if measure.high is not None else 1.0)) / 2
         lines += [
-            f"{one.id},{one.created[:10]},{arm},{name},1000,{mean:g},1.0,0" for arm in (TREATMENT, CONTROL)
+            f"EXAMPLE,{one.created[:10]},{arm},{name},1000,{mean:g},1.0,0" for arm in (TREATMENT, CONTROL)
         ]
     return "\n".join(lines) + "\n"
 

@@ -21,7 +21,6 @@ from .connection import (
     transaction,
     unwritable,
 )
-from .experiments import Experiments
 from .ledger import Ledger, apart, canonical
 from .member import Member
 from .rows import Row, birth_row, insert, population_text, promotion_row
@@ -51,9 +50,8 @@ class Archive(Views):
     def __init__(
         self, connection: Connection, path: Path, lock: WriterLock | None = None, clock: Clock = time.time
     ) -> None:
-        super().__init__(connection, path)
+        super().__init__(connection, path, clock)
         self._lock = lock
-        self._clock = clock
 
     @classmethod
     def create_or_open(cls, path: str | Path, *, clock: Clock = time.time) -> Self:
@@ -199,10 +197,6 @@ class Archive(Views):
         row = {"name": name, "value": rest, "timings": timings, "created": self._now()}
         with transaction(self.connection):
             self._insert("conclusions", [row], "OR REPLACE")
-
-    def experiments(self) -> Experiments:
-        """The lives of the run's north-star experiments, to read and to write."""
-        return Experiments(self.connection, self._clock)
 
     def _insert(self, table: str, rows: Sequence[Row], conflict: str = "") -> None:
         insert(self.connection, table, rows, conflict)
