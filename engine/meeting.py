@@ -18,7 +18,18 @@ from .draft import Draft
 from .online import Newcomer, Plan, admitted
 from .online_settings import SCORE, Online
 from .progress import Progress
-from .promotion import Standing, banned, champion, elites, measure, require_folds, require_scores, rows
+from .promotion import (
+    UNITS,
+    Standing,
+    banned,
+    champion,
+    elites,
+    measure,
+    require_folds,
+    require_scores,
+    rows,
+    summary,
+)
 from .race import judge
 
 if TYPE_CHECKING:
@@ -138,7 +149,7 @@ def readings_of(
         ours, theirs = pair
         if ours is None or theirs is None:
             continue
-        units = [each.facts.get("units") for each in (program, production)] if metric == SCORE else []
+        units = [each.facts.get(UNITS) for each in (program, production)] if metric == SCORE else []
         if units and all(units):
             paired = Moments.of([a - b for a, b in zip(*units, strict=True)])
         else:
@@ -264,7 +275,7 @@ def _promotions(
             for fold, verdict in verdicts.items():
                 if (program_id, "selection", fold) not in seen:
                     seen.add((program_id, "selection", fold))
-                    found.append(Promotion(generation, slot, program_id, "selection", fold, verdict))
+                    found.append(Promotion(generation, slot, program_id, "selection", fold, summary(verdict)))
             slot += 1
     return found
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from ..evaluators.statistics import paired
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .search import Search
 
 GUARD: Literal["guard"] = "guard"
+UNITS = "units"
+"""The fact of a north-star verdict that holds the score of each unit, in an order that all programs share."""
 
 
 @dataclass(frozen=True)
@@ -130,8 +132,13 @@ def rows(standings: Sequence[Standing], generation: int) -> Iterable[Promotion]:
     """The standings as the archive keeps them: one row per fold, and one for the guardrails."""
     for slot, standing in enumerate(standings):
         for fold, verdict in enumerate(standing.folds):
-            yield Promotion(generation, slot, standing.program_id, "selection", fold, verdict)
+            yield Promotion(generation, slot, standing.program_id, "selection", fold, summary(verdict))
         yield Promotion(generation, slot, standing.program_id, GUARD, 0, standing.guard)
+
+
+def summary(verdict: Verdict) -> Verdict:
+    """The verdict without the score of every unit, which the ledger holds."""
+    return replace(verdict, facts={name: fact for name, fact in verdict.facts.items() if name != UNITS})
 
 
 def elites(search: "Search", generation: int) -> tuple[Member, ...]:

@@ -12,10 +12,11 @@ import time
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
-import anyio.to_thread
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -51,7 +52,11 @@ def application(
     run: Path, token: str, clock: Callable[[], float] = time.time, most_bytes: int = MOST_BYTES
 ) -> Starlette:
     """The endpoint of one run. It holds the archive open only while it takes a request in."""
-    lock = anyio.Lock()
+    lock = Lock()
+
+    def take(letter: Letter) -> dict[str, Any]:
+        with lock:  # one writer: the second request waits for the first, not for the run
+            return receive(run, letter, clock)
 
     async def readings(request: Request) -> Response:
         if not _authorised(request, token):
@@ -69,8 +74,7 @@ def application(
         key = request.headers.get("idempotency-key", "")
         letter = Letter(body, FORMS[media], "http", sha256(key.encode()).hexdigest() if key else "")
         try:
-            async with lock:
-                answer = await anyio.to_thread.run_sync(receive, run, letter, clock)
+            answer = await run_in_threadpool(take, letter)
         except (DataError, KeyReused) as error:
             return _no(422, str(error))
         return JSONResponse(_plain(answer), _status(answer))

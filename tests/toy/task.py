@@ -66,21 +66,23 @@ class CurveJudge:
 
     def north_star(self, source: str, split: str, fold: int, of: int, sandbox: Sandbox) -> Verdict:
         """The negative error on the fold's own points."""
-        return self._score(source, 10 + fold + (100 if split == "claim" else 0), 64, sandbox)
+        return self._score(source, 10 + fold + (100 if split == "claim" else 0), 64, sandbox, units=True)
 
     def guard(self, source: str, sandbox: Sandbox) -> Verdict:
         """`length_ratio`: characters in the source, in hundreds."""
         return Verdict(Status.SCORED, Metric(0.0), metrics={"length_ratio": Metric(len(source) / 100)})
 
-    def _score(self, source: str, seed: int, count: int, sandbox: Sandbox) -> Verdict:
+    def _score(self, source: str, seed: int, count: int, sandbox: Sandbox, *, units: bool = False) -> Verdict:
         outcome, x = call(source, seed, count, sandbox, self.limits)
         if wrong := _wrong(outcome, x):
             return wrong
-        error = float(np.mean((outcome.arrays["out"] - np.sin(2 * x) - x / 2) ** 2))
+        errors = (outcome.arrays["out"] - np.sin(2 * x) - x / 2) ** 2
+        error = float(np.mean(errors))
         return Verdict(
             Status.SCORED,
             Metric(-error),
             metrics={"error": Metric(error)},
+            facts={"units": (-errors).tolist()} if units else {},
             timings={"cpu_seconds": outcome.cpu_seconds},
         )
 
