@@ -20,8 +20,8 @@ from ..population.experiment import CONTROL, TREATMENT, Ingest, Look, State
 from ..population.experiments import Experiments, effects
 from .config import Config, ConfigError
 from .draft import Draft
-from .meeting import live_plan
 from .online import LATE, look
+from .outer import live_plan
 from .place import archive_of
 from .readings import Sorted, parse, sort
 from .recorded import recorded_config

@@ -17,7 +17,7 @@ from ..population.verdict import Status
 from .births import birth, check, member, seeds_of
 from .config import Config, ConfigError
 from .executor import Executor, Terms
-from .meeting import best_known, convened, meet
+from .outer import best_known, convened, meet
 from .outside import Nobody, Outside
 from .progress import Progress
 from .promotion import banned, elites, promote

@@ -24,7 +24,7 @@ from .config import Config, ConfigError, Data, explain, parse
 from .executor import Blueprint, Executor, LocalExecutor, Terms
 from .ingest import Inbox
 from .inheritance import inherit
-from .meeting import require_metrics
+from .outer import require_metrics
 from .place import REPORT, archive_of
 from .progress import Progress
 from .propose.keys import Keys

@@ -11,9 +11,9 @@ import pytest
 
 from recevolve.engine.config import ConfigError, parse
 from recevolve.engine.draft import Draft
-from recevolve.engine.meeting import readings_of
 from recevolve.engine.online import Newcomer, Plan, admitted, ends, gain, level, look
 from recevolve.engine.online_settings import Measure, Online
+from recevolve.engine.outer import readings_of
 from recevolve.evaluators.statistics import Moments
 from recevolve.population.experiment import (
     EDGES,

@@ -1,4 +1,4 @@
-"""Meeting: where islands and north-star experiments meet. Admit, collect, look, decide, commit."""
+"""Outer loop: where islands and north-star experiments meet. Admit, collect, look, decide, commit."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
