@@ -7,7 +7,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
-.PHONY: demo test check bench real clean environment
+.PHONY: demo test check bench real oracles clean environment
 
 # A run that was begun is continued: `make demo` again after an interruption loses nothing.
 demo: $(VENV)/ready
@@ -38,6 +38,15 @@ real: $(VENV)/real/ready
 $(VENV)/real/ready: $(VENV)/ready tests/real/requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target $(VENV)/real \
 	  --no-deps --require-hashes --only-binary :all: --requirement tests/real/requirements.txt
+	@touch $@
+
+# Maintained libraries answer what our statistics answer. Linux on x86-64.
+oracles: $(VENV)/oracles/ready
+	RECEVOLVE_ORACLES=$(CURDIR)/$(VENV)/oracles $(BIN)/python -m pytest -q -m slow tests/oracles
+
+$(VENV)/oracles/ready: $(VENV)/ready tests/oracles/requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target $(VENV)/oracles \
+	  --no-deps --require-hashes --only-binary :all: --requirement tests/oracles/requirements.txt
 	@touch $@
 
 environment: $(VENV)/ready

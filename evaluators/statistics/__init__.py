@@ -3,11 +3,12 @@
 `docs/statistics.md` says which method is used where, and what each does not cover.
 """
 
+from .boundaries import spending
 from .correlation import corrected_correlation, spearman_interval
 from .intervals import Interval, cuped, paired, paired_cuped, two_samples
 from .moments import Moments, effect
 from .policies import PolicyValue, Ranking, can_rank, doubly_robust, ips, snips
-from .racing import Race, halving, ocba, survivors, uniform
+from .racing import Measure, Race, halving, ocba, survivors, uniform
 from .sequential import (
     MINIMUM,
     always_valid_p,
@@ -15,13 +16,13 @@ from .sequential import (
     confidence_sequence_difference,
     msprt,
 )
-from .spending import spending
 from .streams import lord_level
 from .winners import Shrunken, Winner, shrink, winner
 
 __all__ = [
     "MINIMUM",
     "Interval",
+    "Measure",
     "Moments",
     "PolicyValue",
     "Race",

@@ -89,7 +89,9 @@ def cuped(
             f"an arm needs 3 or more units, each with a value from before, got {n1} with {len(x[0])}"
             f" and {n0} with {len(x[1])}"
         )
-    y_within, x_within = ([arm - arm.mean() for arm in values] for values in (y, x))
+    size = float(np.abs(np.concatenate(x)).max())
+    y_within = [arm - arm.mean() for arm in y]
+    x_within = [_centred(arm, size) for arm in x]
     theta, known = _slope(np.concatenate(y_within), np.concatenate(x_within))
     squares = [float(((a - theta * b) ** 2).sum()) for a, b in zip(y_within, x_within, strict=True)]
     gap = float(x[0].mean() - x[1].mean())
@@ -132,10 +134,11 @@ def paired_cuped(
     if len({len(row) for row in rows}) > 1 or count < 3:
         raise ValueError(f"pairs must be three or more, one to one, got {[len(row) for row in rows]} values")
     y, x = rows[0] - rows[1], rows[2] - rows[3]
-    theta, known = _slope(y - y.mean(), x - x.mean())
+    centred = _centred(x, float(max(np.abs(row).max() for row in rows[2:])))
+    theta, known = _slope(y - y.mean(), centred)
     if not known:
         return paired(rows[0], rows[1], confidence)
-    residuals = y - y.mean() - theta * (x - x.mean())
+    residuals = y - y.mean() - theta * centred
     variance = float((residuals**2).sum()) / (count - 2)
     estimate = float(y.mean() - theta * x.mean())
     error = (variance * (1 / count + float(x.mean()) ** 2 / known)) ** 0.5
@@ -161,13 +164,18 @@ def _welch(
     return Interval(estimate, estimate - reach, estimate + reach, confidence, sum(counts), error)
 
 
+def _centred(values: Floats, size: float) -> Floats:
+    """The values less their mean; zeros where they differ by rounding of numbers of this size alone."""
+    if np.ptp(values) <= 1e-12 * size:
+        return np.zeros_like(values)
+    centred: Floats = values - values.mean()
+    return centred
+
+
 def _slope(y: Floats, x: Floats) -> tuple[float, float]:
     """The slope of centred y on centred x, and the sum of squares of x; 0 and 0 where x does not vary."""
     known = float(x @ x)
-    # Centring a constant leaves rounding, which is no information.
-    if known <= len(x) * (1e-12 * float(np.abs(x).max(initial=0.0))) ** 2 or known == 0:
-        return 0.0, 0.0
-    return float(x @ y) / known, known
+    return (float(x @ y) / known, known) if known else (0.0, 0.0)
 
 
 def student(tail: float, count: float) -> float:

@@ -122,11 +122,8 @@ def can_rank(values: Mapping[str, PolicyValue], minimum: float = 100.0) -> Ranki
         return Ranking((), f"a ranking needs two policies or more, got {len(values)}")
     thin = min(values, key=lambda name: (values[name].effective_size, name))
     if not values[thin].effective_size >= minimum:
-        return Ranking(
-            (),
-            f"the log is worth {values[thin].effective_size:.0f} rows of {thin}, fewer than {minimum:g}:"
-            " it took too few of the actions that this policy would take; log more, or propose something closer",
-        )
+        worth = f"the log is worth {values[thin].effective_size:.0f} rows of {thin}, fewer than {minimum:g}"
+        return Ranking((), f"{worth}: it shows too few of this policy's choices; log more, or change less")
     ends = {name: _widened(value.interval, len(values)) for name, value in values.items()}
     lowest = max(low for low, _ in ends.values())
     highest = min(high for _, high in ends.values())

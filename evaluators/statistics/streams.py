@@ -1,7 +1,10 @@
 """Many tests one after the other: levels that keep the share of false discoveries low across a whole run."""
 
 from collections.abc import Sequence
-from math import exp, log, sqrt
+
+from scipy.special import zeta
+
+_ZETA = float(zeta(1.3))
 
 
 def lord_level(
@@ -15,12 +18,12 @@ def lord_level(
     of false among all rejections stays at `alpha` or below, for independent p-values.
 
     LORD++: Ramdas, Yang, Wainwright and Jordan 2017, https://arxiv.org/abs/1710.00499: w0 g(t) + (alpha - w0)
-    g(t - first) + alpha * the sum of g(t - r) over the later rejections r, t counted from 1, with g of
-    Javanmard and Montanari 2018, https://arxiv.org/abs/1603.09000, equation 31. Only tests that were decided
-    count: Zrnic, Ramdas and Jordan 2021, https://arxiv.org/abs/1812.05068; they count time from the decision
-    of a test and we from its start, which spends a little less. `wealth` is w0, alpha / 2 by default: more of
-    it rejects more while there is little to find, less of it after the first. A number below 0, alpha outside
-    (0, 1) or wealth outside (0, alpha]: ValueError.
+    g(t - first) + alpha * the sum of g(t - r) over the later rejections r, t counted from 1, with g =
+    `gamma`. Only tests that were decided count: Zrnic, Ramdas and Jordan 2021,
+    https://arxiv.org/abs/1812.05068; they count time from the decision of a test and we from its start, which
+    spends a little less. `wealth` is w0, alpha / 2 by default: more of it makes the first rejection easier
+    and what follows it harder. A number below 0, alpha outside (0, 1) or wealth outside (0, alpha]:
+    ValueError.
     """
     initial = alpha / 2 if wealth is None else wealth
     if number < 0 or not 0 < alpha < 1 or not 0 < initial <= alpha:
@@ -36,9 +39,10 @@ def lord_level(
 
 
 def gamma(j: int) -> float:
-    """The share of wealth that the j-th test (from 1) after it was earned may spend.
+    """The share of wealth that the j-th test (from 1) after it was earned may spend: j^-1.3 over zeta(1.3).
 
-    0.07720838 log(max(j, 2)) / (j exp(sqrt(log j))), Javanmard and Montanari 2018, equation 31. It falls with
-    j, and its sum over all j is 0.976, so that never more is spent than was earned.
+    It falls with j and sums to 1, which is all that the guarantee asks. The sequence of Javanmard and
+    Montanari 2018, https://arxiv.org/abs/1603.09000, equation 31, is made for streams without end: in 200
+    tests it spends 24 % of what there is, this one 83 %.
     """
-    return 0.07720838 * log(max(j, 2)) / (j * exp(sqrt(log(j))))
+    return float(j**-1.3 / _ZETA)
