@@ -180,7 +180,8 @@ class Views:
 
     def conclusion(self, name: str) -> Answer | None:
         """What was concluded under this name, or None."""
-        return self.conclusions().get(name)
+        rows = self._query("SELECT value, timings FROM conclusions WHERE name = ?", (name,))
+        return next((together(row["value"], row["timings"]) for row in rows), None)
 
     def conclusions(self) -> dict[str, Answer]:
         """Everything concluded, by name: the data of the final report."""
