@@ -1,6 +1,6 @@
 """Alignment: how well the proxy foretold the north star, over every elite that had both measured."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -152,7 +152,8 @@ class Elites:
             if born is None or not all(one.score for one in verdicts):
                 continue
             ours, theirs = unweighted(born.verdict), unweighted(base.verdict)
-            weights = meeting_at(self.archive, generation - self.every).weights
+            before = (generation - 1) // self.every * self.every
+            weights = meeting_at(self.archive, before).weights
             point = Point(
                 program_id,
                 generation,
@@ -203,9 +204,7 @@ def _used(ours: Verdict, theirs: Verdict, weights: Weights | None) -> Interval:
     return difference(index(ours, weights), index(theirs, weights))
 
 
-def correlation(
-    points: Sequence[Point], seed: int, *purpose: int | str, plain_proxy: bool = False
-) -> Interval | None:
+def correlation(points: Sequence[Point], seed: int, *, plain_proxy: bool = False) -> Interval | None:
     """Spearman's rank correlation of proxy and north star with a bootstrap interval; None of too few.
 
     By the score that the search used, or by the plain proxy. Too few: below ENOUGH, or one of them constant.
@@ -214,42 +213,35 @@ def correlation(
     second = [one.north_star.estimate for one in points]
     if len(points) < ENOUGH or len(set(first)) < 2 or len(set(second)) < 2:
         return None
-    return spearman_interval(first, second, generator(seed, "alignment", *purpose))
+    return spearman_interval(first, second, generator(seed, "alignment"))
 
 
 def alarm(points: Sequence[Point], threshold: float, seed: int) -> str:
     """Why the proxy should not be trusted further, in one sentence; "" where nothing speaks against it.
 
-    The whole correlation lies below the threshold, or that of the latest meetings lies below that of the
-    earlier ones, interval against interval.
+    The correlation of the latest meetings lies below the threshold, or below that of the earlier ones,
+    interval against interval. The latest are as few meetings as have STEADY elites.
     """
-    whole = correlation(points, seed, "alarm")
-    if whole is not None and whole.high < threshold:
-        return (
-            f"the proxy orders elites against the north star: rank correlation {_interval(whole)}, "
-            f"all of it below {threshold:g}"
-        )
-    earlier, latest = _halves(points)
-    before, after = (
-        correlation(part, seed, "alarm", name) for part, name in ((earlier, "before"), (latest, "after"))
-    )
-    if before is not None and after is not None and after.high < before.low:
-        since = min(one.generation for one in latest)
-        return (
-            f"the proxy orders elites worse than it did: rank correlation {_interval(after)} since "
-            f"generation {since}, {_interval(before)} before"
-        )
+    latest = _latest(points)
+    earlier = [one for one in points if one.generation < min(each.generation for each in latest)]
+    after, before = correlation(latest, seed), correlation(earlier, seed)
+    if after is None:
+        return ""
+    ranks = f"rank correlation {_interval(after)} since generation {latest[0].generation}"
+    if after.high < threshold:
+        return f"the proxy orders elites against the north star: {ranks}, all of it below {threshold:g}"
+    if before is not None and len(earlier) >= STEADY <= len(latest) and after.high < before.low:
+        return f"the proxy orders elites worse than it did: {ranks}, {_interval(before)} before"
     return ""
 
 
-def _halves(points: Sequence[Point]) -> tuple[list[Point], list[Point]]:
-    """(earlier, latest): as few of the latest meetings as have STEADY elites; none where a side has fewer."""
+def _latest(points: Sequence[Point]) -> list[Point]:
+    """The elites of as few of the latest meetings as have STEADY of them, or all."""
     for start in sorted({one.generation for one in points}, reverse=True):
         latest = [one for one in points if one.generation >= start]
         if len(latest) >= STEADY:
-            earlier = [one for one in points if one.generation < start]
-            return (earlier, latest) if len(earlier) >= STEADY else ([], [])
-    return [], []
+            return latest
+    return list(points)
 
 
 def _interval(interval: Interval) -> str:
@@ -257,37 +249,38 @@ def _interval(interval: Interval) -> str:
 
 
 def summary(points: Sequence[Point], seed: int) -> dict[str, Any]:
-    """The alignment gap of a run as JSON: correlations, false promotions, missed winners, every elite."""
+    """The alignment gap of a run as JSON: correlations, false promotions, missed winners, every elite.
+
+    `taught` compares the re-weighted proxy with the plain one over the elites that were promoted by weights
+    from earlier meetings alone; null where there are none.
+    """
     generations = sorted({one.generation for one in points})
 
-    def rows(chosen: Iterable[tuple[int, Sequence[Point]]], name: str) -> list[dict[str, Any]]:
-        found = []
-        for generation, part in chosen:
-            whole = correlation(part, seed, name, generation)
-            row = {
-                "generation": generation,
-                "elites": len(part),
-                "correlation": plain(whole) if whole else None,
-            }
-            found.append(row)
-        return found
+    def row(generation: int, part: Sequence[Point]) -> dict[str, Any]:
+        return {"generation": generation, "elites": len(part), "correlation": _json(correlation(part, seed))}
 
-    whole = correlation(points, seed, "whole")
-    raw = correlation(points, seed, "plain", plain_proxy=True)
-    single = ((g, [one for one in points if one.generation == g]) for g in generations)
-    cumulative = ((g, [one for one in points if one.generation <= g]) for g in generations)
+    taught = [one for one in points if one.used != one.proxy]
     return {
         "elites": [_row(one) for one in points],
-        "correlation": plain(whole) if whole else None,
-        "plain_correlation": plain(raw) if raw else None,
-        "reweighted": any(one.used != one.proxy for one in points),
-        "by_generation": rows(single, "generation"),
-        "cumulative": rows(cumulative, "cumulative"),
+        "correlation": _json(correlation(points, seed)),
+        "taught": {
+            "elites": len(taught),
+            "reweighted": _json(correlation(taught, seed)),
+            "plain": _json(correlation(taught, seed, plain_proxy=True)),
+        }
+        if taught
+        else None,
+        "by_generation": [row(g, [one for one in points if one.generation == g]) for g in generations],
+        "cumulative": [row(g, [one for one in points if one.generation <= g]) for g in generations],
         "false_promotions": [_row(one) for one in points if one.false_promotion],
         "missed_winners": [_row(one) for one in points if one.missed_winner],
         "audited": sum(one.audited for one in points),
-        "sentence": _sentence(points, whole),
+        "sentence": _sentence(points, correlation(points, seed)),
     }
+
+
+def _json(interval: Interval | None) -> dict[str, Any] | None:
+    return plain(interval) if interval else None
 
 
 def _row(point: Point) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Effects: how much better one verdict is than another, with an interval, paired as finely as they allow."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -92,11 +92,3 @@ def plain(interval: Interval) -> dict[str, Any]:
         "confidence": interval.confidence,
         "count": interval.count,
     }
-
-
-def words(interval: Mapping[str, Any], digits: int = 4) -> str:
-    """What `plain` gave, for a person: "+0.0123 [-0.0010, +0.0256]"."""
-    low, high = (interval[end] for end in ("low", "high"))
-    if low is None or high is None:
-        return f"{interval['estimate']:+.{digits}f} ± unknown"
-    return f"{interval['estimate']:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}]"

@@ -32,7 +32,7 @@ def held(
     assert elites is not None  # generation 0 is there before the first meeting
     measured = replace(elites, further=tuple(promotions), audited=frozenset(audited)).measured()
     points = [point for point, _ in measured]
-    whole = correlation(points, config.seed, "meeting", generation)
+    whole = correlation(points, config.seed)
     weights = None
     if config.proxy.reweight:
         weights = learn([(verdict, point.north_star) for point, verdict in measured])

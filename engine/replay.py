@@ -7,7 +7,7 @@ from ..evaluators import registry
 from ..population.archive import Archive
 from ..population.compare import SEARCH
 from ..population.ledger import NotRecorded
-from . import conclusion
+from . import conclusion, knockout
 from .arms import arms_for
 from .executor import Terms
 from .inheritance import hand_on
@@ -50,6 +50,7 @@ async def replay(source: Archive, progress: Progress) -> list[str]:
         tables = [table for table in SEARCH if table not in ("ledger", "conclusions")]
         report = source.conclusion(REPORT)
         if report and report["generations"] == conclusion.generations(search):
+            knockout.hand_on(source, rebuilt)
             await conclusion.conclude(search, report["reason"], report["claimed_before"], {}, progress)
             tables.append("conclusions")
         return source.compare(rebuilt, tables)

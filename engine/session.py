@@ -17,13 +17,13 @@ from ..evaluators.task import Task
 from ..population.archive import Archive
 from ..population.origin import NOTHING
 from ..population.program import Program
-from . import conclusion
+from . import alignment_view, conclusion
 from .arms import arms_for, keys_for, require_models, with_models
 from .budget import Budget
 from .config import Config, ConfigError, Data, explain, parse
 from .executor import Blueprint, Executor, LocalExecutor, Terms
 from .inheritance import inherit
-from .place import REPORT, archive_of
+from .place import PICTURE, REPORT, archive_of
 from .progress import Progress
 from .propose.keys import Keys
 from .search import Search, run
@@ -219,7 +219,9 @@ async def _conclusion(
     if before and before["generations"] == conclusion.generations(search):
         return before
     claimed = before["claimed"] if before else ()
-    return await conclusion.conclude(search, reason, claimed, readings, progress)
+    report = await conclusion.conclude(search, reason, claimed, readings, progress)
+    alignment_view.draw(alignment_view.read(search.archive.path), search.archive.path.parent / PICTURE)
+    return report
 
 
 def _same_search(archive: Archive, config: Config) -> None:
