@@ -52,15 +52,11 @@ def tables(facts: Mapping[str, Any]) -> RenderableType:
     parts: list[RenderableType] = [Text(facts["sentence"], style="bold"), _generations(facts), _elites(facts)]
     parts += [_wrong(facts, "false_promotions"), _wrong(facts, "missed_winners")]
     if taught := facts["taught"]:
-        ranks = {
-            name: words(taught[name], 2) if taught[name] else "too few" for name in ("reweighted", "plain")
-        }
-        parts.append(
-            Text(
-                f"{taught['elites']} elites were promoted by weights that earlier ones taught: rank correlation "
-                f"{ranks.get('reweighted', 'too few')}; of the plain proxy over the same elites {ranks.get('plain', 'too few')}."
-            )
+        ours, theirs = (_ranks(taught[name]) for name in ("reweighted", "plain"))
+        line = (
+            f"{taught['elites']} elites were promoted by weights that earlier ones taught: rank correlation"
         )
+        parts.append(Text(f"{line} {ours}; of the plain proxy over the same elites {theirs}."))
     parts += [
         Text(f"generation {one['generation']}: ALARM: {one['alarm']}", style="bold red")
         for one in facts["meetings"]
@@ -84,10 +80,14 @@ def brief(gap: Mapping[str, Any] | None) -> list[RenderableType]:
     return [Text(f"Alignment: {gap['sentence']}."), Text(scatter(gap["elites"]))]
 
 
+def _ranks(interval: Mapping[str, Any] | None) -> str:
+    return words(interval, 2) if interval else "too few"
+
+
 def _generations(facts: Mapping[str, Any]) -> Table:
     table = Table("generation", "elites", "rank correlation", "all up to it", box=None)
     for one, upto in zip(facts["by_generation"], facts["cumulative"], strict=True):
-        cells = [words(row["correlation"], 2) if row["correlation"] else "too few" for row in (one, upto)]
+        cells = [_ranks(row["correlation"]) for row in (one, upto)]
         table.add_row(str(one["generation"]), str(one["elites"]), *cells)
     return table
 

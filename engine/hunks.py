@@ -102,7 +102,8 @@ class _Walk:
         for name in new._fields:
             was, now = getattr(old, name), getattr(new, name)
             if name in BLOCKS and isinstance(now, list):
-                setattr(made, name, self.block(was, now))
+                left = self.block(was, now)
+                setattr(made, name, left or ([ast.Pass()] if name == "body" else []))
             elif isinstance(now, list):
                 setattr(made, name, [self.child(a, b, new) for a, b in zip(was, now, strict=True)])
             else:
