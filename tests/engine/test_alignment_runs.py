@@ -97,9 +97,9 @@ def test_replay_rebuilds_all_of_it(baited: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_run_killed_five_times_equals_an_uninterrupted_one(baited: Path, tmp_path: Path) -> None:
+def test_a_run_killed_three_times_equals_an_uninterrupted_one(baited: Path, tmp_path: Path) -> None:
     path, instants = config_file(tmp_path, **EVERYTHING), random.Random(1)
-    for _ in range(5):
+    for _ in range(3):
         process = subprocess.Popen([*RECEVOLVE, "run", path], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         try:
             process.wait(instants.uniform(1.0, 4.0))
