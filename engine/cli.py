@@ -134,6 +134,21 @@ def lineage(run: RunDir, program: ProgramId, as_json: Json = False) -> None:
 
 
 @app.command()
+def alignment(
+    run: RunDir,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="An SVG file to write.")] = None,
+    as_json: Json = False,
+) -> None:
+    """How well the proxy foretold the north star: by generation, false promotions, missed winners."""
+    from . import alignment_view
+
+    facts = alignment_view.read(run)
+    if output is not None:
+        alignment_view.draw(facts, output)
+    show(facts, as_json, alignment_view.tables(facts))
+
+
+@app.command()
 def prompt(
     run: RunDir,
     island: Annotated[int, typer.Option("--island", help="The island's number.")] = 0,

@@ -85,6 +85,11 @@ def describe(archive: Archive, task: Task, program_id: str) -> dict[str, Any]:
         "metrics": {name: _figures(metric) for name, metric in (arm or {}).get("metrics", {}).items()},
         "production": found["production"] if found else None,
         "trials": archive.shares().births,
+        "edits": [
+            {name: edit[name] for name in ("edit", "worth", "low", "high")}
+            for edit in (found.get("edits", ()) if found and claimed else ())
+            if not edit["removed"]
+        ],
         "guardrails": {
             name: reading
             for name, reading in {**(arm or {}).get("guard", {}), **_timings(found, program_id)}.items()

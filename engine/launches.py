@@ -1,12 +1,16 @@
 """Launches: what experiments came to. The run's winner, what a report says, what a proxy may learn."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..evaluators.statistics import Interval
 from ..population.experiment import Experiment, Look, Mark, State
 from ..population.experiments import effects as newest
 from .online_settings import Online
+
+NORMAL = 1.959963984540054
+"""Standard errors in an interval of 95 %."""
 
 if TYPE_CHECKING:
     from ..population.archive import Archive
@@ -34,6 +38,22 @@ def effects(archive: "Archive", rules: Online) -> dict[str, Effect]:
         for one in book.all()
         if one.id in gains
     }
+
+
+def live_effects(
+    archive: "Archive", rules: Online, looks: Iterable[Look] | None = None
+) -> dict[str, Interval]:
+    """The effects that live users gave, by program, each with an ordinary interval of 95 % for one look."""
+    book = archive.experiments()
+    gains = newest(book.looks() if looks is None else looks, rules.deciding)
+    found = {}
+    for one in book.all():
+        gain = gains.get(one.id)
+        if one.backend == "live" and gain is not None and gain.error is not None:
+            reach = NORMAL * gain.error
+            ends = gain.estimate - reach, gain.estimate + reach
+            found[one.program_id] = Interval(gain.estimate, *ends, 0.95, gain.count, gain.error)
+    return found
 
 
 def choose(search: "Search") -> dict[str, Any]:

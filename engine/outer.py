@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import TYPE_CHECKING, Protocol
 
@@ -11,15 +11,19 @@ from ..population.birth import Promotion
 from ..population.experiment import CONTROL, PAIRED, Experiment, Look, Mark, Outcome, Reading, State
 from ..population.experiments import effects
 from ..population.member import Member
+from ..population.randomness import generator
 from ..population.verdict import Verdict
+from .alignment import finished, last_stage, meeting_at, note_of
 from .births import member
 from .config import Config, ConfigError
 from .draft import Draft
+from .effects import UNITS
+from .launches import live_effects
+from .meeting import held, previous, tell
 from .online import Newcomer, Plan, admitted
 from .online_settings import SCORE, Online
 from .progress import Progress
 from .promotion import (
-    UNITS,
     Standing,
     banned,
     champion,
@@ -28,7 +32,6 @@ from .promotion import (
     require_folds,
     require_scores,
     rows,
-    summary,
 )
 from .race import judge
 
@@ -188,14 +191,19 @@ async def meet(search: "Search", generation: int, progress: Progress) -> None:
         over = [name for name in live if days[name] + search.config.online.batches >= plan.folds]
         draft.exhausted(over, f"undecided after {plan.folds} folds, which is all there are")
     draft.settle()
-    book.hold_meeting(
-        generation, draft.changes(), _promotions(search, generation, standings, draft, collected)
-    )
+    promotions = _promotions(search, generation, standings, draft, collected)
+    audited = [one.program_id for one in standings if one.audited]
+    note = held(search, generation, promotions, audited, live_effects(search.archive, rules, draft.looks))
+    book.hold_meeting(generation, draft.changes(), promotions, {note_of(generation): note.to_json()})
     _tell(draft, generation, progress)
+    tell(note, meeting_at(search.archive, previous(search, generation)), progress)
 
 
 async def _admit(search: "Search", draft: Draft, backend: Backend, generation: int) -> Sequence[Standing]:
-    """Gives free slots to newcomers; the standings of all who asked, production's first where it is new."""
+    """Gives free slots to newcomers; the standings of all who asked, production's first where it is new.
+
+    Among them those of `north_star.audits` elites that chance drew, which are measured and do not enter.
+    """
     elite = newcomers(search, draft, generation)
     undecided = [one for one in draft.experiments.values() if one.undecided]
     cells = [_cell(search, one.program_id) for one in undecided]
@@ -206,12 +214,18 @@ async def _admit(search: "Search", draft: Draft, backend: Backend, generation: i
     runners = {one.program_id: one.source for one in chosen}
     if search.seeds[0].id not in seen:
         runners = {search.seeds[0].id: search.seeds[0].source, **runners}
+    below = [one.member for one in elite if one.member.program_id not in {*runners, *seen}]
+    drawn = generator(search.config.seed, "audits", generation).permutation(len(below))
+    audited = {below[int(place)].program_id for place in drawn[: search.config.north_star.audits]}
+    runners |= {one.program_id: one.source for one in below if one.program_id in audited}
     standings = await asyncio.gather(
         *(measure(search, name, source, "selection", folds, of) for name, source in runners.items())
     )
+    entering = {one.program_id for one in chosen}
     for standing in standings:
         if standing.program_id == search.seeds[0].id:
             require_scores(standing)
+        if standing.program_id not in entering:
             continue
         number = len(draft.experiments)
         name = f"{number}-{standing.program_id[:8]}"
@@ -221,7 +235,7 @@ async def _admit(search: "Search", draft: Draft, backend: Backend, generation: i
             "an elite of the islands: proxy bound, and a cell of its own where one was free",
         )
         _validate(draft, name, standing, begins=backend.begins())
-    return standings
+    return [replace(one, audited=one.program_id in audited) for one in standings]
 
 
 def _validate(draft: Draft, name: str, standing: Standing, *, begins: bool) -> None:
@@ -246,10 +260,14 @@ def newcomers(search: "Search", draft: Draft, generation: int) -> list[Newcomer]
     found = []
     for one in elites(search, generation):
         if one.program_id not in known and one.behaviour not in behaviours:
-            scores = [born.verdict.score for born in search.archive.births_of(one.program_id)]
-            spread = next((score.spread for score in scores if score and score.value == one.score), None)
-            found.append(Newcomer(one, spread))
+            born = finished(search.archive, one.program_id, _stage(search))
+            score = born.verdict.score if born else None
+            found.append(Newcomer(one, score.spread if score else None))
     return found
+
+
+def _stage(search: "Search") -> str:
+    return last_stage(search.config.proxy.rungs, search.terms.rungs)
 
 
 def _cell(search: "Search", program_id: str) -> tuple[str, ...]:
@@ -275,7 +293,7 @@ def _promotions(
             for fold, verdict in verdicts.items():
                 if (program_id, "selection", fold) not in seen:
                     seen.add((program_id, "selection", fold))
-                    found.append(Promotion(generation, slot, program_id, "selection", fold, summary(verdict)))
+                    found.append(Promotion(generation, slot, program_id, "selection", fold, verdict))
             slot += 1
     return found
 
@@ -315,7 +333,8 @@ def leader(search: "Search", until: int) -> Member | None:
         ),
         key=lambda one: (-gains[one.id].estimate, one.id),
     )
-    return member(search.archive.births_of(ranked[0].program_id)[0]) if ranked else None
+    born = finished(search.archive, ranked[0].program_id, _stage(search)) if ranked else None
+    return member(born) if born else None
 
 
 def convened(search: "Search", generation: int) -> bool:

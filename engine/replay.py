@@ -7,7 +7,7 @@ from ..evaluators import registry
 from ..population.archive import Archive
 from ..population.compare import SEARCH
 from ..population.ledger import NotRecorded
-from . import conclusion, launches
+from . import conclusion, knockout, launches
 from .arms import arms_for
 from .executor import Terms
 from .ingest import looked_again
@@ -55,6 +55,7 @@ async def replay(source: Archive, progress: Progress) -> list[str]:
         report = source.conclusion(REPORT)
         if report and report["generations"] == conclusion.generations(search):
             outside.until(launches.seen(report))
+            knockout.hand_on(source, rebuilt)
             await conclusion.conclude(search, report["reason"], report["claimed_before"], {}, progress)
             tables.append("conclusions")
         outside.until(source.experiments().now())

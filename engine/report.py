@@ -12,6 +12,7 @@ from rich.text import Text
 
 from ..population.archive import Archive, UnknownProgram
 from ..population.birth import Birth
+from . import alignment_view
 from .accounts import accounts, accounts_table, bills, bills_text
 from .place import REPORT, archive_of
 
@@ -254,6 +255,8 @@ def rendered(report: Mapping[str, Any]) -> RenderableType:
             f"On the selection split the winner gained {chosen['selection_gain']:+.4f}; corrected for "
             f"picking it: {_signed(chosen['selection_gain_shrunken'])}."
         )
+    if report.get("edits"):
+        lines += [_ancestry(chosen), *(f"  {each}" for each in _edits(report["edits"]))]
     parts: list[RenderableType] = [
         Text(report["gain"]["sentence"], style="bold"),
         table,
@@ -261,7 +264,7 @@ def rendered(report: Mapping[str, Any]) -> RenderableType:
     ]
     if "online" in report:
         parts.append(experiments_table(report["online"]["experiments"]))
-    return Group(*parts)
+    return Group(*parts, *alignment_view.brief(report.get("alignment")))
 
 
 def experiments_table(rows: Sequence[Mapping[str, Any]]) -> Table:
@@ -283,6 +286,26 @@ def experiments_table(rows: Sequence[Mapping[str, Any]]) -> Table:
             Text(row["reason"]),
         )
     return table
+
+
+def _edits(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The edits of a report, a line each, the worthiest first."""
+    lines = []
+    for row in sorted(rows, key=lambda one: -(one["worth"] if one["worth"] is not None else float("inf"))):
+        if row["worth"] is None:
+            lines.append(f"cannot be undone alone: {row['edit']} ({row['reason']})")
+            continue
+        ends = "unknown error" if row["low"] is None else f"[{row['low']:+.5f}, {row['high']:+.5f}]"
+        gone = "removed, " if row["removed"] else ""
+        lines.append(f"{gone}{row['worth']:+.5f} {ends}: {row['edit']}")
+    return lines
+
+
+def _ancestry(chosen: Mapping[str, Any]) -> str:
+    """What heads the edits of a winner."""
+    where = "the last rung" if chosen["measured_by"] == "proxy" else "the selection folds"
+    gone = f", and is {chosen['simplified_from']} without them" if "simplified_from" in chosen else ""
+    return f"Edits of the winner against {chosen['ancestor']}, each undone alone on {where}{gone}:"
 
 
 def _signed(interval: Mapping[str, float]) -> str:

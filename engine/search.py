@@ -17,6 +17,7 @@ from ..population.verdict import Status
 from .births import birth, check, member, seeds_of
 from .config import Config, ConfigError
 from .executor import Executor, Terms
+from .meeting import changed, rescored, weights_for
 from .outer import best_known, convened, meet
 from .outside import Nobody, Outside
 from .progress import Progress
@@ -78,7 +79,8 @@ async def generation(
         programs = seeds_of(search, island)
     candidates, failed = check(search, programs, island, number, population)
     fresh, rejected, twins = await examine(search, candidates, island, number, population)
-    raced = await race(search, fresh, population, everyone=number == 0)
+    weights = weights_for(search, number)
+    raced = await race(search, fresh, population, everyone=number == 0, weights=weights)
     fates = {fate.candidate.slot: fate for fate in (*failed, *rejected, *raced)}
     fates |= {twin.candidate.slot: twin.fate(fates) for twin in twins}
     births = tuple(birth(island, number, fates[slot]) for slot in sorted(fates))
@@ -196,7 +198,7 @@ async def live(search: Search, islands: Islands, island: int, until: int, limit:
 async def arrive(search: Search, islands: Islands, island: int, number: int) -> tuple[Member, ...] | None:
     """The island's population with what came from its neighbours and from the north star; None at the end."""
     rules, every = search.config.population, search.config.north_star.every
-    population = search.archive.population(island, number - 1)
+    population = rescored(search, search.archive.population(island, number - 1), number)
     arrivals: list[Member] = []
     if number % rules.migrate_every == 0:
         for other in neighbours(rules.topology, island, rules.islands, number, search.config.seed):
@@ -209,7 +211,7 @@ async def arrive(search: Search, islands: Islands, island: int, number: int) -> 
         population = tuple(one for one in population if one.program_id not in cheats) or population
         if best := best_known(search, number - 1):
             arrivals.append(best)
-    return migrate(population, arrivals, rules.size) if arrivals else population
+    return migrate(population, rescored(search, arrivals, number), rules.size) if arrivals else population
 
 
 def rouse(
@@ -221,15 +223,16 @@ def rouse(
     """
     patience, every = search.config.population.patience, search.config.north_star.every
     progression = Progression.read(search.archive.statistics(island, number - 1)) if number else None
+    if progression is not None and changed(search, number):
+        progression = replace(progression, best=population[0].score)
     if progression is None or not progression.explores(number, patience):
         return population, progression
     if not progression.restarts(number, patience):
         if progression.waited(number) == patience:
             progress.say("note", line=f"island {island}: no gain in {patience} generations, it explores now")
         return population, progression
-    fresh = fresh_start(
-        population, elites(search, (number - 1) // every * every), search.config.population.size
-    )
+    others = rescored(search, elites(search, (number - 1) // every * every), number)
+    fresh = fresh_start(population, others, search.config.population.size)
     progress.say("note", line=f"island {island}: no gain for long, restarted from {len(fresh)} other cells")
     return fresh, Progression(fresh[0].score, progression.gained, number - 1)
 

@@ -17,7 +17,7 @@ from ..evaluators.task import Task
 from ..population.archive import Archive
 from ..population.origin import NOTHING
 from ..population.program import Program
-from . import conclusion
+from . import alignment_view, conclusion
 from .arms import arms_for, keys_for, require_models, with_models
 from .budget import Budget
 from .config import Config, ConfigError, Data, explain, parse
@@ -25,7 +25,7 @@ from .executor import Blueprint, Executor, LocalExecutor, Terms
 from .ingest import Inbox
 from .inheritance import inherit
 from .outer import require_metrics
-from .place import REPORT, archive_of
+from .place import PICTURE, REPORT, archive_of
 from .progress import Progress
 from .propose.keys import Keys
 from .recorded import recorded_config
@@ -217,7 +217,9 @@ async def _conclusion(
     if before and conclusion.covers(search, before):
         return before
     claimed = before["claimed"] if before else ()
-    return await conclusion.conclude(search, reason, claimed, readings, progress)
+    report = await conclusion.conclude(search, reason, claimed, readings, progress)
+    alignment_view.draw(alignment_view.read(search.archive.path), search.archive.path.parent / PICTURE)
+    return report
 
 
 def _same_search(archive: Archive, config: Config) -> None:

@@ -185,18 +185,27 @@ class Archive(Views):
                     raise ValueError(f"member {member.program_id} of island {island} was never born")
             self._insert("generations", [row])
 
-    def commit_promotions(self, promotions: Iterable[Promotion]) -> None:
-        """Commits north-star verdicts together; one of the same place is replaced by the newer."""
+    def commit_promotions(
+        self, promotions: Iterable[Promotion], notes: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> None:
+        """Commits north-star verdicts together; one of the same place is replaced by the newer.
+
+        `notes` are conclusions by name that are committed with them.
+        """
         rows = [promotion_row(promotion, self._now()) for promotion in promotions]
+        noted = [self._conclusion_row(name, value) for name, value in (notes or {}).items()]
         with transaction(self.connection):
             self._insert("promotions", rows, "OR REPLACE")
+            self._insert("conclusions", noted, "OR REPLACE")
 
     def conclude(self, name: str, value: Mapping[str, Any]) -> None:
         """Commits a conclusion, replacing the one of that name. Its "timings" are never compared."""
-        rest, timings = apart(value)
-        row = {"name": name, "value": rest, "timings": timings, "created": self._now()}
         with transaction(self.connection):
-            self._insert("conclusions", [row], "OR REPLACE")
+            self._insert("conclusions", [self._conclusion_row(name, value)], "OR REPLACE")
+
+    def _conclusion_row(self, name: str, value: Mapping[str, Any]) -> Row:
+        rest, timings = apart(value)
+        return {"name": name, "value": rest, "timings": timings, "created": self._now()}
 
     def _insert(self, table: str, rows: Sequence[Row], conflict: str = "") -> None:
         insert(self.connection, table, rows, conflict)

@@ -20,7 +20,7 @@ from .experiment import (
     State,
     Transition,
 )
-from .ledger import canonical
+from .ledger import apart, canonical
 from .rows import Row, insert, promotion_row
 from .schema import Clock, stamp
 
@@ -107,11 +107,29 @@ class Experiments:
         with transaction(self._connection):
             return self._write(changes)
 
-    def hold_meeting(self, generation: int, changes: Changes, promotions: Iterable[Promotion]) -> None:
-        """Commits a meeting: its verdicts, its changes, and how far it saw the outside world."""
+    def hold_meeting(
+        self,
+        generation: int,
+        changes: Changes,
+        promotions: Iterable[Promotion],
+        notes: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        """Commits a meeting: its verdicts, its changes, and how far it saw the outside world.
+
+        `notes` are conclusions by name that are committed with them.
+        """
         rows = [promotion_row(one, self._now()) for one in promotions]
+        noted = [
+            {
+                "name": name,
+                **dict(zip(("value", "timings"), apart(value), strict=True)),
+                "created": self._now(),
+            }
+            for name, value in (notes or {}).items()
+        ]
         with transaction(self._connection):
             insert(self._connection, "promotions", rows, "OR REPLACE")
+            insert(self._connection, "conclusions", noted, "OR REPLACE")
             self._write(changes)
             seen = self.now()
             marked = {"ingests": seen.ingests, "transitions": seen.transitions, "looks": seen.looks}

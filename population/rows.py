@@ -100,6 +100,11 @@ def birth_of(row: Mapping[str, Any]) -> Birth:
     )
 
 
+def kept_row(birth: Birth) -> Row:
+    """The birth with kind and source, for a program that no island bore; `birth_of` reads it."""
+    return {**birth_row(birth), "kind": birth.program.kind, "source": birth.program.source}
+
+
 def promotion_row(promotion: Promotion, created: str) -> Row:
     """The promotion by column of `promotions`."""
     verdict, timings = apart(promotion.verdict.to_json())

@@ -38,6 +38,9 @@ LAST_GENERATION = "SELECT max(generation) FROM generations WHERE island = ?"
 POPULATION = "SELECT population, statistics FROM generations WHERE island = ? AND generation = ?"
 SOURCE = "SELECT source FROM programs WHERE id = ?"
 PREFIX = "SELECT id, kind, source FROM programs WHERE id >= ? AND id < ? ORDER BY id LIMIT 11"
+KNOCK_OUT = "knock-out "
+"""Conclusions named so, and after a winner, hold programs that no island bore under "births"."""
+KEPT = "SELECT value FROM conclusions WHERE name >= ? AND name < ? ORDER BY name"
 SHARES = """
     SELECT generation, status, duplicate_of IS NOT NULL AS twin, count(*) AS births
     FROM births GROUP BY generation, status, twin
@@ -154,6 +157,8 @@ class Views:
     def program(self, prefix: str) -> Program:
         """The program whose id begins so, as it was first born. UnknownProgram where none or several do."""
         found = self._query(PREFIX, (prefix, prefix + "~"))
+        if not found and (kept := self._kept(prefix)):
+            return kept[0].program
         if not found:
             raise UnknownProgram(f"no program's id begins with {prefix!r}: `recevolve top` lists ids.")
         if len(found) > 1:
@@ -163,8 +168,11 @@ class Views:
         return births[0].program if births else Program(found[0]["kind"], found[0]["source"])
 
     def births_of(self, program_id: str) -> tuple[Birth, ...]:
-        """Every birth of the program on any island, earliest first."""
-        return self._births(BIRTHS_OF, (program_id,))
+        """Every birth of the program on any island, earliest first.
+
+        Of a program that no island bore, a winner without its idle edits, what was kept of it.
+        """
+        return self._births(BIRTHS_OF, (program_id,)) or self._kept(program_id)
 
     def lineage(self, program_id: str) -> tuple[Birth, ...]:
         """The earliest birth of the program, then of its parents, of theirs, and so on to the seeds."""
@@ -187,7 +195,8 @@ class Views:
 
     def conclusion(self, name: str) -> Answer | None:
         """What was concluded under this name, or None."""
-        return self.conclusions().get(name)
+        rows = self._query("SELECT value, timings FROM conclusions WHERE name = ?", (name,))
+        return next((together(row["value"], row["timings"]) for row in rows), None)
 
     def conclusions(self) -> dict[str, Answer]:
         """Everything concluded, by name: the data of the final report."""
@@ -291,6 +300,12 @@ class Views:
         cursor = self.connection.cursor()
         cursor.row_factory = sqlite3.Row
         return tuple(birth_of(row) for row in cursor.execute(sql, values))
+
+    def _kept(self, prefix: str) -> tuple[Birth, ...]:
+        """What conclusions keep of programs whose ids begin so."""
+        values = self._query(KEPT, (KNOCK_OUT, KNOCK_OUT + "~"))
+        rows = (row for each in values for row in json.loads(each["value"])["births"])
+        return tuple(birth_of(row) for row in rows if row["program"].startswith(prefix))
 
     def _query(self, sql: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
         return list(self._database.query(sql, values))
