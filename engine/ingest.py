@@ -57,19 +57,22 @@ def receive(run: Path, letter: Letter, clock: Clock = time.time) -> dict[str, An
 
     Where the run's archive is being written (`recevolve run` works), the letter is put on the disk and the
     run takes it in at its next meeting: then the answer has `waiting`, the path. DataError where it cannot be
-    read.
+    read, ConfigError where the run has no live experiments, ArchiveError where there is no run.
     """
+    with Archive.read(archive_of(run)) as archive:
+        require_live(recorded_config(archive))
     parse(letter.data, letter.form)
-    run_dir = archive_of(run).parent
+    path = archive_of(run)
+    run_dir = path.parent
     try:
-        with Archive.create_or_open(_existing(run)) as archive:
+        with Archive.create_or_open(path) as archive:
             before = drain(archive, run_dir, clock)
             return {**take(archive, recorded_config(archive), letter, clock), "before": before}
     except ArchiveBusy as error:
         waiting = put(run_dir, letter, clock)
         busy = str(error)
     try:  # the run may have ended in between
-        with Archive.create_or_open(_existing(run)) as archive:
+        with Archive.create_or_open(path) as archive:
             taken = drain(archive, run_dir, clock)
             own = next((one for one in taken if one["digest"] == letter.digest), None)
             if own is None:  # the run took it in before it ended
@@ -79,11 +82,13 @@ def receive(run: Path, letter: Letter, clock: Clock = time.time) -> dict[str, An
     return {**own, "before": [one for one in taken if one is not own]}
 
 
-def _existing(run: Path) -> Path:
-    """The archive of a run; ArchiveError where there is none, so that a wrong path makes no empty one."""
-    path = archive_of(run)
-    Archive.read(path).close()
-    return path
+def require_live(config: Config) -> None:
+    """Raises ConfigError where the run takes no readings from outside."""
+    if config.online.backend != "live":
+        raise ConfigError(
+            f"online.backend: this run's is {config.online.backend}, which takes no readings from outside; "
+            'begin a run with backend = "live"'
+        )
 
 
 def take(archive: Archive, config: Config, letter: Letter, clock: Clock = time.time) -> dict[str, Any]:
@@ -92,11 +97,7 @@ def take(archive: Archive, config: Config, letter: Letter, clock: Clock = time.t
     One that was taken in full before changes nothing. ConfigError where the run has no live experiments.
     KeyReused, DataError.
     """
-    if config.online.backend != "live":
-        raise ConfigError(
-            f"online.backend: this run's is {config.online.backend}, which takes no readings from outside; "
-            'begin a run with backend = "live"'
-        )
+    require_live(config)
     book = archive.experiments()
     for old in book.ingests():
         if old.digest == letter.digest and not old.rejected:
@@ -218,7 +219,7 @@ def drain(archive: Archive, run_dir: Path, clock: Clock = time.time) -> list[dic
         letter = Letter(path.read_bytes(), form, f"{INBOX}/{path.name}", key if len(key) == 64 else "")
         try:
             taken.append(take(archive, config, letter, clock))
-        except (DataError, KeyReused) as error:
+        except (ConfigError, DataError, KeyReused) as error:
             path.rename(path.with_name(path.name + REFUSED))
             taken.append({**_answer(Ingest(letter.digest, letter.source), 0), "refused": str(error)})
             continue

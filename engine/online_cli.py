@@ -82,11 +82,14 @@ def online_serve(
     import uvicorn
 
     from ..population.archive import Archive
+    from .ingest import require_live
     from .place import archive_of
+    from .recorded import recorded_config
     from .serve import application, token_from
 
     token = token_from(os.environ)
-    Archive.read(archive_of(run)).close()
+    with Archive.read(archive_of(run)) as archive:
+        require_live(recorded_config(archive))
     uvicorn.run(application(run, token), host=host, port=port, server_header=False)
 
 

@@ -22,6 +22,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ..evaluators.data import DataError
+from ..population.connection import ArchiveError
 from .config import ConfigError
 from .ingest import KeyReused, Letter, receive
 
@@ -77,6 +78,8 @@ def application(
             answer = await run_in_threadpool(take, letter)
         except (DataError, KeyReused) as error:
             return _no(422, str(error))
+        except (ArchiveError, OSError):
+            return _no(503, "the archive cannot be written now, and nothing was taken: send it again later")
         return JSONResponse(_plain(answer), _status(answer))
 
     async def health(request: Request) -> Response:

@@ -1,6 +1,8 @@
 """A stand-in for an experiment platform: rows of users who entered on a day, with a known effect."""
 
 import io
+import random
+import signal
 import subprocess
 from collections.abc import Iterable, Mapping
 from contextlib import redirect_stderr, redirect_stdout
@@ -12,6 +14,8 @@ import pytest
 
 from recevolve.engine.cli import main
 from recevolve.engine.readings import COLUMNS
+
+from .runs import RECEVOLVE, command, descendants, gone
 
 ONLINE: dict[str, Any] = {
     "backend": "live",
@@ -83,3 +87,21 @@ def called(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
         with pytest.raises(SystemExit) as ended:
             main()
     return subprocess.CompletedProcess(line, int(ended.value.code or 0), out.getvalue(), error.getvalue())
+
+
+def killed_then_done(line: list[str | Path], times: int, longest: float, seed: int) -> None:
+    """Starts a run, kills it at so many instants, then lets it end."""
+    instants = random.Random(seed)
+    for _ in range(times):
+        process = subprocess.Popen(
+            [*RECEVOLVE, *map(str, line)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        try:
+            process.wait(instants.uniform(0.3, longest))
+        except subprocess.TimeoutExpired:
+            below = descendants(process.pid)
+            process.send_signal(signal.SIGKILL)
+            assert gone(below)
+        process.communicate()
+    done = command(*line)
+    assert done.returncode == 0, done.stderr

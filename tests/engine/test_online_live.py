@@ -1,7 +1,6 @@
 """A live experiment from queue to launch and rollback, with processes killed in between: nothing is lost."""
 
 import json
-import random
 import shutil
 import signal
 import sqlite3
@@ -16,8 +15,8 @@ from recevolve.engine.ingest import INBOX
 from recevolve.population.archive import Archive
 from recevolve.population.compare import EXPERIMENTS
 
-from .platform import LIVE, both, called, csv, day, row, written
-from .runs import RECEVOLVE, command, config_file, descendants, gone
+from .platform import LIVE, both, called, csv, day, killed_then_done, row, written
+from .runs import command, config_file
 
 FUSED = """
 import os, signal, sys
@@ -58,24 +57,6 @@ def experiments(run: Path) -> dict[str, dict[str, Any]]:
 def rows(archive: Path, sql: str) -> list[tuple[Any, ...]]:
     with sqlite3.connect(archive) as connection:
         return connection.execute(sql).fetchall()
-
-
-def killed_then_done(line: list[str | Path], times: int, longest: float, seed: int) -> None:
-    """Starts a run, kills it at so many instants, then lets it end."""
-    instants = random.Random(seed)
-    for _ in range(times):
-        process = subprocess.Popen(
-            [*RECEVOLVE, *map(str, line)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
-        try:
-            process.wait(instants.uniform(0.3, longest))
-        except subprocess.TimeoutExpired:
-            below = descendants(process.pid)
-            process.send_signal(signal.SIGKILL)
-            assert gone(below)
-        process.communicate()
-    done = command(*line)
-    assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(scope="module")

@@ -12,12 +12,12 @@ from recevolve.engine.recorded import recorded_config
 from recevolve.population.archive import Archive
 from recevolve.population.experiment import State
 
-from .platform import called
+from .platform import both, called, day, killed_then_done, written
 from .runs import config_file
 
 TABLES: dict[str, Any] = {
     "population": {"islands": 2, "size": 8, "births": 6, "migrate_every": 2},
-    "north_star": {"every": 2, "slots": 2, "folds": 2},
+    "north_star": {"every": 2, "slots": 2, "folds": 2, "audits": 1},
     "budget": {"generations": 8, "seconds": 600},
 }
 
@@ -50,6 +50,18 @@ def test_what_wins_is_launched_and_exported_without_a_gate(ungated: tuple[Path, 
     assert done.returncode == 0, done.stdout
 
 
+def test_a_run_killed_at_its_meetings_equals_one_that_never_was(
+    ungated: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    path = config_file(tmp_path, **TABLES, online={"backend": "simulator", "gate": False, "batches": 4})
+    killed_then_done(["run", path], 4, 4.0, seed=3)
+    with (
+        Archive.read(ungated[0] / "archive.db") as whole,
+        Archive.read(tmp_path / "run" / "archive.db") as killed,
+    ):
+        assert killed.compare(whole) == []
+
+
 def test_slots_are_never_overfilled_and_every_step_has_its_reason(
     ungated: tuple[Path, dict[str, Any]],
 ) -> None:
@@ -75,10 +87,11 @@ def test_with_the_gate_a_win_waits_and_without_one_there_is_no_launch(tmp_path: 
     assert "waits for" in report["gain"]["sentence"]
     done = called("online", "launch", run, won["experiment"], "--approve", "--json")
     assert json.loads(done.stdout)["state"] == "launched"
-    refused = called("online", "ingest", run, config_file(tmp_path).rename(tmp_path / "rows.csv"))
-    assert refused.returncode == 4, "the file is looked at first"
-    again = called("run", tmp_path / "rows.csv", "--json")
-    assert again.returncode == 2
+    file = written(tmp_path / "rows.csv", both(won["experiment"], day(0)))
+    with Archive.create_or_open(run / "archive.db"):
+        refused = called("online", "ingest", run, file)
+        assert refused.returncode == 2, "a simulated run takes no readings, at work or not"
+    assert not (run / "inbox").exists()
 
 
 def test_a_guardrail_of_folds_and_nothing_to_launch(tmp_path: Path) -> None:
