@@ -54,7 +54,7 @@ def test_a_run_killed_at_its_meetings_equals_one_that_never_was(
     ungated: tuple[Path, dict[str, Any]], tmp_path: Path
 ) -> None:
     path = config_file(tmp_path, **TABLES, online={"backend": "simulator", "gate": False, "batches": 4})
-    killed_then_done(["run", path], 4, 4.0, seed=3)
+    killed_then_done(["run", path], 2, 4.0, seed=3)
     with (
         Archive.read(ungated[0] / "archive.db") as whole,
         Archive.read(tmp_path / "run" / "archive.db") as killed,
