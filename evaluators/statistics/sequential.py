@@ -34,11 +34,12 @@ def confidence_sequence(moments: Moments, alpha: float, *, tuned_at: float) -> I
 
     The chance that any of the intervals seen while units arrive misses the true mean is `alpha` at most, in
     the limit of many units: the asymptotic confidence sequence of Waudby-Smith, Arbour, Sinha, Kennedy and
-    Ramdas, https://arxiv.org/abs/2103.06476, theorem 2.2: mean +- sd sqrt(2 (n r^2 + 1) / (n r)^2 log(sqrt(n
-    r^2 + 1) / alpha)). `tuned_at` is the number of units at which it is tightest for alpha = 0.05, the size
-    at which the experiment should be decided; it must not be changed between looks. r depends on nothing
-    else, so intervals of several alpha are nested and `always_valid_p` agrees with them. Below `MINIMUM`
-    units, and where values do not vary, the interval is infinite.
+    Ramdas, https://arxiv.org/abs/2103.06476, theorem 2.2, with w = n r^2 + 1 and n units:
+    mean +- sd / sqrt(n) * sqrt(2 w / (w - 1) * log(sqrt(w) / alpha)). `tuned_at` is the number of units at
+    which it is tightest for alpha = 0.05, the size at which the experiment should be decided; it must not be
+    changed between looks. r depends on nothing else, so intervals of several alpha are nested and
+    `always_valid_p` agrees with them. Below `MINIMUM` units, and where values do not vary, the interval is
+    infinite. An alpha outside (0, 1), or a `tuned_at` that is not above 0: ValueError.
     """
     return _sequence(_look(moments), alpha, tuned_at)
 
@@ -51,7 +52,7 @@ def confidence_sequence_difference(
     As `confidence_sequence`, in the units of information that `effect` counts: shares of the arms may change
     on the way, if not because of the results. `tuned_at` counts the units of both arms together. The interval
     is infinite below `MINIMUM` units in that count, a quarter of it in an arm, or while the values of an
-    arm do not vary.
+    arm do not vary. An arm without units: ValueError.
     """
     return _sequence(_look((treatment, control)), alpha, tuned_at)
 
@@ -66,9 +67,9 @@ def always_valid_p(moments: Moments | Arms, *, tuned_at: float) -> float:
     of the same `tuned_at` and alpha lies above 0. 1 where the interval would be infinite.
     """
     estimate, variance, count, _ = _look(moments)
+    x = _TUNED * count / _positive("tuned_at", tuned_at)
     if not variance:
         return 1.0
-    x = _positive("tuned_at", tuned_at) and _TUNED * count / tuned_at
     z = estimate / sqrt(variance)
     return min(1.0, exp(-_log_ratio(z, x) - log(2) - float(log_ndtr(z * sqrt(x / (x + 1))))))
 
@@ -82,9 +83,12 @@ def msprt(moments: Moments | Arms, alpha: float, tau: float) -> tuple[Interval, 
     excludes 0. The smallest p so far is valid too. Infinite and 1 where `confidence_sequence` is infinite.
     """
     estimate, variance, _, units = _look(moments)
-    x = _positive("tau", tau) ** 2 / variance if variance else 0.0
-    interval = _interval(estimate, variance, x, alpha, units)
-    return interval, min(1.0, exp(-_log_ratio(estimate / sqrt(variance), x))) if variance else 1.0
+    spread = _positive("tau", tau) ** 2
+    if not variance:
+        return _interval(estimate, 0.0, 0.0, alpha, units), 1.0
+    x = spread / variance
+    p = min(1.0, exp(-_log_ratio(estimate / sqrt(variance), x)))
+    return _interval(estimate, variance, x, alpha, units), p
 
 
 def _look(moments: Moments | Arms) -> tuple[float, float, float, int]:
