@@ -71,7 +71,9 @@ def test_what_one_edit_binds_and_another_reads_goes_together() -> None:
     assert group("- 'z': 1.0") == {"- 'z': 1.0"}
 
 
-@pytest.mark.parametrize(("old", "new"), [(OLD, NEW), (NEW, OLD), *permutations(list(TASK.seeds.values())[:4], 2)])
+@pytest.mark.parametrize(
+    ("old", "new"), [(OLD, NEW), (NEW, OLD), *permutations(list(TASK.seeds.values())[:4], 2)]
+)
 def test_undoing_nothing_gives_the_new_program_and_undoing_all_the_old_one(old: str, new: str) -> None:
     found = hunks(old, new)
     assert found
