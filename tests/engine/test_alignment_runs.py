@@ -115,8 +115,10 @@ def test_a_run_killed_three_times_equals_an_uninterrupted_one(baited: Path, tmp_
 
 
 def test_a_run_that_goes_on_after_its_report_is_rebuilt_too(tmp_path: Path) -> None:
-    path = config_file(tmp_path, **{**EVERYTHING, "budget": {"generations": 4, "seconds": 600}})
+    population = {"islands": 1, "size": 8, "births": 6}
+    budget = {"generations": 3, "seconds": 600}
+    path = config_file(tmp_path, **{**EVERYTHING, "population": population, "budget": budget})
     assert command("run", path).returncode == 0
-    assert command("resume", tmp_path / "run", "--set", "budget.generations=6").returncode == 0
+    assert command("resume", tmp_path / "run", "--set", "budget.generations=5").returncode == 0
     done = command("replay", tmp_path / "run")
     assert done.returncode == 0, done.stdout + done.stderr
