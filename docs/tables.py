@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from recevolve.engine import ending
 from recevolve.engine.config import Config
+from recevolve.engine.online_settings import Measure
 from recevolve.engine.propose.auto import HOSTED
 from recevolve.engine.propose.prices import PER, price_of
 from recevolve.engine.propose.settings import Model, Quotas
@@ -35,7 +36,7 @@ MODELS: Mapping[str, type[BaseModel]] = {
     if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
 }
 """The tables of a config by name."""
-INNER: Mapping[str, type[BaseModel]] = {"quotas": Quotas, "model": Model}
+INNER: Mapping[str, type[BaseModel]] = {"quotas": Quotas, "model": Model, "measure": Measure}
 """Tables within tables."""
 
 

@@ -1,20 +1,19 @@
 """The command line. Each command prints for a person, or one JSON document with --json."""
 
-import asyncio
 import json
-import signal
 import sys
-from collections.abc import Coroutine
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
 from .. import __version__
 from . import ending, report
+from .online_cli import online_app
 from .simulator_cli import simulator_app
+from .terminal import Json, RunDir, console_for_people, show, until_signalled
 
 app = typer.Typer(
     help="Evolve recommender programs: optimizers, rewards, interaction layers, kernels.",
@@ -24,12 +23,10 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="The logs that searches run on.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
+app.add_typer(online_app, name="online")
 app.add_typer(simulator_app, name="simulator")
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-RunDir = Annotated[Path, typer.Argument(metavar="RUN", help="The run's folder or its archive.db.")]
 ProgramId = Annotated[str, typer.Argument(metavar="PROGRAM", help="An id, its first digits, or `best`.")]
-T = TypeVar("T")
 
 
 def main() -> None:
@@ -44,19 +41,6 @@ def main() -> None:
         if text:
             print(text, file=sys.stderr)
         sys.exit(code)
-
-
-def show(value: Any, as_json: bool, text: Any) -> None:
-    """Prints the value as JSON or the text for a person."""
-    if as_json:
-        print(json.dumps(value, indent=2, default=str))
-    else:
-        console_for_people().print(text)
-
-
-def console_for_people() -> Console:
-    """The terminal as wide as it is; a file or a pipe as wide as our tables."""
-    return Console() if sys.stdout.isatty() else Console(width=160)
 
 
 @app.command("run")
@@ -85,7 +69,7 @@ def resume(
     from ..population.archive import Archive
     from .config import changed
     from .place import archive_of
-    from .session import recorded_config
+    from .recorded import recorded_config
 
     with Archive.read(archive_of(run)) as archive:
         config = recorded_config(archive).model_copy(update={"run_dir": archive.path.parent.absolute()})
@@ -93,6 +77,7 @@ def resume(
 
 
 def _work(config: Any, as_json: bool) -> None:
+    from .orders import export_launched
     from .progress import Display, JsonLines, Progress
     from .session import work
 
@@ -102,31 +87,13 @@ def _work(config: Any, as_json: bool) -> None:
         outcome = until_signalled(work(config, progress))
     finally:
         progress.close()
+    folders = until_signalled(export_launched(config.run_dir, outcome))
     if as_json:
-        print(json.dumps({"event": "report", **outcome}, default=str))
+        print(json.dumps({"event": "report", **outcome, "exported": folders}, default=str))
     else:
         console.print(report.rendered(outcome))
-
-
-def until_signalled(work: Coroutine[Any, Any, T]) -> T:
-    """What `work` returns; Ctrl-C or SIGTERM cancels it and raises `ending.Stopped`."""
-
-    async def guarded() -> T:
-        task = asyncio.ensure_future(work)
-        received: list[signal.Signals] = []
-
-        def stop(number: signal.Signals) -> None:
-            received.append(number)
-            task.cancel()
-
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stop, number)
-        try:
-            return await task
-        except asyncio.CancelledError:
-            raise ending.Stopped(received[0] if received else signal.SIGTERM) from None
-
-    return asyncio.run(guarded())
+        for folder in folders:
+            console.print(f"the patch that was launched: {folder}")
 
 
 @app.command()
@@ -166,6 +133,21 @@ def lineage(run: RunDir, program: ProgramId, as_json: Json = False) -> None:
     """A program's ancestors, each with what was changed."""
     rows = report.lineage(run, program)
     show(rows, as_json, report.lineage_table(rows))
+
+
+@app.command()
+def alignment(
+    run: RunDir,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="An SVG file to write.")] = None,
+    as_json: Json = False,
+) -> None:
+    """How well the proxy foretold the north star: by generation, false promotions, missed winners."""
+    from . import alignment_view
+
+    facts = alignment_view.read(run)
+    if output is not None:
+        alignment_view.draw(facts, output)
+    show(facts, as_json, alignment_view.tables(facts))
 
 
 @app.command()

@@ -2,14 +2,19 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..evaluators.statistics import Interval, paired, winner
+from ..population.experiment import Mark
 from ..population.program import Program
 from ..population.verdict import Verdict
+from . import launches
+from .alignment import Elites, summary
+from .knockout import Evidence, ancestor_of, keep, knock_out
 from .place import REPORT
 from .progress import Progress
-from .promotion import Standing, measure, newcomers, require_scores, standings_of
+from .promotion import Standing, measure, newcomers, require_scores, rows, standings_of
 
 if TYPE_CHECKING:
     from .search import Search
@@ -33,8 +38,13 @@ async def conclude(
     """
     progress.say("concluding", line="choosing the winner on the selection split")
     last = max(generations(search).values())
-    finalists = [*standings_of(search, last), *await newcomers(search, last)]
-    chosen = _choose(search, finalists)
+    fresh: list[Standing] = []
+    if search.config.online.on:
+        chosen, evidence = await _of_experiments(search, progress)
+    else:
+        fresh = await newcomers(search, last)
+        finalists = [*standings_of(search, last), *fresh]
+        chosen, evidence = await _explained(search, _choose(search, finalists), finalists, progress)
     progress.say("concluding", line=f"measuring {chosen['program']} on the claim split")
     sources = _sources(search, chosen["program"])
     standings = await asyncio.gather(
@@ -58,9 +68,13 @@ async def conclude(
         "claimed_before": list(claimed),
         "production": _name_of(search, production.program_id),
         "winner": chosen,
+        "edits": [edit.to_json() for edit in evidence.edits] if evidence else [],
+        "alignment": _alignment(search, fresh, last),
         "arms": [_arm(search, arms[one], production, chosen["program"], confidence) for one in sources],
     }
     report["gain"] = _verdict(search, report, arms[chosen["program"]])
+    if search.config.online.on:
+        report |= launches.told(search, report["gain"])
     timings = {
         **readings,
         "arms": {one: dict(arms[one].guard.timings) for one in sources},
@@ -98,6 +112,47 @@ def _choose(search: "Search", finalists: Sequence[Standing]) -> dict[str, Any]:
         "selection_gain": best.naive,
         "selection_gain_shrunken": _interval(best.interval),
     }
+
+
+async def _of_experiments(search: "Search", progress: Progress) -> tuple[dict[str, Any], Evidence | None]:
+    """(the winner by experiments, the worth of its edits). It stays as it was tried: nothing is taken out."""
+    chosen = launches.choose(search)
+    if "experiment" not in chosen or not search.config.north_star.knockouts:
+        return chosen, None
+    progress.say("concluding", line=f"undoing each edit of {chosen['program']} alone")
+    ancestor = ancestor_of(search, chosen["program"])
+    evidence = await knock_out(search, search.archive.program(chosen["program"]), ancestor)
+    keep(search, evidence.untouched())
+    return chosen | {"ancestor": ancestor.id, "measured_by": evidence.measure}, evidence.untouched()
+
+
+async def _explained(
+    search: "Search", chosen: dict[str, Any], finalists: Sequence[Standing], progress: Progress
+) -> tuple[dict[str, Any], Evidence | None]:
+    """(the choice, the worth of its edits): without the edits that do nothing where that costs nothing."""
+    if "selection_gain" not in chosen or not search.config.north_star.knockouts:
+        return chosen, None
+    progress.say("concluding", line=f"undoing each edit of {chosen['program']} alone")
+    winner_id = chosen["program"]
+    ancestor = ancestor_of(search, winner_id)
+    evidence = await knock_out(search, search.archive.program(winner_id), ancestor)
+    production = next(one for one in finalists if one.program_id == search.seeds[0].id)
+    if evidence.standing and _sunk(search, evidence.standing, production):
+        evidence = evidence.untouched()
+    keep(search, evidence)
+    chosen |= {"ancestor": ancestor.id, "measured_by": evidence.measure}
+    if evidence.simplified:
+        chosen |= {"program": evidence.simplified.program.id, "simplified_from": winner_id}
+    return chosen, evidence
+
+
+def _alignment(search: "Search", fresh: Sequence[Standing], last: int) -> dict[str, Any] | None:
+    """How well the proxy foretold the north star, the finalists measured just now included."""
+    elites = Elites.of(search.archive, launches.live_effects(search.archive, search.config.online))
+    if elites is None:
+        return None
+    measured = replace(elites, further=tuple(rows(fresh, last))).measured()
+    return summary([point for point, _ in measured], search.config.seed)
 
 
 def _sources(search: "Search", chosen: str) -> dict[str, str]:
@@ -178,6 +233,12 @@ def generations(search: "Search") -> dict[str, int]:
     """The newest generation of each island, as a report names them."""
     islands = range(search.config.population.islands)
     return {str(island): search.archive.last_generation(island) or 0 for island in islands}
+
+
+def covers(search: "Search", report: Mapping[str, Any]) -> bool:
+    """Whether nothing happened since the report: no generation, and no word from outside."""
+    seen = search.archive.experiments().now() if search.config.online.on else Mark()
+    return bool(report["generations"] == generations(search)) and launches.seen(report) == seen
 
 
 def _name_of(search: "Search", program_id: str) -> str:

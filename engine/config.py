@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
+from .online_settings import Online
 from .propose.settings import Propose, Share, Table
 
 
@@ -75,6 +76,9 @@ class Proxy(Table):
     rungs: PositiveInt = Field(3, description="fidelities, cheapest first; at most as many as the kind has")
     keep: Share = Field(0.4, description="share of the field that goes on to the next rung")
     floor: PositiveInt = Field(4, description="programs that go on at the least")
+    reweight: bool = Field(
+        False, description="weigh the last rung's metrics by what past elites' north stars taught"
+    )
 
 
 class NorthStar(Table):
@@ -83,6 +87,16 @@ class NorthStar(Table):
     every: PositiveInt = Field(5, description="generations between promotions")
     slots: PositiveInt = Field(4, description="elites promoted each time")
     folds: int = Field(4, ge=2, description="replicates per promotion: fresh seed, other held-out users")
+    audits: int = Field(0, ge=0, description="elites measured too, drawn at random below the promoted ones")
+    alarm: float = Field(
+        0.0, ge=-1, le=1, description="rank correlation below which, beyond noise, the run sounds an alarm"
+    )
+    knockouts: int = Field(
+        12, ge=0, description="edits of the winner that are undone one by one, at most; 0: none"
+    )
+    knockout_on: Literal["proxy", "north_star"] = Field(
+        "proxy", description="what says whether an edit does nothing: the last rung, or the selection folds"
+    )
 
 
 class Workers(Table):
@@ -117,6 +131,7 @@ class Config(Table):
     propose: Propose = Propose()
     proxy: Proxy = Proxy()
     north_star: NorthStar = NorthStar()
+    online: Online = Online()
     executor: Workers = Workers()
     sandbox: Walls = Walls()
     guardrails: dict[str, Annotated[float, Field(gt=0)]] = Field(

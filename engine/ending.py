@@ -5,7 +5,7 @@
 2    the command line or the config is wrong; nothing was started
 3    the environment will not do: isolation, disk, archive, evaluation processes
 4    the data cannot be read or cannot be had
-5    the answer is no: a program that does not check, a replay that differs
+5    the answer is no: a program that does not check, a replay that differs, a row that is refused
 130  Ctrl-C, 143 SIGTERM: stopped; the same command continues
 """
 
@@ -29,17 +29,24 @@ def _codes() -> dict[type[BaseException], int]:
     from ..evaluators.registry import BadTask, UnknownKind
     from ..evaluators.sandbox import SandboxUnavailable
     from ..population.archive import ArchiveError, UnknownProgram
+    from ..population.experiment import IllegalTransition
     from ..population.ledger import NotRecorded
     from .config import ConfigError
     from .executor import WorkersLost
     from .export import ExportRefused
+    from .ingest import KeyReused
+    from .orders import NotApproved, UnknownExperiment
 
     return {
         ConfigError: USAGE,
         UnknownKind: USAGE,
         BadTask: USAGE,
         UnknownProgram: USAGE,
+        UnknownExperiment: USAGE,
         ExportRefused: DISAGREED,
+        IllegalTransition: DISAGREED,
+        NotApproved: DISAGREED,
+        KeyReused: DISAGREED,
         DataError: DATA,
         NotRecorded: DISAGREED,
         ArchiveError: ENVIRONMENT,

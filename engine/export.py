@@ -15,7 +15,8 @@ from ..population.archive import Archive
 from . import report
 from .executor import Call, Executor
 from .place import REPORT, archive_of
-from .session import executor_for, recorded_config
+from .recorded import recorded_config
+from .session import executor_for
 from .tasks import task_for
 
 
@@ -31,6 +32,13 @@ async def export(run: Path, asked: str, output: Path) -> dict[str, Any]:
     """
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise ExportRefused(f"{output} must be a new or empty folder; give another with -o, or empty it")
+    facts, files = await packed(run, asked)
+    write(output, files)
+    return facts
+
+
+async def packed(run: Path, asked: str) -> tuple[dict[str, Any], Mapping[str, str]]:
+    """(what an export of the program is, its files by name), with nothing written."""
     with Archive.read(archive_of(run)) as archive:
         config = recorded_config(archive)
         task = task_for(config)
@@ -42,8 +50,7 @@ async def export(run: Path, asked: str, output: Path) -> dict[str, Any]:
     finally:
         executor.close()
     files = task.export(Winner(f"evolved_{program.id[:8]}", source, provenance))
-    write(output, files)
-    return {"program": program.id, "files": sorted(files), "gain": provenance["gain"]}
+    return {"program": program.id, "files": sorted(files), "gain": provenance["gain"]}, files
 
 
 async def _simplified(source: str, layout: Layout, executor: Executor) -> str:
@@ -79,6 +86,11 @@ def describe(archive: Archive, task: Task, program_id: str) -> dict[str, Any]:
         "metrics": {name: _figures(metric) for name, metric in (arm or {}).get("metrics", {}).items()},
         "production": found["production"] if found else None,
         "trials": archive.shares().births,
+        "edits": [
+            {name: edit[name] for name in ("edit", "worth", "low", "high")}
+            for edit in (found.get("edits", ()) if found and claimed else ())
+            if not edit["removed"]
+        ],
         "guardrails": {
             name: reading
             for name, reading in {**(arm or {}).get("guard", {}), **_timings(found, program_id)}.items()

@@ -10,11 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ..population.experiment import Outcome, State
+from ..population.experiments import effects
 from ..population.past import Failure, Past, Tried, ranked
 from ..population.verdict import Status, Verdict
 from ..population.views import Views
 from .config import Config
 from .delta import delta
+from .online_settings import Online
 from .promotion import GUARD, broken
 from .propose.fence import line
 
@@ -36,17 +39,20 @@ DELTA, EXPLANATION = 200, 140
 class Star:
     """What the north star said: the mean gain over production on the selection split, higher is better.
 
-    `error` is its standard error over folds. `reason` says why there is no gain, or which guardrail broke.
+    Or the effect that its experiment measured, and then `source` says who answered. `error` is its standard
+    error. `reason` says why there is no gain, or which guardrail broke.
     """
 
     gain: float | None
     error: float | None = None
     reason: str = ""
+    source: str = ""
 
     def __str__(self) -> str:
         gain = f"{self.gain:+.3g}" if self.gain is not None else "failed"
         error = f" ± {self.error:.1g}" if self.error is not None else ""
-        return f"{gain}{error}" + (f" ({line(self.reason, 120)})" if self.reason else "")
+        notes = [self.source, line(self.reason, 120)]
+        return f"{gain}{error}" + (f" ({', '.join(filter(None, notes))})" if any(notes) else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +267,10 @@ class Journal:
     def _measured(self, meeting: int) -> Mapping[str, Star]:
         """What the north star said of each program up to the meeting."""
         done, stars, home = self._stars
+        if self._config.online.on:
+            if meeting != done:
+                self._stars = meeting, answered(self._archive, self._config.online, meeting), ()
+            return self._stars[1]
         if meeting < done:
             done, stars, home = -1, {}, ()
         if meeting > done:
@@ -285,6 +295,24 @@ class Journal:
             guard = verdicts.get((GUARD, 0))
             stars[program_id] = _star(folds, home, broken(guard, self._limits) if guard else ())
         return home
+
+
+def answered(archive: Views, rules: Online, meeting: int) -> dict[str, Star]:
+    """What experiments said of each program, as it was known at the meeting."""
+    book = archive.experiments()
+    mark = book.mark(meeting)
+    if mark is None:
+        return {}
+    gains = effects(book.looks(mark.looks), rules.deciding)
+    stars = {}
+    for one in book.all(mark.transitions):
+        found = gains.get(one.id)
+        ended = one.outcome is Outcome.INVALID or one.state is State.ROLLED_BACK
+        reason = one.reason if ended else ""
+        if found or reason:
+            gain, error = (found.estimate, found.error) if found else (None, None)
+            stars[one.program_id] = Star(gain, error, reason, one.backend)
+    return stars
 
 
 def _star(folds: Sequence[Verdict], home: Sequence[float], limits: Sequence[str]) -> Star:

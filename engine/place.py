@@ -6,6 +6,9 @@ ARCHIVE = "archive.db"
 REPORT = "report"
 """The name under which an archive keeps the run's conclusion."""
 
+PICTURE = "alignment.svg"
+"""The picture of proxy against north star that a run leaves beside its archive."""
+
 
 def archive_of(run_dir: Path) -> Path:
     """The archive of a run, given its folder or the archive itself."""

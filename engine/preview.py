@@ -15,8 +15,8 @@ from .propose.lessons import meetings, recorded
 from .propose.prompt import Message, Prompts, count
 from .propose.proposer import NoProposal, Proposal, Request
 from .propose.settings import Form
+from .recorded import recorded_config
 from .search import Islands, Search, arrive, rouse
-from .session import recorded_config
 from .slots import propose
 from .tasks import task_for
 

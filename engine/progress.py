@@ -18,7 +18,10 @@ class Progress(Protocol):
     """Hears what happened; decides nothing."""
 
     def say(self, event: str, **facts: Any) -> None:
-        """Takes one event: 'started', 'generation', 'spent', 'promoted', 'concluding', 'note' or 'ended'."""
+        """Takes one event.
+
+        One of 'started', 'generation', 'spent', 'promoted', 'concluding', 'note', 'alarm' and 'ended'.
+        """
         ...
 
     def close(self) -> None:
@@ -86,6 +89,8 @@ class Display:
                 self._headline = facts["line"]
             case "note":
                 self._live.console.print(facts["line"])
+            case "alarm":
+                self._live.console.print(Text(facts["line"], style="bold red"))
             case "ended":
                 self._headline = facts["line"]
         self._live.refresh()

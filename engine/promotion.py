@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from ..evaluators.statistics import paired
@@ -10,9 +10,12 @@ from ..population.archive import Archive
 from ..population.birth import Promotion
 from ..population.diversity import distinct
 from ..population.member import Member, ranked
+from ..population.randomness import generator
 from ..population.verdict import Status, Verdict
+from .alignment import finished, last_stage, meeting_at, note_of
 from .births import member
 from .config import ConfigError
+from .meeting import held, previous, rescored, tell
 from .progress import Progress
 from .race import judge
 
@@ -31,6 +34,8 @@ class Standing:
     guard: Verdict
     broken: tuple[str, ...]
     """One sentence for each guardrail that does not hold."""
+    audited: bool = False
+    """Whether chance had it measured, and not its proxy."""
 
     @property
     def scores(self) -> tuple[float, ...]:
@@ -49,11 +54,16 @@ class Standing:
         return sum(self.scores) / len(self.scores)
 
 
-async def measure(search: "Search", program_id: str, source: str, split: str, folds: int) -> Standing:
-    """A program's standing under the north star; what is recorded already costs nothing."""
+async def measure(
+    search: "Search", program_id: str, source: str, split: str, folds: int, of: int | None = None
+) -> Standing:
+    """A program's standing on the first `folds` of a split dealt into `of`, by default as many.
+
+    What is recorded already costs nothing.
+    """
     guard, *verdicts = await asyncio.gather(
         judge(search, GUARD, source),
-        *(judge(search, "north_star", source, fold, split, folds) for fold in range(folds)),
+        *(judge(search, "north_star", source, fold, split, of or folds) for fold in range(folds)),
     )
     return Standing(program_id, tuple(verdicts), guard, broken(guard, search.limits))
 
@@ -71,34 +81,52 @@ def broken(guard: Verdict, limits: Mapping[str, float]) -> tuple[str, ...]:
 
 
 async def promote(search: "Search", generation: int, progress: Progress) -> None:
-    """Gives the best elites of all islands their north star, once each, and commits the verdicts."""
-    standings = await newcomers(search, generation)
+    """Gives the best elites of all islands their north star, once each, and commits the verdicts.
+
+    With them goes what the meeting learnt about the proxy.
+    """
+    standings = await newcomers(search, generation, search.config.north_star.audits)
     for standing in standings:
         if standing.program_id == search.seeds[0].id:
             require_scores(standing)
-    search.archive.commit_promotions(rows(standings, generation))
+    made = tuple(rows(standings, generation))
+    meeting = held(search, generation, made, [one.program_id for one in standings if one.audited])
+    search.archive.commit_promotions(made, {note_of(generation): meeting.to_json()})
     line = f"{len(standings)} promoted{_ahead(search, generation)}"
     progress.say("promoted", generation=generation, programs=[one.program_id for one in standings], line=line)
+    tell(meeting, meeting_at(search.archive, previous(search, generation)), progress)
 
 
-async def newcomers(search: "Search", generation: int) -> list[Standing]:
-    """The standings, on the selection split, of the best elites that have none yet, and of production."""
+async def newcomers(search: "Search", generation: int, audits: int = 0) -> list[Standing]:
+    """The standings, on the selection split, of the best elites that have none yet, and of production.
+
+    `audits` more are drawn at random from the elites below: only so can be seen what the proxy misses.
+    """
     seen = {promotion.program_id for promotion in search.archive.promotions()}
     fresh = [one for one in elites(search, generation) if one.program_id not in seen]
-    runners = {one.program_id: one.source for one in fresh[: search.config.north_star.slots]}
-    production = search.seeds[0]
+    slots, production = search.config.north_star.slots, search.seeds[0]
+    below = [one for one in fresh[slots:] if one.program_id != production.id]
+    drawn = generator(search.config.seed, "audits", generation).permutation(len(below))[:audits]
+    audited = {below[int(place)].program_id: below[int(place)].source for place in drawn}
+    runners = {one.program_id: one.source for one in fresh[:slots]} | audited
     if production.id not in seen:
         runners.setdefault(production.id, production.source)
     folds = search.config.north_star.folds
-    return await asyncio.gather(
+    standings = await asyncio.gather(
         *(measure(search, program_id, source, "selection", folds) for program_id, source in runners.items())
     )
+    return [replace(one, audited=one.program_id in audited) for one in standings]
 
 
 def require_scores(production: Standing) -> None:
     """Raises ConfigError where the program in production failed the north star: nothing could be compared."""
-    if not production.scores:
-        reasons = sorted({verdict.reason for verdict in production.folds if verdict.reason})
+    require_folds(production.folds)
+
+
+def require_folds(production: Sequence[Verdict]) -> None:
+    """The same of the verdicts on some folds."""
+    if not all(verdict.score for verdict in production):
+        reasons = sorted({verdict.reason for verdict in production if verdict.reason})
         raise ConfigError(
             "seeds: the program in production fails the north star, so nothing can be compared with it: "
             + "; ".join(reasons)
@@ -131,7 +159,7 @@ def elites(search: "Search", generation: int) -> tuple[Member, ...]:
         last = search.archive.last_generation(island)
         if last is not None:
             everyone += search.archive.population(island, min(last, generation))
-    return ranked(distinct(everyone))
+    return ranked(distinct(rescored(search, everyone, generation)))
 
 
 def standings_of(search: "Search", until: int) -> list[Standing]:
@@ -158,7 +186,10 @@ def champion(search: "Search", until: int) -> Member | None:
     )
     if best is None:
         return None
-    return member(search.archive.births_of(best.program_id)[0])
+    stage = last_stage(search.config.proxy.rungs, search.terms.rungs)
+    born = finished(search.archive, best.program_id, stage)
+    assert born is not None  # it was a member when it was promoted
+    return member(born)
 
 
 def banned(archive: Archive, until: int) -> set[str]:

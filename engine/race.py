@@ -10,6 +10,7 @@ from ..population.member import Member
 from ..population.verdict import Status, Verdict
 from .births import Candidate, Fate, Twin, as_before, as_resident, canonical
 from .executor import Call, Stage
+from .reweighting import Weights, reweighted
 
 if TYPE_CHECKING:
     from .search import Search
@@ -79,12 +80,18 @@ async def examine(
 
 
 async def race(
-    search: "Search", fates: Sequence[Fate], population: Sequence[Member], *, everyone: bool = False
+    search: "Search",
+    fates: Sequence[Fate],
+    population: Sequence[Member],
+    *,
+    everyone: bool = False,
+    weights: Weights | None = None,
 ) -> list[Fate]:
     """The fates after the race. A rung's field is the island and its newcomers; a share of it goes on.
 
     Incumbents ran every rung when they were young, so their scores come from the ledger and a newcomer
-    must be among the best of both. With `everyone` nobody is culled before the last rung.
+    must be among the best of both. With `everyone` nobody is culled before the last rung, whose verdicts are
+    scored by the `weights`.
     """
     rungs = min(search.config.proxy.rungs, search.terms.rungs)
     running = list(fates)
@@ -93,13 +100,19 @@ async def race(
         scores = await asyncio.gather(
             *(judge(search, "proxy", fate.candidate.program.source, rung) for fate in running)
         )
+        last = rung == rungs - 1
         running = [
-            replace(fate, verdict=verdict, stage=f"proxy {rung}", finished=rung == rungs - 1)
+            replace(
+                fate,
+                verdict=reweighted(verdict, weights) if last else verdict,
+                stage=f"proxy {rung}",
+                finished=last,
+            )
             for fate, verdict in zip(running, scores, strict=True)
         ]
         ended += [replace(fate, finished=False) for fate in running if not fate.verdict.score]
         running = [fate for fate in running if fate.verdict.score]
-        if rung < rungs - 1 and not everyone:
+        if not last and not everyone:
             ahead = await _ahead(search, running, population, rung)
             ended += [fate for fate in running if fate.candidate.program.id not in ahead]
             running = [fate for fate in running if fate.candidate.program.id in ahead]

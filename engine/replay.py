@@ -6,14 +6,17 @@ from pathlib import Path
 from ..population.archive import Archive
 from ..population.compare import SEARCH
 from ..population.ledger import NotRecorded
-from . import conclusion
+from . import conclusion, knockout, launches
 from .arms import arms_for
 from .executor import Terms
+from .ingest import looked_again
 from .inheritance import hand_on
+from .outside import Recorded
 from .place import REPORT
 from .progress import Progress
+from .recorded import recorded_config
 from .search import Search, run
-from .session import recorded_config, seeds_for
+from .session import seeds_for
 from .tasks import task_for
 
 
@@ -34,7 +37,8 @@ async def replay(source: Archive, progress: Progress) -> list[str]:
         hand_on(source, rebuilt)
         terms, ledger = Terms(**begun.config["terms"]), source.ledger(replaying=True)
         mixture = arms_for(config, task, rebuilt, ledger, terms.rungs).mixture
-        search = Search(config, task, terms, seeds_for(config, task), rebuilt, ledger, mixture, None)
+        outside = Recorded(source.experiments(), rebuilt.experiments())
+        search = Search(config, task, terms, seeds_for(config, task), rebuilt, ledger, mixture, None, outside)
 
         def limit(island: int, generation: int) -> str | None:
             last = source.last_generation(island)
@@ -50,9 +54,12 @@ async def replay(source: Archive, progress: Progress) -> list[str]:
         tables = [table for table in SEARCH if table not in ("ledger", "conclusions")]
         report = source.conclusion(REPORT)
         if report and report["generations"] == conclusion.generations(search):
+            outside.until(launches.seen(report))
+            knockout.hand_on(source, rebuilt)
             await conclusion.conclude(search, report["reason"], report["claimed_before"], {}, progress)
             tables.append("conclusions")
-        return source.compare(rebuilt, tables)
+        outside.until(source.experiments().now())
+        return [*source.compare(rebuilt, tables), *looked_again(source.experiments(), config)]
 
 
 def _complete(source: Archive, rebuilt: Archive) -> bool:

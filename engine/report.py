@@ -12,6 +12,7 @@ from rich.text import Text
 
 from ..population.archive import Archive, UnknownProgram
 from ..population.birth import Birth
+from . import alignment_view
 from .accounts import accounts, accounts_table, bills, bills_text
 from .place import REPORT, archive_of
 
@@ -94,6 +95,8 @@ def _elite(archive: Archive, elite: Any) -> dict[str, Any]:
         "program": elite.program_id,
         "north_star": star.value if star else None,
         "north_star_error": star.spread if star else None,
+        "live": elite.live.value if elite.live else None,
+        "live_error": elite.live.spread if elite.live else None,
         "proxy": elite.proxy,
         "islands": list(elite.islands),
         "made_by": born.program.made_by,
@@ -108,6 +111,8 @@ def top_table(rows: Sequence[Mapping[str, Any]]) -> Table:
         star = "not measured" if row["north_star"] is None else f"{row['north_star']:.5f}"
         if row["north_star_error"] is not None:
             star += f" ± {row['north_star_error']:.5f}"
+        if row["live"] is not None:
+            star += f", live {row['live']:+.4g} ± {row['live_error'] or 0:.2g}"
         proxy = "" if row["proxy"] is None else f"{row['proxy']:.5f}"
         islands = ",".join(map(str, row["islands"]))
         table.add_row(row["program"], star, proxy, islands, Text(row["explanation"] or row["made_by"]))
@@ -250,7 +255,57 @@ def rendered(report: Mapping[str, Any]) -> RenderableType:
             f"On the selection split the winner gained {chosen['selection_gain']:+.4f}; corrected for "
             f"picking it: {_signed(chosen['selection_gain_shrunken'])}."
         )
-    return Group(Text(report["gain"]["sentence"], style="bold"), table, Text("\n".join(lines)))
+    if report.get("edits"):
+        lines += [_ancestry(chosen), *(f"  {each}" for each in _edits(report["edits"]))]
+    parts: list[RenderableType] = [
+        Text(report["gain"]["sentence"], style="bold"),
+        table,
+        Text("\n".join(lines)),
+    ]
+    if "online" in report:
+        parts.append(experiments_table(report["online"]["experiments"]))
+    return Group(*parts, *alignment_view.brief(report.get("alignment")))
+
+
+def experiments_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """The experiments for a person."""
+    table = Table("experiment", "program", "state", "effect", "interval", "level", "looks", "why", box=None)
+    for row in rows:
+        state = f"{row['state']} {row['outcome']}".strip()
+        effect = "" if row["effect"] is None else f"{row['effect']:+.4g}"
+        interval = "" if row["low"] is None else f"[{row['low']:+.4g}, {row['high']:+.4g}]"
+        level = "" if row["level"] is None else f"{row['level']:.3g}"
+        table.add_row(
+            row["experiment"],
+            row["program"],
+            state,
+            effect,
+            interval,
+            level,
+            str(row["looks"]),
+            Text(row["reason"]),
+        )
+    return table
+
+
+def _edits(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The edits of a report, a line each, the worthiest first."""
+    lines = []
+    for row in sorted(rows, key=lambda one: -(one["worth"] if one["worth"] is not None else float("inf"))):
+        if row["worth"] is None:
+            lines.append(f"cannot be undone alone: {row['edit']} ({row['reason']})")
+            continue
+        ends = "unknown error" if row["low"] is None else f"[{row['low']:+.5f}, {row['high']:+.5f}]"
+        gone = "removed, " if row["removed"] else ""
+        lines.append(f"{gone}{row['worth']:+.5f} {ends}: {row['edit']}")
+    return lines
+
+
+def _ancestry(chosen: Mapping[str, Any]) -> str:
+    """What heads the edits of a winner."""
+    where = "the last rung" if chosen["measured_by"] == "proxy" else "the selection folds"
+    gone = f", and is {chosen['simplified_from']} without them" if "simplified_from" in chosen else ""
+    return f"Edits of the winner against {chosen['ancestor']}, each undone alone on {where}{gone}:"
 
 
 def _signed(interval: Mapping[str, float]) -> str:

@@ -17,8 +17,11 @@ from ..population.verdict import Status
 from .births import birth, check, member, seeds_of
 from .config import Config, ConfigError
 from .executor import Executor, Terms
+from .meeting import changed, rescored, weights_for
+from .outer import best_known, convened, meet
+from .outside import Nobody, Outside
 from .progress import Progress
-from .promotion import banned, champion, elites, promote
+from .promotion import banned, elites, promote
 from .propose.mixture import Mixture
 from .propose.proposer import Proposer
 from .race import examine, race
@@ -32,7 +35,7 @@ class Search:
     """All that a generation needs. Nothing in here reads a clock, the environment or the network.
 
     `seeds` are programs of the kind, the first one in production. `executor` is None where calls are
-    replayed from the ledger.
+    replayed from the ledger. What the world sends meanwhile comes through `outside`, at meetings alone.
     """
 
     config: Config
@@ -43,6 +46,7 @@ class Search:
     ledger: Ledger
     proposer: Proposer
     executor: Executor | None
+    outside: Outside = field(default_factory=Nobody)
 
     @property
     def limits(self) -> Mapping[str, float]:
@@ -75,7 +79,8 @@ async def generation(
         programs = seeds_of(search, island)
     candidates, failed = check(search, programs, island, number, population)
     fresh, rejected, twins = await examine(search, candidates, island, number, population)
-    raced = await race(search, fresh, population, everyone=number == 0)
+    weights = weights_for(search, number)
+    raced = await race(search, fresh, population, everyone=number == 0, weights=weights)
     fates = {fate.candidate.slot: fate for fate in (*failed, *rejected, *raced)}
     fates |= {twin.candidate.slot: twin.fate(fates) for twin in twins}
     births = tuple(birth(island, number, fates[slot]) for slot in sorted(fates))
@@ -165,8 +170,8 @@ async def run(search: Search, limit: Limit, progress: Progress) -> str:
     every = search.config.north_star.every
     while not islands.ended:
         behind = min(islands.done.values())
-        if behind >= 0 and behind % every == 0 and not search.archive.promotions(behind):
-            await promote(search, behind, progress)
+        if behind >= 0 and behind % every == 0 and not convened(search, behind):
+            await (meet if search.config.online.on else promote)(search, behind, progress)
         meeting = (behind // every + 1) * every
         async with asyncio.TaskGroup() as group:
             for island in islands.done:
@@ -193,7 +198,7 @@ async def live(search: Search, islands: Islands, island: int, until: int, limit:
 async def arrive(search: Search, islands: Islands, island: int, number: int) -> tuple[Member, ...] | None:
     """The island's population with what came from its neighbours and from the north star; None at the end."""
     rules, every = search.config.population, search.config.north_star.every
-    population = search.archive.population(island, number - 1)
+    population = rescored(search, search.archive.population(island, number - 1), number)
     arrivals: list[Member] = []
     if number % rules.migrate_every == 0:
         for other in neighbours(rules.topology, island, rules.islands, number, search.config.seed):
@@ -204,9 +209,9 @@ async def arrive(search: Search, islands: Islands, island: int, number: int) -> 
     if number > every and number % every == 1 % every:
         cheats = banned(search.archive, number - 1)
         population = tuple(one for one in population if one.program_id not in cheats) or population
-        if best := champion(search, number - 1):
+        if best := best_known(search, number - 1):
             arrivals.append(best)
-    return migrate(population, arrivals, rules.size) if arrivals else population
+    return migrate(population, rescored(search, arrivals, number), rules.size) if arrivals else population
 
 
 def rouse(
@@ -218,15 +223,16 @@ def rouse(
     """
     patience, every = search.config.population.patience, search.config.north_star.every
     progression = Progression.read(search.archive.statistics(island, number - 1)) if number else None
+    if progression is not None and changed(search, number):
+        progression = replace(progression, best=population[0].score)
     if progression is None or not progression.explores(number, patience):
         return population, progression
     if not progression.restarts(number, patience):
         if progression.waited(number) == patience:
             progress.say("note", line=f"island {island}: no gain in {patience} generations, it explores now")
         return population, progression
-    fresh = fresh_start(
-        population, elites(search, (number - 1) // every * every), search.config.population.size
-    )
+    others = rescored(search, elites(search, (number - 1) // every * every), number)
+    fresh = fresh_start(population, others, search.config.population.size)
     progress.say("note", line=f"island {island}: no gain for long, restarted from {len(fresh)} other cells")
     return fresh, Progression(fresh[0].score, progression.gained, number - 1)
 

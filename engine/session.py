@@ -15,26 +15,21 @@ from ..evaluators.task import Task
 from ..population.archive import Archive
 from ..population.origin import NOTHING
 from ..population.program import Program
-from . import conclusion
+from . import alignment_view, conclusion
 from .arms import arms_for, keys_for, require_models, with_models
 from .budget import Budget
 from .config import Config, ConfigError, Data, parse
 from .executor import Blueprint, Executor, LocalExecutor, Terms
+from .ingest import Inbox
 from .inheritance import inherit
-from .place import REPORT, archive_of
+from .outer import require_metrics
+from .place import PICTURE, REPORT, archive_of
 from .progress import Progress
 from .propose.keys import Keys
+from .recorded import recorded_config
 from .search import Search, run
 from .spend import Purse
 from .tasks import task_for
-
-
-def recorded_config(archive: Archive) -> Config:
-    """The config that the run was begun with."""
-    begun = archive.run()
-    if begun is None:
-        raise ConfigError(f"{archive.path} holds no run yet; start one with `recevolve run CONFIG`")
-    return parse(begun.config["config"])
 
 
 def executor_for(config: Config, secrets: frozenset[str] = frozenset()) -> LocalExecutor:
@@ -87,6 +82,7 @@ async def work(
     """
     task = task_for(config)
     seeds = seeds_for(config, task)
+    require_metrics(config, tuple(task.metrics))
     if unknown := config.guardrails.keys() - task.guardrails.keys():
         raise ConfigError(
             f"guardrails: {task.kind} has {', '.join(task.guardrails)}, not {', '.join(unknown)}"
@@ -113,7 +109,8 @@ async def work(
             say = partial(_note, progress)
             arms = arms_for(config, task, archive, ledger, terms.rungs, keys=keys, say=say, clock=clock)
             _begin(archive, config, terms, arms.prompts)
-            search = Search(config, task, terms, seeds, archive, ledger, arms.mixture, executor)
+            inbox = Inbox(archive, say)
+            search = Search(config, task, terms, seeds, archive, ledger, arms.mixture, executor, inbox)
             try:
                 return await _search_and_conclude(search, executor, arms.purse, progress, clock)
             finally:
@@ -210,11 +207,14 @@ async def _conclusion(
     search: Search, reason: str, readings: Mapping[str, float], progress: Progress
 ) -> Mapping[str, Any]:
     """The report: the recorded one where the search has not moved since, else a new one."""
+    search.outside.arrive(None)
     before = search.archive.conclusion(REPORT)
-    if before and before["generations"] == conclusion.generations(search):
+    if before and conclusion.covers(search, before):
         return before
     claimed = before["claimed"] if before else ()
-    return await conclusion.conclude(search, reason, claimed, readings, progress)
+    report = await conclusion.conclude(search, reason, claimed, readings, progress)
+    alignment_view.draw(alignment_view.read(search.archive.path), search.archive.path.parent / PICTURE)
+    return report
 
 
 def _same_search(archive: Archive, config: Config) -> None:

@@ -28,7 +28,7 @@ def scenarios(as_json: Json = False) -> None:
     """The named scenarios, and the parameters in which they differ."""
     from ..evaluators.simulator import SCENARIOS, Parameters, scenario
     from ..evaluators.simulator.parameters import SCENARIO_WORDS, changes
-    from .cli import show
+    from .terminal import show
 
     names = ("bait_cost", "bait_quality", "bait_cost_first", "bait_quality_first")
     rows = []
@@ -58,7 +58,7 @@ def compare_command(
 ) -> None:
     """Simulated people beside those of a log, figure by figure."""
     from ..evaluators.simulator import behaviour, calibration
-    from .cli import show
+    from .terminal import show
 
     parameters, (real, span) = _parameters(start), _real(log)
     compared = calibration.compare(real, parameters, seed, days or span, users)
@@ -87,7 +87,7 @@ def calibrate(
 ) -> None:
     """Fit the parameters that a log can tell of, and write them with all others to a file."""
     from ..evaluators.simulator import behaviour, calibration
-    from .cli import show
+    from .terminal import show
 
     if output.exists():
         raise typer.BadParameter(f"{output} exists; give another name or remove it", param_hint="--output")

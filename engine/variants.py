@@ -35,8 +35,9 @@ from .propose.mixture import ABSENT, worth
 from .propose.prompt import Prompts
 from .propose.proposer import NoProposal, Place, Request
 from .race import judge
+from .recorded import recorded_config
 from .search import Search
-from .session import executor_for, recorded_config
+from .session import executor_for
 from .spend import Purse
 from .tasks import task_for
 

@@ -39,7 +39,9 @@ class Judge(Protocol):
     def north_star(self, source: str, split: str, fold: int, of: int, sandbox: "Sandbox") -> Verdict:
         """The slow score on 'selection' or 'claim', whose users are dealt into `of` folds numbered from 0.
 
-        Seed and held-out users belong to the fold, so that the scores of two programs pair.
+        Seed and held-out users belong to the fold, so that the scores of two programs pair. `facts["units"]`
+        may hold the score of each unit, such as a user, in an order that is the same for all programs: then
+        experiments pair unit by unit.
         """
         ...
 

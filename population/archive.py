@@ -23,7 +23,7 @@ from .connection import (
 )
 from .ledger import Ledger, apart, canonical
 from .member import Member
-from .rows import Row, birth_row, population_text, promotion_row
+from .rows import Row, birth_row, insert, population_text, promotion_row
 from .schema import Clock, migrate, newest, recognise, stamp
 from .views import Run, UnknownProgram, Views
 
@@ -50,9 +50,8 @@ class Archive(Views):
     def __init__(
         self, connection: Connection, path: Path, lock: WriterLock | None = None, clock: Clock = time.time
     ) -> None:
-        super().__init__(connection, path)
+        super().__init__(connection, path, clock)
         self._lock = lock
-        self._clock = clock
 
     @classmethod
     def create_or_open(cls, path: str | Path, *, clock: Clock = time.time) -> Self:
@@ -186,25 +185,30 @@ class Archive(Views):
                     raise ValueError(f"member {member.program_id} of island {island} was never born")
             self._insert("generations", [row])
 
-    def commit_promotions(self, promotions: Iterable[Promotion]) -> None:
-        """Commits north-star verdicts together; one of the same place is replaced by the newer."""
+    def commit_promotions(
+        self, promotions: Iterable[Promotion], notes: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> None:
+        """Commits north-star verdicts together; one of the same place is replaced by the newer.
+
+        `notes` are conclusions by name that are committed with them.
+        """
         rows = [promotion_row(promotion, self._now()) for promotion in promotions]
+        noted = [self._conclusion_row(name, value) for name, value in (notes or {}).items()]
         with transaction(self.connection):
             self._insert("promotions", rows, "OR REPLACE")
+            self._insert("conclusions", noted, "OR REPLACE")
 
     def conclude(self, name: str, value: Mapping[str, Any]) -> None:
         """Commits a conclusion, replacing the one of that name. Its "timings" are never compared."""
-        rest, timings = apart(value)
-        row = {"name": name, "value": rest, "timings": timings, "created": self._now()}
         with transaction(self.connection):
-            self._insert("conclusions", [row], "OR REPLACE")
+            self._insert("conclusions", [self._conclusion_row(name, value)], "OR REPLACE")
+
+    def _conclusion_row(self, name: str, value: Mapping[str, Any]) -> Row:
+        rest, timings = apart(value)
+        return {"name": name, "value": rest, "timings": timings, "created": self._now()}
 
     def _insert(self, table: str, rows: Sequence[Row], conflict: str = "") -> None:
-        if rows:
-            columns = ", ".join(f'"{name}"' for name in rows[0])
-            values = ", ".join(f":{name}" for name in rows[0])
-            sql = f"INSERT {conflict} INTO {table} ({columns}) VALUES ({values})"
-            self.connection.executemany(sql, rows)
+        insert(self.connection, table, rows, conflict)
 
     def _now(self) -> str:
         return stamp(self._clock)

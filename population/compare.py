@@ -5,7 +5,8 @@ from collections.abc import Collection, Iterator
 from itertools import islice
 from typing import Any
 
-SEARCH = ("programs", "births", "generations", "promotions", "conclusions", "ledger")
+EXPERIMENTS = ("experiments", "transitions", "readings", "looks", "ingests", "meetings")
+SEARCH = ("programs", "births", "generations", "promotions", *EXPERIMENTS, "conclusions", "ledger")
 READINGS = frozenset({"created", "timings"})  # of this machine's clock: two equal runs differ in them
 
 Row = tuple[Any, ...]

@@ -1,7 +1,8 @@
 """Rows: births and promotions as the tables hold them, and back."""
 
 import json
-from collections.abc import Mapping
+import sqlite3
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .birth import Birth, Promotion
@@ -17,6 +18,15 @@ BIRTH = """
     SELECT births.*, programs.kind, programs.source
     FROM births JOIN programs ON programs.id = births.program
 """
+
+
+def insert(connection: sqlite3.Connection, table: str, rows: Sequence[Row], conflict: str = "") -> None:
+    """Inserts the rows, which have equal columns; `conflict` is SQL such as "OR IGNORE"."""
+    if rows:
+        columns = ", ".join(f'"{name}"' for name in rows[0])
+        values = ", ".join(f":{name}" for name in rows[0])
+        sql = f"INSERT {conflict} INTO {table} ({columns}) VALUES ({values})"
+        connection.executemany(sql, rows)
 
 
 def birth_row(birth: Birth) -> Row:
@@ -88,6 +98,11 @@ def birth_of(row: Mapping[str, Any]) -> Birth:
             row["worth"],
         ),
     )
+
+
+def kept_row(birth: Birth) -> Row:
+    """The birth with kind and source, for a program that no island bore; `birth_of` reads it."""
+    return {**birth_row(birth), "kind": birth.program.kind, "source": birth.program.source}
 
 
 def promotion_row(promotion: Promotion, created: str) -> Row:

@@ -88,15 +88,100 @@ def m002_proposers(db: Database) -> None:
     _create(db, "reservations", "id", id=int, model=str, dollars=float, tokens=int, created=str)
 
 
+def m003_experiments(db: Database) -> None:
+    """The lives of north-star experiments: what was read, looked at and decided, by whom and why."""
+    _create(
+        db,
+        "experiments",
+        "id",
+        id=str,
+        program=str,
+        backend=str,
+        generation=int,
+        number=int,
+        test=int | None,
+        alpha=float | None,
+        created=str,
+    )
+    _create(
+        db,
+        "transitions",
+        "id",
+        id=int,
+        experiment=str,
+        state=str,
+        outcome=str,
+        reason=str,
+        generation=int | None,
+        ingest=int | None,
+        created=str,
+    )
+    _create(
+        db,
+        "readings",
+        ("experiment", "day", "metric", "arm", "revision"),
+        experiment=str,
+        day=str,
+        metric=str,
+        arm=str,
+        revision=int,
+        count=int,
+        mean=float,
+        variance=float,
+        ingest=int | None,
+        created=str,
+    )
+    _create(
+        db,
+        "looks",
+        "id",
+        id=int,
+        experiment=str,
+        number=int,
+        metric=str,
+        estimate=float,
+        low=float | None,
+        high=float | None,
+        error=float | None,
+        count=int,
+        p=float | None,
+        decision=str,
+        generation=int | None,
+        ingest=int | None,
+        created=str,
+    )
+    _create(
+        db,
+        "ingests",
+        "id",
+        id=int,
+        digest=str,
+        key=str,
+        source=str,
+        accepted=int,
+        duplicate=int,
+        corrected=int,
+        outdated=int,
+        rejected=str,
+        created=str,
+    )
+    seen = {"ingests": int, "transitions": int, "looks": int}
+    _create(db, "meetings", "generation", generation=int, **seen, created=str)
+    db.table("experiments").create_index(["program"], unique=True)
+    db.table("transitions").create_index(["experiment", "id"])
+    db.table("looks").create_index(["experiment", "number", "metric"], unique=True)
+    db.table("ingests").create_index(["digest"])
+
+
 def _create(db: Database, table: str, pk: str | tuple[str, ...], /, **columns: object) -> None:
     """A STRICT table of these columns, which may hold NULL where they are `X | None`."""
     types = {name: kind if isinstance(kind, type) else get_args(kind)[0] for name, kind in columns.items()}
     required = sorted(name for name, kind in columns.items() if isinstance(kind, type))
-    foreign = [("program", "programs", "id")] if "program" in columns else []
+    foreign = [(f"{name}", f"{name}s", "id") for name in ("program", "experiment") if name in columns]
     db.create_table(table, types, pk=pk, not_null=required, foreign_keys=foreign, strict=True)
 
 
-STEPS: tuple[Callable[[Database], None], ...] = (m001_initial, m002_proposers)
+STEPS: tuple[Callable[[Database], None], ...] = (m001_initial, m002_proposers, m003_experiments)
 
 
 def newest() -> int:

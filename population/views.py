@@ -3,6 +3,7 @@
 import json
 import math
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,10 +15,13 @@ from sqlite_utils import Database
 from .birth import Birth, Promotion
 from .compare import SEARCH, differences
 from .connection import ArchiveError
+from .experiment import Outcome, State
+from .experiments import Experiments, effects
 from .ledger import Answer, together
 from .member import Member
 from .program import Program
 from .rows import BIRTH, birth_of, member_of, promotion_of
+from .schema import Clock
 from .verdict import Metric, Status
 
 TWIN_BY_BEHAVIOUR = f"""{BIRTH}
@@ -34,6 +38,9 @@ LAST_GENERATION = "SELECT max(generation) FROM generations WHERE island = ?"
 POPULATION = "SELECT population, statistics FROM generations WHERE island = ? AND generation = ?"
 SOURCE = "SELECT source FROM programs WHERE id = ?"
 PREFIX = "SELECT id, kind, source FROM programs WHERE id >= ? AND id < ? ORDER BY id LIMIT 11"
+KNOCK_OUT = "knock-out "
+"""Conclusions named so, and after a winner, hold programs that no island bore under "births"."""
+KEPT = "SELECT value FROM conclusions WHERE name >= ? AND name < ? ORDER BY name"
 SHARES = """
     SELECT generation, status, duplicate_of IS NOT NULL AS twin, count(*) AS births
     FROM births GROUP BY generation, status, twin
@@ -85,14 +92,17 @@ class Elite:
     north_star: Metric | None
     proxy: float | None
     islands: tuple[int, ...]
+    live: Metric | None = None
+    """The gain over production that a live experiment measured, positive is better."""
 
 
 class Views:
     """The questions. Every answer is a value; of an archive that is being written, as of the call."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path, clock: Clock = time.time) -> None:
         self.connection = connection
         self.path = path
+        self._clock = clock
         self._database = Database(connection, execute_plugins=False, recursive_triggers=False)
 
     def run(self) -> Run | None:
@@ -147,6 +157,8 @@ class Views:
     def program(self, prefix: str) -> Program:
         """The program whose id begins so, as it was first born. UnknownProgram where none or several do."""
         found = self._query(PREFIX, (prefix, prefix + "~"))
+        if not found and (kept := self._kept(prefix)):
+            return kept[0].program
         if not found:
             raise UnknownProgram(f"no program's id begins with {prefix!r}: `recevolve top` lists ids.")
         if len(found) > 1:
@@ -156,8 +168,11 @@ class Views:
         return births[0].program if births else Program(found[0]["kind"], found[0]["source"])
 
     def births_of(self, program_id: str) -> tuple[Birth, ...]:
-        """Every birth of the program on any island, earliest first."""
-        return self._births(BIRTHS_OF, (program_id,))
+        """Every birth of the program on any island, earliest first.
+
+        Of a program that no island bore, a winner without its idle edits, what was kept of it.
+        """
+        return self._births(BIRTHS_OF, (program_id,)) or self._kept(program_id)
 
     def lineage(self, program_id: str) -> tuple[Birth, ...]:
         """The earliest birth of the program, then of its parents, of theirs, and so on to the seeds."""
@@ -180,7 +195,8 @@ class Views:
 
     def conclusion(self, name: str) -> Answer | None:
         """What was concluded under this name, or None."""
-        return self.conclusions().get(name)
+        rows = self._query("SELECT value, timings FROM conclusions WHERE name = ?", (name,))
+        return next((together(row["value"], row["timings"]) for row in rows), None)
 
     def conclusions(self) -> dict[str, Answer]:
         """Everything concluded, by name: the data of the final report."""
@@ -197,11 +213,18 @@ class Views:
         generations = sorted({row["generation"] for row in rows})
         return {number: _shares(row for row in rows if row["generation"] == number) for number in generations}
 
+    def experiments(self) -> Experiments:
+        """The lives of the run's north-star experiments, to read and, where it is open for that, to write."""
+        return Experiments(self.connection, self._clock)
+
     def elites(self, limit: int | None = None, split: str = "selection") -> tuple[Elite, ...]:
         """Promoted programs and the newest populations: best north star first, then the rest by proxy.
 
-        A program that failed the north star on any fold is left out; equals are in order of id.
+        What live users say outranks it: a program that gained with them stands before all others, one that
+        lost, or from which traffic was taken back, behind all. A program that failed the north star on any
+        fold is left out; equals are in order of id.
         """
+        live, refused = self._live()
         homes: dict[str, list[int]] = {}
         proxies: dict[str, float] = {}
         for island in self.islands():
@@ -215,8 +238,9 @@ class Views:
             if None not in scores:
                 proxy = proxies.get(program_id, self._first_score(program_id))
                 star = _mean([score for score in scores if score is not None])
-                elites.append(Elite(program_id, star, proxy, tuple(homes.get(program_id, ()))))
-        return tuple(sorted(elites, key=_merit)[:limit])
+                islands = tuple(homes.get(program_id, ()))
+                elites.append(Elite(program_id, star, proxy, islands, live.get(program_id)))
+        return tuple(sorted(elites, key=lambda one: _merit(one, one.program_id in refused))[:limit])
 
     def compare(self, other: "Views", tables: Collection[str] = SEARCH, limit: int = 100) -> list[str]:
         """Sentences on the first `limit` rows that differ from `other`'s; none where the searches are equal.
@@ -224,6 +248,23 @@ class Views:
         Timings, creation times, the config and the sessions are not compared.
         """
         return differences(self.connection, other.connection, tables, limit)
+
+    def _live(self) -> tuple[dict[str, Metric], set[str]]:
+        """(the newest effect of each live experiment by program, programs that lost or were taken back)."""
+        found: dict[str, Metric] = {}
+        refused: set[str] = set()
+        book = self.experiments()
+        begun = self.run()
+        rules = begun.config.get("config", {}).get("online", {}) if begun else {}
+        looks = effects(book.looks(), rules.get("deciding", ""))
+        for one in book.all():
+            if one.backend == "live" and one.id in looks:
+                look = looks[one.id]
+                found[one.program_id] = Metric(look.estimate, look.error, max(look.count, 1))
+                lost = one.outcome not in (Outcome.NONE, Outcome.WIN, Outcome.EXHAUSTED)
+                if lost or look.estimate < 0 or one.state is State.ROLLED_BACK:
+                    refused.add(one.program_id)
+        return found, refused
 
     def _north_star(self, split: str) -> dict[str, list[float | None]]:
         """The newest score of each program on each fold of the split, None where it failed."""
@@ -260,6 +301,12 @@ class Views:
         cursor.row_factory = sqlite3.Row
         return tuple(birth_of(row) for row in cursor.execute(sql, values))
 
+    def _kept(self, prefix: str) -> tuple[Birth, ...]:
+        """What conclusions keep of programs whose ids begin so."""
+        values = self._query(KEPT, (KNOCK_OUT, KNOCK_OUT + "~"))
+        rows = (row for each in values for row in json.loads(each["value"])["births"])
+        return tuple(birth_of(row) for row in rows if row["program"].startswith(prefix))
+
     def _query(self, sql: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
         return list(self._database.query(sql, values))
 
@@ -285,6 +332,10 @@ def _mean(scores: Sequence[float]) -> Metric | None:
     return Metric(mean, math.sqrt(variance / count), count)
 
 
-def _merit(elite: Elite) -> tuple[float, float, str]:
+def _merit(elite: Elite, refused: bool) -> tuple[float, float, float, float, str]:
+    """Sorts the best first: live gains, then what live users have not judged, then what they refused."""
     star = elite.north_star.value if elite.north_star else -math.inf
-    return -star, -(elite.proxy if elite.proxy is not None else -math.inf), elite.program_id
+    proxy = elite.proxy if elite.proxy is not None else -math.inf
+    live = elite.live.value if elite.live else 0.0
+    place = 2.0 if refused else 0.0 if live > 0 else 1.0
+    return place, -live, -star, -proxy, elite.program_id

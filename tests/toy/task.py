@@ -1,9 +1,12 @@
 """A kind of program small enough to search in seconds: a function of x that should follow a hidden curve."""
 
 import ast
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from recevolve.evaluators.properties import behaviour
 from recevolve.evaluators.sandbox import Limits, Outcome, Sandbox, SharedArrays
@@ -50,39 +53,54 @@ VOCABULARY = Vocabulary(
 
 
 class CurveJudge:
-    """Judges by the mean squared error to sin(2x) + x/2; folds draw other x."""
+    """Judges by the mean squared error to sin(2x) + x/2; folds draw other x.
 
-    fingerprint = "toy-1"
+    With `bait` the proxy pays for large answers as well, and says so in a second metric: the truth is in its
+    components, and its score leads away from it.
+    """
+
     rungs = 2
     folds = 4
     data = "a hidden curve, 64 points"
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, settings: Mapping[str, Any]) -> None:
         self.limits = limits
+        self.bait = Settings.model_validate(settings).bait
+        self.fingerprint = f"toy-{self.bait}" if self.bait else "toy-1"
 
     def proxy(self, source: str, rung: int, sandbox: Sandbox) -> Verdict:
         """The negative error on few points, then on more."""
-        return self._score(source, 1, 16 if rung == 0 else 64, sandbox)
+        verdict = self._score(source, 1, 16 if rung == 0 else 64, sandbox)
+        if verdict.score is None or not self.bait:
+            return verdict
+        level = verdict.metrics["level"].value
+        return replace(verdict, score=Metric(verdict.score.value + self.bait * level, 0.01, 64))
 
     def north_star(self, source: str, split: str, fold: int, of: int, sandbox: Sandbox) -> Verdict:
         """The negative error on the fold's own points."""
-        return self._score(source, 10 + fold + (100 if split == "claim" else 0), 64, sandbox)
+        return self._score(source, 10 + fold + (100 if split == "claim" else 0), 64, sandbox, units=True)
 
     def guard(self, source: str, sandbox: Sandbox) -> Verdict:
         """`length_ratio`: characters in the source, in hundreds."""
         return Verdict(Status.SCORED, Metric(0.0), metrics={"length_ratio": Metric(len(source) / 100)})
 
-    def _score(self, source: str, seed: int, count: int, sandbox: Sandbox) -> Verdict:
+    def _score(self, source: str, seed: int, count: int, sandbox: Sandbox, *, units: bool = False) -> Verdict:
         outcome, x = call(source, seed, count, sandbox, self.limits)
         if wrong := _wrong(outcome, x):
             return wrong
-        error = float(np.mean((outcome.arrays["out"] - np.sin(2 * x) - x / 2) ** 2))
+        errors = (outcome.arrays["out"] - np.sin(2 * x) - x / 2) ** 2
+        error = float(np.mean(errors))
         return Verdict(
             Status.SCORED,
             Metric(-error),
-            metrics={"error": Metric(error)},
+            metrics={"error": Metric(error), **self._level(outcome.arrays["out"])},
+            facts={"units": (-errors).tolist()} if units else {},
             timings={"cpu_seconds": outcome.cpu_seconds},
         )
+
+    def _level(self, out: np.ndarray) -> dict[str, Metric]:
+        """How large the answers are, where the proxy pays for that."""
+        return {"level": Metric(float(np.abs(out).mean()), 0.01, len(out))} if self.bait else {}
 
 
 def call(source: str, seed: int, count: int, sandbox: Sandbox, limits: Limits) -> tuple[Outcome, np.ndarray]:
@@ -103,9 +121,10 @@ def examine(source: str, sandbox: Sandbox) -> Verdict:
 
 
 class Settings(BaseModel):
-    """Nothing to set."""
+    """What can be set."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    bait: float = Field(0.0, description="what the proxy pays for the size of answers; 0: it is honest")
 
 
 def _wrong(outcome: Outcome, x: np.ndarray) -> Verdict | None:
@@ -146,7 +165,7 @@ TASK = Task(
     preload=("numpy", "recevolve.evaluators.sandbox.runners"),
     examine=examine,
     settings=Settings,
-    judge=lambda data, settings, limits: CurveJudge(limits),
+    judge=lambda data, settings, limits: CurveJudge(limits, settings),
     export=export,
     describe=describe,
     metrics={"error": False},
