@@ -9,7 +9,7 @@ export MKL_NUM_THREADS := 1
 # A file's tests stay in one process: many share a run that a fixture makes once.
 PARALLEL := --numprocesses 2 --dist loadfile
 
-.PHONY: demo test check bench real oracles clean environment
+.PHONY: demo reward test check bench real oracles clean environment
 
 # A run that was begun is continued: `make demo` again after an interruption loses nothing.
 demo: $(VENV)/ready
@@ -20,6 +20,14 @@ demo: $(VENV)/ready
 	rm -rf runs/optimizer/export
 	$(BIN)/recevolve export runs/optimizer best -o runs/optimizer/export
 	$(BIN)/python -m pytest -q -p no:cacheprovider --rootdir runs/optimizer/export runs/optimizer/export
+
+# Users who come back or do not: experiments decide what is launched, and the patch that was launched last is tested.
+reward: $(VENV)/ready
+	$(BIN)/recevolve run examples/reward.toml
+	$(BIN)/recevolve alignment runs/reward
+	rm -rf runs/reward/patch
+	$(BIN)/recevolve export runs/reward best -o runs/reward/patch
+	$(BIN)/python -m pytest -q -p no:cacheprovider --rootdir runs/reward/patch runs/reward/patch
 
 test: $(VENV)/ready
 	$(BIN)/python -m pytest -q $(PARALLEL)

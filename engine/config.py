@@ -195,7 +195,8 @@ def explain(error: ValidationError, model: type[BaseModel], table: str = "") -> 
         elif problem["type"] == "missing":
             lines.append(f"{key}: missing; give it a value")
         else:
-            what = problem["msg"][0].lower() + problem["msg"][1:]
+            what = problem["msg"].removeprefix("Value error, ")
+            what = what[0].lower() + what[1:]
             # what our own checks refuse may be a key, and stays out of logs
             hidden = isinstance(problem["input"], Mapping) or problem["type"] == "value_error"
             got = "" if hidden else f", got {problem['input']!r}"

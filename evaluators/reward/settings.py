@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Count = Annotated[int, Field(ge=1)]
 Star = Literal[
@@ -58,10 +58,15 @@ class Settings(BaseModel):
         ("like", "survey"), description="predictions that may explain a lean towards popular or long items"
     )
 
+    @field_validator("proxy")
+    @classmethod
+    def _is_no_loss(cls, proxy: str) -> str:
+        if "loss" in proxy.lower().replace("-", "_").split("_"):
+            raise ValueError(f"{proxy!r} {LOSS}")
+        return proxy
+
     @model_validator(mode="after")
     def _can_be_judged(self) -> Self:
-        if "loss" in self.proxy.lower().replace("-", "_").split("_"):
-            raise ValueError(f"proxy = {self.proxy!r} {LOSS}")
         if not self.rung_rows or list(self.rung_rows) != sorted(self.rung_rows):
             raise ValueError(f"rung_rows must grow from rung to rung, got {self.rung_rows}")
         return self
