@@ -16,10 +16,13 @@ from recevolve.engine.export import describe
 from recevolve.engine.knockout import SAME_AS, at_meetings, of_experiments
 from recevolve.engine.outer import meet
 from recevolve.engine.progress import Silent
+from recevolve.engine.promotion import banned
 from recevolve.engine.search import Search, generation
 from recevolve.engine.session import seeds_for
 from recevolve.evaluators import registry
 from recevolve.population.archive import Archive
+from recevolve.population.birth import Promotion
+from recevolve.population.verdict import Status, Verdict
 
 from .platform import LIVE, both, called, day, written
 from .runs import TOY, config, config_file
@@ -81,6 +84,9 @@ def test_a_simplified_elite_enters_once_and_whoever_repeats_it_never(search: Sea
     assert newcomers(search, Draft.of(book, search.config.online), 3) == []
     asyncio.run(meet(search, 3, Silent()))
     assert len(book.all()) == 1
+    caught = Verdict(Status.CHEATED, reason="it read the answers")
+    search.archive.commit_promotions([Promotion(3, 9, one.program_id, "selection", 2, caught)])
+    assert banned(search.archive, 3) == {one.program_id, cut_from}, "its elite must leave the islands too"
 
 
 def test_without_knock_outs_an_elite_enters_as_it_is_and_nothing_is_asked_for_them(tmp_path: Path) -> None:

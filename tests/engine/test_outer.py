@@ -17,6 +17,7 @@ from recevolve.engine.recorded import recorded_config
 from recevolve.evaluators import registry
 from recevolve.population.archive import Archive
 from recevolve.population.experiment import State
+from recevolve.population.past import Past
 
 from .platform import both, called, day, killed_then_done, written
 from .runs import TOY, config_file
@@ -97,10 +98,13 @@ def test_what_is_tried_and_launched_is_the_elite_without_what_does_nothing(
         tried = {one.program_id for one in archive.experiments().all()}
         causes = of_experiments(archive)
         cut = {name: kept for name, kept in causes.items() if kept["births"]}
+        past = Past(archive.connection, 1)
         assert cut.keys() <= tried
         assert not tried & {kept["program"] for kept in cut.values()}, "no elite is tried twice"
         for name, kept in cut.items():
             (birth,) = archive.kept(name)
+            assert birth.verdict.score is not None
+            assert past.final(name) == (birth.stage, birth.verdict.score.value)
             assert archive.births_of(name)[0].cell == birth.cell
             assert [one.program.id for one in archive.lineage(name)][:2] == [name, kept["program"]]
             assert birth.size <= archive.births_of(kept["program"])[0].size
