@@ -97,7 +97,12 @@ def meeting_at(archive: Views, generation: int) -> Meeting:
 
 def finished(archive: Views, program_id: str, stage: str) -> Birth | None:
     """The birth that ran the race to its last rung, `stage`, or one that took such a birth's verdict."""
-    scored = [one for one in archive.births_of(program_id) if one.verdict.score]
+    # what a meeting simplified may be the text of a birth that lost its race
+    return _finished(archive.births_of(program_id), stage) or _finished(archive.kept(program_id), stage)
+
+
+def _finished(births: Sequence[Birth], stage: str) -> Birth | None:
+    scored = [one for one in births if one.verdict.score]
     ran = (one for one in scored if one.stage == stage)
     return next(ran, next((one for one in scored if one.stage == "duplicate"), None))
 
@@ -111,7 +116,8 @@ def last_stage(rungs: int, offered: int) -> str:
 class Elites:
     """The promoted programs of an archive, and how they were judged.
 
-    `further` are north-star verdicts that the archive does not hold yet. `live` are north-star effects from
+    `further` are north-star verdicts that the archive does not hold yet, `simplified` the births of programs
+    that it does not hold yet. `live` are north-star effects from
     experiments, by program: they take the place of those measured on the selection split.
     """
 
@@ -122,6 +128,7 @@ class Elites:
     further: tuple[Promotion, ...] = ()
     audited: frozenset[str] = frozenset()
     live: Mapping[str, Interval] = field(default_factory=dict)
+    simplified: tuple[Birth, ...] = ()
 
     @classmethod
     def of(cls, archive: Views, live: Mapping[str, Interval] | None = None) -> "Elites | None":
@@ -146,9 +153,10 @@ class Elites:
             return ()
         meetings = {generation: meeting_at(self.archive, generation) for generation, _ in folds.values()}
         best = self._best(folds, meetings, home[1])
+        fresh = {one.program.id: one for one in self.simplified}
         found = []
         for program_id, (generation, verdicts) in folds.items():
-            born = finished(self.archive, program_id, self.stage)
+            born = finished(self.archive, program_id, self.stage) or fresh.get(program_id)
             if born is None or not all(one.score for one in verdicts):
                 continue
             ours, theirs = unweighted(born.verdict), unweighted(base.verdict)

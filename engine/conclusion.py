@@ -11,7 +11,7 @@ from ..population.program import Program
 from ..population.verdict import Verdict
 from . import launches
 from .alignment import Elites, summary
-from .knockout import Evidence, ancestor_of, keep, knock_out
+from .knockout import Evidence, ancestor_of, keep, knock_out, of_experiments, told
 from .place import REPORT
 from .progress import Progress
 from .promotion import Standing, measure, newcomers, require_scores, rows, standings_of
@@ -39,12 +39,14 @@ async def conclude(
     progress.say("concluding", line="choosing the winner on the selection split")
     last = max(generations(search).values())
     fresh: list[Standing] = []
+    causes = of_experiments(search.archive) if search.config.online.on else {}
     if search.config.online.on:
-        chosen, evidence = await _of_experiments(search, progress)
+        chosen, edits = _of_experiments(search, causes)
     else:
         fresh = await newcomers(search, last)
         finalists = [*standings_of(search, last), *fresh]
         chosen, evidence = await _explained(search, _choose(search, finalists), finalists, progress)
+        edits = [edit.to_json() for edit in evidence.edits] if evidence else []
     progress.say("concluding", line=f"measuring {chosen['program']} on the claim split")
     sources = _sources(search, chosen["program"])
     standings = await asyncio.gather(
@@ -68,13 +70,13 @@ async def conclude(
         "claimed_before": list(claimed),
         "production": _name_of(search, production.program_id),
         "winner": chosen,
-        "edits": [edit.to_json() for edit in evidence.edits] if evidence else [],
+        "edits": edits,
         "alignment": _alignment(search, fresh, last),
         "arms": [_arm(search, arms[one], production, chosen["program"], confidence) for one in sources],
     }
     report["gain"] = _verdict(search, report, arms[chosen["program"]])
     if search.config.online.on:
-        report |= launches.told(search, report["gain"])
+        report |= launches.told(search, report["gain"], causes)
     timings = {
         **readings,
         "arms": {one: dict(arms[one].guard.timings) for one in sources},
@@ -114,16 +116,13 @@ def _choose(search: "Search", finalists: Sequence[Standing]) -> dict[str, Any]:
     }
 
 
-async def _of_experiments(search: "Search", progress: Progress) -> tuple[dict[str, Any], Evidence | None]:
-    """(the winner by experiments, the worth of its edits). It stays as it was tried: nothing is taken out."""
+def _of_experiments(
+    search: "Search", causes: Mapping[str, Mapping[str, Any]]
+) -> tuple[dict[str, Any], list[Any]]:
+    """(the winner by experiments, the worth of its edits) as the meeting that tried it found them."""
     chosen = launches.choose(search)
-    if "experiment" not in chosen or not search.config.north_star.knockouts:
-        return chosen, None
-    progress.say("concluding", line=f"undoing each edit of {chosen['program']} alone")
-    ancestor = ancestor_of(search, chosen["program"])
-    evidence = await knock_out(search, search.archive.program(chosen["program"]), ancestor)
-    keep(search, evidence.untouched())
-    return chosen | {"ancestor": ancestor.id, "measured_by": evidence.measure}, evidence.untouched()
+    cause = causes.get(chosen["program"]) if "experiment" in chosen else None
+    return (chosen | told(cause), cause["edits"]) if cause else (chosen, [])
 
 
 async def _explained(

@@ -14,6 +14,7 @@ from ..evaluators.vocabulary import Layout
 from ..population.archive import Archive
 from . import report
 from .executor import Call, Executor
+from .knockout import of_experiments
 from .place import REPORT, archive_of
 from .recorded import recorded_config
 from .session import executor_for
@@ -72,6 +73,7 @@ def describe(archive: Archive, task: Task, program_id: str) -> dict[str, Any]:
     born = archive.births_of(program_id)
     arm = next((row for row in found["arms"] if row["program"] == program_id), None) if found else None
     claimed = found is not None and found["winner"]["program"] == program_id
+    tried = of_experiments(archive).get(program_id, {})
     return {
         "program": program_id,
         "kind": task.kind,
@@ -88,7 +90,7 @@ def describe(archive: Archive, task: Task, program_id: str) -> dict[str, Any]:
         "trials": archive.shares().births,
         "edits": [
             {name: edit[name] for name in ("edit", "worth", "low", "high")}
-            for edit in (found.get("edits", ()) if found and claimed else ())
+            for edit in (found if found and claimed else tried).get("edits", ())
             if not edit["removed"]
         ],
         "guardrails": {

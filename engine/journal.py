@@ -17,6 +17,7 @@ from ..population.verdict import Status, Verdict
 from ..population.views import Views
 from .config import Config
 from .delta import delta
+from .knockout import of_experiments
 from .online_settings import Online
 from .promotion import GUARD, broken
 from .propose.fence import line
@@ -166,7 +167,11 @@ class Journal:
 
     def star_of(self, program_id: str, generation: int) -> Star | None:
         """What the north star said of a program up to the meeting before that generation, or None."""
-        return self._measured(self.meeting(generation)).get(program_id)
+        stars = self._measured(self.meeting(generation))
+        if program_id in stars or not self._config.online.on:
+            return stars.get(program_id)
+        cut_from = (parent for one in self._archive.kept(program_id) for parent in one.program.parents)
+        return next((stars[parent] for parent in cut_from if parent in stars), None)
 
     def inherited(self) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
         """(entries, lessons) taken over from an earlier run before this one began."""
@@ -298,12 +303,16 @@ class Journal:
 
 
 def answered(archive: Views, rules: Online, meeting: int) -> dict[str, Star]:
-    """What experiments said of each program, as it was known at the meeting."""
+    """What experiments said of each program, as it was known at the meeting.
+
+    Under the elite that was born, where it was tried without its idle edits: the journal shows births.
+    """
     book = archive.experiments()
     mark = book.mark(meeting)
     if mark is None:
         return {}
     gains = effects(book.looks(mark.looks), rules.deciding)
+    elite = {tried: kept["program"] for tried, kept in of_experiments(archive).items()}
     stars = {}
     for one in book.all(mark.transitions):
         found = gains.get(one.id)
@@ -311,7 +320,7 @@ def answered(archive: Views, rules: Online, meeting: int) -> dict[str, Star]:
         reason = one.reason if ended else ""
         if found or reason:
             gain, error = (found.estimate, found.error) if found else (None, None)
-            stars[one.program_id] = Star(gain, error, reason, one.backend)
+            stars[elite.get(one.program_id, one.program_id)] = Star(gain, error, reason, one.backend)
     return stars
 
 

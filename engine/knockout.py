@@ -4,7 +4,7 @@ What does nothing is taken out, so that a patch holds no passengers; what is lef
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,8 @@ from ..population.birth import Birth
 from ..population.program import Program
 from ..population.rows import kept_row
 from ..population.verdict import Verdict
-from ..population.views import KNOCK_OUT
+from ..population.views import KNOCK_OUT, Views
+from .alignment import last_stage
 from .births import candidate, refused
 from .effects import north_star_effect, plain, proxy_effect
 from .hunks import Hunk, hunks, together, undo
@@ -33,6 +34,10 @@ NOTHING = 0.05
 TRIES = 3
 """How many sets of edits are taken out together before the winner is left as it is."""
 MADE_BY = "knock-out"
+MEETING = "meeting"
+"""In what is kept of a knock-out: the generation of the meeting that made an experiment of its result."""
+SAME_AS = "same_as"
+"""In what a meeting keeps: the program that the simplified one only repeats, so that it was not tried."""
 
 
 @dataclass(frozen=True)
@@ -125,21 +130,26 @@ def ancestor_of(search: "Search", program_id: str) -> Program:
     return one
 
 
-async def knock_out(search: "Search", program: Program, ancestor: Program) -> Evidence:
+async def knock_out(
+    search: "Search", program: Program, ancestor: Program, generation: int | None = None
+) -> Evidence:
     """The worth of each edit of a program against its ancestor, and the program without those worth nothing.
 
     At most `north_star.knockouts` edits, or groups of neighbouring ones where there are more, are undone one
     by one. Every judgement goes through the ledger. An edit does nothing where its worth is below NOTHING of
     the gain and its interval does not lie above 0; such edits are taken out only where the program without
     all of them passes the same test and its selection folds show no loss beyond noise. Where the measure
-    sees no gain to begin with, nothing is taken out by it.
+    sees no gain to begin with, nothing is taken out by it. The proxy is the one of `generation`, which all
+    islands have reached, or the one that the next generation of the run would have.
     """
     config = search.config.north_star
     found = hunks(ancestor.source, program.source)
     evidence = Evidence(program.id, ancestor.id, config.knockout_on)
     if not found or not config.knockouts or program.id == ancestor.id:
         return evidence
-    weights = weights_for(search, 1 + max(map(_last(search), range(search.config.population.islands))))
+    if generation is None:
+        generation = 1 + max(map(_last(search), range(search.config.population.islands)))
+    weights = weights_for(search, generation)
     groups = _groups(search, found, ancestor, program, config.knockouts)
     winner, base, *without = await asyncio.gather(
         _judged(search, program.source, weights),
@@ -199,7 +209,7 @@ async def _simplified(
         made,
         entry.syntax,
         shorter.proxy,
-        MADE_BY,
+        last_stage(search.config.proxy.rungs, search.terms.rungs),
         shorter.behaviour,
         cell=entry.cell,
         size=entry.size,
@@ -213,10 +223,28 @@ def keep(search: "Search", evidence: Evidence) -> None:
     search.archive.conclude(KNOCK_OUT + evidence.program_id, evidence.to_json())
 
 
+def at_meetings(archive: Views) -> dict[str, Mapping[str, Any]]:
+    """What meetings kept of the elites that they knocked edits out of, by the elite."""
+    kept = archive.conclusions(KNOCK_OUT).values()
+    return {value["program"]: value for value in kept if MEETING in value}
+
+
+def of_experiments(archive: Views) -> dict[str, Mapping[str, Any]]:
+    """The same of those that became experiments, by the program that was tried."""
+    kept = [value for value in at_meetings(archive).values() if SAME_AS not in value]
+    return {value["births"][0]["program"] if value["births"] else value["program"]: value for value in kept}
+
+
+def told(kept: Mapping[str, Any]) -> dict[str, Any]:
+    """What a report says of how its program came about, beside the edits."""
+    found = {"ancestor": kept["ancestor"], "measured_by": kept["measure"]}
+    return found | ({"simplified_from": kept["program"]} if kept["births"] else {})
+
+
 def hand_on(source: Archive, rebuilt: Archive) -> None:
-    """Copies what earlier conclusions of a run kept; the present one writes its own anew."""
-    for name, value in source.conclusions().items():
-        if name.startswith(KNOCK_OUT):
+    """Copies what earlier conclusions of a run kept; the present one and meetings write their own anew."""
+    for name, value in source.conclusions(KNOCK_OUT).items():
+        if MEETING not in value:
             rebuilt.conclude(name, value)
 
 

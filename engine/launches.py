@@ -74,10 +74,16 @@ def choose(search: "Search") -> dict[str, Any]:
     return {"program": best.program_id, "experiment": best.id, **found}
 
 
-def told(search: "Search", gain: Mapping[str, Any]) -> dict[str, Any]:
-    """The parts of a report on experiments: `gain` with the launch in its sentence, and `online`."""
+def told(
+    search: "Search", gain: Mapping[str, Any], causes: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The parts of a report on experiments: `gain` with the launch in its sentence, and `online`.
+
+    `causes` are the edits of programs that were tried, and their worth, as meetings kept them.
+    """
     book = search.archive.experiments()
     rows = table(search.archive, search.config.online)
+    rows = [row | {"edits": causes.get(row["program"], {}).get("edits", [])} for row in rows]
     launched = [row for row in rows if row["state"] == State.LAUNCHED]
     wins = [row for row in rows if row["state"] == State.DECIDED and row["outcome"] == "win"]
     if launched:

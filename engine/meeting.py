@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..evaluators.statistics import Interval
-from ..population.birth import Promotion
+from ..population.birth import Birth, Promotion
 from ..population.member import Member, ranked
 from .alignment import Elites, Meeting, alarm, correlation, finished, last_stage, meeting_at
 from .effects import plain
@@ -22,15 +22,20 @@ def held(
     promotions: Iterable[Promotion],
     audited: Iterable[str],
     live: Mapping[str, Interval] | None = None,
+    simplified: Iterable[Birth] = (),
 ) -> Meeting:
     """What the meeting of a generation notes, from the archive and the promotions that it is about to commit.
 
-    `live` are north-star effects from experiments by program, in the unit of the north star.
+    `live` are north-star effects from experiments by program, in the unit of the north star. `simplified` are
+    the births of programs that it is about to commit.
     """
     config = search.config
     elites = Elites.of(search.archive, live)
     assert elites is not None  # generation 0 is there before the first meeting
-    measured = replace(elites, further=tuple(promotions), audited=frozenset(audited)).measured()
+    elites = replace(
+        elites, further=tuple(promotions), audited=frozenset(audited), simplified=tuple(simplified)
+    )
+    measured = elites.measured()
     points = [point for point, _ in measured]
     whole = correlation(points, config.seed)
     weights = None

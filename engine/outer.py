@@ -2,17 +2,18 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import ceil
 from typing import TYPE_CHECKING, Protocol
 
 from ..evaluators.statistics import Moments
+from ..evaluators.task import Task
 from ..population.birth import Promotion
 from ..population.experiment import CONTROL, PAIRED, Experiment, Look, Mark, Outcome, Reading, State
 from ..population.experiments import effects
 from ..population.member import Member
-from ..population.randomness import generator
 from ..population.verdict import Verdict
+from .admission import Admission, admit, propose
 from .alignment import finished, last_stage, meeting_at, note_of
 from .births import member
 from .config import Config, ConfigError
@@ -20,17 +21,13 @@ from .draft import Draft
 from .effects import UNITS
 from .launches import live_effects
 from .meeting import held, previous, tell
-from .online import Newcomer, Plan, admitted
+from .online import Plan
 from .online_settings import SCORE, Online
 from .progress import Progress
 from .promotion import (
     Standing,
-    banned,
     champion,
-    elites,
-    measure,
     require_folds,
-    require_scores,
     rows,
 )
 from .race import judge
@@ -60,8 +57,8 @@ class Backend(Protocol):
         """Whether a validated experiment is live at once, or waits for its first readings."""
         ...
 
-    async def collect(self, search: "Search", experiment: Experiment, folds: int) -> Collected:
-        """The next readings of a live experiment that has `folds` days behind it."""
+    async def collect(self, search: "Search", experiment: Experiment, source: str, folds: int) -> Collected:
+        """The next readings of a live experiment of that source that has `folds` days behind it."""
         ...
 
     def plan(self, search: "Search") -> Plan:
@@ -84,11 +81,10 @@ class Folds:
         """At once."""
         return True
 
-    async def collect(self, search: "Search", experiment: Experiment, folds: int) -> Collected:
+    async def collect(self, search: "Search", experiment: Experiment, source: str, folds: int) -> Collected:
         """The next `online.batches` folds, as far as the kind has them."""
         of = search.terms.folds
         numbers = range(folds, min(folds + search.config.online.batches, of))
-        source = search.archive.program(experiment.program_id).source
 
         async def on_folds(text: str) -> dict[int, Verdict]:
             calls = (judge(search, "north_star", text, number, "selection", of) for number in numbers)
@@ -122,7 +118,7 @@ class Live:
         """With the first readings."""
         return False
 
-    async def collect(self, search: "Search", experiment: Experiment, folds: int) -> Collected:
+    async def collect(self, search: "Search", experiment: Experiment, source: str, folds: int) -> Collected:
         """Nothing: what came lies in the archive, and was looked at when it came."""
         return Collected()
 
@@ -168,14 +164,18 @@ async def meet(search: "Search", generation: int, progress: Progress) -> None:
     rules, backend = search.config.online, backend_of(search.config)
     book = search.archive.experiments()
     draft = Draft.of(book, rules, generation)
-    standings = await _admit(search, draft, backend, generation)
+    admission = await admit(search, draft, backend.trial(search), generation)
+    propose(search, draft, admission, generation, begins=backend.begins())
     live = [name for name, one in sorted(draft.experiments.items()) if one.state is State.LIVE]
     days = {name: len({one.day for one in draft.readings.get(name, {}).values()}) for name in live}
     collected = dict(
         zip(
             live,
             await asyncio.gather(
-                *(backend.collect(search, draft.experiments[name], days[name]) for name in live)
+                *(
+                    backend.collect(search, one, _source(search, one, admission), days[one.id])
+                    for one in (draft.experiments[name] for name in live)
+                )
             ),
             strict=True,
         )
@@ -191,87 +191,19 @@ async def meet(search: "Search", generation: int, progress: Progress) -> None:
         over = [name for name in live if days[name] + search.config.online.batches >= plan.folds]
         draft.exhausted(over, f"undecided after {plan.folds} folds, which is all there are")
     draft.settle()
-    promotions = _promotions(search, generation, standings, draft, collected)
-    audited = [one.program_id for one in standings if one.audited]
-    note = held(search, generation, promotions, audited, live_effects(search.archive, rules, draft.looks))
-    book.hold_meeting(generation, draft.changes(), promotions, {note_of(generation): note.to_json()})
+    promotions = _promotions(search, generation, admission.standings, draft, collected)
+    audited = [one.program_id for one in admission.standings if one.audited]
+    answers = live_effects(search.archive, rules, draft.looks)
+    note = held(search, generation, promotions, audited, answers, admission.simplified)
+    notes = {**admission.notes(generation), note_of(generation): note.to_json()}
+    book.hold_meeting(generation, draft.changes(), promotions, notes, admission.simplified)
     _tell(draft, generation, progress)
     tell(note, meeting_at(search.archive, previous(search, generation)), progress)
 
 
-async def _admit(search: "Search", draft: Draft, backend: Backend, generation: int) -> Sequence[Standing]:
-    """Gives free slots to newcomers; the standings of all who asked, production's first where it is new.
-
-    Among them those of `north_star.audits` elites that chance drew, which are measured and do not enter.
-    """
-    elite = newcomers(search, draft, generation)
-    undecided = [one for one in draft.experiments.values() if one.undecided]
-    cells = [_cell(search, one.program_id) for one in undecided]
-    places = max(0, search.config.north_star.slots - len(undecided))
-    chosen = admitted(elite, cells, places, search.config.online.bound)
-    folds, of = backend.trial(search)
-    seen = {one.program_id for one in search.archive.promotions()}
-    runners = {one.program_id: one.source for one in chosen}
-    if search.seeds[0].id not in seen:
-        runners = {search.seeds[0].id: search.seeds[0].source, **runners}
-    below = [one.member for one in elite if one.member.program_id not in {*runners, *seen}]
-    drawn = generator(search.config.seed, "audits", generation).permutation(len(below))
-    audited = {below[int(place)].program_id for place in drawn[: search.config.north_star.audits]}
-    runners |= {one.program_id: one.source for one in below if one.program_id in audited}
-    standings = await asyncio.gather(
-        *(measure(search, name, source, "selection", folds, of) for name, source in runners.items())
-    )
-    entering = {one.program_id for one in chosen}
-    for standing in standings:
-        if standing.program_id == search.seeds[0].id:
-            require_scores(standing)
-        if standing.program_id not in entering:
-            continue
-        number = len(draft.experiments)
-        name = f"{number}-{standing.program_id[:8]}"
-        backend_name = search.config.online.backend
-        draft.propose(
-            Experiment(name, standing.program_id, backend_name, generation, number),
-            "an elite of the islands: proxy bound, and a cell of its own where one was free",
-        )
-        _validate(draft, name, standing, begins=backend.begins())
-    return [replace(one, audited=one.program_id in audited) for one in standings]
-
-
-def _validate(draft: Draft, name: str, standing: Standing, *, begins: bool) -> None:
-    """Carries a proposal as far as it goes before it has readings."""
-    if not standing.eligible:
-        failed = [one.reason for one in standing.folds if not one.score]
-        draft.step(name, State.DECIDED, "; ".join((*failed, *standing.broken)), Outcome.INVALID)
-        return
-    draft.step(name, State.VALIDATED, f"scored on {len(standing.folds)} folds, guardrails of the kind hold")
-    draft.step(name, State.TRAINING, "waits for its first readings")
-    if begins:
-        draft.go_live(name, "its first folds are here")
-
-
-def newcomers(search: "Search", draft: Draft, generation: int) -> list[Newcomer]:
-    """The elites that have been no experiment yet, that behave as none, and that cheated nowhere."""
-    known = {one.program_id for one in draft.experiments.values()} | {search.seeds[0].id}
-    known |= banned(search.archive, generation)
-    behaviours = {
-        birth.behaviour for name in known for birth in search.archive.births_of(name) if birth.behaviour
-    }
-    found = []
-    for one in elites(search, generation):
-        if one.program_id not in known and one.behaviour not in behaviours:
-            born = finished(search.archive, one.program_id, _stage(search))
-            score = born.verdict.score if born else None
-            found.append(Newcomer(one, score.spread if score else None))
-    return found
-
-
-def _stage(search: "Search") -> str:
-    return last_stage(search.config.proxy.rungs, search.terms.rungs)
-
-
-def _cell(search: "Search", program_id: str) -> tuple[str, ...]:
-    return search.archive.births_of(program_id)[0].cell
+def _source(search: "Search", one: Experiment, admission: Admission) -> str:
+    """The text of an experiment's program, which the archive does not hold yet where it has just entered."""
+    return admission.sources.get(one.program_id) or search.archive.program(one.program_id).source
 
 
 def _promotions(
@@ -333,7 +265,8 @@ def leader(search: "Search", until: int) -> Member | None:
         ),
         key=lambda one: (-gains[one.id].estimate, one.id),
     )
-    born = finished(search.archive, ranked[0].program_id, _stage(search)) if ranked else None
+    stage = last_stage(search.config.proxy.rungs, search.terms.rungs)
+    born = finished(search.archive, ranked[0].program_id, stage) if ranked else None
     return member(born) if born else None
 
 
@@ -361,10 +294,21 @@ def best_known(search: "Search", until: int) -> Member | None:
     return None if offline.program_id in answered else offline
 
 
-def require_metrics(config: Config, metrics: Sequence[str]) -> None:
-    """Raises ConfigError where an experiment on folds is to read a metric that its kind does not have."""
-    unknown = config.online.metrics.keys() - set(metrics)
-    if config.online.backend in ("simulator", "replay") and unknown:
+def require_backend(config: Config, task: Task) -> None:
+    """Raises ConfigError where the kind, as the config has it, cannot answer experiments as they are to be.
+
+    Its judge is of another sort than the backend says, or a metric is read that it does not have.
+    """
+    backend = config.online.backend
+    if backend not in ("simulator", "replay"):
+        return
+    if backend not in task.backends:
+        offered = " or ".join(f'"{one}"' for one in task.backends) or "nobody"
         raise ConfigError(
-            f"online.metrics: {config.kind} has {', '.join(metrics)}, not {', '.join(sorted(unknown))}"
+            f"online.backend: expected {offered}, who answers for {task.kind} as [{task.kind}] sets it, got "
+            f'"{backend}": change online.backend, or what [{task.kind}] takes for its north star'
+        )
+    if unknown := config.online.metrics.keys() - set(task.metrics):
+        raise ConfigError(
+            f"online.metrics: {task.kind} has {', '.join(task.metrics)}, not {', '.join(sorted(unknown))}"
         )

@@ -193,9 +193,12 @@ def champion(search: "Search", until: int) -> Member | None:
 
 
 def banned(archive: Archive, until: int) -> set[str]:
-    """Programs that the north star caught cheating up to that generation."""
-    return {
+    """Programs that the north star caught cheating up to that generation, and what they were cut from."""
+    caught = {
         promotion.program_id
         for promotion in archive.promotions()
         if promotion.generation <= until and promotion.verdict.status is Status.CHEATED
     }
+    tried = {one.program_id for one in archive.experiments().all()}
+    cut = (one for name in sorted(caught & tried) for one in archive.kept(name))
+    return caught | {parent for one in cut for parent in one.program.parents}

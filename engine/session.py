@@ -22,7 +22,7 @@ from .config import Config, ConfigError, Data, parse
 from .executor import Blueprint, Executor, LocalExecutor, Terms
 from .ingest import Inbox
 from .inheritance import inherit
-from .outer import require_metrics
+from .outer import require_backend
 from .place import PICTURE, REPORT, archive_of
 from .progress import Progress
 from .propose.keys import Keys
@@ -82,7 +82,7 @@ async def work(
     """
     task = task_for(config)
     seeds = seeds_for(config, task)
-    require_metrics(config, tuple(task.metrics))
+    require_backend(config, task)
     if unknown := config.guardrails.keys() - task.guardrails.keys():
         raise ConfigError(
             f"guardrails: {task.kind} has {', '.join(task.guardrails)}, not {', '.join(unknown)}"

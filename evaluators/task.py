@@ -96,6 +96,9 @@ class Task:
     """Metrics that may not get worse than production's beyond noise, such as those of a second log."""
     guardrails: Mapping[str, float] = field(default_factory=dict)
     """Readings of `guard` and the largest value allowed; a config may override each."""
+    backends: Sequence[str] = ("simulator", "replay")
+    """Who answers in `north_star`: simulated users, a log that is replayed, or either name will do. An
+    experiment may name one of them as its `online.backend`."""
     source: str = "movielens-100k"
     """The data source that `recevolve init` writes into a config of this kind."""
     adapt: "Callable[[Mapping[str, Any], Mapping[str, Any]], Task] | None" = None

@@ -23,7 +23,7 @@ from .connection import (
 )
 from .ledger import Ledger, apart, canonical
 from .member import Member
-from .rows import Row, birth_row, insert, population_text, promotion_row
+from .rows import Row, birth_row, insert, population_text, program_row, promotion_row
 from .schema import Clock, migrate, newest, recognise, stamp
 from .views import Run, UnknownProgram, Views
 
@@ -156,7 +156,8 @@ class Archive(Views):
     ) -> None:
         """Commits the island's next generation, the first being 0: its births and the population after it.
 
-        `population` is kept in the order given; its programs were born here or on another island before.
+        `population` is kept in the order given; its programs were born before, here or on another
+        island, or were simplified at a meeting.
         `statistics` is JSON that depends on the search alone. ValueError for the wrong generation, a birth of
         another place, or a member that was never born.
         """
@@ -178,7 +179,7 @@ class Archive(Views):
             "created": self._now(),
         }
         with transaction(self.connection):
-            self._insert("programs", [_program_row(birth) for birth in born], "OR IGNORE")
+            self._insert("programs", [program_row(birth) for birth in born], "OR IGNORE")
             self._insert("births", [birth_row(birth) for birth in born])
             for member in members:
                 if not self.connection.execute(BORN, (member.program_id,)).fetchone():
@@ -221,13 +222,3 @@ def _upgraded(older: Connection, version: int) -> Connection:
         older.backup(copy)
     migrate(copy, version, time.time)
     return copy
-
-
-def _program_row(birth: Birth) -> Row:
-    program = birth.program
-    return {
-        "id": program.id,
-        "kind": program.kind,
-        "source": program.source,
-        "syntax_hash": birth.syntax_hash,
-    }

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from .birth import Promotion
+from .birth import Birth, Promotion
 from .connection import transaction
 from .experiment import (
     Changes,
@@ -21,7 +21,7 @@ from .experiment import (
     Transition,
 )
 from .ledger import apart, canonical
-from .rows import Row, insert, promotion_row
+from .rows import Row, insert, program_row, promotion_row
 from .schema import Clock, stamp
 
 BIRTHS = "SELECT * FROM experiments ORDER BY number"
@@ -113,10 +113,12 @@ class Experiments:
         changes: Changes,
         promotions: Iterable[Promotion],
         notes: Mapping[str, Mapping[str, Any]] | None = None,
+        simplified: Iterable[Birth] = (),
     ) -> None:
         """Commits a meeting: its verdicts, its changes, and how far it saw the outside world.
 
-        `notes` are conclusions by name that are committed with them.
+        `notes` are conclusions by name that are committed with them. `simplified` are births that the notes
+        keep: their programs enter the table `programs`, so that experiments and islands may hold them.
         """
         rows = [promotion_row(one, self._now()) for one in promotions]
         noted = [
@@ -128,6 +130,7 @@ class Experiments:
             for name, value in (notes or {}).items()
         ]
         with transaction(self._connection):
+            insert(self._connection, "programs", [program_row(birth) for birth in simplified], "OR IGNORE")
             insert(self._connection, "promotions", rows, "OR REPLACE")
             insert(self._connection, "conclusions", noted, "OR REPLACE")
             self._write(changes)

@@ -32,6 +32,11 @@ FINAL_SCORE = """
     SELECT stage, score FROM births
     WHERE program = ? AND duplicate_of IS NULL AND score IS NOT NULL ORDER BY stage DESC LIMIT 1
 """
+FINAL_KEPT = """
+    SELECT json_extract(kept.value, '$.stage'), json_extract(kept.value, '$.score')
+    FROM conclusions, json_each(conclusions.value, '$.births') AS kept
+    WHERE name >= 'knock-out ' AND name < 'knock-out ~' AND json_extract(kept.value, '$.program') = ? LIMIT 1
+"""
 ANSWERS = """
     SELECT json_extract(call, '$.sample'), value FROM ledger
     WHERE json_extract(call, '$.stage') = 'model' AND substr(json_extract(call, '$.sample'), 1, ?) = ?
@@ -168,6 +173,7 @@ class Past:
         """
         if program_id not in self._finals:
             row = self._connection.execute(FINAL_SCORE, (program_id,)).fetchone()
+            row = row or self._connection.execute(FINAL_KEPT, (program_id,)).fetchone()
             if row is None:
                 return None
             self._finals[program_id] = row

@@ -29,6 +29,17 @@ def insert(connection: sqlite3.Connection, table: str, rows: Sequence[Row], conf
         connection.executemany(sql, rows)
 
 
+def program_row(birth: Birth) -> Row:
+    """The birth's program by column of `programs`."""
+    program = birth.program
+    return {
+        "id": program.id,
+        "kind": program.kind,
+        "source": program.source,
+        "syntax_hash": birth.syntax_hash,
+    }
+
+
 def birth_row(birth: Birth) -> Row:
     """The birth by column of `births`; the verdict's timings stay in the ledger."""
     verdict = birth.verdict.to_json()

@@ -40,7 +40,8 @@ SOURCE = "SELECT source FROM programs WHERE id = ?"
 PREFIX = "SELECT id, kind, source FROM programs WHERE id >= ? AND id < ? ORDER BY id LIMIT 11"
 KNOCK_OUT = "knock-out "
 """Conclusions named so, and after a winner, hold programs that no island bore under "births"."""
-KEPT = "SELECT value FROM conclusions WHERE name >= ? AND name < ? ORDER BY name"
+LAST = "\U0010ffff"
+"""Sorts after every character of a name."""
 SHARES = """
     SELECT generation, status, duplicate_of IS NOT NULL AS twin, count(*) AS births
     FROM births GROUP BY generation, status, twin
@@ -157,7 +158,7 @@ class Views:
     def program(self, prefix: str) -> Program:
         """The program whose id begins so, as it was first born. UnknownProgram where none or several do."""
         found = self._query(PREFIX, (prefix, prefix + "~"))
-        if not found and (kept := self._kept(prefix)):
+        if not found and (kept := self.kept(prefix)):
             return kept[0].program
         if not found:
             raise UnknownProgram(f"no program's id begins with {prefix!r}: `recevolve top` lists ids.")
@@ -172,7 +173,12 @@ class Views:
 
         Of a program that no island bore, a winner without its idle edits, what was kept of it.
         """
-        return self._births(BIRTHS_OF, (program_id,)) or self._kept(program_id)
+        return self._births(BIRTHS_OF, (program_id,)) or self.kept(program_id)
+
+    def kept(self, prefix: str) -> tuple[Birth, ...]:
+        """What conclusions keep of programs whose ids begin so: winners without their idle edits."""
+        rows = (row for value in self.conclusions(KNOCK_OUT).values() for row in value["births"])
+        return tuple(birth_of(row) for row in rows if row["program"].startswith(prefix))
 
     def lineage(self, program_id: str) -> tuple[Birth, ...]:
         """The earliest birth of the program, then of its parents, of theirs, and so on to the seeds."""
@@ -198,9 +204,10 @@ class Views:
         rows = self._query("SELECT value, timings FROM conclusions WHERE name = ?", (name,))
         return next((together(row["value"], row["timings"]) for row in rows), None)
 
-    def conclusions(self) -> dict[str, Answer]:
-        """Everything concluded, by name: the data of the final report."""
-        rows = self._query("SELECT name, value, timings FROM conclusions ORDER BY name")
+    def conclusions(self, prefix: str = "") -> dict[str, Answer]:
+        """Everything concluded under names that begin so, by name: the data of the final report."""
+        sql = "SELECT name, value, timings FROM conclusions WHERE name >= ? AND name < ? ORDER BY name"
+        rows = self._query(sql, (prefix, prefix + LAST))
         return {row["name"]: together(row["value"], row["timings"]) for row in rows}
 
     def shares(self) -> Shares:
@@ -300,12 +307,6 @@ class Views:
         cursor = self.connection.cursor()
         cursor.row_factory = sqlite3.Row
         return tuple(birth_of(row) for row in cursor.execute(sql, values))
-
-    def _kept(self, prefix: str) -> tuple[Birth, ...]:
-        """What conclusions keep of programs whose ids begin so."""
-        values = self._query(KEPT, (KNOCK_OUT, KNOCK_OUT + "~"))
-        rows = (row for each in values for row in json.loads(each["value"])["births"])
-        return tuple(birth_of(row) for row in rows if row["program"].startswith(prefix))
 
     def _query(self, sql: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
         return list(self._database.query(sql, values))

@@ -63,6 +63,7 @@ def adapt(data: Mapping[str, Any], settings: Mapping[str, Any]) -> Task:
         metrics={first: METRICS[first], **METRICS},
         floors=_floors(first),
         export=export_for(signals, lambda: sample_for(data, chosen, signals)),
+        backends=("replay",) if first == "replay" else ("simulator",),
     )
 
 
