@@ -1,13 +1,14 @@
 """Hunks: the edits between two programs, each of which can be undone alone.
 
-The two syntax trees are walked side by side. Where they agree there is nothing to undo; where they differ in
-one place of a node that is otherwise the same, the walk goes down; what is left is an edit: an expression
-put in the place of another, a statement or an entry that came or went. The walk can be repeated with any set
-of edits undone, and then gives a whole program.
+The two syntax trees are walked side by side. Where they agree there is nothing to undo; where they differ
+in one place of a node that is otherwise the same, the walk goes down; what is left is an edit: an
+expression put in the place of another, a statement or an entry that came or went. An expression that came
+in the place of another may do many things, so each of its operations is an edit too, undone by leaving one
+of its operands. The walk can be repeated with any set of edits undone, and then gives a whole program.
 """
 
 import ast
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -32,6 +33,8 @@ class Hunk:
     bound: frozenset[str]
     read: frozenset[str]
     """What its old side alone bound and read."""
+    part_of: int | None = None
+    """The number of the edit that brought the expression in which this operation is."""
 
     @property
     def removal(self) -> bool:
@@ -40,10 +43,14 @@ class Hunk:
 
 
 class _Walk:
-    """One walk over both trees; `undone` are numbers of edits, counted in the order in which they are met."""
+    """One walk over both trees; `undone` are numbers of edits, counted in the order in which they are met.
 
-    def __init__(self, undone: frozenset[int]) -> None:
+    `constants` is the name by which the programs read their named numbers.
+    """
+
+    def __init__(self, undone: frozenset[int], constants: str) -> None:
         self.undone = undone
+        self.constants = constants
         self.hunks: list[Hunk] = []
 
     def edit(
@@ -53,10 +60,12 @@ class _Walk:
         text: str,
         binds: frozenset[str] = NONE,
         bound: frozenset[str] = NONE,
+        part_of: int | None = None,
     ) -> bool:
         """Takes one edit down and says whether its old side stands."""
         before, after = _reads(old), _reads(new)
-        self.hunks.append(Hunk(text, binds, after - before - binds, bound, before - after - bound))
+        reads, read = after - before - binds, before - after - bound
+        self.hunks.append(Hunk(text, binds, reads, bound, read, part_of))
         return len(self.hunks) - 1 in self.undone
 
     def module(self, old: ast.Module, new: ast.Module) -> ast.Module:
@@ -97,6 +106,7 @@ class _Walk:
             return entries
         if not _alike(old, new):
             undone = self.edit(old, new, f"{_short(old)} → {_short(new)}")
+            new = self.reduced(new, ast.dump(old), len(self.hunks) - 1)
             return old if undone else new
         made: Node = deepcopy(new)
         for name in new._fields:
@@ -109,6 +119,41 @@ class _Walk:
             else:
                 setattr(made, name, self.child(was, now, new))
         return made
+
+    def reduced(self, node: Any, old: str, whole: int) -> Any:
+        """The expression without those of its operations that are undone: an operand stands for each.
+
+        `whole` is the number of the edit that brought it in the place of `old`. Where that is a part of it,
+        only what was put around it can go. Every operation is met whatever is undone, so that numbers stay
+        what they are.
+        """
+        inside = _holds(node, old)
+        left = None
+        for operand in self.operands(node):
+            same = ast.dump(operand) == old  # that is the whole edit undone, which has its number
+            if same or (inside and not _holds(operand, old)):
+                continue
+            if self.edit(operand, node, _around(node, operand), part_of=whole) and left is None:
+                left = operand
+        made = deepcopy(node)
+        parts = {ast.dump(part): self.reduced(part, old, whole) for part in _parts(node)}
+        for name, value in ast.iter_fields(node):
+            if isinstance(value, list):
+                setattr(made, name, [_in(parts, one) for one in value])
+            elif isinstance(value, ast.expr):
+                setattr(made, name, _in(parts, value))
+        return made if left is None else parts[ast.dump(left)]
+
+    def operands(self, node: ast.expr) -> list[ast.expr]:
+        """The operands of an operation that may stand for it: all but numbers and masks."""
+        kept = []
+        for part in _parts(node):
+            names = {one.id for one in ast.walk(part) if isinstance(one, ast.Name)} - {self.constants}
+            modules = {one.value.id for one in ast.walk(part)
+                       if isinstance(one, ast.Attribute) and isinstance(one.value, ast.Name)}  # fmt: skip
+            if names - modules and not isinstance(part, ast.Compare | ast.BoolOp):
+                kept.append(part)
+        return kept
 
     def child(self, old: Any, new: Any, parent: ast.AST) -> Any:
         if isinstance(old, ast.operator | ast.unaryop | ast.cmpop | ast.boolop) and type(old) is not type(
@@ -146,16 +191,19 @@ class _Walk:
         return old if self.edit(old, new, text) else new
 
 
-def hunks(old: str, new: str) -> tuple[Hunk, ...]:
-    """The edits from the old program to the new one, in the order of the program. SyntaxError: no Python."""
-    walk = _Walk(frozenset())
+def hunks(old: str, new: str, constants: str = "") -> tuple[Hunk, ...]:
+    """The edits from the old program to the new one, in the order of the program. SyntaxError: no Python.
+
+    `constants` is the name by which both read their named numbers, which stand for no operation.
+    """
+    walk = _Walk(frozenset(), constants)
     walk.module(ast.parse(old), ast.parse(new))
     return tuple(walk.hunks)
 
 
-def undo(old: str, new: str, undone: frozenset[int]) -> str:
+def undo(old: str, new: str, undone: frozenset[int], constants: str = "") -> str:
     """The new program with these of its hunks undone, laid out anew; comments are lost."""
-    made = _Walk(undone).module(ast.parse(old), ast.parse(new))
+    made = _Walk(undone, constants).module(ast.parse(old), ast.parse(new))
     return ast.unparse(ast.fix_missing_locations(made)) + "\n"
 
 
@@ -218,6 +266,45 @@ def _alike(old: ast.AST, new: ast.AST) -> bool:
             return False
     parts = [pair for pair in pairs if not isinstance(pair[1], ast.expr_context)]
     return len(parts) < 2 or isinstance(new, ast.stmt) or any(ast.dump(a) == ast.dump(b) for a, b in parts)
+
+
+def _parts(node: ast.expr) -> list[ast.expr]:
+    """What an operation works on; nothing where the node is none."""
+    match node:
+        case ast.BinOp():
+            return [node.left, node.right]
+        case ast.UnaryOp():
+            return [node.operand]
+        case ast.Call():
+            return list(node.args)
+        case _:
+            return []
+
+
+def _around(node: ast.expr, operand: ast.expr) -> str:
+    """The operation on one line, with dots for this operand."""
+    return _short(_Dots(ast.dump(operand)).visit(deepcopy(node)))
+
+
+class _Dots(ast.NodeTransformer):
+    """Puts dots in the place of an expression."""
+
+    def __init__(self, dumped: str) -> None:
+        self.dumped = dumped
+
+    def visit(self, node: ast.AST) -> Any:
+        """The node, or dots."""
+        return ast.Name("…") if ast.dump(node) == self.dumped else self.generic_visit(node)
+
+
+def _holds(node: ast.AST, old: str) -> bool:
+    """Whether an expression is a part of the node."""
+    return any(ast.dump(part) == old for part in ast.walk(node))
+
+
+def _in(parts: Mapping[str, ast.expr], node: Any) -> Any:
+    """What stands for the node now."""
+    return parts.get(ast.dump(node), node) if isinstance(node, ast.expr) else node
 
 
 def _bound(node: ast.stmt) -> frozenset[str]:

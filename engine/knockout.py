@@ -143,7 +143,8 @@ async def knock_out(
     islands have reached, or the one that the next generation of the run would have.
     """
     config = search.config.north_star
-    found = hunks(ancestor.source, program.source)
+    layout = search.task.vocabulary.layout
+    found = hunks(ancestor.source, program.source, layout.constants_parameter)
     evidence = Evidence(program.id, ancestor.id, config.knockout_on)
     if not found or not config.knockouts or program.id == ancestor.id:
         return evidence
@@ -173,7 +174,8 @@ async def knock_out(
         if not idle:
             break
         undone = frozenset().union(*(groups[place][2] for place in idle))
-        source = simplify(undo(ancestor.source, program.source, undone), search.task.vocabulary.layout)
+        left = undo(ancestor.source, program.source, undone, layout.constants_parameter)
+        source = simplify(left, layout)
         shorter = await _judged(search, source, weights)
         worth = _worth(winner, shorter)
         if worth and _nothing(worth, least):
@@ -259,7 +261,7 @@ def _groups(
     layout = search.task.vocabulary.layout
 
     def without(numbers: frozenset[int]) -> str:
-        return simplify(undo(ancestor.source, program.source, numbers), layout)
+        return simplify(undo(ancestor.source, program.source, numbers, layout.constants_parameter), layout)
 
     whole = static.canonical(simplify(program.source, layout))
     alike: dict[str, frozenset[int]] = {}
@@ -272,7 +274,12 @@ def _groups(
     sets = list(dict.fromkeys(alike.values()))
     size = max(1, -(-len(sets) // most))
     sets = [frozenset().union(*sets[start : start + size]) for start in range(0, len(sets), size)]
-    return [(without(one), "; ".join(found[place].text for place in sorted(one)), one) for one in sets]
+    return [(without(one), _text(found, one), one) for one in sets]
+
+
+def _text(found: Sequence[Hunk], numbers: frozenset[int]) -> str:
+    """The edits in words; an operation that goes with the expression around it is not told apart."""
+    return "; ".join(found[place].text for place in sorted(numbers) if found[place].part_of not in numbers)
 
 
 async def _judged(search: "Search", source: str, weights: Weights | None) -> _Judged:
@@ -281,7 +288,7 @@ async def _judged(search: "Search", source: str, weights: Weights | None) -> _Ju
         return _Judged(source, reason)
     examined = await judge(search, "examine", source)
     if not examined.score:
-        return _Judged(source, examined.reason)
+        return _Judged(source, examined.reason.partition("\n")[0])
     rung = min(search.config.proxy.rungs, search.terms.rungs) - 1
     config = search.config.north_star
     folds = range(config.folds if config.knockout_on == "north_star" else 0)

@@ -273,6 +273,11 @@ def admitted(
 
 
 def launchable(experiment: Experiment, gains: Mapping[str, Look], launched: Iterable[Experiment]) -> bool:
-    """Whether a win gains more than every program that was launched before it and still is."""
-    own = gains[experiment.id].estimate
-    return all(own > gains[one.id].estimate for one in launched if one.state is State.LAUNCHED)
+    """Whether a win is beyond what is launched: the low end of its gain above each launched program's gain.
+
+    Both gains are over production, and wins that differ by less would be launched one after the other.
+    """
+    low = gains[experiment.id].low
+    return low is not None and all(
+        low > gains[one.id].estimate for one in launched if one.state is State.LAUNCHED
+    )

@@ -85,6 +85,44 @@ def test_undoing_nothing_gives_the_new_program_and_undoing_all_the_old_one(old: 
         assert text != undo(old, new, frozenset()), "an edit that changes nothing is none"
 
 
+FORMULA = """import numpy
+
+W = {{"a": 0.5, "b": 2.0}}
+
+
+def f(x, c):
+    return {}
+"""
+
+
+def test_each_operation_of_an_expression_that_came_is_an_edit_of_its_own() -> None:
+    old = FORMULA.format("x['p']")
+    new = FORMULA.format("numpy.minimum(x['q'] * numpy.power(x['r'] + c['a'], c['b']), 2.0 * 0.1)")
+    found = hunks(old, new, "c")
+    assert [one.text for one in found[1:]] == [
+        "numpy.minimum(…, 2.0 * 0.1)",
+        "… * numpy.power(x['r'] + c['a'], c['b'])",
+        "x['q'] * …",
+        "numpy.power(…, c['b'])",
+        "… + c['a']",
+    ]
+
+    def without(*numbers: int) -> str:
+        return undo(old, new, frozenset(numbers), "c").splitlines()[-1].strip()
+
+    assert without(1) == "return x['q'] * numpy.power(x['r'] + c['a'], c['b'])"
+    assert without(2) == "return numpy.minimum(x['q'], 2.0 * 0.1)"
+    assert without(3) == "return numpy.minimum(numpy.power(x['r'] + c['a'], c['b']), 2.0 * 0.1)"
+    assert without(1, 4, 5) == "return x['q'] * x['r']"
+    assert without(0, 3) == "return x['p']"
+
+
+def test_of_what_was_put_around_an_expression_only_the_wrapping_can_go() -> None:
+    old, new = FORMULA.format("x['p']"), FORMULA.format("numpy.tanh(x['p'] * c['a']) + x['q']")
+    texts = [one.text for one in hunks(old, new, "c")[1:]]
+    assert texts == ["… + x['q']", "numpy.tanh(…)"]
+
+
 def test_equal_programs_differ_in_nothing_whatever_their_comments() -> None:
     assert hunks(OLD, OLD.replace('"""A program."""', '"""Other words."""\n# more')) == ()
 
