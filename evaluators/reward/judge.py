@@ -12,11 +12,10 @@ from typing import Any
 from ...population.verdict import Metric, Status, Verdict
 from ..failure import Failed
 from ..sandbox import Limits, Sandbox
-from ..simulator import scenario
 from . import guard
 from .caller import Caller
 from .log import split
-from .logs import load
+from .logs import load, people
 from .north_star import SPLITS, Replayed, Simulated
 from .proxy import Proxy
 from .settings import Settings
@@ -56,7 +55,11 @@ class RewardJudge:
         self.data = f"{log.name}: {len(log):,} slates of {log.choices}, {log.fingerprint}"
         self._reference = lru_cache(maxsize=1)(self._hates)
         self.fingerprint = _fingerprint(
-            task_version, chosen.model_dump(mode="json", exclude={"signals"}), asdict(limits), log.fingerprint
+            task_version,
+            chosen.model_dump(mode="json", exclude={"signals", "parameters"}),
+            asdict(people(chosen)) if chosen.parameters else None,
+            asdict(limits),
+            log.fingerprint,
         )
 
     def proxy(self, source: str, rung: int, sandbox: Sandbox) -> Verdict:
@@ -114,8 +117,7 @@ class RewardJudge:
                 f'reward.north_star = "{chosen.north_star}" simulates users without {", ".join(strange)}: '
                 'set reward.north_star = "replay", or data.source = "simulated"'
             )
-        parameters = scenario(chosen.scenario, chosen.alignment)
-        return Simulated(parameters, _readable(self.signals), chosen, self.limits)
+        return Simulated(people(chosen), _readable(self.signals), chosen, self.limits)
 
 
 def _readable(signals: Signals) -> Signals:

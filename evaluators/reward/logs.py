@@ -8,7 +8,7 @@ import numpy as np
 
 from ..data import DataError
 from ..data.user_log import READERS
-from ..simulator import explore, make_users, make_world, scenario
+from ..simulator import Parameters, explore, make_users, make_world, scenario
 from . import own_log
 from .log import RewardLog
 from .public_logs import bandit, movielens
@@ -20,9 +20,16 @@ LOG_SEED = 10
 """Keeps the world of the log apart from those of the north star."""
 
 
+def people(settings: Settings) -> Parameters:
+    """Who is simulated: the people of the file, else of the scenario. DataError for a wrong file."""
+    if settings.parameters is None:
+        return scenario(settings.scenario, settings.alignment)
+    return Parameters.read(settings.parameters)
+
+
 def simulated(settings: Settings) -> RewardLog:
     """The log of a randomised experiment among simulated users, in a world by the settings' seed."""
-    world = make_world(scenario(settings.scenario, settings.alignment), _seed(settings, 0))
+    world = make_world(people(settings), _seed(settings, 0))
     users = make_users(world, settings.log_users, _seed(settings, 1))
     found = explore(world, users, _seed(settings, 2), choices=settings.choices)
     columns = {
@@ -31,7 +38,7 @@ def simulated(settings: Settings) -> RewardLog:
         if one.role != "outcome"
     }
     return RewardLog(
-        name=f"simulated {settings.scenario}",
+        name=f"simulated {settings.parameters.name if settings.parameters else settings.scenario}",
         signals=SIMULATED,
         columns=columns,
         chosen=found.chosen.astype(np.int64),

@@ -36,6 +36,9 @@ class Settings(BaseModel):
     alignment: Annotated[float, Field(ge=0, le=1)] | None = Field(
         None, description="1: what is clicked satisfies; 0: as in clickbait; none: as the scenario has it"
     )
+    parameters: Path | None = Field(
+        None, description="TOML file of `recevolve simulator calibrate`; none: the scenario's people"
+    )
     seed: Annotated[int, Field(ge=0)] = Field(0, description="of simulated logs, worlds and users, of splits")
     log_users: Count = Field(40_000, description="simulated users of the search's log")
     choices: Annotated[int, Field(ge=2, le=32)] = Field(
@@ -67,6 +70,11 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _can_be_judged(self) -> Self:
+        if self.parameters is not None and self.alignment is not None:
+            raise ValueError(
+                "alignment belongs to a scenario, and parameters name people of their own: set bait_cost and "
+                "bait_quality in that file instead"
+            )
         if not self.rung_rows or list(self.rung_rows) != sorted(self.rung_rows):
             raise ValueError(f"rung_rows must grow from rung to rung, got {self.rung_rows}")
         return self

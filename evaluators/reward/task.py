@@ -54,8 +54,11 @@ def judge(data: Mapping[str, Any], settings: Mapping[str, Any], limits: Limits) 
 
 
 def adapt(data: Mapping[str, Any], settings: Mapping[str, Any]) -> Task:
-    """The task for the signals and the north star of a config. ValueError, OSError for a bad signals file."""
+    """The task for the signals and north star of a config. ValueError, OSError for a wrong file of either."""
+    from .logs import people
+
     chosen = Settings.model_validate(settings)
+    people(chosen)  # a file that is wrong is told before any work
     signals = signals_of(data, chosen)
     first = chosen.north_star
     return replace(

@@ -67,6 +67,8 @@ def test_the_first_metric_is_the_north_star() -> None:
         ({"alignment": 2.0}, "reward.alignment"),
         ({"rung_rows": (100, 10)}, "rung_rows must grow"),
         ({"signals": "missing.toml"}, "missing.toml"),
+        ({"parameters": "missing.toml"}, "recevolve simulator calibrate"),
+        ({"parameters": "missing.toml", "alignment": 1.0}, "alignment belongs to a scenario"),
     ],
 )
 def test_wrong_settings_are_told_at_once(settings: dict[str, object], words: str) -> None:

@@ -1,5 +1,8 @@
 """The judge: users pair, worlds differ, both paths agree, settings turn what is measured."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -10,6 +13,7 @@ from recevolve.evaluators.reward.guard import leans
 from recevolve.evaluators.reward.judge import RewardJudge
 from recevolve.evaluators.reward.task import TASK
 from recevolve.evaluators.sandbox import Limits, Sandbox
+from recevolve.evaluators.simulator import scenario
 from recevolve.evaluators.static import canonical
 from recevolve.population.randomness import generator
 from recevolve.population.verdict import Status
@@ -126,6 +130,23 @@ def test_leans_see_a_shortcut_and_not_what_satisfaction_explains(judge: RewardJu
     assert seen["popularity_lean"].value < 0.5
     seen = leans(lambda columns: columns["survey"], log, ("like", "survey"))  # type: ignore[arg-type]
     assert max(metric.value for metric in seen.values()) < 0.05
+
+
+def test_calibrated_people_are_those_who_are_simulated(tmp_path: Path, sandbox: Sandbox) -> None:
+    few = {"log_users": 3_000, "proxy": "liked"}
+    path = tmp_path / "people.toml"
+    path.write_text(scenario("clickbait").text("as the scenario has them"))
+    same, plain = made(**few, parameters=str(path)), made(**few)
+    verdicts = [one.north_star(SEEDS["click"], "claim", 0, 1, sandbox) for one in (same, plain)]
+    assert verdicts[0].score == verdicts[1].score
+    path.write_text(replace(scenario("clickbait"), return_base=2.0).text("they come more often"))
+    keen = made(**few, parameters=str(path))
+    verdict = keen.north_star(SEEDS["click"], "claim", 0, 1, sandbox)
+    assert verdict.score is not None
+    assert plain.north_star(SEEDS["click"], "claim", 0, 1, sandbox).score is not None
+    assert verdict.score.value > verdicts[1].score.value + 2.0
+    assert len({same.fingerprint, plain.fingerprint, keen.fingerprint}) == 3
+    assert keen.data.startswith("simulated people.toml")
 
 
 def test_fingerprints_tell_settings_logs_and_versions_apart(judge: RewardJudge) -> None:
