@@ -304,8 +304,11 @@ def _edits(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 def _ancestry(chosen: Mapping[str, Any]) -> str:
     """What heads the edits of a winner."""
     where = "the last rung" if chosen["measured_by"] == "proxy" else "the selection folds"
-    gone = f", and is {chosen['simplified_from']} without them" if "simplified_from" in chosen else ""
-    return f"Edits of the winner against {chosen['ancestor']}, each undone alone on {where}{gone}:"
+    ancestor = chosen["ancestor"]
+    if whole := chosen.get("simplified_from"):
+        left = f"the winner is {whole} without those removed"
+        return f"Edits of {whole} against {ancestor}, each undone alone on {where}; {left}:"
+    return f"Edits of the winner against {ancestor}, each undone alone on {where}:"
 
 
 def _signed(interval: Mapping[str, float]) -> str:

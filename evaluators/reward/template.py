@@ -244,11 +244,21 @@ def _production(provenance: Mapping[str, Any]) -> str:
     )
 
 
+def _worth(edit: Mapping[str, Any]) -> str:
+    """The worth of an edit with its interval, where it has them."""
+    if edit["worth"] is None:
+        return "it could not be undone alone"
+    ends = [edit.get("low"), edit.get("high")]
+    return words_of(edit["worth"]) + ("" if None in ends else f" [{', '.join(map(words_of, ends))}]")
+
+
 def _edits(edits: Any) -> str:
     """What each edit against the ancestor is worth, as a section of its own."""
     if not edits:
         return ""
-    cells = [[line(words_of(one[key])).replace("|", "/") for key in ("edit", "worth")] for one in edits]
+    cells = [
+        [line(words).replace("|", "/") for words in (words_of(one["edit"]), _worth(one))] for one in edits
+    ]
     rows = [f"| {edit} | {worth} |" for edit, worth in cells]
     words = "Each edit was taken back alone, and what the formula lost by it is what the edit is worth."
     table = "\n".join(["| edit | worth |", "| --- | --- |", *rows])

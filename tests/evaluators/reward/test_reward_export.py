@@ -179,11 +179,16 @@ def test_what_the_readme_tells() -> None:
         "gain": "+0.5 late active days [0.4, 0.6]",
         "trials": 812,
         "guardrails": {"hate_ratio": 0.8},
-        "edits": [{"edit": "adds likes", "worth": "+0.3 [0.2, 0.4]"}, {"edit": "a cap", "worth": 0.125}],
+        "edits": [
+            {"edit": "adds likes", "worth": "+0.3 [0.2, 0.4]"},
+            {"edit": "a cap", "worth": 0.125, "low": 0.0625, "high": 0.25},
+            {"edit": "a floor", "worth": None, "low": None, "high": None},
+        ],
         "production": "log_watch",
     }
     text = exported(TASK.seeds["click_times_watch"], **provenance)["README.md"]
-    for words in ("b: crossover", "[0.4, 0.6]", "trials: 812", "hate_ratio: 0.8", "| a cap | 0.125 |"):
+    edits = ("| a cap | 0.125 [0.0625, 0.25] |", "| a floor | it could not be undone alone |")
+    for words in ("b: crossover", "[0.4, 0.6]", "trials: 812", "hate_ratio: 0.8", *edits):
         assert words in text
     assert "Chance of a click times the logarithm of watch time" in text  # production's, to go back to
     assert "click, `like`" not in text
