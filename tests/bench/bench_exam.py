@@ -208,7 +208,7 @@ def main(seeds: int) -> int:
     text, best = best_random()
     print(f"late active days of 14, {LENGTH[0]} worlds of {LENGTH[1]:,} users: better of click and watch "
           f"{single:.3f}, best of {FORMULAS:,} random formulas {best:.3f}")  # fmt: skip
-    print(f"that formula: {text.split('return', 1)[1].strip()}")
+    print(f"which is{text.split('def reward(signals):', 1)[1]}")
     print(f"{time.monotonic() - begin:.0f} s so far\n", flush=True)
     rows: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(2) as threads:
