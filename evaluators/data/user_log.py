@@ -59,23 +59,32 @@ def load(path: Path, schema: object) -> Log:
     )
 
 
-def _read(path: Path, plan: Schema) -> "pl.DataFrame":
-    """The columns of the schema; those of a text file all as text; an empty text is null."""
+def table_of(path: Path, asked: str = "data.source") -> "pl.DataFrame":
+    """A log's file as it is, columns of a text file all as text. DataError where it cannot be read.
+
+    `asked` is what the path of a log is given to.
+    """
     import polars as pl
 
     if path.suffix.lower() not in READERS:
         raise DataError(f"{path} must end in {', '.join(READERS)}, got {path.suffix or 'no ending'!r}")
     if not path.is_file():
-        raise DataError(f"there is no file {path.absolute()}; give data.source the path of your log")
+        raise DataError(f"there is no file {path.absolute()}; give {asked} the path of your log")
     try:
         if separator := READERS[path.suffix.lower()]:
-            table = pl.read_csv(path, separator=separator, infer_schema=False)
-        else:
-            table = pl.read_parquet(path)
+            return pl.read_csv(path, separator=separator, infer_schema=False)
+        return pl.read_parquet(path)
     except pl.exceptions.NoDataError:
         raise DataError(f"{path} is empty: a log needs a header and rows") from None
     except (pl.exceptions.PolarsError, OSError) as why:
         raise DataError(f"{path} cannot be read: {str(why).splitlines()[0]}") from why
+
+
+def _read(path: Path, plan: Schema) -> "pl.DataFrame":
+    """The columns of the schema; an empty text is null."""
+    import polars as pl
+
+    table = table_of(path)
     for column, role in plan.columns().items():
         if column not in table.columns:
             near = get_close_matches(column, table.columns, n=1)

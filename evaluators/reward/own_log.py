@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from ..data import DataError
 from ..data.columns import hashed
-from ..data.user_log import READERS, moments_of, no_nulls, numbers_of
+from ..data.user_log import moments_of, no_nulls, numbers_of, table_of
 from .log import RewardLog, luck_of
 from .settings import Settings
 from .signals import Signals
@@ -98,17 +98,7 @@ def _roles(schema: Mapping[str, Any]) -> dict[str, str]:
 def _read(path: Path, roles: Mapping[str, str], signals: Signals) -> "pl.DataFrame":
     import polars as pl
 
-    if path.suffix.lower() not in READERS:
-        raise DataError(f"{path} must end in {', '.join(READERS)}, got {path.suffix or 'no ending'!r}")
-    if not path.is_file():
-        raise DataError(f"there is no file {path.absolute()}; give data.source the path of your log")
-    try:
-        separator = READERS[path.suffix.lower()]
-        table = (
-            pl.read_csv(path, separator=separator, infer_schema=False) if separator else pl.read_parquet(path)
-        )
-    except pl.exceptions.PolarsError as why:
-        raise DataError(f"{path} cannot be read: {str(why).splitlines()[0]}") from why
+    table = table_of(path)
     wanted = {column: f"data.schema.{role}" for role, column in roles.items()}
     wanted |= {
         one.name: f"the signals file as {one.role}"

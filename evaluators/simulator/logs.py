@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data import DataError, load
-from ..data.user_log import READERS
+from ..data.user_log import READERS, table_of
 from .behaviour import Behaviour, Values
 
 if TYPE_CHECKING:
@@ -76,17 +76,7 @@ def _table(path: Path) -> "pl.DataFrame":
     """The columns that are needed, and those that may be there; texts without spaces around them."""
     import polars as pl
 
-    if not path.is_file():
-        raise DataError(f"there is no file {path.absolute()}; give the path of your log")
-    try:
-        if separator := READERS[path.suffix.lower()]:
-            table = pl.read_csv(path, separator=separator, infer_schema=False)
-        else:
-            table = pl.read_parquet(path)
-    except pl.exceptions.NoDataError:
-        raise DataError(f"{path} is empty: a log needs a header and rows") from None
-    except (pl.exceptions.PolarsError, OSError) as why:
-        raise DataError(f"{path} cannot be read: {str(why).splitlines()[0]}") from why
+    table = table_of(path, "the command")
     if missing := [name for name in REQUIRED if name not in table.columns]:
         raise DataError(
             f"{path} has no column {', '.join(missing)}; its columns are {', '.join(table.columns)}. "
