@@ -9,14 +9,13 @@ from ..population.birth import Birth
 from ..population.experiment import Experiment, Outcome, State
 from ..population.member import Member
 from ..population.program import Program
-from ..population.randomness import generator
 from ..population.views import KNOCK_OUT
 from .alignment import finished, last_stage
 from .births import canonical
 from .draft import Draft
 from .knockout import MEETING, SAME_AS, Evidence, ancestor_of, at_meetings, knock_out
 from .online import Newcomer, admitted
-from .promotion import Standing, banned, elites, measure, require_scores
+from .promotion import Standing, banned, drawn, elites, measure, require_scores
 
 if TYPE_CHECKING:
     from .search import Search
@@ -95,7 +94,8 @@ async def admit(search: "Search", draft: Draft, trial: tuple[int, int], generati
     elite = newcomers(search, draft, generation)
     undecided = [one for one in draft.experiments.values() if one.undecided]
     cells = [_cell(search, one.program_id) for one in undecided]
-    places = max(0, search.config.north_star.slots - len(undecided))
+    slots, audits = search.config.north_star.slots, search.config.north_star.audits
+    places = max(0, slots - len(undecided))
     chosen = admitted(elite, cells, places, search.config.online.bound)
     entrants = await _simplified(search, draft, chosen, generation)
     runners = {one.program_id: one.source for one in entrants if not one.same_as}
@@ -104,16 +104,15 @@ async def admit(search: "Search", draft: Draft, trial: tuple[int, int], generati
         runners = {search.seeds[0].id: search.seeds[0].source, **runners}
     asked = {one.program_id for one in chosen}
     below = [one.member for one in elite if one.member.program_id not in {*asked, *runners, *seen}]
-    drawn = generator(search.config.seed, "audits", generation).permutation(len(below))
-    audited = {below[int(place)].program_id for place in drawn[: search.config.north_star.audits]}
-    runners |= {one.program_id: one.source for one in below if one.program_id in audited}
+    lot = {one.program_id: one.source for one in drawn(search, below, generation, audits)}
+    runners |= lot
     standings = await asyncio.gather(
         *(measure(search, name, source, "selection", *trial) for name, source in runners.items())
     )
     for standing in standings:
         if standing.program_id == search.seeds[0].id:
             require_scores(standing)
-    return Admission(tuple(replace(one, audited=one.program_id in audited) for one in standings), entrants)
+    return Admission(tuple(replace(one, audited=one.program_id in lot) for one in standings), entrants)
 
 
 def propose(search: "Search", draft: Draft, admission: Admission, generation: int, *, begins: bool) -> None:

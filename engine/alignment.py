@@ -89,6 +89,11 @@ def note_of(generation: int) -> str:
     return f"meeting {generation}"
 
 
+def meeting_before(generation: int, every: int) -> int:
+    """The generation of the last meeting before this one; below 0 before the first."""
+    return (generation - 1) // every * every
+
+
 def meeting_at(archive: Views, generation: int) -> Meeting:
     """What the meeting noted; nothing where it noted nothing."""
     noted = archive.conclusion(note_of(generation))
@@ -160,8 +165,7 @@ class Elites:
             if born is None or not all(one.score for one in verdicts):
                 continue
             ours, theirs = unweighted(born.verdict), unweighted(base.verdict)
-            before = (generation - 1) // self.every * self.every
-            weights = meeting_at(self.archive, before).weights
+            weights = meeting_at(self.archive, meeting_before(generation, self.every)).weights
             point = Point(
                 program_id,
                 generation,

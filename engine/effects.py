@@ -33,7 +33,11 @@ def difference(first: Metric, second: Metric, confidence: float = CONFIDENCE) ->
     estimate, count = first.value - second.value, min(first.count, second.count)
     if first.spread is None or second.spread is None:
         return Interval(estimate, -math.inf, math.inf, confidence, count)
-    error = math.hypot(first.spread, second.spread)
+    return normal(estimate, math.hypot(first.spread, second.spread), count, confidence)
+
+
+def normal(estimate: float, error: float, count: int, confidence: float = CONFIDENCE) -> Interval:
+    """The normal interval of an estimate with this standard error, from `count` measurements."""
     reach = float(stats.norm.isf((1 - confidence) / 2)) * error
     return Interval(estimate, estimate - reach, estimate + reach, confidence, count, error)
 

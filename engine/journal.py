@@ -15,6 +15,7 @@ from ..population.experiments import effects
 from ..population.past import Failure, Past, Tried, ranked
 from ..population.verdict import Status, Verdict
 from ..population.views import Views
+from .alignment import meeting_before
 from .config import Config
 from .delta import delta
 from .knockout import of_experiments
@@ -126,8 +127,7 @@ class Journal:
 
     def meeting(self, generation: int) -> int:
         """The last generation before this one at which all islands met; below 0 before the first."""
-        every = self._config.north_star.every
-        return (generation - 1) // every * every
+        return meeting_before(generation, self._config.north_star.every)
 
     @property
     def production(self) -> str:

@@ -1,43 +1,18 @@
 """Launches: what experiments came to. The run's winner, what a report says, what a proxy may learn."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ..evaluators.statistics import Interval
 from ..population.experiment import Experiment, Look, Mark, State
 from ..population.experiments import effects as newest
+from .effects import normal
 from .online_settings import Online
-
-NORMAL = 1.959963984540054
-"""Standard errors in an interval of 95 %."""
 
 if TYPE_CHECKING:
     from ..population.archive import Archive
     from .search import Search
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """What the north star says of a program: its gain over production, positive is better.
-
-    `error` is its standard error, None where it has none; `source` the backend that answered.
-    """
-
-    estimate: float
-    error: float | None
-    source: str
-
-
-def effects(archive: "Archive", rules: Online) -> dict[str, Effect]:
-    """The newest effect of every program that an experiment has looked at, by program."""
-    book = archive.experiments()
-    gains = newest(book.looks(), rules.deciding)
-    return {
-        one.program_id: Effect(gains[one.id].estimate, gains[one.id].error, one.backend)
-        for one in book.all()
-        if one.id in gains
-    }
 
 
 def live_effects(
@@ -50,9 +25,7 @@ def live_effects(
     for one in book.all():
         gain = gains.get(one.id)
         if one.backend == "live" and gain is not None and gain.error is not None:
-            reach = NORMAL * gain.error
-            ends = gain.estimate - reach, gain.estimate + reach
-            found[one.program_id] = Interval(gain.estimate, *ends, 0.95, gain.count, gain.error)
+            found[one.program_id] = normal(gain.estimate, gain.error, gain.count)
     return found
 
 

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 from ..evaluators.statistics import Interval
 from ..population.birth import Birth, Promotion
 from ..population.member import Member, ranked
-from .alignment import Elites, Meeting, alarm, correlation, finished, last_stage, meeting_at
+from .alignment import (
+    Elites,
+    Meeting,
+    alarm,
+    correlation,
+    finished,
+    last_stage,
+    meeting_at,
+    meeting_before,
+)
 from .effects import plain
 from .progress import Progress
 from .reweighting import Weights, index, learn, unweighted
@@ -63,8 +72,7 @@ def tell(meeting: Meeting, before: Meeting, progress: Progress) -> None:
 
 def previous(search: "Search", generation: int) -> int:
     """The generation of the last meeting before this one, where islands stand at it or have just left it."""
-    every = search.config.north_star.every
-    return (generation - 1) // every * every
+    return meeting_before(generation, search.config.north_star.every)
 
 
 def weights_for(search: "Search", number: int) -> Weights | None:

@@ -106,8 +106,7 @@ async def newcomers(search: "Search", generation: int, audits: int = 0) -> list[
     fresh = [one for one in elites(search, generation) if one.program_id not in seen]
     slots, production = search.config.north_star.slots, search.seeds[0]
     below = [one for one in fresh[slots:] if one.program_id != production.id]
-    drawn = generator(search.config.seed, "audits", generation).permutation(len(below))[:audits]
-    audited = {below[int(place)].program_id: below[int(place)].source for place in drawn}
+    audited = {one.program_id: one.source for one in drawn(search, below, generation, audits)}
     runners = {one.program_id: one.source for one in fresh[:slots]} | audited
     if production.id not in seen:
         runners.setdefault(production.id, production.source)
@@ -116,6 +115,12 @@ async def newcomers(search: "Search", generation: int, audits: int = 0) -> list[
         *(measure(search, program_id, source, "selection", folds) for program_id, source in runners.items())
     )
     return [replace(one, audited=one.program_id in audited) for one in standings]
+
+
+def drawn(search: "Search", below: Sequence[Member], generation: int, count: int) -> list[Member]:
+    """So many of the elites below the promoted as chance draws at a meeting."""
+    places = generator(search.config.seed, "audits", generation).permutation(len(below))[:count]
+    return [below[int(place)] for place in places]
 
 
 def require_scores(production: Standing) -> None:

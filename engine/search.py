@@ -17,7 +17,7 @@ from ..population.verdict import Status
 from .births import birth, check, member, seeds_of
 from .config import Config, ConfigError
 from .executor import Executor, Terms
-from .meeting import changed, rescored, weights_for
+from .meeting import changed, previous, rescored, weights_for
 from .outer import best_known, convened, meet
 from .outside import Nobody, Outside
 from .progress import Progress
@@ -221,7 +221,7 @@ def rouse(
 
     It goes on with other cells of all islands as they stood at the last meeting.
     """
-    patience, every = search.config.population.patience, search.config.north_star.every
+    patience = search.config.population.patience
     progression = Progression.read(search.archive.statistics(island, number - 1)) if number else None
     if progression is not None and changed(search, number):
         progression = replace(progression, best=population[0].score)
@@ -231,7 +231,7 @@ def rouse(
         if progression.waited(number) == patience:
             progress.say("note", line=f"island {island}: no gain in {patience} generations, it explores now")
         return population, progression
-    others = rescored(search, elites(search, (number - 1) // every * every), number)
+    others = rescored(search, elites(search, previous(search, number)), number)
     fresh = fresh_start(population, others, search.config.population.size)
     progress.say("note", line=f"island {island}: no gain for long, restarted from {len(fresh)} other cells")
     return fresh, Progression(fresh[0].score, progression.gained, number - 1)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 MOST_SHRINKS = 120
 """Examples tried to make a counter-example smaller."""
+BUDGET = 5.0
+"""CPU seconds that an examination may take, far above what an honest program needs."""
 MOST_TEXT = 600
 """Characters of a described example."""
 CANDIDATE_FAILURES = (Exception, SystemExit, GeneratorExit)
@@ -56,15 +58,25 @@ def inside(source: str, parameters: Mapping[str, Any], arrays: Mapping[str, np.n
     whole: a backstop far above what an honest program needs, for a verdict must not depend on the machine.
     """
     kind = import_module(parameters["task"])
+    return examined(source, kind.PROPERTIES, kind.probe, parameters.get("budget_seconds", BUDGET))
+
+
+def examined(
+    source: str,
+    properties: Sequence[Property],
+    probe: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+    budget_seconds: float = BUDGET,
+) -> Result:
+    """What `inside` returns, for a kind whose properties and probe are at hand."""
     try:
         namespace = load(source)
     except CANDIDATE_FAILURES as error:
         return Result({}, f"the program does not load: {explain(error)}")
-    wrong = examine(kind.PROPERTIES, namespace, parameters.get("budget_seconds", 5.0))
+    wrong = examine(properties, namespace, budget_seconds)
     if wrong:
         return Result({}, wrong)
     try:
-        return Result({name: np.asarray(array) for name, array in kind.probe(namespace).items()})
+        return Result({name: np.asarray(array) for name, array in probe(namespace).items()})
     except CANDIDATE_FAILURES as error:
         return Result({}, f"the probe failed: {explain(error)}")
 

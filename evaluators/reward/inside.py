@@ -1,13 +1,13 @@
 """Runners: trusted code that runs beside a reward behind the wall. Nothing here knows an outcome."""
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ..properties import CANDIDATE_FAILURES
-from ..properties import examine as falsify
-from ..sandbox.inside import Result, explain, load
+from ..properties import examined
+from ..sandbox.inside import Result, load
 from .properties import probe, properties_for
 from .signals import Signals
 
@@ -18,18 +18,8 @@ def examine(source: str, parameters: Mapping[str, Any], arrays: Mapping[str, np.
     `parameters["signals"]` describes the signals, as `Signals.of` reads them.
     """
     signals = Signals.of(parameters["signals"])
-    try:
-        namespace = load(source)
-    except CANDIDATE_FAILURES as error:
-        return Result({}, f"the program does not load: {explain(error)}")
     with np.errstate(all="ignore"):
-        wrong = falsify(properties_for(signals), namespace, parameters.get("budget_seconds", 5.0))
-        if wrong:
-            return Result({}, wrong)
-        try:
-            return Result(probe(signals, namespace))
-        except CANDIDATE_FAILURES as error:
-            return Result({}, f"the probe failed: {explain(error)}")
+        return examined(source, properties_for(signals), partial(probe, signals))
 
 
 def step(
