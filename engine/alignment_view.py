@@ -27,13 +27,13 @@ def read(run: Path) -> dict[str, Any]:
 
     with Archive.read(archive_of(run)) as archive:
         begun = archive.run()
-        rules = parse(begun.config["config"]).online if begun else None
-        elites = Elites.of(archive, live_effects(archive, rules) if rules else None)
-        if elites is None or begun is None:
+        config = parse(begun.config["config"]) if begun else None
+        elites = Elites.of(archive, live_effects(archive, config.online)) if config else None
+        if elites is None or config is None:
             return {**summary((), 0), "meetings": [], "kind": None, "production": None}
-        config, report = parse(begun.config["config"]), archive.conclusion(REPORT)
+        report = archive.conclusion(REPORT)
         newest = {str(island): archive.last_generation(island) or 0 for island in archive.islands()}
-        heard = archive.experiments().now() if rules and rules.on else Mark()
+        heard = archive.experiments().now() if config.online.on else Mark()
         if report and report["generations"] == newest and seen(report) == heard and report.get("alignment"):
             gap = report["alignment"]
         else:
