@@ -1,1 +1,1 @@
-"""The kind `kernel`: Triton kernels of a named operator, judged by what a compiler and a checked interpreter show."""
+"""The `kernel` kind: Triton kernels of an operator, judged by what a GPU would have to do for them."""
