@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pydantic import BaseModel
 
 from ..population.verdict import Verdict
+from .edit import Edit
 from .properties import Property
 from .sandbox.limits import Limits
 from .static import Rules
@@ -103,5 +104,8 @@ class Task:
     """The data source that `recevolve init` writes into a config of this kind."""
     adapt: "Callable[[Mapping[str, Any], Mapping[str, Any]], Task] | None" = None
     """(data table, settings) -> the task as that config has it, where these change what programs may be."""
+    edits: Mapping[Edit, float] = field(default_factory=dict)
+    """The kind's own edits and how often each is tried relative to the others, where its programs are not of the
+    form that the vocabulary's typed edits know; none: those."""
     persona: str = ""
     """Who a model is asked to be when it writes such programs; none: a general one."""
