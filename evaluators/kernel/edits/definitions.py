@@ -50,5 +50,3 @@ def statement_of(kernel: ast.FunctionDef, part: ast.AST) -> tuple[ast.stmt, list
                 found = node, block
     assert found is not None
     return found
-
-
