@@ -25,7 +25,9 @@ def describe(source: str) -> tuple[str, ...]:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Subscript)
     ]
     axes = max((len(grid.elts) for grid in grids if isinstance(grid, ast.Tuple)), default=1)
-    tiled = any(isinstance(node, ast.Call) and _calls(node, "cdiv") for grid in grids for node in ast.walk(grid))
+    tiled = any(
+        isinstance(node, ast.Call) and _calls(node, "cdiv") for grid in grids for node in ast.walk(grid)
+    )
     count = len(kernels)
     return (
         f"{min(count, MOST_KERNELS)}{'+' if count >= MOST_KERNELS else ''} kernel{'s' * (count != 1)}",

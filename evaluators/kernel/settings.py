@@ -20,7 +20,8 @@ class Settings(BaseModel):
         "bfloat16", description="of inputs and outputs; float32 means all its digits, not tf32"
     )
     shapes: tuple[str | dict[str, int], ...] = Field(
-        (), description="sizes that count, the headline first: names, or tables of sizes; none: all known ones"
+        (),
+        description="sizes that count, the headline first: names, or tables of sizes; none: all known ones",
     )
     target: Literal["sm_90", "gfx942"] = Field(
         "sm_90", description="what kernels are compiled for; gfx942 must compile, and nothing is estimated"

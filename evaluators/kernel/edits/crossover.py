@@ -54,7 +54,9 @@ def reachable(program: Program, entry: str) -> list[str]:
         new = (names & functions.keys()) - wanted
         wanted |= new
         waiting += sorted(new)
-    return [node.name for node in program.tree.body if isinstance(node, ast.FunctionDef) and node.name in wanted]
+    return [
+        node.name for node in program.tree.body if isinstance(node, ast.FunctionDef) and node.name in wanted
+    ]
 
 
 def _alone(program: Program, entry: str) -> str:

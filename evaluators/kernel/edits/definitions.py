@@ -1,7 +1,6 @@
 """Definitions: where a kernel binds a local, and whether what is bound there still holds where it is read."""
 
 import ast
-from collections.abc import Sequence
 
 from .program import blocks, bound
 
@@ -50,5 +49,3 @@ def statement_of(kernel: ast.FunctionDef, part: ast.AST) -> tuple[ast.stmt, list
                 found = node, block
     assert found is not None
     return found
-
-

@@ -94,7 +94,9 @@ def one_row(program: Program, rng: np.random.Generator, _: object) -> str:
             case ast.For(
                 iter=ast.Call(func=ast.Name(id="range"), args=[ast.Name(id=count)]),
                 body=[ast.Assign(targets=[ast.Name(id=name)], value=value), ast.If(orelse=[]) as guard],
-            ) if "tl.program_id(0)" in ast.unparse(value) and ast.unparse(guard.test).startswith(f"{name} < "):
+            ) if "tl.program_id(0)" in ast.unparse(value) and ast.unparse(guard.test).startswith(
+                f"{name} < "
+            ):
                 found.append((kernel, last, name, value, guard, count))
     kernel, loop, name, value, guard, count = pick(found, rng)
     match guard.test:
@@ -273,5 +275,3 @@ def _launch_of(program: Program, host: ast.FunctionDef, node: ast.stmt) -> Launc
 def _fit(program: Program, one: Launch, other: Launch) -> bool:
     kernels = [program.kernels[one.kernel], program.kernels[other.kernel]]
     return ast.unparse(one.grid) == ast.unparse(other.grid) and not any(map(_returns, kernels))
-
-

@@ -95,7 +95,8 @@ def pieces(program: Program, rng: np.random.Generator, _: object) -> str:
         for at, node in enumerate(kernel.body):
             match node:
                 case ast.Assign(
-                    targets=[ast.Name(id=name)], value=ast.Call(args=[ast.Constant(value=0), ast.Name(id=side)])
+                    targets=[ast.Name(id=name)],
+                    value=ast.Call(args=[ast.Constant(value=0), ast.Name(id=side)]),
                 ) if ast.unparse(node.value).startswith("tl.arange("):
                     if (end := _end_of(program, kernel, side)) and _only_use(kernel, side):
                         found.append((kernel, at, name, side, end))

@@ -30,7 +30,9 @@ def even(program: Program, rng: np.random.Generator, _: object) -> str:
         launch.put(switch, expression(test), kernel)
     old = block[at]
     bare = renamed(old, {})
-    (plain,) = [each for each in ast.walk(bare) if isinstance(each, ast.Call) and is_call(each, "load", "store")]
+    (plain,) = [
+        each for each in ast.walk(bare) if isinstance(each, ast.Call) and is_call(each, "load", "store")
+    ]
     mask = keyword(plain, "mask")
     rest = [each for each in _conjuncts(mask) if ast.unparse(each) != ast.unparse(part)]
     set_keyword(plain, "mask", _joined(rest))
@@ -59,9 +61,14 @@ def _bounds(program: Program, kernel: ast.FunctionDef, call: ast.Call) -> Iterat
             case ast.Compare(left=left, ops=[ast.Lt()], comparators=[ast.Name(id=end)]):
                 sides = [side for side in shapes.of(left) or () if side != "1"]
                 launches = program.launches(kernel.name)
-                given = all(
-                    launch.argument(end, kernel) and launch.argument(sides[0], kernel) for launch in launches
-                ) if len(sides) == 1 else False
+                given = (
+                    all(
+                        launch.argument(end, kernel) and launch.argument(sides[0], kernel)
+                        for launch in launches
+                    )
+                    if len(sides) == 1
+                    else False
+                )
                 if given:
                     yield part, sides[0], end
 

@@ -1,7 +1,7 @@
 """Edits of loads and stores: their order, their masks, what they tell the cache and the compiler."""
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -171,7 +171,11 @@ def reload(program: Program, rng: np.random.Generator, _: object) -> str:
                     (name,) = bound(node)
                     later = [n for n in block[at + 2 :] if name in read(n)]
                     between = block[at + 1 :]
-                    if later and known.home(name) and not any(map(stores, between[: between.index(later[-1])])):
+                    if (
+                        later
+                        and known.home(name)
+                        and not any(map(stores, between[: between.index(later[-1])]))
+                    ):
                         found.append((kernel, block, node, name, later[-1]))
     kernel, block, node, name, user = pick(found, rng)
     again = program.fresh(f"{name}_again")
@@ -231,7 +235,9 @@ def split_load(program: Program, rng: np.random.Generator, _: object) -> str:
         for block in blocks(kernel):
             for node in block:
                 if isinstance(node, ast.Assign) and not is_call(node.value, "load"):
-                    calls = [n for n in ast.walk(node.value) if isinstance(n, ast.Call) and is_call(n, "load")]
+                    calls = [
+                        n for n in ast.walk(node.value) if isinstance(n, ast.Call) and is_call(n, "load")
+                    ]
                     found += [(kernel, block, node, call) for call in calls]
     kernel, block, node, call = pick(found, rng)
     name = program.fresh("loaded")

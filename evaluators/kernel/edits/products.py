@@ -12,7 +12,18 @@ import numpy as np
 
 from ...edit import Unsuitable
 from .definitions import Definitions, statement_of
-from .program import Launch, Program, blocks, expression, is_call, keyword, pick, replace, set_keyword, statement
+from .program import (
+    Launch,
+    Program,
+    blocks,
+    expression,
+    is_call,
+    keyword,
+    pick,
+    replace,
+    set_keyword,
+    statement,
+)
 from .shapes import Shapes, axis_of
 
 LEAST = 16

@@ -5,7 +5,16 @@ from collections.abc import Sequence
 
 Shape = tuple[str, ...]
 _REDUCTIONS = ("sum", "max", "min", "argmax", "argmin", "xor_sum")
-_SAME = ("multiple_of", "max_contiguous", "max_constancy", "cumsum", "cumprod", "flip", "softmax", "zeros_like")
+_SAME = (
+    "multiple_of",
+    "max_contiguous",
+    "max_constancy",
+    "cumsum",
+    "cumprod",
+    "flip",
+    "softmax",
+    "zeros_like",
+)
 
 
 class Shapes:
