@@ -1,32 +1,17 @@
 """Edits of CONFIG: the numbers that autotuning would choose, moved within what each may be."""
 
 import ast
-import re
-from collections.abc import Mapping
 
 import numpy as np
 
 from ...edit import Unsuitable
+from ..vocabulary import VOCABULARY
 from .program import Program, expression, pick
-
-CHOICES: Mapping[str, tuple[float, ...]] = {
-    "num_warps": (1, 2, 4, 8, 16, 32),
-    "num_stages": (1, 2, 3, 4, 5, 6),
-    "num_ctas": (1,),
-    "BLOCK": (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024),
-    "GROUP": (1, 2, 4, 8, 16, 32),
-    "ROWS": (1, 2, 4, 8, 16, 32, 64),
-    "SPLIT": (1, 2, 4, 8, 16, 32),
-}
-"""What a tunable whose name begins so may be. Triton tiles are powers of two, and a thread block has 32 warps at
-the most: https://triton-lang.org/main/python-api/generated/triton.Config.html"""
-_NUMBERS = re.compile(r"_?\d+$")
 
 
 def choices(name: str) -> tuple[float, ...]:
-    """The values that a tunable of this name may have; powers of two where the name says nothing."""
-    found = max((each for each in CHOICES if name.startswith(each)), key=len, default="BLOCK")
-    return CHOICES[found]
+    """The values that a tunable of this name may have, in order."""
+    return VOCABULARY.layout.choices_of(name)
 
 
 def move(program: Program, rng: np.random.Generator, _: object) -> str:
@@ -73,7 +58,7 @@ def separate(program: Program, rng: np.random.Generator, _: object) -> str:
         ]
         uses += [(name, *user) for user in users] if len({id(user[0].call) for user in users}) > 1 else []
     name, launch, keyword = pick(uses, rng)
-    own = program.fresh(f"{_NUMBERS.sub('', name)}_{launch.host.name}")
+    own = program.fresh(f"{name}_{launch.host.name}")
     keyword.value = expression(f"CONFIG[{own!r}]")
     program.tune(own, known[name])
     return f"{launch.kernel} has {own} of its own in place of {name}; " + _stepped(program, own, rng, 1)

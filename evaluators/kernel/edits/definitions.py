@@ -1,7 +1,6 @@
 """Definitions: where a kernel binds a local, and whether what is bound there still holds where it is read."""
 
 import ast
-from collections.abc import Sequence
 
 from .program import blocks, bound
 

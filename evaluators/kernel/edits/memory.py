@@ -1,7 +1,7 @@
 """Edits of loads and stores: their order, their masks, what they tell the cache and the compiler."""
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
