@@ -61,8 +61,10 @@ class Step:
     arguments: tuple[Argument, ...]
     ptx: str
     cubin: str = ""
+    hidden: int = 2
+    """How many addresses Triton put behind the arguments: of global scratch, then of profiling scratch."""
     global_scratch: int = 0
-    """Bytes of a block. Behind the arguments Triton expects the addresses of global and profiling scratch."""
+    """Bytes of a block; none: the address is null."""
     profile_scratch: int = 0
 
 
@@ -151,7 +153,8 @@ def digest(code: bytes) -> str:
 def write(folder: Path, entries: Iterable[Entry]) -> list[Path]:
     """Adds entries to a queue and returns their files. An entry of the same id is replaced.
 
-    Raises ValueError for an id that is no file's name, and for code that is missing or differs from its digest.
+    Raises ValueError for an id that is no file's name, and for code that is missing or not what its digest
+    says.
     """
     written = []
     for entry in entries:
