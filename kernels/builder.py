@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import triton.language as tl
 from numpy.typing import NDArray
-from triton._C.libtriton import ir
 from triton._C.libtriton import interpreter as native
+from triton._C.libtriton import ir
 from triton.runtime import interpreter as stock
 from triton.runtime.interpreter import TensorHandle as Handle
 
