@@ -1,9 +1,10 @@
-"""Weights for the parts of an estimate, fitted from measured times, and how well they do on what they never saw.
+"""Weights for the parts of an estimate, fitted from measured times, and how well they do on what they never
+saw.
 
 A point is one variant of a kernel: what the model said of it, and what a GPU said. Weights are a common scale
-times a factor of at least one for each part: every part was a lower bound to begin with. They are only as good as
-their worst family, so each family of kernels is also predicted by weights that were fitted without it, and
-those errors travel with the weights wherever they are used.
+times a factor of at least one for each part: every part was a lower bound to begin with. They are only as
+good as their worst family, so each family of kernels is also predicted by weights that were fitted without
+it, and those errors travel with the weights wherever they are used.
 """
 
 import json
@@ -57,8 +58,8 @@ class HeldOut:
     correlation_before: float | None
     """The same without any calibration."""
     regret: float
-    """How much slower the fastest among the best fifth by estimate is than the fastest of all, mean over tasks:
-    0.05 is 5 %."""
+    """How much slower the fastest among the best fifth by estimate is than the fastest of all, mean over
+    tasks: 0.05 is 5 %."""
     error: float
     """Median of the relative error, either way: 0.1 is a tenth too long or too short."""
 
@@ -139,8 +140,8 @@ def calibrate(
 def fit(points: Sequence[Point], overlap: float) -> dict[str, float]:
     """Weights by part that bring estimates closest to what was measured, by squared error of logarithms.
 
-    Each is a common scale times a factor from one to sixteen. A part that never matters keeps the scale alone: a
-    small price on factors decides what data cannot.
+    Each is a common scale times a factor from one to sixteen. A part that never matters keeps the scale
+    alone: a small price on factors decides what data cannot.
     """
     given, masks = _padded(points)
     measured = torch.log(torch.tensor([point.seconds for point in points], dtype=torch.float64))
@@ -217,7 +218,8 @@ def _mean(values: Any) -> float | None:
 
 
 def spearman(first: Sequence[float], second: Sequence[float]) -> float | None:
-    """Rank correlation, ties sharing their mean rank; None below four values or where one side is constant."""
+    """Rank correlation, ties sharing their mean rank; None below four values or where one side is
+    constant."""
     if len(first) < 4:
         return None
     ranks = [_ranks(np.asarray(values, dtype=np.float64)) for values in (first, second)]

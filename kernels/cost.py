@@ -1,9 +1,9 @@
 """How long recorded launches would take on a GPU that is not there: an estimate, never a time.
 
-`estimate` reads what a launch was (grid, warps, stages), what its binary is (registers, spills, shared memory,
-instructions) and what its interpreted programs did (bytes, sectors, operations, executions of each line), and
-states for each launch how many seconds each part of the device would need, were it alone. `docs/estimates.md`
-says how far to believe it. It is deterministic and reads nothing but the records.
+`estimate` reads what a launch was (grid, warps, stages), what its binary is (registers, spills, shared
+memory, instructions) and what its interpreted programs did (bytes, sectors, operations, executions of each
+line), and states for each launch how many seconds each part of the device would need, were it alone.
+`docs/estimates.md` says how far to believe it. It is deterministic and reads nothing but the records.
 """
 
 import math
@@ -104,13 +104,14 @@ def estimate(
 ) -> Estimate:
     """What one call that launches these in turn would take on the device, cold.
 
-    `work`: what the operator must do, for the share of the roofline. Raises `CannotLaunch` where a block does not
-    fit a multiprocessor, ValueError where a launch was not assembled or not interpreted, and where the calibration
-    is another device's.
+    `work`: what the operator must do, for the share of the roofline. Raises `CannotLaunch` where a block does
+    not fit a multiprocessor, ValueError where a launch was not assembled or not interpreted, and where the
+    calibration is another device's.
     """
     if calibration is not None and calibration.device != device.name:
         raise ValueError(
-            f"expected a calibration for {device.name}, got one for {calibration.device}: measure on this device"
+            f"expected a calibration for {device.name}, got one for {calibration.device}: "
+            "measure on this device, or leave the calibration out"
         )
     weights = {} if calibration is None else calibration.weights
     recent = Recent(device.l2 * device.l2_useful)
@@ -123,9 +124,11 @@ def _launch(launch: Launch, device: Device, recent: Recent, weights: Mapping[str
     binary, account = launch.binary, launch.account
     if binary is None or account is None or not account.programs:
         raise ValueError(
-            f"expected a launch of {launch.kernel} that was assembled and interpreted, got one with "
-            f"{'no binary' if binary is None else 'no account'}: record with assemble=True and execute='sample'"
+            f"expected a launch of {launch.kernel} that was assembled and interpreted, got one with no "
+            f"{'binary' if binary is None else 'account'}: record with assemble=True and execute='sample'"
         )
+    if not binary.instructions:
+        raise ValueError(f"expected machine code of an NVIDIA GPU, got a launch for {launch.target}")
     programs, warps = launch.programs, launch.warps
     blocks, limited_by = occupancy(binary.registers, warps, launch.shared, device)
     most = math.ceil(programs / device.multiprocessors)
@@ -139,7 +142,9 @@ def _launch(launch: Launch, device: Device, recent: Recent, weights: Mapping[str
         dots,
         account.total("load_lanes") / account.programs,
     )
-    moved = traffic(launch, sum(each.trips * each.spill_bytes for each in body), live, device, recent)
+    moved = traffic(
+        launch, account, binary, sum(each.trips * each.spill_bytes for each in body), live, device, recent
+    )
     busy = most / min(1.0, live * warps / ISSUE_RATE) / device.clock
     """Seconds for each clock of one program; a scheduler without a warp idles."""
     tensor = sum(each.trips * product_cycles(each, warps, device) for each in body)
@@ -178,7 +183,8 @@ def _pipe(body: Sequence[Segment], name: str) -> float:
 
 
 def _issue(body: Sequence[Segment]) -> float:
-    """Clocks of a multiprocessor for one warp: the slowest of its schedulers and units, floating point apart."""
+    """Clocks of a multiprocessor for one warp: the slowest of its schedulers and units, floating point
+    apart."""
     units = [_pipe(body, name) / PIPES[name][0] for name in PIPES if name not in ("float32", "double")]
     schedulers = sum(each.trips * each.instructions for each in body) / ISSUE_RATE
     return max(schedulers, sum(each.trips * each.memory_cycles for each in body), *units)
@@ -187,8 +193,8 @@ def _issue(body: Sequence[Segment]) -> float:
 def product_cycles(segment: Segment, warps: int, device: Device) -> float:
     """Clocks of a multiprocessor's tensor cores for one trip of one program.
 
-    A product of four warps reads its operands from shared memory, which bounds narrow ones; a product of one warp
-    has them in registers and reaches `device.synchronous` of the rate.
+    A product of four warps reads its operands from shared memory, which bounds narrow ones; a product of one
+    warp has them in registers and reaches `device.synchronous` of the rate.
     """
     total = 0.0
     for product, count in segment.products.items():
@@ -202,9 +208,9 @@ def product_cycles(segment: Segment, warps: int, device: Device) -> float:
 def chain(body: Sequence[Segment], stages: int, warps: int, moved: Traffic, device: Device) -> float:
     """Seconds from the start to the end of one program that has a multiprocessor for itself.
 
-    The first load of a program waits in full. In a loop, copies that run `stages - 1` trips ahead wait only as
-    far as that many trips of work do not cover them; a plain load waits in full in each trip. Of what misses L1,
-    the share that DRAM has to give waits for DRAM, the rest for L2.
+    The first load of a program waits in full. In a loop, copies that run `stages - 1` trips ahead wait only
+    as far as that many trips of work do not cover them; a plain load waits in full in each trip. Of what
+    misses L1, the share that DRAM has to give waits for DRAM, the rest for L2.
     """
     wait = device.l2_latency + moved.missing * (device.dram_latency - device.l2_latency)
     step = max(device.instruction_cycles, warps / ISSUE_RATE)

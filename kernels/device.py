@@ -1,7 +1,7 @@
 """Devices as a static estimate sees them: numbers, and where each number comes from.
 
-`SOURCES` names the origin of every field of `Device`. "assumed" is a number of ours that no page states; it is
-what a calibration (`calibration.py`) is there to correct.
+`SOURCES` names the origin of every field of `Device`. "assumed" is a number of ours that no page states; it
+is what a calibration (`calibration.py`) is there to correct.
 """
 
 from collections.abc import Mapping
@@ -44,13 +44,15 @@ class Device:
     port_rate: float
     """Bytes that one multiprocessor takes from L2 in a clock."""
     tensor_rates: Mapping[str, float]
-    """Floating-point operations a second of all tensor cores, by precision of the operands, through `wgmma`."""
+    """Floating-point operations a second of all tensor cores, by precision of the operands, through
+    `wgmma`."""
     synchronous: float
     """Share of that which `mma.sync` reaches."""
     dram_latency: float
     l2_latency: float
     instruction_cycles: float
-    """Clocks from one instruction of a warp to its next, dependencies and parallelism within the warp mixed."""
+    """Clocks from one instruction of a warp to its next, dependencies and parallelism within the warp
+    mixed."""
     barrier_cycles: float
     spill_cycles: float
     """Clocks that an access to a spilled register adds."""
@@ -149,13 +151,16 @@ PIPES: Mapping[str, tuple[float, tuple[str, ...]]] = {
     "double": (2.0, ("DFMA", "DADD", "DMUL", "DSETP", "DMNMX")),
     "shuffle": (1.0, ("SHFL",)),
 }
-f"""Warp instructions a clock and multiprocessor of each unit, and the instructions that use it: {_THROUGHPUT}.
+f"""Warp instructions a clock and multiprocessor of each unit, and the instructions that use it:
+{_THROUGHPUT}.
 
 Which instruction uses which unit is assumed where the guide does not name it."""
 ISSUE_RATE = 4.0
-"""Warp instructions a clock and multiprocessor, of any kind: four schedulers, https://docs.nvidia.com/cuda/hopper-tuning-guide/."""
+"""Warp instructions a clock and multiprocessor, of any kind: four schedulers,
+https://docs.nvidia.com/cuda/hopper-tuning-guide/."""
 SHARED_RATE = 128.0
-"""Bytes a clock and multiprocessor through shared memory and L1: 32 banks of four bytes, CUDA programming guide."""
+"""Bytes a clock and multiprocessor through shared memory and L1: 32 banks of four bytes, CUDA programming
+guide."""
 
 
 class CannotLaunch(ValueError):
@@ -165,8 +170,8 @@ class CannotLaunch(ValueError):
 def occupancy(registers: int, warps: int, shared: int, device: Device = H100) -> tuple[int, str]:
     """(Blocks that live on one multiprocessor at once, what keeps there from being more).
 
-    `registers` of a thread, `warps` of a block, `shared` bytes of a block. The arithmetic of NVIDIA's occupancy
-    calculator. Raises `CannotLaunch` where not one block fits.
+    `registers` of a thread, `warps` of a block, `shared` bytes of a block. The arithmetic of NVIDIA's
+    occupancy calculator. Raises `CannotLaunch` where not one block fits.
     """
     unit = device.register_unit
     warp_registers = -(-max(registers, 1) * 32 // unit) * unit
@@ -182,8 +187,8 @@ def occupancy(registers: int, warps: int, shared: int, device: Device = H100) ->
     least = min(limits, key=lambda name: limits[name])
     if limits[least] < 1:
         raise CannotLaunch(
-            f"a block of {warps} warps with {registers} registers a thread and {shared} bytes of shared memory "
-            f"does not fit a multiprocessor of {device.name}: too much of its {least}; use fewer warps or "
+            f"a block of {warps} warps with {registers} registers a thread and {shared} bytes of shared "
+            f"memory does not fit a multiprocessor of {device.name}: too much of its {least}; use fewer warps or "
             "smaller tiles"
         )
     return limits[least], least

@@ -6,10 +6,10 @@ bytes would touch
 
     R (1 - (1 - each / R) ^ programs)
 
-together; R is solved for, and the same formula with the number of programs of the whole grid gives the bytes of
-the launch, never more than the buffer has. So tiles that never meet count for every program (R is without end),
-weights that all programs read count once (R is `each`), and popular embedding rows count in between. With all
-programs interpreted the answer is `union` itself.
+together; R is solved for, and the same formula with the number of programs of the whole grid gives the bytes
+of the launch, never more than the buffer has. So tiles that never meet count for every program (R is without
+end), weights that all programs read count once (R is `each`), and popular embedding rows count in between.
+With all programs interpreted the answer is `union` itself.
 """
 
 import math
@@ -51,7 +51,8 @@ def met(within: float, each: float, programs: int) -> float:
 
 
 def region(each: float, union: float, programs: int) -> float:
-    """Bytes of the region in which `programs` draws of `each` bytes touch `union` in all; inf where none met."""
+    """Bytes of the region in which `programs` draws of `each` bytes touch `union` in all; inf where none
+    met."""
     if programs == 1 or union >= each * programs:
         return math.inf
     low, high = each, each * _WIDEST

@@ -1,8 +1,9 @@
 """What one program of a launch executes: the instructions of its binary, weighted by how often they ran.
 
 A binary says which instructions there are and which lie in a loop; the interpreter says how often the source
-line behind each of them ran. Their product is what a warp executes, once two things are put right: an unrolled
-loop holds the instructions of several trips, and lines of inlined functions may have no count of their own.
+line behind each of them ran. Their product is what a warp executes, once two things are put right: an
+unrolled loop holds the instructions of several trips, and lines of inlined functions may have no count of
+their own.
 """
 
 import math
@@ -13,7 +14,6 @@ from dataclasses import dataclass, field, replace
 
 from .binary import Instruction, Source
 from .device import PIPES, SHARED_RATE
-
 
 _PIPE_OF = {opcode: pipe for pipe, (_, opcodes) in PIPES.items() for opcode in opcodes}
 _SHAPES = {
@@ -98,9 +98,10 @@ def segments(
 ) -> tuple[Segment, ...]:
     """Straight code first, then loops: together what one warp of one program executes.
 
-    `lines`: executions of each source line by one program. `dot_flops` and `load_bytes` of one program, as the
-    interpreter counted them, tell how far each loop was unrolled: its trips are divided by the power of two
-    nearest to what the binary would do too much. Matrix products tell where there are some, loads otherwise.
+    `lines`: executions of each source line by one program. `dot_flops` and `load_bytes` of one program, as
+    the interpreter counted them, tell how far each loop was unrolled: its trips are divided by the power of
+    two nearest to what the binary would do too much. Matrix products tell where there are some, loads
+    otherwise.
     """
     bodies: dict[int, list[Instruction]] = defaultdict(list)
     for instruction in instructions:
@@ -166,7 +167,8 @@ def _segment(body: Sequence[Instruction], trips: float, looped: bool) -> Segment
 
 
 def width(opcode: str) -> float:
-    """Bytes that one lane moves: 4 unless the opcode says otherwise; matrices of 8 by 8 halves move 4 a piece."""
+    """Bytes that one lane moves: 4 unless the opcode says otherwise; matrices of 8 by 8 halves move 4 a
+    piece."""
     parts = opcode.split(".")
     if parts[0] in ("LDSM", "STSM"):
         return 4.0 * float(parts[-1]) if parts[-1] in ("2", "4") else 4.0

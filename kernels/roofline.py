@@ -1,4 +1,5 @@
-"""The least time an operator can take, whatever the program: its bytes or its operations, at the device's rate."""
+"""The least time an operator can take, whatever the program: its bytes or its operations, at the device's
+rate."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,9 +1,9 @@
 """Bytes that a launch moves, from DRAM and from L2, scaled from its interpreted programs to its grid.
 
 Every sector that a program asks for is asked of L2, each time. DRAM gives each distinct sector once a launch
-(`footprint.py` says how many there are), less what an earlier launch of the same call left in L2. So weights that
-every program reads count once for DRAM and every time for L2. That a region larger than L2 may have to be fetched
-again is not seen: it depends on the order of programs.
+(`footprint.py` says how many there are), less what an earlier launch of the same call left in L2. So weights
+that every program reads count once for DRAM and every time for L2. That a region larger than L2 may have to
+be fetched again is not seen: it depends on the order of programs.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import torch
 
+from .account import Account
+from .binary import Binary
 from .device import Device
 from .footprint import Footprint
 from .records import Buffer, Descriptor, Launch
@@ -54,18 +56,25 @@ class Recent:
             self._since[storage] = before
 
 
-def traffic(launch: Launch, spilled: float, blocks: int, device: Device, recent: Recent) -> Traffic:
+def traffic(
+    launch: Launch,
+    account: Account,
+    binary: Binary,
+    spilled: float,
+    blocks: int,
+    device: Device,
+    recent: Recent,
+) -> Traffic:
     """What the launch moves after those that `recent` has seen; it is then remembered there.
 
-    `spilled`: bytes of spilled registers that one warp moves. `blocks`: programs on one multiprocessor at once.
+    `spilled`: bytes of spilled registers that one warp moves. `blocks`: programs on one multiprocessor at
+    once.
     """
-    account, binary = launch.account, launch.binary
-    assert account is not None and binary is not None
     programs = launch.programs
     scale = programs / account.programs
     loaded = stored = fresh = 0.0
     touched = []
-    for footprint in footprints(launch):
+    for footprint in footprints(launch, account):
         distinct = footprint.of(programs)
         if footprint.stored:
             stored += distinct
@@ -77,7 +86,7 @@ def traffic(launch: Launch, spilled: float, blocks: int, device: Device, recent:
     asked = account.total("load_sectors") * scale
     sectors = asked + (account.total("store_sectors") + _ATOMIC * account.total("atomic_sectors")) * scale
     lanes = account.total("load_lanes") + account.total("store_lanes")
-    to_l2, to_dram = _spills(launch, spilled, blocks, device)
+    to_l2, to_dram = _spills(launch, binary, spilled, blocks, device)
     return Traffic(
         fresh + stored + to_dram,
         sectors + to_l2,
@@ -86,10 +95,8 @@ def traffic(launch: Launch, spilled: float, blocks: int, device: Device, recent:
     )
 
 
-def footprints(launch: Launch) -> list[Footprint]:
+def footprints(launch: Launch, account: Account) -> list[Footprint]:
     """What the interpreted programs touched, by argument, loads and stores apart."""
-    account = launch.account
-    assert account is not None
     found = []
     for name, moved in account.traffic.items():
         storage, size = _place(launch, name)
@@ -104,7 +111,8 @@ def footprints(launch: Launch) -> list[Footprint]:
 
 
 def _place(launch: Launch, names: str) -> tuple[int, float]:
-    """(Storage, bytes from first to last element) of an argument, or of several whose memory overlaps: "a+b"."""
+    """(Storage, bytes from first to last element) of an argument, or of several whose memory overlaps:
+    "a+b"."""
     arguments = [launch.arguments[name] for name in names.split("+")]
     buffers = [each.base if isinstance(each, Descriptor) else each for each in arguments]
     held = [each for each in buffers if isinstance(each, Buffer)]
@@ -118,10 +126,10 @@ def _span(buffer: Buffer) -> tuple[int, int]:
     return buffer.offset, buffer.offset + (last + 1) * size
 
 
-def _spills(launch: Launch, spilled: float, blocks: int, device: Device) -> tuple[float, float]:
+def _spills(
+    launch: Launch, binary: Binary, spilled: float, blocks: int, device: Device
+) -> tuple[float, float]:
     """Bytes of spilled registers that L2 and DRAM see: what outgrows L1, and what outgrows L2."""
-    binary = launch.binary
-    assert binary is not None
     room = blocks * launch.warps * 32 * binary.spill_bytes
     if not room or not spilled:
         return 0.0, 0.0

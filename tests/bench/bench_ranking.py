@@ -1,14 +1,15 @@
 """How estimates rank kernels: `python tests/bench/bench_ranking.py`. Five minutes the first time, then one.
 
-vLLM's tuner timed 1,280 configurations of a Triton kernel for a block-scaled fp8 matrix product on an H100, and
-published the fastest one for each shape and batch size (`data/fp8_gemm_h100.json`). Here a kernel of the same
-structure, ours, is compiled in these configurations without a GPU and ranked by `kernels/cost.py`. Where does the
-published winner stand? 0 is first, 100 last. GROUP_SIZE_M, which orders programs, changes neither a binary nor an
-estimate, so configurations that differ in it alone are one; that leaves 320, less those that need too much shared
-memory.
+vLLM's tuner timed 1,280 configurations of a Triton kernel for a block-scaled fp8 matrix product on an H100,
+and published the fastest one for each shape and batch size (`data/fp8_gemm_h100.json`). Here a kernel of the
+same structure, ours, is compiled in these configurations without a GPU and ranked by `kernels/cost.py`. Where
+does the published winner stand? 0 is first, 100 last. GROUP_SIZE_M, which orders programs, changes neither a
+binary nor an estimate, so configurations that differ in it alone are one; that leaves 320, less those that
+need too much shared memory.
 
-Rankers: chance; the analytic roofline, which knows tiles and no binary; `estimate`; and `estimate` with one part
-left out. Nothing was fitted to these winners. Winners of one shape are alike: eight shapes are the sample.
+Rankers: chance; the analytic roofline, which knows tiles and no binary; `estimate`; and `estimate` with one
+part left out. Nothing was fitted to these winners. Winners of one shape are alike: eight shapes are the
+sample.
 
 `--configurations N` takes N of them and the winners. Binaries are kept in `--cache`.
 """
@@ -24,7 +25,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, median
-from typing import Any
 
 import triton
 from scaled_gemm import scaled_gemm
@@ -42,7 +42,11 @@ DATA = Path(__file__).parent / "data" / "fp8_gemm_h100.json"
 SCALED = 128
 FLOAT = 4
 SIGNATURE = {
-    **{"a": "*fp8e4nv", "b": "*fp8e4nv", "out": "*bf16", "a_scale": "*fp32", "b_scale": "*fp32"},
+    "a": "*fp8e4nv",
+    "b": "*fp8e4nv",
+    "out": "*bf16",
+    "a_scale": "*fp32",
+    "b_scale": "*fp32",
     **dict.fromkeys(("M", "N", "K", "GROUP"), "i32"),
     **dict.fromkeys(("BLOCK_M", "BLOCK_N", "BLOCK_K", "SCALED"), "constexpr"),
 }
@@ -263,8 +267,6 @@ def main() -> None:
     print("\n" + head.format("estimate, shape"))
     for N, K in sorted({(task.N, task.K) for task in tasks}):
         print(row(f"{N} by {K}", [place for task, place in places["estimate"] if (task.N, task.K) == (N, K)]))
-
-
 
 
 if __name__ == "__main__":
