@@ -38,6 +38,7 @@ class Region:
     size: int
     """Bytes of an element, the smallest where views disagree."""
     load_sectors: Array = field(init=False)
+    """By sector, 1 + the program that touched it last; 0: nobody."""
     store_sectors: Array = field(init=False)
     writer: Array | None = field(init=False, default=None)
     """By element, 1 + the program that stored it; 0: nobody."""
@@ -51,11 +52,20 @@ class Region:
     def __post_init__(self) -> None:
         self.name = "+".join(self.tensors)
         self.moved = dict.fromkeys(
-            ("load_lanes", "load_sectors", "store_lanes", "store_sectors", "atomic_sectors"), 0
+            (
+                "load_lanes",
+                "load_sectors",
+                "store_lanes",
+                "store_sectors",
+                "atomic_sectors",
+                "program_load",
+                "program_store",
+            ),
+            0,
         )
         self.first_sector = self.start // SECTOR
         sectors = self.end // SECTOR - self.first_sector + 1
-        self.load_sectors, self.store_sectors = np.zeros(sectors, bool), np.zeros(sectors, bool)
+        self.load_sectors, self.store_sectors = np.zeros(sectors, np.int32), np.zeros(sectors, np.int32)
         elements = -(-(self.end - self.start) // self.size)
         if elements <= TRACKED_ELEMENTS:
             self.writer, self.reader, self.adder = (np.zeros(elements, np.int32) for _ in range(3))
@@ -138,22 +148,22 @@ class Observer(Watch):
         self.tally.loads += 1
         for region, at in self._located(addresses, mask, size, "loads"):
             region.moved["load_lanes"] += at.size * size
-            region.moved["load_sectors"] += self._sectors(region, at, size, region.load_sectors)
+            region.moved["load_sectors"] += self._sectors(region, at, size, "load")
             self._read(region, at, size)
 
     def store(self, addresses: Array, mask: Array | None, size: int, values: Array) -> None:
         self.tally.stores += 1
         for region, at in self._located(addresses, mask, size, "stores"):
             region.moved["store_lanes"] += at.size * size
-            region.moved["store_sectors"] += self._sectors(region, at, size, region.store_sectors)
+            region.moved["store_sectors"] += self._sectors(region, at, size, "store")
             if region.writer is not None:
                 self._written(region, at, size, addresses, mask, values)
 
     def atomic(self, addresses: Array, mask: Array | None, size: int, floating: bool) -> None:
         self.tally.atomics += 1
         for region, at in self._located(addresses, mask, size, "changes"):
-            region.moved["atomic_sectors"] += self._sectors(region, at, size, region.store_sectors)
-            self._sectors(region, at, size, region.load_sectors)
+            region.moved["atomic_sectors"] += self._sectors(region, at, size, "store")
+            self._sectors(region, at, size, "load")
             if floating:
                 self._issue(
                     "float-atomics", region.name, "floating-point sums in an order that no program decides"
@@ -213,14 +223,21 @@ class Observer(Watch):
             f"{near}. Mask the lanes past the end, and take int64 for offsets that can pass 2^31."
         )
 
-    def _sectors(self, region: Region, at: Array, size: int, touched: Array) -> int:
-        first = (at + (region.start % SECTOR)) // SECTOR
-        touched[first] = True
-        if (region.start % SECTOR) % size:  # an unaligned element can straddle two sectors
-            last = (at + (region.start % SECTOR) + size - 1) // SECTOR
-            touched[last] = True
-            first = np.concatenate([first, last])
-        return SECTOR * _distinct(first)
+    def _sectors(self, region: Region, at: Array, size: int, what: str) -> int:
+        """Bytes of the sectors of one access, a "load" or a "store"; counts those new to the program."""
+        last_touched = region.load_sectors if what == "load" else region.store_sectors
+        offset, mine = region.start % SECTOR, self.program + 1
+        sectors = (at + offset) // SECTOR
+        if offset % size:  # an unaligned element can straddle two sectors
+            sectors = np.concatenate([sectors, (at + offset + size - 1) // SECTOR])
+        fresh = sectors[last_touched[sectors] != mine]
+        last_touched[sectors] = mine
+        moved = SECTOR * _distinct(sectors)
+        if fresh.size == sectors.size:
+            region.moved[f"program_{what}"] += moved
+        elif fresh.size:
+            region.moved[f"program_{what}"] += SECTOR * _distinct(fresh)
+        return moved
 
     def _elements(self, region: Region, at: Array, size: int) -> list[Array]:
         first = at // region.size
