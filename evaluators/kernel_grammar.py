@@ -105,6 +105,13 @@ class KernelBody(Body):
                 self.report(node, "an annotation inside a kernel must be `tl.constexpr`; delete it")
             case ast.Expr(value=ast.Call() as call):
                 self.effect(call, bound)
+            case ast.If():
+                # a condition on constants is settled by the compiler, and with it what is bound later
+                self.expression(node.test, bound)
+                then, other = set(bound), set(bound)
+                returns = self.block(node.body, then, turns), self.block(node.orelse, other, turns)
+                bound |= then | other
+                return all(returns)
             case ast.Break() | ast.Continue():
                 self.report(node, "Triton has neither `break` nor `continue`; mask what should not happen")
             case ast.While():
@@ -239,7 +246,7 @@ class HostBody(Body):
         grid = call.func.slice
         if isinstance(grid, ast.Tuple) and not 1 <= len(grid.elts) <= 3:
             self.report(call, f"the grid of `{name}` must have one to three numbers")
-        if not isinstance(grid, (ast.Tuple, ast.Name)):
+        if not isinstance(grid, (ast.Tuple, ast.Name, ast.Call)):
             self.report(call, f"launch `{name}` with a tuple, as in `{name}[(n,)](...)`")
         self.expression(grid, bound)
         for argument in call.args:
