@@ -21,7 +21,7 @@ BASELINES = ("compile-max-autotune", "compile", "eager")
 
 
 def ingest(run: Path, file: Path) -> dict[str, Any]:
-    """What became of a result file: `taken`, `known`, `rejected` (entry and reason), the best program by then.
+    """What became of a result file: how many results were taken, which were refused and why.
 
     A result of a program, a size or binaries that this run did not queue is refused, and the others are
     taken all the same. The same file again changes nothing. DataError where it cannot be read; ArchiveError

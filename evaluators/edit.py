@@ -1,4 +1,4 @@
-"""Edit: a change to a program's text that a kind itself knows how to make, where the typed ones do not fit."""
+"""Edit: a change to a program's text that a kind itself can make, where the typed ones do not fit."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

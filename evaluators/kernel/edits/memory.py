@@ -142,11 +142,18 @@ def _untangle(kernel: ast.FunctionDef) -> None:
     """Replace what is turned twice by what was turned."""
     known = Definitions(kernel)
     for node in list(ast.walk(kernel)):
-        if isinstance(node, ast.Call) and is_call(node, "trans") and len(node.args) == 1:
-            inner = known.resolved(node.args[0])
-            if isinstance(inner, ast.Call) and is_call(inner, "trans") and len(inner.args) == 1:
-                if isinstance(inner.args[0], ast.Name) and known.home(inner.args[0].id):
-                    replace(kernel, node, ast.Name(inner.args[0].id, ast.Load()))
+        inner = _turned_from(node)
+        twice = _turned_from(known.resolved(inner)) if inner is not None else None
+        if isinstance(twice, ast.Name) and known.home(twice.id):
+            replace(kernel, node, ast.Name(twice.id, ast.Load()))
+
+
+def _turned_from(node: ast.AST) -> ast.expr | None:
+    """What a tl.trans of two axes turns, None where the node is something else."""
+    match node:
+        case ast.Call(args=[inner]) if is_call(node, "trans"):
+            return inner
+    return None
 
 
 def untangle(program: Program, rng: np.random.Generator, _: object) -> str:
