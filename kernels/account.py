@@ -17,9 +17,9 @@ RACES = (
 class Issue:
     """One thing that is wrong, or may be.
 
-    `kind` is one of RACES; "lanes-agree" (two lanes of one store write the same value to one address); "overflow"
-    (a signed 32-bit integer wrapped around); "float-atomics" (a sum depends on the order of programs); or "lock"
-    (compare-and-swap: races around it cannot be judged here).
+    `kind` is one of RACES; "lanes-agree" (two lanes of one store write the same value to one address);
+    "overflow" (a signed 32-bit integer wrapped around); "float-atomics" (a sum depends on the order of
+    programs); or "lock" (compare-and-swap: races around it cannot be judged here).
     """
 
     kind: str
@@ -41,7 +41,7 @@ class Coverage:
     elements: int
     written: int
     first_missing: int
-    """Index, in the order of the tensor's elements, of the first one not written; -1 where none is missing."""
+    """Index, in the order of the tensor's elements, of the first one not written; -1: none is missing."""
 
 
 @dataclass(frozen=True)

@@ -142,7 +142,7 @@ def _output(*command: str | Path) -> str:
 
 
 def read_listing(listing: str) -> tuple[tuple[Instruction, ...], tuple[tuple[int, int], ...]]:
-    """Instructions and loops of what `nvdisasm -c -gi` prints. A loop is what a backward branch jumps over."""
+    """Instructions and loops in the listing of `nvdisasm -c -gi`; a loop ends with a backward branch."""
     texts: list[str] = []
     sources: list[Source | None] = []
     labels: dict[str, int] = {}

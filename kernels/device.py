@@ -188,7 +188,7 @@ def occupancy(registers: int, warps: int, shared: int, device: Device = H100) ->
     if limits[least] < 1:
         raise CannotLaunch(
             f"a block of {warps} warps with {registers} registers a thread and {shared} bytes of shared "
-            f"memory does not fit a multiprocessor of {device.name}: too much of its {least}; use fewer warps or "
+            f"memory fits no multiprocessor of {device.name}: too much of its {least}; use fewer warps or "
             "smaller tiles"
         )
     return limits[least], least

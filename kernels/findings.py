@@ -20,6 +20,7 @@ NAMES: Mapping[str, str] = {
     "nan": "NaN or infinities stand where they should not, or are missing where they should be",
     "unwritten": "a result has elements that nothing wrote",
     "out_of_bounds": "a launch reads or writes outside its tensors",
+    "overflow": "a 32-bit integer wraps around",
     "race": "what two programs of a launch do depends on which is first",
     "inputs_changed": "the program writes to its inputs",
     "stale": "new contents at the same addresses give the result of the old ones",

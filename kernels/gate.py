@@ -16,6 +16,7 @@ from torch import Tensor
 
 from . import accuracy, gradients, layouts, results
 from .findings import DIRECTIONS, Direction, Finding, Report, once
+from .grounds import Interpreted
 from .operators import DTYPES, Operator, Sizes
 from .trial import Ground, Seen
 
@@ -32,6 +33,7 @@ CHECKS: Mapping[str, str] = {
 QUICK = ("value", "work", "refill", "layout", "nan")
 """What a search can afford for each candidate."""
 _SIZES = 7
+_INTERPRETED = Interpreted()
 _ROW_STRIDE = 2**30 + 16
 
 
@@ -121,7 +123,7 @@ def gate(
     dtypes: Sequence[torch.dtype] = DTYPES,
     sizes: Sequence[Sizes] | None = None,
     *,
-    ground: Ground,
+    ground: Ground = _INTERPRETED,
     directions: Sequence[Direction] = DIRECTIONS,
     checks: Sequence[str] = QUICK,
     seed: int = 0,

@@ -40,7 +40,7 @@ class Argument:
     buffer: int = -1
     offset: int = 0
     """Bytes from the start of the buffer."""
-    value: float = 0
+    value: int | float = 0
 
     @property
     def is_address(self) -> bool:
@@ -55,17 +55,15 @@ class Step:
     """The function's name in the code."""
     grid: tuple[int, int, int]
     warps: int
-    ctas: int
     shared: int
     """Bytes of dynamic shared memory of a block."""
     arguments: tuple[Argument, ...]
     ptx: str
     cubin: str = ""
     hidden: int = 2
-    """How many addresses Triton put behind the arguments: of global scratch, then of profiling scratch."""
-    global_scratch: int = 0
-    """Bytes of a block; none: the address is null."""
-    profile_scratch: int = 0
+    """How many addresses Triton put behind the arguments: of scratch, then null."""
+    scratch: int = 0
+    """Bytes of scratch for each program of the grid; none: the address is null."""
 
 
 @dataclass(frozen=True)

@@ -65,8 +65,8 @@ _KINDS: dict[str, type[Buffer] | type[Scalar] | type[Descriptor]] = {
 class Launch:
     """One launch of one kernel.
 
-    To repeat it: pass the `arguments` in their order, then `hidden` null pointers, of which the first points to
-    `scratch_bytes` for every program where that is above zero.
+    To repeat it: pass the `arguments` in their order, then `hidden` pointers, null but for the first one
+    where `scratch_bytes` is above zero; it then points to so many bytes for every program.
     """
 
     kernel: str
@@ -86,7 +86,7 @@ class Launch:
     """Parameters after the arguments; -1 where the text does not say (amdgcn)."""
     signature: Mapping[str, str]
     constants: Mapping[str, Constant]
-    """Compile-time constants, and numbers that Triton made constants because they are 1. Types by their names."""
+    """Compile-time constants, and numbers that are constants because they are 1. Types by their names."""
     arguments: Mapping[str, Argument]
     """In the kernel's order; parts of a tuple as "name.0"."""
     ptx: str
@@ -133,11 +133,14 @@ def argument_to_json(argument: Argument) -> dict[str, Any]:
 
 def argument_from_json(data: Mapping[str, Any]) -> Argument:
     """The argument that `argument_to_json` was called on."""
-    values = {name: tuple(each) if isinstance(each, list) else each for name, each in data.items()}
-    kind = _KINDS[values.pop("kind")]
+    values: dict[str, Any] = {
+        name: tuple(each) if isinstance(each, (list, tuple)) else each for name, each in data.items()
+    }
+    kind: Any = _KINDS[values.pop("kind")]
     if kind is Descriptor:
         values["base"] = argument_from_json({"kind": "buffer", **values["base"]})
-    return kind(**values)
+    made: Argument = kind(**values)
+    return made
 
 
 @dataclass(frozen=True)
@@ -147,7 +150,7 @@ class Operation:
     name: str
     """"aten.empty.memory_format"."""
     kind: str
-    """"allocation" (contents undefined), "fill" (one constant), "view", "copy" (moves numbers) or "compute"."""
+    """"allocation" (contents undefined), "fill" (one number), "view", "copy" (moves numbers) or "compute"."""
     inputs: Sequence[int]
     """Storages."""
     outputs: Sequence[int]

@@ -140,11 +140,9 @@ def prepare(
     launches, scratch = [], []
     for step in whole.steps:
         addresses = [tensor.data_ptr() for tensor in memory]
-        programs = step.grid[0] * step.grid[1] * step.grid[2] * step.ctas
-        hidden = []
-        for size in (step.global_scratch, step.profile_scratch):
-            scratch.append(torch.empty(size * programs, dtype=torch.uint8, device=device))
-            hidden.append(ctypes.c_uint64(scratch[-1].data_ptr() if size else 0))
+        size = step.scratch * step.grid[0] * step.grid[1] * step.grid[2]
+        scratch.append(torch.empty(size, dtype=torch.uint8, device=device))
+        hidden = [ctypes.c_uint64(scratch[-1].data_ptr() if size else 0), ctypes.c_uint64(0)]
         parameters = (*pack(step.arguments, addresses), *hidden[: step.hidden])
         handle = handles[step.cubin or step.ptx, step.kernel]
         launches.append(Launch(handle, step.grid, step.warps * 32, step.shared, parameters))
@@ -174,8 +172,8 @@ def _memory(whole: Pass, index: int, inputs: Sequence[Tensor], direction: str) -
     got = tensor.numel() * tensor.element_size()
     if not tensor.is_contiguous() or got != buffer.bytes:
         raise ValueError(
-            f"{direction}: {buffer.role} {buffer.index} had {buffer.bytes} bytes when it was recorded, here it "
-            f"has {got}: the operator has changed since, record the program again"
+            f"{direction}: {buffer.role} {buffer.index} had {buffer.bytes} bytes when it was recorded and has "
+            f"{got} here: the operator has changed since, record the program again"
         )
     return tensor
 

@@ -49,6 +49,8 @@ def conduct(seen: Seen, needs_launch: bool) -> Iterator[Wrong]:
         yield "out_of_bounds", seen.out_of_bounds
     elif seen.error is not None:
         yield "raises", error(seen.error)
+    if seen.overflow is not None:
+        yield "overflow", seen.overflow
     for race in seen.races:
         yield "race", race
     if seen.operations:
@@ -109,13 +111,13 @@ def values(
     """Whether every element was written and is right; outputs are in good form."""
     unwritten = dict(seen.unwritten)
     for name, tensor, truth in zip(names, outputs, truths, strict=True):
-        left = unwritten.get(storage(tensor), 0)
+        left = unwritten.get(storage(tensor))  # None: nobody watched
         poison = int((tensor.isnan() & torch.isfinite(truth.exact)).sum())
-        if poison and (left or not tensor.isfinite().any()):
+        if poison and left != 0:
+            watched = "nobody watched" if left is None else f"no launch wrote {left} of them"
             yield (
                 "unwritten",
-                f"{poison} of {tensor.numel()} elements of {name} are NaN as fresh memory is; "
-                f"{left} elements of its memory are written by no launch",
+                f"{poison} of {tensor.numel()} elements of {name} are NaN, as fresh memory is; {watched}",
             )
             continue
         place = accuracy.pattern(tensor, truth, strict=True)

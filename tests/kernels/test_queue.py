@@ -18,7 +18,7 @@ def entry(name: str = "dot-1") -> Entry:
         Argument("i32", value=27),
         Argument("fp32", value=0.5),
     )
-    step = Step("dot_forward", (512, 1, 1), 4, 1, 4096, arguments, digest(PTX), digest(CUBIN), 0, 16)
+    step = Step("dot_forward", (512, 1, 1), 4, 4096, arguments, digest(PTX), digest(CUBIN), 2, 16)
     forward = Pass(
         (Buffer("input", 0, 1024), Buffer("output", 0, 64, zeroed=True)),
         (step,),
