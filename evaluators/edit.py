@@ -1,4 +1,4 @@
-"""Edit: a change to a program's text that a kind of its own knows how to make, where the typed ones do not fit."""
+"""Edit: a change to a program's text that a kind itself can make, where the typed ones do not fit."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,4 +20,4 @@ class Edited:
 
 
 Edit = Callable[[str, Sequence[str], np.random.Generator], Edited]
-"""(text, texts of others, generator) -> Edited. A pure function; Unsuitable where it has nothing to change."""
+"""(text, texts of others, generator) -> Edited, a pure function. Unsuitable where nothing is to change."""

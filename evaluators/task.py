@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -48,6 +48,21 @@ class Judge(Protocol):
 
     def guard(self, source: str, sandbox: "Sandbox") -> Verdict:
         """SCORED with guardrail readings, lower is better: steady ones in `metrics`, times in `timings`."""
+        ...
+
+
+@runtime_checkable
+class Estimating(Protocol):
+    """A judge whose north star is an estimate on this machine, and a measurement on another."""
+
+    estimate: str
+    """What stands in for the measurement here and why, in one line; empty where it is measured here."""
+
+    def order(self, source: str, sandbox: "Sandbox") -> Verdict:
+        """What another machine needs to measure the program: SCORED 0 with it in `facts["entries"]`.
+
+        Each is a dict: `entry`, a gpu-queue entry as JSON, and `code`, by digest and in base64.
+        """
         ...
 
 
@@ -105,7 +120,7 @@ class Task:
     adapt: "Callable[[Mapping[str, Any], Mapping[str, Any]], Task] | None" = None
     """(data table, settings) -> the task as that config has it, where these change what programs may be."""
     edits: Mapping[Edit, float] = field(default_factory=dict)
-    """The kind's own edits and how often each is tried relative to the others, where its programs are not of the
-    form that the vocabulary's typed edits know; none: those."""
+    """The kind's own edits and how often each is tried relative to the others, in place of the typed edits
+    that draw from the vocabulary; none: those."""
     persona: str = ""
     """Who a model is asked to be when it writes such programs; none: a general one."""

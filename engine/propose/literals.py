@@ -217,8 +217,8 @@ def _movable(tree: ast.Module, layout: Layout) -> Iterator[Found]:
 
 
 def _named(node: ast.expr, key: str, number: float | int, layout: Layout) -> Found:
-    """A constant with a name: one of its choices where it has some, else an integer 0 or 1 is a switch, another
-    one a count."""
+    """A constant with a name: one of its choices where it has some, else 0 or 1 is a switch, and another
+    integer a count."""
     if choices := layout.choices_of(key):
         return node, key, "whole", (min(choices), max(choices))
     bounds = bounds_of(key, number, layout)

@@ -7,11 +7,11 @@ from functools import lru_cache
 import numpy as np
 
 from ...evaluators.edit import Edit as OwnEdit
-from ...evaluators.edit import Edited
+from ...evaluators.edit import Edited, Unsuitable
 from ...evaluators.static import Rules, canonical, check
 from ...evaluators.vocabulary import Vocabulary
 from . import edits, scale
-from .draft import Draft, Unsuitable, pick
+from .draft import Draft, pick
 from .edits import Change, Edit
 from .follow import Follow
 from .kinds import Kind

@@ -47,9 +47,12 @@ def assembled(text: str, target: GPUTarget) -> Binary:
             raise Failed(Status.INVALID, f"ptxas refuses the kernel: {' '.join(words)[:400]}")
         if done.returncode:
             raise Failed(
-                Status.TIMED_OUT, f"assembling the kernel takes more than {SECONDS} s of CPU time; unroll less"
+                Status.TIMED_OUT,
+                f"assembling the kernel takes more than {SECONDS} s of CPU time; unroll less",
             )
-        registers, spilled, shared = read_usage((place / "usage").read_text(encoding="utf-8", errors="replace"))
+        registers, spilled, shared = read_usage(
+            (place / "usage").read_text(encoding="utf-8", errors="replace")
+        )
         listing = (place / "listing").read_text(encoding="utf-8", errors="replace")
         cubin = (place / "kernel.cubin").read_bytes()
     instructions, loops = read_listing(listing)
@@ -57,7 +60,9 @@ def assembled(text: str, target: GPUTarget) -> Binary:
 
 
 def _script(target: GPUTarget) -> str:
-    tools = {name: shlex.quote(getattr(knobs.nvidia, name).path) for name in ("ptxas", "cuobjdump", "nvdisasm")}
+    tools = {
+        name: shlex.quote(getattr(knobs.nvidia, name).path) for name in ("ptxas", "cuobjdump", "nvdisasm")
+    }
     flags = "-lineinfo"  # these are Triton's own; from 3.7 on it works around an error of ptxas 13
     if tuple(map(int, triton.__version__.split(".")[:2])) >= (3, 7):
         flags += " --regAllocOptLevel=2"
@@ -94,7 +99,9 @@ def wall(place: Path) -> list[str]:
         elif path.is_dir():
             command += ["--ro-bind", str(path), str(path)]
     command += ["--proc", "/proc", "--dev", "/dev"]
-    tools = {str(Path(getattr(knobs.nvidia, name).path).parent) for name in ("ptxas", "cuobjdump", "nvdisasm")}
+    tools = {
+        str(Path(getattr(knobs.nvidia, name).path).parent) for name in ("ptxas", "cuobjdump", "nvdisasm")
+    }
     for tool in sorted(tools):
         command += ["--ro-bind", tool, tool]
     return [*command, "--bind", str(place), str(place), "--chdir", str(place), "--"]

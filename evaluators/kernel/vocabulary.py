@@ -1,4 +1,4 @@
-"""What edits of kernels draw from: where the numbers are and what they may be. Structure has edits of its own."""
+"""What edits of kernels draw from: where the numbers are and what they may be. See `edits` for the rest."""
 
 from collections.abc import Mapping
 
@@ -14,8 +14,8 @@ CHOICES: Mapping[str, tuple[float, ...]] = {
     "ROWS": (1, 2, 4, 8, 16, 32, 64),
     "SPLIT": (1, 2, 4, 8, 16, 32),
 }
-"""What a tunable may be whose name holds the word; of several words the longest counts. Tiles are powers of two,
-and a thread block has 32 warps at the most: https://triton-lang.org/main/python-api/generated/triton.Config.html"""
+"""What a tunable may be whose name holds the word; of several words the longest counts. Tiles are powers of
+two, and a thread block has 32 warps at the most: https://triton-lang.org/main/python-api/generated/triton.Config.html"""
 
 VOCABULARY = Vocabulary(
     layout=Layout(

@@ -1,7 +1,7 @@
 """Edits of kernel programs: rewrites of syntax trees, each a named and known optimization or its inverse.
 
-A rewrite takes (program, generator, other programs), changes the program in place and says how in one line, or
-raises Unsuitable. None proves that the program stays correct: the gate judges what comes out.
+A rewrite takes (program, generator, other programs), changes the program in place and says how in one
+line, or raises Unsuitable. None proves that the program stays correct: the gate judges what comes out.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -46,7 +46,7 @@ def take_pass(program: Program, rng: np.random.Generator, others: Sequence[Progr
 
 
 def reachable(program: Program, entry: str) -> list[str]:
-    """The functions that an entry calls or launches, itself and helpers of helpers included, in text order."""
+    """The functions that an entry calls or launches, however indirectly, and itself, in text order."""
     functions = {**program.kernels, **program.hosts}
     wanted, waiting = {entry}, [entry]
     while waiting:

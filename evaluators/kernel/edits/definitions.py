@@ -33,7 +33,7 @@ class Definitions:
         return None
 
     def resolved(self, node: ast.expr) -> ast.expr:
-        """The expression behind a chain of locals that are bound once; the node itself where there is none."""
+        """The expression behind a chain of locals that are bound once, or the node itself."""
         seen = 0
         while isinstance(node, ast.Name) and (value := self.value(node.id)) is not None and seen < 20:
             node, seen = value, seen + 1

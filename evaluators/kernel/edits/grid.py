@@ -1,4 +1,4 @@
-"""Edits of the launch grid: how much one program does, in which order programs run, what the compiler knows."""
+"""Edits of the launch grid: how much one program does, in which order programs run, what is constant."""
 
 import ast
 from collections.abc import Iterator
@@ -47,9 +47,9 @@ def several_rows(program: Program, rng: np.random.Generator, _: object) -> str:
     """
     found = []
     for row in _rows(program):
-        if row.axis == 0 and not any("ROWS" in a.arg for a in row.kernel.args.args):
-            if "tl.num_programs" not in ast.unparse(row.kernel) and not _returns(row.kernel):
-                found.append(row)
+        once = row.axis == 0 and not any("ROWS" in a.arg for a in row.kernel.args.args)
+        if once and "tl.num_programs" not in ast.unparse(row.kernel) and not _returns(row.kernel):
+            found.append(row)
     row = pick(found, rng)
     kernel, launches = row.kernel, program.launches(row.kernel.name)
     count, most, step = program.fresh("ROWS"), program.fresh("rows_of_all"), program.fresh("step")
@@ -97,8 +97,8 @@ def one_row(program: Program, rng: np.random.Generator, _: object) -> str:
             ) if "tl.program_id(0)" in ast.unparse(value) and ast.unparse(guard.test).startswith(
                 f"{name} < "
             ):
-                found.append((kernel, last, name, value, guard, count))
-    kernel, loop, name, value, guard, count = pick(found, rng)
+                found.append((kernel, name, value, guard, count))
+    kernel, name, value, guard, count = pick(found, rng)
     match guard.test:
         case ast.Compare(comparators=[ast.Name(id=most)]):
             pass
@@ -200,16 +200,16 @@ def variable_size(program: Program, rng: np.random.Generator, _: object) -> str:
         }
         for argument in kernel.args.args:
             values = [launch.argument(argument.arg, kernel) for launch in program.launches(kernel.name)]
-            if argument.annotation is not None and values and all(map(_is_width, values)):
-                if argument.arg not in sides and "static_range" not in ast.unparse(kernel):
-                    found.append((kernel, argument))
+            needed = argument.arg in sides or "static_range" in ast.unparse(kernel)
+            if argument.annotation is not None and values and all(map(_is_width, values)) and not needed:
+                found.append((kernel, argument))
     kernel, argument = pick(found, rng)
     argument.annotation = None
     return f"{argument.arg} is no constant of the compiler in {kernel.name}"
 
 
 def fuse(program: Program, rng: np.random.Generator, _: object) -> str:
-    """Two launches of one grid that follow one another become one: one launch less, and what both read is read once.
+    """Two launches of one grid that follow one another become one, and what both read is read once.
 
     Kernel fusion: Wahib and Maruyama 2014, https://doi.org/10.1109/SC.2014.21
     """

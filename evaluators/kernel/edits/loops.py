@@ -38,9 +38,9 @@ def _loops(program: Program) -> Iterator[_Loop]:
     for kernel in program.kernels.values():
         for block in blocks(kernel):
             for node in block:
-                if isinstance(node, ast.For) and isinstance(node.iter, ast.Call):
-                    if ast.unparse(node.iter.func) in RANGES:
-                        yield _Loop(kernel, block, node, node.iter)
+                match node:
+                    case ast.For(iter=ast.Call() as head) if ast.unparse(head.func) in RANGES:
+                        yield _Loop(kernel, block, node, head)
 
 
 def whole(program: Program, rng: np.random.Generator, _: object) -> str:
@@ -202,7 +202,7 @@ def _is_constexpr(kernel: ast.FunctionDef, node: ast.expr) -> bool:
 
 
 def hoist(program: Program, rng: np.random.Generator, _: object) -> str:
-    """A statement whose value is the same in every turn of a loop, a load among them, goes before the loop."""
+    """A statement whose value is the same in every turn of a loop, even a load, goes before the loop."""
     found = []
     for loop in _loops(program):
         changing = bound(loop.node)
@@ -219,16 +219,16 @@ def hoist(program: Program, rng: np.random.Generator, _: object) -> str:
 
 
 def sink(program: Program, rng: np.random.Generator, _: object) -> str:
-    """A statement before a loop that only the loop needs is computed anew in every turn: fewer registers."""
+    """A statement that only a loop needs is computed anew in every turn: fewer registers before it."""
     found = []
     for loop in _loops(program):
         at = loop.block.index(loop.node)
         elsewhere = {name for node in loop.block if node is not loop.node for name in read(node)}
         for node in loop.block[:at]:
-            if isinstance(node, ast.Assign) and not touches_memory(node):
-                if not bound(node) & elsewhere and bound(node) & read(loop.node):
-                    if not bound(node) & bound(loop.node):
-                        found.append((loop, node))
+            plain = isinstance(node, ast.Assign) and not touches_memory(node)
+            only = bound(node) & read(loop.node) and not bound(node) & (elsewhere | bound(loop.node))
+            if plain and only:
+                found.append((loop, node))
     loop, node = pick(found, rng)
     loop.block.remove(node)
     loop.node.body.insert(0, node)

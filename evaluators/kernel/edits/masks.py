@@ -10,7 +10,7 @@ from .program import Program, blocks, expression, is_call, keyword, pick, read, 
 from .shapes import Shapes
 
 
-def even(program: Program, rng: np.random.Generator, _: object) -> str:
+def even(program: Program, rng: np.random.Generator, _others: object) -> str:
     """Where a dimension fills its tile, loads have no mask for it: a constexpr switch that the launch sets.
 
     The EVEN_K heuristic of Triton's matrix multiplication, https://github.com/triton-lang/kernels
@@ -19,7 +19,7 @@ def even(program: Program, rng: np.random.Generator, _: object) -> str:
     for kernel in program.launched():
         for node in _masked(kernel):
             found += [(kernel, *node, *each) for each in _bounds(program, kernel, node[2])]
-    kernel, block, at, call, part, side, end = pick(found, rng)
+    kernel, block, at, _, part, side, end = pick(found, rng)
     switch = program.fresh(f"EVEN_{end}")
     kernel.args.args.append(ast.arg(switch, expression("tl.constexpr")))
     for launch in program.launches(kernel.name):
@@ -97,7 +97,7 @@ def wrap_index(program: Program, rng: np.random.Generator, _: object) -> str:
     """
     found = []
     for kernel in program.kernels.values():
-        for block, at, call in _masked(kernel):
+        for _block, _at, call in _masked(kernel):
             if is_call(call, "load"):
                 for part in _conjuncts(keyword(call, "mask")):
                     match part:

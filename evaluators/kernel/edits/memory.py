@@ -65,15 +65,15 @@ def _hint(
     site = pick(_accesses(program, "load", "store"), rng)
     allowed = loads if is_call(site.call, "load") else to_store
     now = keyword(site.call, name)
-    old = now.value if isinstance(now, ast.Constant) else None
+    old = str(now.value) if isinstance(now, ast.Constant) else None
     new = pick([each for each in (None, *allowed) if each != old], rng)
     set_keyword(site.call, name, None if new is None else ast.Constant(new))
     return f"{name} {old or 'none'} -> {new or 'none'} of `{shown(site.call.args[0])}` in {site.kernel.name}"
 
 
 def natural_order(program: Program, rng: np.random.Generator, _: object) -> str:
-    """A load of a tile in the other order of its axes, then turned with tl.trans: neighbours in memory are read
-    by neighbouring threads.
+    """A load of a tile in the other order of its axes, then turned with tl.trans: neighbouring threads read
+    neighbours in memory.
 
     CUDA C++ Best Practices Guide, coalesced access to global memory,
     https://docs.nvidia.com/cuda/cuda-c-best-practices-guide/
@@ -124,8 +124,7 @@ def _turned(
     copy = renamed(node, texts)
     for part in ast.walk(copy):
         if isinstance(part, ast.Subscript) and isinstance(part.slice, ast.Tuple):
-            if len(part.slice.elts) == 2:
-                part.slice.elts.reverse()
+            part.slice.elts = part.slice.elts[::-1] if len(part.slice.elts) == 2 else part.slice.elts
         elif is_call(part, "sum", "max", "dot", "arange", "trans", "zeros", "full"):
             raise Unsuitable("the order of axes matters inside")
     return copy
@@ -143,11 +142,18 @@ def _untangle(kernel: ast.FunctionDef) -> None:
     """Replace what is turned twice by what was turned."""
     known = Definitions(kernel)
     for node in list(ast.walk(kernel)):
-        if isinstance(node, ast.Call) and is_call(node, "trans") and len(node.args) == 1:
-            inner = known.resolved(node.args[0])
-            if isinstance(inner, ast.Call) and is_call(inner, "trans") and len(inner.args) == 1:
-                if isinstance(inner.args[0], ast.Name) and known.home(inner.args[0].id):
-                    replace(kernel, node, ast.Name(inner.args[0].id, ast.Load()))
+        inner = _turned_from(node)
+        twice = _turned_from(known.resolved(inner)) if inner is not None else None
+        if isinstance(twice, ast.Name) and known.home(twice.id):
+            replace(kernel, node, ast.Name(twice.id, ast.Load()))
+
+
+def _turned_from(node: ast.AST) -> ast.expr | None:
+    """What a tl.trans of two axes turns, None where the node is something else."""
+    match node:
+        case ast.Call(args=[inner]) if is_call(node, "trans"):
+            return inner
+    return None
 
 
 def untangle(program: Program, rng: np.random.Generator, _: object) -> str:
@@ -186,7 +192,7 @@ def reload(program: Program, rng: np.random.Generator, _: object) -> str:
 
 
 def reuse(program: Program, rng: np.random.Generator, _: object) -> str:
-    """A value that an equal expression has computed before in the same block is read and not computed anew."""
+    """A value that an equal expression has computed before in the block is read and not computed anew."""
     found = []
     for kernel in program.kernels.values():
         known = Definitions(kernel)

@@ -72,15 +72,13 @@ def sum_to_dot(program: Program, rng: np.random.Generator, _: object) -> str:
     for site in _sites(program, "sum"):
         match site.call.args[0]:
             case ast.BinOp(op=ast.Mult(), left=left, right=right):
-                pair = _spread(left), _spread(right)
-                axis = axis_of(site.call)
-                if pair[0] and pair[1] and axis is not None and _multiplies(pair[0], pair[1], axis):
-                    found.append((site, pair[0], pair[1], axis))
-    site, one, other, axis = pick(found, rng)
+                one, other, axis = _spread(left), _spread(right), axis_of(site.call)
+                if one and other and axis is not None and _multiplies(one, other, axis):
+                    found.append((site, *((one, other) if other.gap < one.gap else (other, one)), axis))
+    site, first, second, axis = pick(found, rng)
     before = ast.unparse(site.call)
-    left, right = (one, other) if other.gap < one.gap else (other, one)
-    a = _ordered(left, (right.gap, axis))
-    b = _ordered(right, (axis, left.gap))
+    a = _ordered(first, (second.gap, axis))
+    b = _ordered(second, (axis, first.gap))
     dot = expression(f"tl.dot({a}, {b}, input_precision='ieee')")
     replace(site.kernel, site.call, dot)
     assert isinstance(dot, ast.Call)
@@ -227,7 +225,7 @@ def precision(program: Program, rng: np.random.Generator, _: object) -> str:
     """
     site = pick(_sites(program, "dot"), rng)
     now = keyword(site.call, "input_precision")
-    old = now.value if isinstance(now, ast.Constant) else "tf32"
+    old = str(now.value) if isinstance(now, ast.Constant) else "tf32"
     new = pick([each for each in PRECISIONS if each != old], rng)
     set_keyword(site.call, "input_precision", ast.Constant(new))
     return f"input_precision {old} -> {new} in {site.kernel.name}"

@@ -1,4 +1,4 @@
-"""Program: the text of a kernel program as a tree, with its kernels, host functions, launches and tunables."""
+"""Program: a kernel program as a tree, with its kernels, host functions, launches and tunables."""
 
 import ast
 import copy
@@ -14,6 +14,7 @@ CONFIG = "CONFIG"
 ENTRIES = ("forward", "backward")
 LAUNCH_OPTIONS = ("num_warps", "num_stages", "num_ctas")
 Item = TypeVar("Item")
+Node = TypeVar("Node", bound=ast.AST)
 
 
 @dataclass(frozen=True)
@@ -271,9 +272,9 @@ class Renamed(ast.NodeTransformer):
         return expression(text) if isinstance(node.ctx, ast.Load) else ast.Name(text, node.ctx)
 
 
-def renamed(node: Item, texts: Mapping[str, str]) -> Item:
+def renamed(node: Node, texts: Mapping[str, str]) -> Node:
     """A copy of a tree with names replaced."""
-    changed: Item = Renamed(texts).visit(copy.deepcopy(node))
+    changed: Node = Renamed(texts).visit(copy.deepcopy(node))
     return changed
 
 

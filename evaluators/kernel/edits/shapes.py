@@ -1,4 +1,4 @@
-"""Shapes: what a kernel's expressions span, read from its text: one text per dimension, as in ("BLOCK_F", "1")."""
+"""Shapes: what a kernel's expressions span, as its text tells: a text per dimension, ("BLOCK_F", "1")."""
 
 import ast
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ _SAME = (
 
 
 class Shapes:
-    """The shapes of a kernel's locals where its text tells them; a local has the shape that it was last given."""
+    """The shapes of a kernel's locals where its text tells them; the one that a local was given last."""
 
     def __init__(self, kernel: ast.FunctionDef) -> None:
         self.known: dict[str, Shape] = {argument.arg: () for argument in kernel.args.args}
@@ -144,7 +144,7 @@ class Shapes:
         shape = self.of(node.args[0])
         if shape is None:
             return None
-        order = [each.value for each in node.args[1:] if isinstance(each, ast.Constant)]
+        order = [int(ast.unparse(each)) for each in node.args[1:] if isinstance(each, ast.Constant)]
         if not order:
             return (shape[1], shape[0]) if len(shape) == 2 else None
         return tuple(shape[at] for at in order) if len(order) == len(shape) else None
