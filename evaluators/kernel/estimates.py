@@ -45,11 +45,14 @@ class Cost:
     launches: Mapping[str, tuple[Launch, ...]]
     workspace: float
     """Bytes that it allocates beyond its outputs, over those of inputs and outputs."""
+    cpu_seconds: float
+    """That the candidate's process took."""
 
     @property
     def share(self) -> float:
         """Of both directions together."""
-        return self.estimate.share or 0.0
+        share: float | None = self.estimate.share
+        return share or 0.0
 
     def most(self, name: str) -> int:
         """The largest of a figure of its launches: registers, spill_bytes, shared_bytes."""
@@ -100,9 +103,11 @@ class Estimator:
             direction: tuple(replace(each, binary=assembled(each.ptx, target)) for each in several)
             for direction, several in launches.items()
         }
-        return self._priced(shape, launches, workspace)
+        return self._priced(shape, launches, workspace, outcome.cpu_seconds)
 
-    def _priced(self, shape: Shape, launches: Mapping[str, tuple[Launch, ...]], workspace: float) -> Cost:
+    def _priced(
+        self, shape: Shape, launches: Mapping[str, tuple[Launch, ...]], workspace: float, cpu: float
+    ) -> Cost:
         works = dict(zip(DIRECTIONS, work(self.operator, shape.sizes, self._dtype()), strict=True))
         device = DEVICES[self.settings.device.lower()]
         try:
@@ -114,7 +119,7 @@ class Estimator:
             whole = estimate(both, device, self.calibration, tuple(works.values()))
         except CannotLaunch as refused:
             raise Failed(Status.INVALID, f"at {shape.name}: {refused}") from None
-        return Cost(shape, whole, each, launches, workspace)
+        return Cost(shape, whole, each, launches, workspace, cpu)
 
     def _dtype(self) -> torch.dtype:
         dtype = getattr(torch, self.settings.dtype)

@@ -99,9 +99,16 @@ def _examined(
     }
     parameters = {
         "settings": settings.model_dump(mode="json"),
-        "gate": {"sizes": [*known[: settings.hidden_sizes], fresh[0]], "others": [known[PROBE]], "seed": seed},
+        "gate": {
+            "sizes": [*known[: settings.hidden_sizes], fresh[0]],
+            "others": [known[PROBE]],
+            "seed": seed,
+        },
         "cases": [
-            {name: (list(tensor.shape), str(tensor.dtype).removeprefix("torch.")) for name, tensor in case.items()}
+            {
+                name: (list(tensor.shape), str(tensor.dtype).removeprefix("torch."))
+                for name, tensor in case.items()
+            }
             for case in cases
         ],
         "headline": headline,
@@ -145,7 +152,9 @@ def _compared(
         if words is None and (off := accuracy.miss(result, truth)).fails:
             words = f"a relative error of {off.relative:.1e}, {off.ratio:.3g} times eager's"
         if words:
-            raise Failed(Status.INVALID, f"{name} is wrong on inputs of shape {tuple(inputs[0].shape)}: {words}")
+            raise Failed(
+                Status.INVALID, f"{name} is wrong on inputs of shape {tuple(inputs[0].shape)}: {words}"
+            )
         yield name, result
 
 

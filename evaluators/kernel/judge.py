@@ -16,7 +16,8 @@ from ..sandbox import Limits, Sandbox
 from .estimates import Cost, Estimator
 from .examination import check_further, seed_of
 from .guard import guard
-from .north_star import SPLITS, measures, timed
+from .north_star import SPLITS, measures, reason, timed
+from .queueing import entries, order
 from .settings import Settings, operator_for, shapes_for
 
 LEAST_FOLDS = 4
@@ -40,6 +41,7 @@ class KernelJudge:
         self.calibration = _calibration(chosen)
         self.costs = Estimator(self.operator, chosen, limits, self.calibration)
         self.measured = measures(chosen)
+        self.estimate = reason(chosen)
         self.units = [
             (shape, draw) for draw in range(ceil(LEAST_FOLDS / len(self.shapes))) for shape in self.shapes
         ]
@@ -82,12 +84,15 @@ class KernelJudge:
         try:
             seed = seed_of(source, self.settings.seed, split, fold)
             check_further(source, self.settings, seed, self.settings.more_hidden_sizes, self.limits, sandbox)
-            costs = [
-                self.costs(source, shape, sandbox, self.settings.seed + SPLITS[split] + draw)
-                for shape, draw in self.units[fold::of]
-            ]
-            verdict = self._scored(costs)
-            return timed(verdict, costs, self.operator, self.settings, source) if self.measured else verdict
+            units = self.units[fold::of]
+            first = self.settings.seed + SPLITS[split]
+            verdict = self._scored(
+                [self.costs(source, shape, sandbox, first + draw) for shape, draw in units]
+            )
+            if not self.measured:
+                return verdict
+            shapes = list({shape.name: shape for shape, _ in units}.values())
+            return timed(verdict, entries(source, self.settings, shapes, self.limits, sandbox))
         except Failed as failed:
             return failed.verdict
 
@@ -95,6 +100,13 @@ class KernelJudge:
         """`spill_bytes` of a thread and `workspace_ratio` at the headline shape; lower is better."""
         try:
             return guard(self.costs(source, self.shapes[0], sandbox))
+        except Failed as failed:
+            return failed.verdict
+
+    def order(self, source: str, sandbox: Sandbox) -> Verdict:
+        """What another machine needs to measure the program at every shape."""
+        try:
+            return order(entries(source, self.settings, self.shapes, self.limits, sandbox))
         except Failed as failed:
             return failed.verdict
 
@@ -115,7 +127,8 @@ class KernelJudge:
             "shares": {cost.shape.name: round(cost.share, 4) for cost in costs},
             "bound": {cost.shape.name: cost.estimate.bound for cost in costs},
         }
-        return Verdict(Status.SCORED, Metric(mean), metrics=metrics, facts=facts)
+        seconds = {"cpu_seconds": sum(cost.cpu_seconds for cost in costs)}
+        return Verdict(Status.SCORED, Metric(mean), metrics=metrics, facts=facts, timings=seconds)
 
 
 def _mean(values: Sequence[float]) -> Metric:
