@@ -260,8 +260,8 @@ def test_an_entry_that_dies_is_a_verdict(entry: Entry, code: str, verdict: str, 
 
 def test_the_answer_of_a_process_is_read(entry: Entry) -> None:
     code = (
-        "import json, sys; json.dump({'id': 'dot.small', 'program': '0123', 'verdict': 'refused', 'reason': 'no', "
-        "'assembled': '', 'timings': {}}, open(sys.argv[-1], 'w'))"
+        "import json, sys; json.dump({'id': 'dot.small', 'program': '0123', 'verdict': 'refused', "
+        "'reason': 'no', 'assembled': '', 'timings': {}}, open(sys.argv[-1], 'w'))"
     )
     result = measure.in_process(entry, [sys.executable, "-c", code], timeout=60)
     assert result == Result("dot.small", "0123", "refused", "no")
