@@ -48,8 +48,8 @@ class Coverage:
 class Traffic:
     """Bytes of one argument that the interpreted programs moved.
 
-    Sectors are 32 bytes. `…_sectors` counts a sector once for each tile access that touches it, `unique_…`
-    once for all of them.
+    Sectors are 32 bytes. `…_sectors` counts a sector once for each tile access that touches it,
+    `program_…` once for each program that does, `unique_…` once for all of them.
     """
 
     load_lanes: int = 0
@@ -59,6 +59,8 @@ class Traffic:
     atomic_sectors: int = 0
     unique_load: int = 0
     unique_store: int = 0
+    program_load: int = 0
+    program_store: int = 0
 
 
 @dataclass(frozen=True)

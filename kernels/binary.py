@@ -25,7 +25,7 @@ Source = tuple[str, int]
 _FILE = re.compile(r'\s*//## File "([^"]+)", line (\d+)')
 _LABEL = re.compile(r"\s*(\.L_x?\w+):")
 _INSTRUCTION = re.compile(r"\s*/\*[0-9a-f]{4,}\*/\s+(.*?)\s*;")
-_OPCODE = re.compile(r"(?:@!?U?P\w+\s+)?([A-Z0-9_.]+)")
+_OPCODE = re.compile(r"(?:@!?U?P\w+\s+)?([A-Z0-9_.x]+)")
 _BRANCH = re.compile(r"\bBRA\b.*`\((\.L_x?\w+)\)")
 _RESOURCE = re.compile(r"(REG|STACK|SHARED|LOCAL):(\d+)")
 

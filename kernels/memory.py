@@ -58,7 +58,7 @@ class Observer(Watch):
         self.tally.loads += 1
         for region, at in self._located(addresses, mask, size, "loads"):
             region.load_lanes += at.size * size
-            region.load_sectors += region.sectors(at, size, region.loaded)
+            region.load_sectors += region.sectors(at, size, region.loaded, self.program)
             if (owners := region.owners) is None:
                 continue
             for element in region.elements(at, size):
@@ -70,7 +70,7 @@ class Observer(Watch):
         self.tally.stores += 1
         for region, at in self._located(addresses, mask, size, "stores"):
             region.store_lanes += at.size * size
-            region.store_sectors += region.sectors(at, size, region.stored)
+            region.store_sectors += region.sectors(at, size, region.stored, self.program)
             if (owners := region.owners) is None:
                 continue
             if distinct(at // size) != at.size:
@@ -89,8 +89,8 @@ class Observer(Watch):
     def atomic(self, addresses: Array, mask: Array | None, size: int, floating: bool) -> None:
         self.tally.atomics += 1
         for region, at in self._located(addresses, mask, size, "changes"):
-            region.atomic_sectors += region.sectors(at, size, region.stored)
-            region.sectors(at, size, region.loaded)
+            region.atomic_sectors += region.sectors(at, size, region.stored, self.program)
+            region.sectors(at, size, region.loaded, self.program)
             if floating:
                 self._issue("float-atomics", region.name, "floating-point sums in no fixed order")
             if mask is None:

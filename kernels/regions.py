@@ -30,6 +30,29 @@ class Owners:
         return np.asarray((self.writer != 0) | (self.adder != 0))
 
 
+class Sectors:
+    """By sector, 1 + the program that touched it last; 0: nobody."""
+
+    def __init__(self, count: int) -> None:
+        self.last = np.zeros(count, np.int32)
+        self.by_program = 0
+        """Bytes, a sector counted once for each program that touches it."""
+
+    @property
+    def unique(self) -> int:
+        """Bytes, a sector counted once for all programs."""
+        return SECTOR * int(np.count_nonzero(self.last))
+
+    def touch(self, sectors: Array, program: int) -> int:
+        """Bytes of these sectors, each counted once; remembers who touched them."""
+        moved = SECTOR * distinct(sectors)
+        fresh = sectors[self.last[sectors] != program + 1]
+        if fresh.size:
+            self.by_program += moved if fresh.size == sectors.size else SECTOR * distinct(fresh)
+            self.last[sectors] = program + 1
+        return moved
+
+
 @dataclass
 class Region:
     """One piece of memory, views that overlap being merged."""
@@ -48,7 +71,7 @@ class Region:
         self.name = "+".join(self.tensors)
         self.load_lanes = self.load_sectors = self.store_lanes = self.store_sectors = self.atomic_sectors = 0
         sectors = (self.end - 1) // SECTOR - self.start // SECTOR + 1
-        self.loaded, self.stored = np.zeros(sectors, np.bool_), np.zeros(sectors, np.bool_)
+        self.loaded, self.stored = Sectors(sectors), Sectors(sectors)
         elements = (self.end - self.start) // self.size
         if elements <= TRACKED_ELEMENTS:
             self.owners = Owners(elements)
@@ -75,14 +98,13 @@ class Region:
         first = at // self.size
         return [first + k if k else first for k in range(max(1, size // self.size))]
 
-    def sectors(self, at: Array, size: int, touched: NDArray[np.bool_]) -> int:
+    def sectors(self, at: Array, size: int, touched: Sectors, program: int) -> int:
         """Bytes in the sectors that such accesses touch, each counted once; marks them in `touched`."""
         shift = self.start % SECTOR
         first = (at + shift) // SECTOR
         if shift % size:  # an element can lie in two sectors
             first = np.concatenate([first, (at + shift + size - 1) // SECTOR])
-        touched[first] = True
-        return SECTOR * distinct(first)
+        return touched.touch(first, program)
 
     def traffic(self) -> Traffic:
         """What was moved so far."""
@@ -92,8 +114,10 @@ class Region:
             store_lanes=self.store_lanes,
             store_sectors=self.store_sectors,
             atomic_sectors=self.atomic_sectors,
-            unique_load=SECTOR * int(np.count_nonzero(self.loaded)),
-            unique_store=SECTOR * int(np.count_nonzero(self.stored)),
+            unique_load=self.loaded.unique,
+            unique_store=self.stored.unique,
+            program_load=self.loaded.by_program,
+            program_store=self.stored.by_program,
         )
 
     def coverage(self, storages: Mapping[str, int]) -> list[Coverage]:
