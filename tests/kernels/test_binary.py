@@ -12,6 +12,10 @@ import triton.language as tl
 from recevolve.kernels.binary import AssemblyRefused, Binary, assemble, digest, read_listing
 from recevolve.kernels.launches import GFX942, SM_90, Launch, offline
 
+pytestmark = pytest.mark.tritons
+
+pytestmark = pytest.mark.tritons
+
 
 @triton.jit
 def square(x):
