@@ -13,8 +13,8 @@ MODES: Mapping[str, str | None] = {
     "compile": "default",
     "compile-max-autotune": "max-autotune-no-cudagraphs",
 }
-"""By name, the mode of `torch.compile`. Every contender is captured in a graph of ours, so that max-autotune's
-own graphs, which cannot be captured again, are left out: they would save host time, which is not counted."""
+"""By name, the mode of `torch.compile`. Every contender is captured in a graph of ours. Max-autotune's own
+graphs, which cannot be captured again, would save host time alone, and that is not counted."""
 
 
 def build(
@@ -36,7 +36,7 @@ def build(
             tensor.detach().requires_grad_(name in operator.differentiable)
             for name, tensor in zip(operator.inputs, inputs[:-1], strict=True)
         ]
-        with torch._functorch.config.patch(donated_buffer=False):  # type: ignore[attr-defined]
+        with torch._functorch.config.patch(donated_buffer=False):
             output = function(*leaves)  # a compiled backward may otherwise run once only
         wanted = [leaf for leaf in leaves if leaf.requires_grad]
         return lambda: torch.autograd.grad(output, wanted, inputs[-1], retain_graph=True)

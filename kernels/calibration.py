@@ -21,6 +21,8 @@ import torch
 
 from .parts import BUSY, PARTS, Parts
 
+RESULTS_FORMAT = 1
+"""Of the file of measurements that is read."""
 LEAST_POINTS = 30
 LEAST_FAMILIES = 3
 _STEPS, _RATE = 600, 0.05
@@ -45,6 +47,48 @@ class Point:
     """Of each launch, uncalibrated: `LaunchEstimate.parts`."""
     seconds: float
     """Measured, of the whole call."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What the model said of one entry of a gpu-queue, kept beside it until it is measured."""
+
+    family: str
+    task: str
+    parts: Mapping[str, tuple[Parts, ...]]
+    """By direction, of each launch."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; `from_json` takes them back."""
+        return asdict(self)
+
+    @staticmethod
+    def from_json(stored: Mapping[str, Any]) -> "Variant":
+        """What `to_json` gave."""
+        parts = {direction: tuple(launches) for direction, launches in stored["parts"].items()}
+        return Variant(stored["family"], stored["task"], parts)
+
+
+def points_of(measured: Mapping[str, Any], variants: Mapping[str, Variant]) -> list[Point]:
+    """What a results file of the gpu-queue says of these variants, by entry, one point a direction.
+
+    The time is the median of cold calls. Entries that were not measured, or of which no variant is known, are
+    left out. Raises ValueError where the file's format is another one.
+    """
+    if measured.get("format") != RESULTS_FORMAT:
+        raise ValueError(
+            f"expected measurements of format {RESULTS_FORMAT}, got {measured.get('format')}: "
+            "give the file that `kernels/measure.py` wrote"
+        )
+    found = []
+    for result in measured["results"]:
+        variant = variants.get(result["id"])
+        if variant is None or result["verdict"] != "measured":
+            continue
+        for direction, timing in result["timings"].items():
+            family, task = f"{variant.family} {direction}", f"{variant.task} {direction}"
+            found.append(Point(family, task, variant.parts[direction], timing["cold"]["median"]))
+    return found
 
 
 @dataclass(frozen=True)

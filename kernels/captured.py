@@ -20,7 +20,7 @@ _FLUSH_BYTES = 256 << 20
 
 Call = Callable[[], object]
 Build = Callable[[], Call]
-"""Makes a call ready on the current stream: autograd later runs a backward pass on the stream of its forward."""
+"""Makes a call ready on the current stream: autograd runs a backward pass on the stream of its forward."""
 
 
 class Captured:
@@ -36,7 +36,7 @@ class Captured:
         self._graphs: dict[str, torch.cuda.CUDAGraph] = {}
         self._events: dict[str, list[tuple[torch.cuda.Event, torch.cuda.Event]]] = {}
         self._flushed = torch.empty(_FLUSH_BYTES, dtype=torch.uint8, device="cuda") if flush else None
-        self._stream = torch.cuda.Stream()
+        self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         self._kept: list[Any] = []
         sets = max((len(each) for each in builds.values()), default=1)
         for name, several in {**builds, EMPTY: [lambda: _nothing] * sets}.items():
@@ -92,8 +92,13 @@ def _nothing() -> None:
 
 def copy_bandwidth(sensors: Nvml, size: int = 1 << 30) -> float:
     """Bytes per second of copying `size` bytes to another place on the device, reads and writes together."""
+    seconds = _copy_seconds(sensors, size)
+    torch.cuda.empty_cache()
+    return 2 * size / seconds
+
+
+def _copy_seconds(sensors: Nvml, size: int) -> float:
     source = torch.zeros(size, dtype=torch.uint8, device="cuda")
     target = torch.empty_like(source)
     device = Captured({"copy": [lambda: lambda: target.copy_(source)]}, flush=True, sensors=sensors)
-    samples = sorted(device.seconds("copy")[0] for _ in range(11))
-    return 2 * size / samples[5]
+    return sorted(device.seconds("copy")[0] for _ in range(11))[5]

@@ -109,7 +109,8 @@ H100 = Device(
     overlap=0.15,
 )
 H200 = replace(H100, name="H200 SXM", dram_rate=4.3e12)
-DEVICES: Mapping[str, Device] = {"h100": H100, "h200": H200}
+DEVICES: Mapping[str, Device] = {"NVIDIA H100 80GB HBM3": H100, "NVIDIA H200": H200}
+"""By the name that a driver gives them."""
 
 SOURCES: Mapping[str, str] = {
     "multiprocessors": _PAPER,

@@ -118,7 +118,9 @@ def _roles(
     roles: dict[int, tuple[Any, int]] = {}
     for index, tensor in enumerate(inputs):
         if tensor.untyped_storage().nbytes() != tensor.numel() * tensor.element_size():
-            raise ValueError(f"input {index} is part of a larger memory; entries are recorded with whole ones")
+            raise ValueError(
+                f"input {index} is part of a larger memory; entries are recorded with whole ones"
+            )
         roles[recorder.storage(tensor)] = ("input", index)
     roles[recorder.storage(grad)] = ("grad", 0)
     for index, tensor in enumerate(results):
@@ -139,11 +141,14 @@ def _zeroed(recorder: Recorder, used: set[int]) -> set[int]:
     zeroed: set[int] = set()
     for operation in recorder.operations:
         if operation.kind in ("compute", "copy"):
-            raise NotReplayable(f"torch's {operation.name} does a part of the work; only launches are replayed")
+            raise NotReplayable(
+                f"torch's {operation.name} does a part of the work; only launches are replayed"
+            )
         if operation.kind != "fill":
             continue
         for storage in operation.outputs:
-            if storage in used and (operation.value != 0 or touched[storage] < operation.launches):
+            late = storage in used and touched[storage] < operation.launches
+            if late or (storage in used and operation.value != 0):
                 raise NotReplayable(
                     f"{operation.name} fills memory with {operation.value} after {operation.launches} launches; "
                     "only zeros before a memory's first launch are replayed"

@@ -172,7 +172,7 @@ def _memory(whole: Pass, index: int, inputs: Sequence[Tensor], direction: str) -
     got = tensor.numel() * tensor.element_size()
     if not tensor.is_contiguous() or got != buffer.bytes:
         raise ValueError(
-            f"{direction}: {buffer.role} {buffer.index} had {buffer.bytes} bytes when it was recorded and has "
+            f"{direction}: {buffer.role} {buffer.index} had {buffer.bytes} bytes when recorded and has "
             f"{got} here: the operator has changed since, record the program again"
         )
     return tensor

@@ -44,5 +44,5 @@ def test_the_faster_memory_is_the_only_difference_between_the_cards() -> None:
     assert {
         each.name
         for each in dataclasses.fields(Device)
-        if getattr(H100, each.name) != getattr(DEVICES["h200"], each.name)
+        if getattr(H100, each.name) != getattr(DEVICES["NVIDIA H200"], each.name)
     } == {"name", "dram_rate"}

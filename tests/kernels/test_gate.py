@@ -73,7 +73,8 @@ BATTERY = {
     "torch does the work behind a decoy": Wrong("unlaunched", ((TAIL, TORCH),), "work"),
     "the output is copied by torch": Wrong("torch_computes", ((TAIL, "    return out.clone()\n"),)),
     "the host reads a result": Wrong(
-        "torch_computes", ((TAIL, "    if out.numel() > 0 and out[0, 0].item() > 1e9:\n        return x\n" + TAIL),)
+        "torch_computes",
+        ((TAIL, "    if out.numel() > 0 and out[0, 0].item() > 1e9:\n        return x\n" + TAIL),),
     ),
     "nothing is launched": Wrong("unlaunched", ((LAUNCH, "    if out.numel() > 10**9:\n"),)),
     "a result is kept by the address of its input": Wrong(
@@ -94,7 +95,10 @@ BATTERY = {
         "unrepeatable",
         (
             MEMORY,
-            (", FP: tl.constexpr, DP: tl.constexpr):\n" + ROW, ", c, FP: tl.constexpr, DP: tl.constexpr):\n" + ROW),
+            (
+                ", FP: tl.constexpr, DP: tl.constexpr):\n" + ROW,
+                ", c, FP: tl.constexpr, DP: tl.constexpr):\n" + ROW,
+            ),
             (GRAM, GRAM + "    gram = gram * (1.0 + c * 1.2e-7)\n"),
             ("out.stride(0), FP=FP", "out.stride(0), len(SEEN) % 2 + 2, FP=FP"),
             (OUT, "    SEEN[len(SEEN)] = 0\n" + OUT),
@@ -103,31 +107,44 @@ BATTERY = {
     ),
     "the input is overwritten": Wrong(
         "inputs_changed",
-        ((GRAM, GRAM + "    tl.store(x + b * xb + d * xd, tl.zeros((DP,), x.dtype.element_ty), mask=d < D)\n"),),
+        (
+            (
+                GRAM,
+                GRAM + "    tl.store(x + b * xb + d * xd, tl.zeros((DP,), x.dtype.element_ty), mask=d < D)\n",
+            ),
+        ),
     ),
-    "one width alone is right": Wrong("wrong", ((GRAM, GRAM + "    gram = tl.where(D == 16, gram, gram * 2)\n"),)),
-    "a load runs over the end": Wrong("out_of_bounds", ((LOADED, "mask=f[:, None] < F, other=0.0)\n    gram"),)),
+    "one width alone is right": Wrong(
+        "wrong", ((GRAM, GRAM + "    gram = tl.where(D == 16, gram, gram * 2)\n"),)
+    ),
+    "a load runs over the end": Wrong(
+        "out_of_bounds", ((LOADED, "mask=f[:, None] < F, other=0.0)\n    gram"),)
+    ),
     "a store runs over the end": Wrong("out_of_bounds", ((PAIRS, "mask=i < j)"),)),
     "two programs write one row": Wrong(
-        "race", (("dot_forward[(B,)](", "dot_forward[(B * 2,)]("), (ROW, ROW.replace("int64)", "int64) // 2", 1)))
+        "race",
+        (("dot_forward[(B,)](", "dot_forward[(B * 2,)]("), (ROW, ROW.replace("int64)", "int64) // 2", 1))),
     ),
     "a sum is split over programs that load, add and store": Wrong(
         "race",
         (
             ("dot_forward[(B,)](", "dot_forward[(B * 2,)]("),
             (ROW, ROW.replace("int64)", "int64) // 2", 1)),
-            (STORE, "    before = tl.load(out + b * ob + place, mask=(i < j) & (j < F), other=0.0)\n"
-                    + STORE.replace("gram", "(before + gram * 0.5)")),
+            (
+                STORE,
+                "    before = tl.load(out + b * ob + place, mask=(i < j) & (j < F), other=0.0)\n"
+                + STORE.replace("gram", "(before + gram * 0.5)"),
+            ),
             (OUT, OUT.replace("empty", "zeros")),
         ),
     ),
     "the tail is never written": Wrong("unwritten", ((PAIRS, "mask=(i < j) & (j < F - 1))"),)),
     "tf32 stands for float32": Wrong("imprecise", ((GRAM, GRAM.replace("ieee", "tf32")),)),
-    "float16 stands for float32": Wrong(
-        "imprecise", ((GRAM, "    tile = tile.to(tl.float16)\n" + GRAM),)
-    ),
+    "float16 stands for float32": Wrong("imprecise", ((GRAM, "    tile = tile.to(tl.float16)\n" + GRAM),)),
     "tf32 stands for float32 in the gradient": Wrong(
-        "imprecise", (('tl.dot(pairs, tile, input_precision="ieee")', "tl.dot(pairs, tile)"),), direction="backward"
+        "imprecise",
+        (('tl.dot(pairs, tile, input_precision="ieee")', "tl.dot(pairs, tile)"),),
+        direction="backward",
     ),
     "a pair is left out of the gradient": Wrong(
         "wrong", ((GRADIENTS, GRADIENTS.replace("high < F", "high < F - 1")),), direction="backward"
@@ -135,7 +152,9 @@ BATTERY = {
     "the gradient is not of this forward": Wrong(
         "gradient", ((GRADIENTS, GRADIENTS.replace("high < F", "high < F - 1")),), "gradcheck", "backward"
     ),
-    "the gradient comes without its tuple": Wrong("type", (("return (dx,)", "return dx"),), direction="backward"),
+    "the gradient comes without its tuple": Wrong(
+        "type", (("return (dx,)", "return dx"),), direction="backward"
+    ),
     "the strides are those of a transpose": Wrong(
         "strides",
         (
@@ -145,15 +164,22 @@ BATTERY = {
     ),
     "the result is a subclass": Wrong(
         "type",
-        (("CONFIG =", "class Later(torch.Tensor):\n    pass\n\n\nCONFIG ="), (TAIL, "    return out.as_subclass(Later)\n")),
+        (
+            ("CONFIG =", "class Later(torch.Tensor):\n    pass\n\n\nCONFIG ="),
+            (TAIL, "    return out.as_subclass(Later)\n"),
+        ),
     ),
     "the result is part of something larger": Wrong(
         "alias", ((OUT, OUT.replace("(B, ", "(B + 1, ")), (TAIL, "    return out[:B]\n"))
     ),
     "the result is the input": Wrong("alias", ((TAIL, "    return x\n"),)),
-    "the result has a wider dtype": Wrong("dtype", ((OUT, OUT.replace("x.dtype", "torch.float32")),), dtype=torch.bfloat16),
+    "the result has a wider dtype": Wrong(
+        "dtype", ((OUT, OUT.replace("x.dtype", "torch.float32")),), dtype=torch.bfloat16
+    ),
     "the result has another shape": Wrong("shape", ((TAIL, "    return out.view(-1)\n"),)),
-    "NaN is swept away": Wrong("nan", ((GRAM, "    tile = tl.where(tile == tile, tile, 0.0)\n" + GRAM),), "nan"),
+    "NaN is swept away": Wrong(
+        "nan", ((GRAM, "    tile = tl.where(tile == tile, tile, 0.0)\n" + GRAM),), "nan"
+    ),
     "the last dimension is taken to be dense": Wrong(
         "nan", (("xf + d[None, :] * xd, " + LOADED, "xf + d[None, :], " + LOADED),), "layout"
     ),
@@ -163,7 +189,7 @@ BATTERY = {
     "offsets are taken in 32 bits": Wrong("out_of_bounds", ((ROW, ROW.replace(".to(tl.int64)", "")),), "far"),
     "forward raises": Wrong("raises", ((OUT, OUT + "    raise RuntimeError('no')\n"),)),
     "forward does not compile": Wrong("raises", ((GRAM, GRAM.replace("tl.trans(tile)", "f")),)),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", BATTERY)
