@@ -20,7 +20,7 @@ from .binary import assemble
 from .compiling import Compiled
 from .executing import execute
 from .operations import Operations
-from .records import Argument, Buffer, Constant, Descriptor, Launch, Operation, Scalar, Storage
+from .records import Argument, Buffer, Constant, Descriptor, Launch, Operation, Recording, Scalar, Storage
 
 SHARED_LIMITS = {"cuda": 232_448, "hip": 65_536}
 """Bytes of shared memory that one program may have, by backend: H100 (CUDA programming guide, technical
@@ -113,6 +113,22 @@ class Recorder:
         )
         return int((~view.all(axis=-1)).sum()) if tensor.numel() else 0
 
+    def recording(self, inputs: Sequence[torch.Tensor], outputs: Sequence[torch.Tensor]) -> Recording:
+        """Everything so far, with what goes in and what comes out of it."""
+        return Recording(
+            target=self.target,
+            inputs=tuple(map(self.buffer, inputs)),
+            outputs=tuple(map(self.buffer, outputs)),
+            storages=tuple(self.storages),
+            operations=tuple(self.operations),
+            launches=tuple(self.launches),
+        )
+
+    @property
+    def target(self) -> str:
+        """ "cuda:90" or "hip:gfx942"."""
+        return f"{self.settings.target.backend}:{self.settings.target.arch}"
+
     def _seen(
         self,
         name: str,
@@ -162,7 +178,7 @@ class Recorder:
             Launch(
                 kernel=kernel.__name__,
                 symbol=compiled.symbol,
-                target=f"{self.settings.target.backend}:{self.settings.target.arch}",
+                target=self.target,
                 grid=grid,
                 warps=metadata["num_warps"],
                 stages=metadata["num_stages"],
