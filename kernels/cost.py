@@ -8,12 +8,14 @@ line), and states for each launch how many seconds each part of the device would
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
+from .binary import Instruction
 from .calibration import Calibration
 from .device import H100, ISSUE_RATE, PIPES, Device, occupancy
-from .mix import Segment, segments
+from .mix import Body, Segment, bodies, segments
 from .parts import PARTS, bound, combine, weighted
 from .records import Launch
 from .roofline import Work, seconds
@@ -139,7 +141,7 @@ def _launch(launch: Launch, device: Device, recent: Recent, weights: Mapping[str
     live = min(blocks, most)
     dots = sum(account.tensor_flops.values()) / account.programs
     body = segments(
-        binary.instructions,
+        _bodies(_Listing(binary.digest, binary.instructions)),
         {(Path(file).name, line): count for file, line, count in account.lines},
         warps,
         dots,
@@ -179,6 +181,19 @@ def _launch(launch: Launch, device: Device, recent: Recent, weights: Mapping[str
         moved.wasted,
         min(1.0, sum(each.trips * each.product_flops for each in body) * warps / dots) if dots else 1.0,
     )
+
+
+@dataclass(frozen=True)
+class _Listing:
+    """Machine code by the text that it was assembled from."""
+
+    digest: str
+    instructions: tuple[Instruction, ...] = field(compare=False)
+
+
+@lru_cache(maxsize=512)
+def _bodies(listing: _Listing) -> tuple[Body, ...]:
+    return bodies(listing.instructions)
 
 
 def _pipe(body: Sequence[Segment], name: str) -> float:
