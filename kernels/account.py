@@ -17,9 +17,9 @@ RACES = (
 class Issue:
     """One thing that is wrong, or may be.
 
-    `kind` is one of RACES; "lanes-agree" (two lanes of one store write the same value to one address); "overflow"
-    (a signed 32-bit integer wrapped around); "float-atomics" (a sum depends on the order of programs); or "lock"
-    (compare-and-swap: races around it cannot be judged here).
+    `kind` is one of RACES; "lanes-agree" (two lanes of one store write the same value to one address);
+    "overflow" (a signed 32-bit integer wrapped around); "float-atomics" (a sum depends on the order of
+    programs); or "lock" (compare-and-swap: races around it cannot be judged here).
     """
 
     kind: str
@@ -41,15 +41,15 @@ class Coverage:
     elements: int
     written: int
     first_missing: int
-    """Index, in the order of the tensor's elements, of the first one not written; -1 where none is missing."""
+    """Index, in the order of the tensor's elements, of the first one not written; -1: none is missing."""
 
 
 @dataclass(frozen=True)
 class Traffic:
     """Bytes of one argument that the interpreted programs moved.
 
-    Sectors are 32 bytes. `…_sectors` counts a sector once for each tile access that touches it, `unique_…` once
-    for all of them.
+    Sectors are 32 bytes. `…_sectors` counts a sector once for each tile access that touches it,
+    `program_…` once for each program that does, `unique_…` once for all of them.
     """
 
     load_lanes: int = 0
@@ -59,6 +59,8 @@ class Traffic:
     atomic_sectors: int = 0
     unique_load: int = 0
     unique_store: int = 0
+    program_load: int = 0
+    program_store: int = 0
 
 
 @dataclass(frozen=True)

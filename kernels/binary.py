@@ -25,7 +25,7 @@ Source = tuple[str, int]
 _FILE = re.compile(r'\s*//## File "([^"]+)", line (\d+)')
 _LABEL = re.compile(r"\s*(\.L_x?\w+):")
 _INSTRUCTION = re.compile(r"\s*/\*[0-9a-f]{4,}\*/\s+(.*?)\s*;")
-_OPCODE = re.compile(r"(?:@!?U?P\w+\s+)?([A-Z0-9_.]+)")
+_OPCODE = re.compile(r"(?:@!?U?P\w+\s+)?([A-Z0-9_.x]+)")
 _BRANCH = re.compile(r"\bBRA\b.*`\((\.L_x?\w+)\)")
 _RESOURCE = re.compile(r"(REG|STACK|SHARED|LOCAL):(\d+)")
 
@@ -144,7 +144,7 @@ def _output(*command: str | Path) -> str:
 
 
 def read_listing(listing: str) -> tuple[tuple[Instruction, ...], tuple[tuple[int, int], ...]]:
-    """Instructions and loops of what `nvdisasm -c -gi` prints. A loop is what a backward branch jumps over."""
+    """Instructions and loops in the listing of `nvdisasm -c -gi`; a loop ends with a backward branch."""
     texts: list[str] = []
     sources: list[Source | None] = []
     labels: dict[str, int] = {}

@@ -1,7 +1,8 @@
 """What each Triton operation does to numbers: numpy, with the roundings of a GPU.
 
-Triton's own interpreter treats bfloat16 as integers, truncates where it should round, ignores `input_precision`
-and returns NaN from `minimum`. Here every operation gives what the GPU gives, up to the order of sums.
+Triton's own interpreter treats bfloat16 as integers, truncates where it should round, ignores
+`input_precision` and returns NaN from `minimum`. Here every operation gives what the GPU gives, up to the
+order of sums and the last bits of exponentials and divisions.
 """
 
 import ctypes
@@ -80,16 +81,16 @@ def precision_of(operand: tl.dtype, requested: object) -> str:
 
 def _product(a: Array, b: Array, precision: str) -> Array:
     if precision == "tf32":
-        return np.matmul(truncate_to_tf32(a), truncate_to_tf32(b))
+        return np.asarray(np.matmul(truncate_to_tf32(a), truncate_to_tf32(b)))
     if precision in ("tf32x3", "bf16x3", "bf16x6"):
         kind, parts = precision[:4], 3 if precision.endswith("6") else 2
         left, right = split(a, parts, kind), split(b, parts, kind)
-        total = np.zeros((), np.float32)
+        total: Array = np.zeros((), np.float32)
         for order in reversed(range(parts)):  # the smallest terms first, as Triton emits them
             for i in range(order + 1):
                 total = total + np.matmul(left[i], right[order - i])
         return total
-    return np.matmul(a, b)
+    return np.asarray(np.matmul(a, b))
 
 
 class Builder(stock.InterpreterBuilder):  # type: ignore[misc]

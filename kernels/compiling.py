@@ -1,8 +1,9 @@
 """Triton's compiler as a pure function: a kernel and its types in, assembly text out.
 
-`triton.compile` reads 600 MB to name its cache, writes files and starts ptxas. This does neither: it runs the
-same stages of the same backend and stops before the assembler, so it works where nothing may be written and no
-process started. The version of ptxas, which the text depends on, is asked for once (`warm`).
+`triton.compile` reads all of Triton to name its cache, writes files and starts ptxas. This does nothing of
+the kind: it runs the same stages of the same backend and stops before the assembler, so it works where
+nothing may be written and no process started. The version of ptxas, on which the text depends, is asked for
+once.
 """
 
 import functools

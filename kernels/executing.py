@@ -53,15 +53,15 @@ def execute(
                 sys.settrace(trace if i < traced else before)
                 function(**arguments)
     except OutOfBounds as error:
-        raise OutOfBounds(f"{kernel.__name__}{observer.line_of(error)}: {error}") from None
+        raise OutOfBounds(f"{kernel.__name__}, line {observer.line_of(error)}: {error}") from None
     finally:
         sys.settrace(before)
         BUILDER.watch, BUILDER.options = Watch(), stock_options
-    tally = observer.tally
+    tally, count = observer.tally, grid[0] * grid[1] * grid[2]
     account = Account(
         programs=len(programs),
-        grid_programs=grid[0] * grid[1] * grid[2],
-        traffic=observer.traffic(),
+        grid_programs=count,
+        traffic={each.name: each.traffic() for each in observer.regions},
         tensor_flops=tally.tensor_flops,
         flops=tally.flops,
         special=tally.special,
@@ -71,7 +71,11 @@ def execute(
         dots=tally.dots,
         lines=tuple((file, line, count / traced) for (file, line), count in sorted(counts.items())),
         issues=tuple(tally.issues.values()),
-        coverage=tuple(observer.coverage(storages)),
+        coverage=(
+            tuple(found for each in observer.regions for found in each.coverage(storages))
+            if len(programs) == count
+            else ()
+        ),
     )
     return account, observer
 

@@ -25,9 +25,9 @@ _NAMED: dict[str, Function] = {
     **{
         name: getattr(np, name)
         for name in (
-            "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan", "sinh", "cosh", "tanh",
-            "sqrt", "cbrt", "hypot", "floor", "ceil", "trunc", "rint", "fmin", "fmax", "fmod", "copysign",
-            "nextafter", "abs", "logaddexp",
+            "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan", "sinh", "cosh",
+            "tanh", "sqrt", "cbrt", "hypot", "floor", "ceil", "trunc", "rint", "fmin", "fmax", "fmod",
+            "copysign", "nextafter", "abs",
         )
     },
     "asin": np.arcsin,
@@ -93,5 +93,5 @@ def by_symbol(symbol: str) -> Function:
         if name in _NAMED:
             return _NAMED[name]
     raise NotImplementedError(
-        f"the interpreter has no function for {symbol}; write it with tl.math, or add it to kernels/functions.py"
+        f"the interpreter knows no {symbol}; write it with tl.math, or add it to kernels/functions.py"
     )

@@ -1,8 +1,8 @@
 """Runs Triton kernels on the CPU, in the process that also compiles them.
 
-Triton decides at import whether kernels are compiled or interpreted, and its interpreter leaves `triton.language`
-changed behind it. Here a kernel made by plain `@triton.jit` is interpreted inside `interpreting()`, and nothing
-is different afterwards, whatever the kernel raised.
+Triton decides at import whether kernels are compiled or interpreted, and its interpreter leaves
+`triton.language` changed behind it. Here a kernel made by plain `@triton.jit` is interpreted inside
+`interpreting()`, and nothing is different afterwards, whatever the kernel raised.
 """
 
 import ast

@@ -25,7 +25,7 @@ from .loading import load_program
 from .memory import OutOfBounds
 from .patches import Patches
 from .recorder import Rank, Recorder, Settings
-from .records import Argument, Buffer, Descriptor, Launch, Operation, Scalar, Storage
+from .records import Argument, Buffer, Descriptor, Launch, Operation, Recording, Scalar, Storage
 
 __all__ = [
     "GFX942",
@@ -42,6 +42,7 @@ __all__ = [
     "Operation",
     "OutOfBounds",
     "Recorder",
+    "Recording",
     "Scalar",
     "Storage",
     "Traffic",
@@ -71,10 +72,10 @@ def offline(
     """Within it every launch on CPU tensors is compiled for `target`, recorded, and interpreted with checks.
 
     `execute`: "all" interprets every program, in an order that `seed` shuffles, so that results are there
-    afterwards; "sample" about `programs` of them, one from each of as many equal parts of the grid, for accounts
-    at real sizes; "none" only compiles and records. `assemble=False` stops at PTX: no process is started and
-    nothing written, and `binary` is None. `rank` decides what `@triton.autotune` chooses; without it the first
-    configuration that fits is taken.
+    afterwards; "sample" `programs` of them, one from each of as many equal parts of the grid, for accounts at
+    real sizes; "none" only compiles and records. `assemble=False` stops at PTX: no process is started,
+    nothing written, and `binary` is None. `rank` decides what `@triton.autotune` chooses; without it the
+    first configuration that fits is taken.
 
     Raises what a launch would raise on a GPU, and OutOfBounds. Afterwards Triton is exactly as it was.
     """

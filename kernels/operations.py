@@ -35,11 +35,11 @@ def kind_of(function: Any, arguments: Sequence[Any]) -> tuple[str, float | None]
     return ("copy", None) if name in COPIES else ("compute", None)
 
 
-class Operations(TorchDispatchMode):
+class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Tells `seen` of every operation: name, kind, tensors in, tensors out, what a fill fills with."""
 
     def __init__(self, seen: Seen) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.seen = seen
         self.quiet = False
         """While set, nothing is told: torch is used by the interpreter itself."""

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,11 @@ from .binary import assemble
 from .compiling import Compiled
 from .executing import execute
 from .operations import Operations
-from .records import Argument, Buffer, Constant, Descriptor, Launch, Operation, Scalar, Storage
+from .records import Argument, Buffer, Constant, Descriptor, Launch, Operation, Recording, Scalar, Storage
 
 SHARED_LIMITS = {"cuda": 232_448, "hip": 65_536}
-"""Bytes of shared memory that one program may have, by backend: H100 (CUDA programming guide, table of compute
-capabilities, 9.0: 227 KiB) and MI300 (64 KiB of LDS)."""
+"""Bytes of shared memory that one program may have, by backend: H100 (CUDA programming guide, technical
+specifications by compute capability, 9.0: 227 KB) and MI300 (64 KB of LDS)."""
 THREADS_LIMIT = 1024
 GRID_LIMITS = (2**31 - 1, 65_535, 65_535)
 EXECUTE = ("all", "sample", "none")
@@ -51,7 +52,7 @@ class Settings:
         return SHARED_LIMITS[self.target.backend]
 
     def chosen(self, count: int, launch: int) -> list[int]:
-        """The programs to interpret, in their order, of a grid of so many: all shuffled, or a few spread out."""
+        """The programs to interpret, in their order, of a grid of so many: all, or a few spread out."""
         if self.execute == "none":
             return []
         rng = random.Random(f"{self.seed} {launch}")
@@ -59,13 +60,13 @@ class Settings:
             order = list(range(count))
         else:  # one from each of equal parts, so that no period of the grid is met twice
             edges = [count * k // self.programs for k in range(self.programs + 1)]
-            order = [rng.randrange(low, high) for low, high in zip(edges, edges[1:], strict=False)]
+            order = [rng.randrange(low, high) for low, high in pairwise(edges)]
         rng.shuffle(order)
         return order
 
 
 class Recorder:
-    """What happened inside `offline`. Every storage that it met is kept alive, so that none takes another's place."""
+    """What happened inside `offline`. It keeps every storage alive, so that none takes another's place."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -93,7 +94,7 @@ class Recorder:
         """The record of a tensor."""
         return Buffer(
             storage=self.storage(tensor),
-            offset=tensor.storage_offset() * tensor.element_size(),
+            offset=int(tensor.storage_offset()) * tensor.element_size(),
             shape=tuple(tensor.shape),
             strides=tuple(tensor.stride()),
             dtype=str(tensor.dtype).removeprefix("torch."),
@@ -111,6 +112,22 @@ class Recorder:
             (*(each * size for each in tensor.stride()), 1),
         )
         return int((~view.all(axis=-1)).sum()) if tensor.numel() else 0
+
+    def recording(self, inputs: Sequence[torch.Tensor], outputs: Sequence[torch.Tensor]) -> Recording:
+        """Everything so far, with what goes in and what comes out of it."""
+        return Recording(
+            target=self.target,
+            inputs=tuple(map(self.buffer, inputs)),
+            outputs=tuple(map(self.buffer, outputs)),
+            storages=tuple(self.storages),
+            operations=tuple(self.operations),
+            launches=tuple(self.launches),
+        )
+
+    @property
+    def target(self) -> str:
+        """ "cuda:90" or "hip:gfx942"."""
+        return f"{self.settings.target.backend}:{self.settings.target.arch}"
 
     def _seen(
         self,
@@ -137,7 +154,7 @@ class Recorder:
     ) -> None:
         """Records one launch, interprets it as the settings say, and appends it to `launches`.
 
-        OutOfResources as on a GPU; ValueError for a grid that no GPU takes or a tensor that is not on the CPU.
+        OutOfResources as on a GPU; ValueError for a grid that no GPU takes, or a tensor not on the CPU.
         """
         named = dict(zip(kernel.arg_names, values, strict=True))
         self.admit(compiled, grid)
@@ -161,7 +178,7 @@ class Recorder:
             Launch(
                 kernel=kernel.__name__,
                 symbol=compiled.symbol,
-                target=f"{self.settings.target.backend}:{self.settings.target.arch}",
+                target=self.target,
                 grid=grid,
                 warps=metadata["num_warps"],
                 stages=metadata["num_stages"],
@@ -206,18 +223,17 @@ class Recorder:
         account, observer = execute(
             kernel, named, signature, compiled.options, grid, chosen, tensors, storages
         )
-        for region in observer.regions:
-            flags = observer.written(region)
-            if flags is None or not flags.any():
-                continue
-            for name, tensor in region.tensors.items():
-                self._mark(
-                    storages[name], tensor.untyped_storage(), region.start, np.repeat(flags, region.size)
-                )
+        for region in observer.regions if account.coverage else ():
+            if region.owners is not None and (written := region.owners.written).any():
+                for name, tensor in region.tensors.items():
+                    flags = np.repeat(written, region.size)
+                    self._mark(storages[name], tensor.untyped_storage(), region.start, flags)
         return account
 
     def _mark(self, number: int, storage: torch.UntypedStorage, start: int, flags: NDArray[np.bool_]) -> None:
-        known = self._written.setdefault(number, np.zeros(storage.nbytes(), np.bool_))
+        if number not in self._written:
+            self._written[number] = np.zeros(storage.nbytes(), np.bool_)
+        known = self._written[number]
         offset = start - storage.data_ptr()
         known[max(offset, 0) : offset + flags.size] |= flags[max(-offset, 0) : max(-offset, 0) + known.size]
 

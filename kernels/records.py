@@ -1,6 +1,6 @@
 """A launch as plain values: what a machine with a GPU needs to repeat it on buffers of its own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -65,8 +65,8 @@ _KINDS: dict[str, type[Buffer] | type[Scalar] | type[Descriptor]] = {
 class Launch:
     """One launch of one kernel.
 
-    To repeat it: pass the `arguments` in their order, then `hidden` null pointers, of which the first points to
-    `scratch_bytes` for every program where that is above zero.
+    To repeat it: pass the `arguments` in their order, then `hidden` pointers, null but for the first one
+    where `scratch_bytes` is above zero; it then points to so many bytes for every program.
     """
 
     kernel: str
@@ -86,7 +86,7 @@ class Launch:
     """Parameters after the arguments; -1 where the text does not say (amdgcn)."""
     signature: Mapping[str, str]
     constants: Mapping[str, Constant]
-    """Compile-time constants, and numbers that Triton made constants because they are 1. Types by their names."""
+    """Compile-time constants, and numbers that are constants because they are 1. Types by their names."""
     arguments: Mapping[str, Argument]
     """In the kernel's order; parts of a tuple as "name.0"."""
     ptx: str
@@ -133,11 +133,14 @@ def argument_to_json(argument: Argument) -> dict[str, Any]:
 
 def argument_from_json(data: Mapping[str, Any]) -> Argument:
     """The argument that `argument_to_json` was called on."""
-    values = {name: tuple(each) if isinstance(each, list) else each for name, each in data.items()}
-    kind = _KINDS[values.pop("kind")]
+    values: dict[str, Any] = {
+        name: tuple(each) if isinstance(each, (list, tuple)) else each for name, each in data.items()
+    }
+    kind: Any = _KINDS[values.pop("kind")]
     if kind is Descriptor:
         values["base"] = argument_from_json({"kind": "buffer", **values["base"]})
-    return kind(**values)
+    made: Argument = kind(**values)
+    return made
 
 
 @dataclass(frozen=True)
@@ -147,7 +150,7 @@ class Operation:
     name: str
     """"aten.empty.memory_format"."""
     kind: str
-    """"allocation" (contents undefined), "fill" (one constant), "view", "copy" (moves numbers) or "compute"."""
+    """"allocation" (contents undefined), "fill" (one number), "view", "copy" (moves numbers) or "compute"."""
     inputs: Sequence[int]
     """Storages."""
     outputs: Sequence[int]
@@ -164,3 +167,57 @@ class Operation:
     def from_json(cls, data: Mapping[str, Any]) -> "Operation":
         """The operation that `to_json` was called on."""
         return cls(**{**data, "inputs": tuple(data["inputs"]), "outputs": tuple(data["outputs"])})
+
+
+@dataclass(frozen=True)
+class Recording:
+    """All that happened between inputs and outputs, for a machine with a GPU to repeat on its own buffers."""
+
+    target: str
+    storages: tuple[Storage, ...]
+    operations: tuple[Operation, ...]
+    launches: tuple[Launch, ...]
+    inputs: tuple[Buffer, ...]
+    """Where the values come from; their storages are to be filled with them beforehand."""
+    outputs: tuple[Buffer, ...]
+    """Where the results lie afterwards."""
+
+    def steps(self) -> Iterator[Operation | Launch]:
+        """Operations and launches in the order in which they happened."""
+        done = 0
+        for count, launch in enumerate(self.launches):
+            while done < len(self.operations) and self.operations[done].launches <= count:
+                yield self.operations[done]
+                done += 1
+            yield launch
+        yield from self.operations[done:]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for `json.dumps`."""
+        return {
+            "target": self.target,
+            "storages": [asdict(each) for each in self.storages],
+            "operations": [each.to_json() for each in self.operations],
+            "launches": [each.to_json() for each in self.launches],
+            "inputs": [argument_to_json(each) for each in self.inputs],
+            "outputs": [argument_to_json(each) for each in self.outputs],
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Recording":
+        """The recording that `to_json` was called on; KeyError or TypeError where something is missing."""
+        return cls(
+            target=data["target"],
+            storages=tuple(Storage(**each) for each in data["storages"]),
+            operations=tuple(Operation.from_json(each) for each in data["operations"]),
+            launches=tuple(Launch.from_json(each) for each in data["launches"]),
+            inputs=tuple(_buffer(each) for each in data["inputs"]),
+            outputs=tuple(_buffer(each) for each in data["outputs"]),
+        )
+
+
+def _buffer(data: Mapping[str, Any]) -> Buffer:
+    made = argument_from_json(data)
+    if not isinstance(made, Buffer):
+        raise TypeError(f"expected a buffer, got a {type(made).__name__.lower()}")
+    return made

@@ -123,21 +123,14 @@ def scan(input: Any, axis: Any, combine_fn: Any, reverse: Any = False, **_: Any)
         current = [np.flip(each, at) for each in current]
     length, step = current[0].shape[at], 1
     while step < length:
-        early, late, kept = (
-            _cut(at, cut) for cut in (slice(0, length - step), slice(step, None), slice(0, step))
-        )
-        left = [_tensor(each[early], dtype) for each, dtype in zip(current, dtypes, strict=True)]
-        right = [_tensor(each[late], dtype) for each, dtype in zip(current, dtypes, strict=True)]
-        moved = _results(combine_fn(*left, *right), left[0].handle.data.shape)
-        current = [
-            np.concatenate([each[kept], then], axis=at) for each, then in zip(current, moved, strict=True)
-        ]
+        early = [_tensor(np.roll(each, step, at), dtype) for each, dtype in zip(current, dtypes, strict=True)]
+        late = [_tensor(each, dtype) for each, dtype in zip(current, dtypes, strict=True)]
+        moved = _results(combine_fn(*early, *late), current[0].shape)
+        done = np.arange(length) < step  # these have all that comes before them
+        done = done.reshape([-1 if k == at else 1 for k in range(current[0].ndim)])
+        current = [np.where(done, each, then) for each, then in zip(current, moved, strict=True)]
         step *= 2
     if backwards:
         current = [np.flip(each, at) for each in current]
     made = tuple(_tensor(each, dtype) for each, dtype in zip(current, dtypes, strict=True))
     return made if several else made[0]
-
-
-def _cut(axis: int, part: slice) -> tuple[slice, ...]:
-    return (*[slice(None)] * axis, part)

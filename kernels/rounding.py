@@ -50,8 +50,8 @@ def widen(bits: Array, dtype: tl.dtype) -> Float32:
 def narrow(values: Array, dtype: tl.dtype) -> Bits:
     """The bits of the nearest number of a type in WIDENED, ties to even.
 
-    float8 saturates: the GPU converts with `cvt.rn.satfinite`, so infinity becomes the largest number (PTX ISA
-    8.5, section 9.7.9.21).
+    float8 saturates: the GPU converts with `cvt.rn.satfinite`, so infinity becomes the largest number (PTX
+    ISA, instruction cvt).
     """
     if dtype == tl.bfloat16:
         return float32_to_bfloat16(values)

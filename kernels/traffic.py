@@ -1,0 +1,139 @@
+"""Bytes that a launch moves, from DRAM and from L2, scaled from its interpreted programs to its grid.
+
+Every sector that a program asks for is asked of L2, each time. DRAM gives each distinct sector once a launch
+(`footprint.py` says how many there are), less what an earlier launch of the same call left in L2. So weights
+that every program reads count once for DRAM and every time for L2. That a region larger than L2 may have to
+be fetched again is not seen: it depends on the order of programs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from .account import Account
+from .binary import Binary
+from .device import Device
+from .footprint import Footprint
+from .records import Buffer, Descriptor, Launch
+
+_ATOMIC = 2.0
+"""Sectors that an atomic operation moves for each that it names: one to read, one to write."""
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Bytes of one launch."""
+
+    dram: float
+    l2: float
+    missing: float
+    """Share of what is loaded that comes from DRAM, 0 to 1."""
+    wasted: float
+    """Bytes of sectors for each byte that lanes asked for."""
+
+
+class Recent:
+    """What the launches of one call have touched, newest first: what L2 may still hold."""
+
+    def __init__(self, capacity: float) -> None:
+        self._capacity = capacity
+        self._touched = 0.0
+        self._since: dict[int, float] = {}
+
+    def held(self, storage: int) -> float:
+        """Share of a storage's bytes that L2 still holds, 0 to 1."""
+        if storage not in self._since:
+            return 0.0
+        behind = self._touched - self._since[storage]
+        return min(1.0, self._capacity / behind) if behind else 1.0
+
+    def touch(self, bytes_of: Sequence[tuple[int, float]]) -> None:
+        """Remember that a launch touched so many bytes of each storage."""
+        before = self._touched
+        self._touched += sum(size for _, size in bytes_of)
+        for storage, _ in bytes_of:
+            self._since[storage] = before
+
+
+def traffic(
+    launch: Launch,
+    account: Account,
+    binary: Binary,
+    spilled: float,
+    blocks: int,
+    device: Device,
+    recent: Recent,
+) -> Traffic:
+    """What the launch moves after those that `recent` has seen; it is then remembered there.
+
+    `spilled`: bytes of spilled registers that one warp moves. `blocks`: programs on one multiprocessor at
+    once.
+    """
+    programs = launch.programs
+    scale = programs / account.programs
+    loaded = stored = fresh = 0.0
+    touched = []
+    for footprint in footprints(launch, account):
+        distinct = footprint.of(programs)
+        if footprint.stored:
+            stored += distinct
+        else:
+            loaded += distinct
+            fresh += distinct * (1 - recent.held(footprint.storage))
+        touched.append((footprint.storage, distinct))
+    recent.touch(touched)
+    asked = account.total("load_sectors") * scale
+    sectors = asked + (account.total("store_sectors") + _ATOMIC * account.total("atomic_sectors")) * scale
+    lanes = account.total("load_lanes") + account.total("store_lanes")
+    to_l2, to_dram = _spills(launch, binary, spilled, blocks, device)
+    return Traffic(
+        fresh + stored + to_dram,
+        sectors + to_l2,
+        min(1.0, fresh / asked) if asked else 0.0,
+        (account.total("load_sectors") + account.total("store_sectors")) / lanes if lanes else 1.0,
+    )
+
+
+def footprints(launch: Launch, account: Account) -> list[Footprint]:
+    """What the interpreted programs touched, by argument, loads and stores apart."""
+    found = []
+    for name, moved in account.traffic.items():
+        storage, size = _place(launch, name)
+        for each, union, stored in (
+            (moved.program_load, moved.unique_load, False),
+            (moved.program_store, moved.unique_store, True),
+        ):
+            if union:
+                mean = each / account.programs
+                found.append(Footprint(storage, max(size, union), mean, union, account.programs, stored))
+    return found
+
+
+def _place(launch: Launch, names: str) -> tuple[int, float]:
+    """(Storage, bytes from first to last element) of an argument, or of several whose memory overlaps:
+    "a+b"."""
+    arguments = [launch.arguments[name] for name in names.split("+")]
+    buffers = [each.base if isinstance(each, Descriptor) else each for each in arguments]
+    held = [each for each in buffers if isinstance(each, Buffer)]
+    spans = [_span(each) for each in held]
+    return held[0].storage, max(end for _, end in spans) - min(start for start, _ in spans)
+
+
+def _span(buffer: Buffer) -> tuple[int, int]:
+    size: int = getattr(torch, buffer.dtype).itemsize
+    last = sum((count - 1) * stride for count, stride in zip(buffer.shape, buffer.strides, strict=True))
+    return buffer.offset, buffer.offset + (last + 1) * size
+
+
+def _spills(
+    launch: Launch, binary: Binary, spilled: float, blocks: int, device: Device
+) -> tuple[float, float]:
+    """Bytes of spilled registers that L2 and DRAM see: what outgrows L1, and what outgrows L2."""
+    room = blocks * launch.warps * 32 * binary.spill_bytes
+    if not room or not spilled:
+        return 0.0, 0.0
+    moved = spilled * launch.warps * launch.programs
+    near = max(0, device.l1 - blocks * launch.shared)
+    past_l1 = moved * max(0.0, 1 - near / room)
+    return past_l1, past_l1 * max(0.0, 1 - device.l2 * device.l2_useful / (room * device.multiprocessors))
