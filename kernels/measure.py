@@ -167,8 +167,8 @@ def _child(options: argparse.Namespace, entries: Sequence[Entry]) -> int:
 
 def _place() -> Any:
     from .captured import Captured, copy_bandwidth
+    from .contest import Place
     from .cuda import Driver
-    from .judging import Place
 
     nvml = _nvml()
     major, minor = torch.cuda.get_device_capability()
