@@ -50,7 +50,7 @@ def rows(
     rounds: int = ROUNDS,
     clock: Callable[[], float] = time.perf_counter,
 ) -> list[Row]:
-    """One row a direction. The outputs at this very shape must be right before and after; else the row is red.
+    """One row a direction. Outputs at this very shape must be right before and after; else the row is red.
 
     `clock` is the host's, for calls with Python's own work included.
     """
