@@ -125,17 +125,15 @@ def assemble(assembly: str, target: GPUTarget) -> Binary:
         path.write_bytes(cubin)
         usage = _output(knobs.nvidia.cuobjdump.path, "--dump-resource-usage", path)
         listing = _output(knobs.nvidia.nvdisasm.path, "-c", "-gi", path)
-    resources = {name: int(value) for name, value in _RESOURCE.findall(usage)}
+    registers, spilled, shared = read_usage(usage)
     instructions, loops = read_listing(listing)
-    return Binary(
-        digest=digest(assembly),
-        cubin=cubin,
-        registers=resources["REG"],
-        spill_bytes=resources.get("LOCAL", 0) + resources.get("STACK", 0),
-        shared_bytes=resources.get("SHARED", 0),
-        instructions=instructions,
-        loops=loops,
-    )
+    return Binary(digest(assembly), cubin, registers, spilled, shared, instructions, loops)
+
+
+def read_usage(usage: str) -> tuple[int, int, int]:
+    """(Registers, spilled bytes, static shared bytes) of what `cuobjdump --dump-resource-usage` prints."""
+    resources = {name: int(value) for name, value in _RESOURCE.findall(usage)}
+    return resources["REG"], resources.get("LOCAL", 0) + resources.get("STACK", 0), resources.get("SHARED", 0)
 
 
 def _output(*command: str | Path) -> str:

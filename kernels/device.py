@@ -1,7 +1,7 @@
 """Devices as a static estimate sees them: numbers, and where each number comes from.
 
-`SOURCES` names the origin of every field of `Device`. "assumed" is a number of ours that no page states; it
-is what a calibration (`calibration.py`) is there to correct.
+`SOURCES` names the origin of every field of `Device`. "assumed" is a number of ours, or one remembered of a
+page that was not read again; it is what a calibration (`calibration.py`) is there to correct.
 """
 
 from collections.abc import Mapping
@@ -12,6 +12,7 @@ _THROUGHPUT = "https://docs.nvidia.com/cuda/cuda-c-programming-guide/#arithmetic
 _TUNING = "https://docs.nvidia.com/cuda/hopper-tuning-guide/index.html"
 _H100 = "https://resources.nvidia.com/en-us-tensor-core/nvidia-tensor-core-gpu-datasheet"
 _H200 = "https://www.nvidia.com/en-us/data-center/h200/"
+_CALCULATOR = "https://docs.nvidia.com/nsight-compute/NsightCompute/index.html#occupancy-calculator"
 _PAPER = "https://developer.nvidia.com/blog/nvidia-hopper-architecture-in-depth/"
 _MICRO = "https://arxiv.org/abs/2402.13499"
 _CHIPS = "https://chipsandcheese.com/p/nvidias-h100-funny-l2-and-tons-of-bandwidth"
@@ -118,25 +119,25 @@ SOURCES: Mapping[str, str] = {
     "blocks": _GUIDE,
     "registers": _GUIDE,
     "shared": _TUNING,
-    "register_unit": _GUIDE,
-    "shared_unit": _GUIDE,
+    "register_unit": _CALCULATOR,
+    "shared_unit": _CALCULATOR,
     "shared_reserved": _TUNING,
     "block_shared": _TUNING,
     "l1": _TUNING,
     "l2": _PAPER,
     "clock": f"assumed: what is held under load; the highest boost is 1.98 GHz, {_H100}",
     "dram_rate": f"assumed: nine tenths of the peak, 3.35 TB/s ({_H100}) and 4.8 TB/s ({_H200})",
-    "l2_rate": f"assumed: after reads measured in {_CHIPS}, on the PCIe card",
-    "port_rate": f"assumed: after {_MICRO}",
+    "l2_rate": f"assumed: as remembered of {_CHIPS}, reads on the PCIe card",
+    "port_rate": f"assumed: as remembered of {_MICRO}",
     "tensor_rates": f"assumed: eight tenths of the dense peak, 989 TFLOP/s in bf16 ({_H100}), for power",
-    "synchronous": f"assumed: after {_MICRO}, which measured 62.9 % on average",
+    "synchronous": f"assumed: as remembered of {_MICRO}, which measured it",
     "dram_latency": f"assumed: under load; an idle card answers in less, {_CHIPS}",
-    "l2_latency": f"assumed: after {_CHIPS} and {_MICRO}",
+    "l2_latency": f"assumed: as remembered of {_CHIPS} and {_MICRO}",
     "instruction_cycles": "assumed: arithmetic answers after four clocks, two chains in a warp",
     "barrier_cycles": "assumed",
     "spill_cycles": f"assumed: L1 answers after some 33 clocks ({_MICRO}), four at a time",
     "launch": "assumed: between kernels of one captured graph",
-    "l2_useful": f"assumed: after the two halves of L2 in {_CHIPS}",
+    "l2_useful": f"assumed: for the two halves of L2 that are described in {_CHIPS}",
     "overlap": "assumed",
 }
 """Origin of every field but the name."""

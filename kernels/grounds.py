@@ -25,9 +25,17 @@ class Interpreted:
     target: GPUTarget = SM_90
     device: torch.device = torch.device("cpu")
     interprets: bool = True
+    compiles: bool = True
+    """Whether launches are compiled too, which takes most of the time: without it they are interpreted alone."""
 
     def call(self, function: Callable[[], Any], seed: int, execute: bool = True) -> Seen:
-        recording = offline(self.target, execute="all" if execute else "none", seed=seed, assemble=False)
+        recording = offline(
+            self.target,
+            execute="all" if execute else "none",
+            seed=seed,
+            assemble=False,
+            compiles=self.compiles,
+        )
         with poisoned(), np.errstate(all="ignore"), recording as recorder:
             result, error = _guarded(function)
         issues = [issue for launch in recorder.launches for issue in _issues(launch)]

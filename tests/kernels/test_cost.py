@@ -123,6 +123,13 @@ def test_what_the_launch_before_left_in_l2_is_not_fetched_again() -> None:
     assert second.l2_bytes == first.l2_bytes
 
 
+def test_a_call_repeated_finds_in_l2_what_fits(copied: list[Launch]) -> None:
+    small = recorded(lambda: priced.scale(torch.ones(1 << 20)))
+    cold, warm = estimate(small).launches[0], estimate(small, warm=True).launches[0]
+    assert warm.dram_bytes == pytest.approx(cold.dram_bytes / 2)
+    assert estimate(copied, warm=True).launches[0].dram_bytes > 0.8 * estimate(copied).launches[0].dram_bytes
+
+
 def test_every_launch_costs_its_start() -> None:
     (launch,) = recorded(lambda: priced.scale(torch.ones(64)))
     assert estimate([launch] * 3).parts["launch"] == pytest.approx(3 * H100.launch)

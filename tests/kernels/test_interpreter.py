@@ -22,6 +22,10 @@ from triton.runtime.jit import JITFunction
 from recevolve.kernels.launches import offline
 from recevolve.kernels.loading import load_program
 
+pytestmark = pytest.mark.tritons
+
+pytestmark = pytest.mark.tritons
+
 N = 256
 SCALE = tl.constexpr(3)
 

@@ -11,6 +11,10 @@ from torch import Tensor
 
 from recevolve.kernels.launches import RACES, Account, Launch, OutOfBounds, Recorder, offline
 
+pytestmark = pytest.mark.tritons
+
+pytestmark = pytest.mark.tritons
+
 BLOCK = 32
 
 
