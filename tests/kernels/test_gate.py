@@ -242,6 +242,12 @@ def test_what_is_missing_is_said_without_a_call() -> None:
     assert (report.names, report.calls) == ({"missing"}, 0)
 
 
+def test_zeros_need_no_launch() -> None:
+    """With one field there is no pair, so the gradient is zero, and memory that the host asked zeros of is right."""
+    few = (("torch.empty_like(x)", "torch.zeros_like(x)"), ("if dx.numel() > 0", "if F > 1"))
+    assert judge(program(DOT, *few), direction="backward", sizes=[{"B": 2, "F": 1, "D": 4}]).findings == ()
+
+
 def test_the_first_finding_is_enough_where_one_is_asked_for() -> None:
     wrong = program(DOT, (TAIL, TORCH))
     report = gate(OPERATORS["pairwise_dot"], vars(wrong), sizes=SMALL, stop=True)

@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from recevolve.kernels import measure, queue
-from recevolve.kernels.judging import judge, roof
+from recevolve.kernels.contest import roof
+from recevolve.kernels.judging import judge
 from recevolve.kernels.measurements import Machine, Measurements, Result
 from recevolve.kernels.operators import OPERATORS
 from recevolve.kernels.queue import Argument, Buffer, Entry, digest
