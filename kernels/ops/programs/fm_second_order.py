@@ -1,9 +1,9 @@
 """Factorisation machine (Rendle 2010, Factorization Machines, ICDM), second-order term.
 
-Forward: one pass over the fields with a running sum, since the sum of the products of every two fields is the
-sum of each field times the sum of those before it. Nothing cancels, unlike in half of (sum)^2 - sum of squares.
-Backward: the gradient of a field is the sum of all others, so one pass sums and a second, which finds the rows in
-the cache, subtracts.
+Forward: one pass over the fields with a running sum, since the sum of the products of every two fields is
+the sum of each field times the sum of those before it. Nothing cancels, unlike in half of (sum)^2 - sum of
+squares. Backward: the gradient of a field is the sum of all others, so one pass sums and a second, which
+finds the rows in the cache, subtracts.
 """
 
 import torch
@@ -15,17 +15,8 @@ CONFIG = {"ELEMENTS": 1024, "UNROLL": 4, "num_warps": 4, "num_stages": 1}
 
 @triton.jit
 def sum_of_products(
-    x_p,
-    out_p,
-    B,
-    x_b,
-    x_f,
-    x_d,
-    F: tl.constexpr,
-    D: tl.constexpr,
-    BLOCK_B: tl.constexpr,
-    BLOCK_D: tl.constexpr,
-    UNROLL: tl.constexpr,
+    x_p, out_p, B, x_b, x_f, x_d, F: tl.constexpr, D: tl.constexpr, BLOCK_B: tl.constexpr,
+    BLOCK_D: tl.constexpr, UNROLL: tl.constexpr,
 ):
     b = tl.program_id(0).to(tl.int64) * BLOCK_B + tl.arange(0, BLOCK_B)
     d = tl.arange(0, BLOCK_D).to(tl.int64)
@@ -43,19 +34,8 @@ def sum_of_products(
 
 @triton.jit
 def sum_of_others(
-    grad_p,
-    x_p,
-    out_p,
-    B,
-    grad_b,
-    x_b,
-    x_f,
-    x_d,
-    F: tl.constexpr,
-    D: tl.constexpr,
-    BLOCK_B: tl.constexpr,
-    BLOCK_D: tl.constexpr,
-    UNROLL: tl.constexpr,
+    grad_p, x_p, out_p, B, grad_b, x_b, x_f, x_d, F: tl.constexpr, D: tl.constexpr, BLOCK_B: tl.constexpr,
+    BLOCK_D: tl.constexpr, UNROLL: tl.constexpr,
 ):
     b = tl.program_id(0).to(tl.int64) * BLOCK_B + tl.arange(0, BLOCK_B)
     d = tl.arange(0, BLOCK_D).to(tl.int64)
@@ -83,19 +63,8 @@ def forward(x):
         BLOCK_D = triton.next_power_of_2(D)
         BLOCK_B = max(1, CONFIG["ELEMENTS"] // BLOCK_D)
         sum_of_products[(triton.cdiv(B, BLOCK_B),)](
-            x,
-            out,
-            B,
-            x.stride(0),
-            x.stride(1),
-            x.stride(2),
-            F=F,
-            D=D,
-            BLOCK_B=BLOCK_B,
-            BLOCK_D=BLOCK_D,
-            UNROLL=CONFIG["UNROLL"],
-            num_warps=CONFIG["num_warps"],
-            num_stages=CONFIG["num_stages"],
+            x, out, B, x.stride(0), x.stride(1), x.stride(2), F=F, D=D, BLOCK_B=BLOCK_B, BLOCK_D=BLOCK_D,
+            UNROLL=CONFIG["UNROLL"], num_warps=CONFIG["num_warps"], num_stages=CONFIG["num_stages"],
         )
     return out
 
@@ -107,20 +76,8 @@ def backward(grad, x):
         BLOCK_D = triton.next_power_of_2(D)
         BLOCK_B = max(1, CONFIG["ELEMENTS"] // BLOCK_D)
         sum_of_others[(triton.cdiv(B, BLOCK_B),)](
-            grad,
-            x,
-            out,
-            B,
-            grad.stride(0),
-            x.stride(0),
-            x.stride(1),
-            x.stride(2),
-            F=F,
-            D=D,
-            BLOCK_B=BLOCK_B,
-            BLOCK_D=BLOCK_D,
-            UNROLL=CONFIG["UNROLL"],
-            num_warps=CONFIG["num_warps"],
+            grad, x, out, B, grad.stride(0), x.stride(0), x.stride(1), x.stride(2), F=F, D=D, BLOCK_B=BLOCK_B,
+            BLOCK_D=BLOCK_D, UNROLL=CONFIG["UNROLL"], num_warps=CONFIG["num_warps"],
             num_stages=CONFIG["num_stages"],
         )
     return (out,)
