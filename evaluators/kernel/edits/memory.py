@@ -171,9 +171,9 @@ def blocked(program: Program, rng: np.random.Generator, _: object) -> str:
                     ends = [ast.unparse(each) for each in getattr(count, "args", ())]
                     for line in node.body:
                         text = f"{start} + tl.arange(0, {ends[-1]}) * {ast.unparse(last)}" if ends else ""
-                        if is_call(count, "cdiv") and isinstance(line, ast.Assign):
-                            if ast.unparse(line.value) == text:
-                                found.append((kernel, node, line, start, ends))
+                        fits = isinstance(line, ast.Assign) and ast.unparse(line.value) == text
+                        if fits and is_call(count, "cdiv"):
+                            found.append((kernel, node, line, start, ends))
     kernel, loop, line, start, (end, step) = pick(found, rng)
     loop.iter = expression(f"range(0, {end}, {step})")
     line.value = expression(f"{start} + tl.arange(0, {step})")

@@ -8,7 +8,7 @@ import torch
 import triton
 import triton.language as tl
 
-CONFIG = {"BLOCK_B": 4, "BLOCK_D": 4, "num_warps": 1, "num_stages": 1}
+CONFIG = {"BLOCK_B": 2, "BLOCK_D": 4, "num_warps": 1, "num_stages": 1}
 
 
 @triton.jit
