@@ -58,6 +58,7 @@ REWRITES: Mapping[Rewrite, float] = {
     masks.wrap_index: 0.5,
     memory.natural_order: 1.5,
     memory.untangle: 1.5,
+    memory.blocked: 1.5,
     memory.eviction: 0.7,
     memory.cache: 0.5,
     memory.reload: 0.3,
