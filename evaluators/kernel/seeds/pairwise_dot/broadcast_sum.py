@@ -8,7 +8,7 @@ import torch
 import triton
 import triton.language as tl
 
-CONFIG = {"ROWS": 1, "num_warps": 4, "num_stages": 2}
+CONFIG = {"ROWS": 2, "num_warps": 8, "num_stages": 2}
 
 
 @triton.jit
