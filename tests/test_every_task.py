@@ -84,8 +84,8 @@ def test_cheats_say_what_they_do_and_where_they_are_caught(task: Task) -> None:
 
 
 def test_most_cheats_are_given_away_by_their_text(task: Task) -> None:
-    """But for wrong computations in an honest language: no text tells a kernel that forgets a mask from one that
-    needs none. Such cheats say `gate` or `estimate`, and the kind's own tests run every one of them.
+    """But for wrong computations in an honest language: no text tells a kernel that forgets a mask from one
+    that needs none. Such cheats say `gate` or `estimate`, and the kind's own tests run every one of them.
     """
     layers = {name: source.partition("Caught by: ")[2] for name, source in task.cheats.items()}
     told = {name for name, layer in layers.items() if not layer.startswith(("gate", "estimate"))}

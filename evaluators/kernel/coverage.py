@@ -18,8 +18,8 @@ def covered(
 ) -> dict[str, float]:
     """For each output, the share of it that the grids can have written, 1 where all of it.
 
-    The bytes that sampled programs stored, times grid over sample; where that does not reach the whole, the most
-    that one of MORE programs stored, times the grid.
+    The bytes that sampled programs stored, times grid over sample; where that is not the whole,
+    the most that one of MORE programs stored, times the grid.
     """
     means = {name: _scaled(recorder, tensor) for name, tensor in outputs.items()}
     if all(share >= 1 for share in means.values()):

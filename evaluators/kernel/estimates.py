@@ -1,4 +1,4 @@
-"""What a program would cost at real sizes: its launches, recorded behind the wall, assembled and priced outside."""
+"""What a program would cost at real sizes: its launches, recorded behind the wall, and priced."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,7 +10,7 @@ import torch
 from ...kernels import accuracy
 from ...kernels.calibration import Calibration
 from ...kernels.cost import Estimate, estimate
-from ...kernels.device import DEVICES, CannotLaunch
+from ...kernels.device import H100, H200, CannotLaunch
 from ...kernels.launches import Launch
 from ...kernels.operators import Operator, Shape
 from ...kernels.roofline import work
@@ -23,13 +23,14 @@ from .examination import RUNNER, require_right
 from .inside import DIRECTIONS, TARGETS, drawn
 from .settings import Settings
 
+GPUS = {"H100": H100, "H200": H200}
 REMEMBERED = 256
 """Estimates kept per judge, so that a rung need not repeat the one before it."""
 MOST_WORK = 5e10
-"""Floating-point operations of both directions beyond which no reference is computed to compare samples with."""
+"""Operations of both directions beyond which no reference is computed to compare samples with."""
 CLOSE = 0.05
-"""How far a sampled element may lie from the reference, as a share of the largest one. Digits are judged on
-small sizes; here it is whether a program does its work at all where it counts."""
+"""How far a sampled element may lie from the reference, as a share of the largest. Digits are judged on small
+sizes; here it is whether a program does its work at all where it counts."""
 WHOLE = 0.97
 """The least share of an output that the grids must be able to write."""
 
@@ -51,8 +52,7 @@ class Cost:
     @property
     def share(self) -> float:
         """Of both directions together."""
-        share: float | None = self.estimate.share
-        return share or 0.0
+        return float(self.estimate.share or 0.0)
 
     def most(self, name: str) -> int:
         """The largest of a figure of its launches: registers, spill_bytes, shared_bytes."""
@@ -109,7 +109,7 @@ class Estimator:
         self, shape: Shape, launches: Mapping[str, tuple[Launch, ...]], workspace: float, cpu: float
     ) -> Cost:
         works = dict(zip(DIRECTIONS, work(self.operator, shape.sizes, self._dtype()), strict=True))
-        device = DEVICES[self.settings.device.lower()]
+        device = GPUS[self.settings.device]
         try:
             each = {
                 direction: estimate(several, device, self.calibration, (works[direction],)).share or 0.0
@@ -127,7 +127,7 @@ class Estimator:
         return dtype
 
     def _workspace(self, record: Mapping[str, Any]) -> float:
-        """The greater of both directions' bytes beyond inputs and outputs, over those of inputs and outputs."""
+        """Bytes beyond inputs and outputs over theirs, the greater of both directions."""
         ratios = []
         for direction in DIRECTIONS:
             outputs = {each["storage"] for each in record[direction]["outputs"].values()}
@@ -143,7 +143,7 @@ class Estimator:
                 if not share >= WHOLE:
                     raise Failed(
                         Status.CHEATED,
-                        f"unwritten at {shape.name}: the launches of {direction} write {share:.0%} of {name} at most",
+                        f"unwritten at {shape.name}: {direction} writes {share:.0%} of {name} at most",
                     )
 
     def _require_values(
@@ -164,14 +164,14 @@ class Estimator:
                 raise Failed(Status.CRASHED, f"it sent no elements of {name} that can be read")
             if not final(launches[direction], record[direction]["outputs"][name]["storage"]):
                 continue
-            if places.size and not (0 <= places.min() and places.max() < truth.size):
+            if places.size and not (places.min() >= 0 and places.max() < truth.size):
                 raise Failed(Status.CRASHED, f"it sent elements of {name} outside of it")
             off = np.abs(values - truth[places]) > CLOSE * max(float(np.abs(truth).max()), 1e-30)
             if (off | ~np.isfinite(values)).any():
                 raise Failed(
                     Status.CHEATED,
-                    f"wrong at {shape.name}: {int(off.sum())} of {places.size} elements of {name} looked at are not "
-                    "the reference's, though results on small sizes were right",
+                    f"wrong at {shape.name}: {int(off.sum())} of {places.size} sampled elements of {name} "
+                    "are not the reference's, though results on small sizes were right",
                 )
 
     def _reference(self, shape: Shape, seed: int) -> Mapping[str, np.ndarray]:
@@ -194,8 +194,8 @@ class Estimator:
 def final(launches: Sequence[Launch], storage: int) -> bool:
     """Whether what sampled programs left in a storage is its final contents.
 
-    It is not where atomics add into it, or a launch that stores to it reads what another launch wrote: of that
-    the sample has a part.
+    It is not where atomics add into it, or a launch that stores to it reads what another one wrote: of
+    that the sample has a part.
     """
     made: set[int] = set()
     for launch in launches:

@@ -1,7 +1,7 @@
-"""The examination: is a program right on sizes that it has not seen, and what does it launch? No data is needed.
+"""The examination: is a program right on sizes that it has not seen, and what does it launch?
 
-What can only be seen beside the candidate (bounds, races, coverage, who computed) is told by the gate behind the
-wall. Results are sent out as well and compared here, with a reference that the candidate's process never held.
+What can only be seen beside the candidate (bounds, races, coverage, who computed) is told by the gate behind
+the wall. Results are sent out as well, and compared with a reference that the candidate's process never held.
 """
 
 import itertools

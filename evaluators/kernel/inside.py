@@ -1,4 +1,4 @@
-"""Runners: trusted code that runs beside a candidate behind the wall. Nothing here knows a reference's result.
+"""Runners: trusted code that runs beside a candidate behind the wall.
 
 Behind the wall no process starts and nothing is written, so kernels are compiled as far as PTX; what needs
 ptxas happens outside. Bounds, races, coverage and who computed are seen here and nowhere else.
@@ -84,7 +84,7 @@ def record(source: str, parameters: Mapping[str, Any], arrays: Mapping[str, np.n
 
 
 def order(source: str, parameters: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Result:
-    """Gpu-queue entries at each of `parameters["sizes"]`, none of them run; their PTX by digest beside them."""
+    """Gpu-queue entries at each of `parameters["sizes"]`, none of them run; beside them PTX by digest."""
     settings = Settings.model_validate(parameters["settings"])
     operator, dtype = operator_for(settings), getattr(torch, settings.dtype)
     namespace = load(source)

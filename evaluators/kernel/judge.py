@@ -9,7 +9,6 @@ from math import ceil
 from typing import Any
 
 from ...kernels.calibration import Calibration, load
-from ...kernels.operators import Shape
 from ...population.verdict import Metric, Status, Verdict
 from ..failure import Failed
 from ..sandbox import Limits, Sandbox

@@ -32,8 +32,8 @@ def measures(settings: Settings) -> bool:
         return False
     if settings.north_star == "measure" and not DRIVER.exists():
         raise ValueError(
-            f'kernel.north_star = "measure", but this machine has no NVIDIA driver ({DRIVER}): set "auto", which '
-            "ranks by estimate and leaves a gpu-queue for a machine that has one"
+            f'kernel.north_star = "measure", but this machine has no NVIDIA driver ({DRIVER}): set "auto", '
+            "which ranks by estimate and leaves a gpu-queue for a machine that has one"
         )
     return DRIVER.exists()
 

@@ -1,4 +1,4 @@
-"""What must hold of kernel programs, as properties that run beside them. The examination tries the same, on more."""
+"""What must hold of kernel programs, as properties. The examination tries the same on more sizes."""
 
 from collections.abc import Mapping
 from functools import partial

@@ -1,4 +1,4 @@
-"""TASK: the kernel kind. It knows its operators, and with them torch; triton is imported where kernels are judged."""
+"""TASK: the kernel kind. Its operators bring torch along; triton is imported where kernels are judged."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -32,7 +32,7 @@ SHARES = {True: "measured_share", False: "estimated_share"}
 
 
 def judge(data: Mapping[str, Any], settings: Mapping[str, Any], limits: Limits) -> Judge:
-    """The kind bound to settings; there is no log. ValueErrors for settings or a calibration that cannot be."""
+    """The kind bound to settings; there is no log. ValueError for what cannot be."""
     from .judge import KernelJudge
 
     return KernelJudge(data, settings, limits, VERSION)

@@ -39,8 +39,8 @@ ESTIMATED = """\
 | --- | --- | --- |
 {rows}
 
-Nothing in this table was measured: it is what a model makes of the compiled kernels ({trust}). Time them on your GPU before
-you use them in the place of something else."""
+Nothing in this table was measured: it is what a model makes of the compiled kernels ({trust}). Time them on
+your GPU before you use them in the place of something else."""
 MEASURED = """\
 | sizes | share of the roofline (measured) |
 | --- | --- |
@@ -105,7 +105,7 @@ def _tuple(names: tuple[str, ...]) -> str:
 
 
 def reference_text(operator: Operator) -> str:
-    """The source of the reference under the name `reference`, after the functions of its module that it calls."""
+    """The source of the reference under the name `reference`, after what it calls in its module."""
     texts, _ = _gathered(operator)
     own = texts.pop(operator.reference.__name__)
     renamed = own.replace(f"def {operator.reference.__name__}(", "def reference(", 1)
@@ -113,7 +113,7 @@ def reference_text(operator: Operator) -> str:
 
 
 def _gathered(operator: Operator) -> tuple[dict[str, str], list[str]]:
-    """(Sources of the reference and of what it calls in its module, by name; imports of what it calls elsewhere)."""
+    """(Sources of the reference and of what it calls in its module; imports of what it calls elsewhere)."""
     home = vars(inspect.getmodule(operator.reference))
     texts: dict[str, str] = {}
     imports: set[str] = set()

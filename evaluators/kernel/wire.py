@@ -1,4 +1,4 @@
-"""Tensors and records as they cross the wall: bytes with a shape, and JSON. What comes back is hostile input."""
+"""Tensors and records as they cross the wall: bytes, and JSON. What comes back is hostile input."""
 
 import json
 from collections.abc import Mapping, Sequence

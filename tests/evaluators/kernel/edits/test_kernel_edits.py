@@ -5,7 +5,6 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from recevolve.evaluators.kernel.task import seeds_for
 
 from recevolve.engine.propose.proposer import Parent
 from recevolve.engine.propose.syntax import SyntaxProposer
@@ -16,6 +15,7 @@ from recevolve.evaluators.kernel.edits import EDITS, config, grid, loops, masks,
 from recevolve.evaluators.kernel.edits.program import Program
 from recevolve.evaluators.kernel.edits.shapes import Shapes
 from recevolve.evaluators.kernel.language import rules_for
+from recevolve.evaluators.kernel.task import seeds_for
 from recevolve.evaluators.kernel.vocabulary import VOCABULARY
 from recevolve.evaluators.static import check
 from recevolve.kernels.operators import OPERATORS
