@@ -241,7 +241,8 @@ def percentile(seconds: Mapping[Configuration, float], winner: Configuration) ->
 def row(name: str, ranked: Sequence[tuple[Problem, float]]) -> str:
     places = [place for _, place in ranked]
     tenth, quarter = (mean(place <= top for place in places) for top in (10, 25))
-    return f"| {name} | {len({task for task, _ in ranked})} | {median(places):.1f} | {tenth:.0%} | {quarter:.0%} |"
+    winners = len({task for task, _ in ranked})
+    return f"| {name} | {winners} | {median(places):.1f} | {tenth:.0%} | {quarter:.0%} |"
 
 
 def main() -> None:
