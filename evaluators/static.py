@@ -41,6 +41,8 @@ class Rules:
     """
     arguments: Mapping[str, int] = field(default_factory=dict)
     """Functions, by dotted name, that take exactly so many arguments, by position."""
+    places: Mapping[str, str] = field(default_factory=dict)
+    """Functions of modules, by dotted name, that may stand in one entry function alone: its name."""
     max_bytes: int = 8_000
     max_nodes: int = 600
     max_depth: int = 24
@@ -154,6 +156,7 @@ def _check_module(tree: ast.Module, rules: Rules, report: Report) -> None:
     _check_required(rules, functions, constants, report)
     _check_names(rules, functions, modules, constants, report)
     _check_recursion(functions, report)
+    _check_places(rules, functions, modules, report)
     signatures = {name: signature_of(node) for name, node in functions.items() if name not in rules.functions}
     scope = Scope(rules, modules, signatures, frozenset(constants), frozenset(rules.functions))
     for function in functions.values():
@@ -239,6 +242,19 @@ def _check_names(
     for name in modules:
         if name in constants or name in rules.builtins:
             report(None, f"`{name}` already names something else; import the module under another name")
+
+
+def _check_places(
+    rules: Rules, functions: Mapping[str, ast.FunctionDef], modules: Mapping[str, str], report: Report
+) -> None:
+    for name, function in functions.items():
+        for node in ast.walk(function):
+            match node:
+                case ast.Attribute(value=ast.Name(id=module), attr=attribute) if module in modules:
+                    dotted = f"{modules[module]}.{attribute}"
+                    if rules.places.get(dotted, name) != name:
+                        where = rules.places[dotted]
+                        report(node, f"`{dotted}` may stand in `{where}` alone; use what that returns")
 
 
 def _check_recursion(functions: Mapping[str, ast.FunctionDef], report: Report) -> None:
