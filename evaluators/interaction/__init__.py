@@ -1,1 +1,1 @@
-"""The `interaction` kind: layers from embeddings to features, judged by how well a ranker with them predicts."""
+"""The `interaction` kind: layers over embeddings, judged by how well a ranker with them predicts."""

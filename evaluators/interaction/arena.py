@@ -1,4 +1,4 @@
-"""Arena: one log, its splits and the ranker around a candidate. Candidates in, predictions out, then scores."""
+"""Arena: one log, its splits, the ranker around a candidate. Candidates in, predictions out, then scores."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -7,11 +7,11 @@ import numpy as np
 import torch
 
 from ...population.verdict import Metric, Status
-from ..ctr import CHUNK, Diverged, auc, predict, train
+from ..ctr import Diverged, auc, train
 from ..data import Log, Split
 from ..failure import Failed
 from ..sandbox import Limits, Sandbox
-from .ranker import Trial, adam, losses_of
+from .ranker import CHUNK, Trial, adam, losses_of, predict
 from .remote import Behind, Budget, Layer, measured
 from .yardstick import Yardstick
 

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 
 from ...population.verdict import Status
+from ..ctr import Diverged
 from ..failure import Failed
 from .arena import Arena, Run
+from .ranker import predict
 from .remote import Behind, Call, apart
 
 TOLERANCE = 1e-4
@@ -26,8 +27,8 @@ def memory(calls: Sequence[Call], fresh: Behind, rng: np.random.Generator) -> No
         if not gap <= TOLERANCE:
             raise Failed(
                 Status.CHEATED,
-                f"a training step gave another answer, by {gap:.3g} of its size, when it was shown again to a "
-                "fresh process in another order: it keeps something between calls, or guesses",
+                f"a training step gave another answer, by {gap:.3g} of its size, when it was shown again to "
+                "a fresh process in another order: it keeps something between calls, or guesses",
             )
 
 
@@ -39,20 +40,18 @@ def rows(arena: Arena, run: Run, held_out: np.ndarray, fresh: Behind, rng: np.ra
     """
     held_out = held_out[: arena.evaluation_rows]
     shuffled = rng.permutation(len(held_out))
-    features = arena.log.features[held_out[shuffled]]
     run.model.remote = fresh
+    most = max(2, min(fresh.shape[0], len(held_out)) // 8)
+    sizes = iter(lambda: int(rng.integers(1, most)), 0)
     logits = np.empty(len(held_out), np.float32)
-    start = 0
-    with torch.inference_mode():
-        while start < len(held_out):
-            end = start + int(rng.integers(1, fresh.shape[0] // 4))
-            ids = np.ascontiguousarray(features[start:end])
-            logits[shuffled[start:end]] = run.model(torch.from_numpy(ids)).numpy()
-            start = end
+    try:
+        logits[shuffled] = predict(run.model, arena.log.features[held_out[shuffled]], sizes)
+    except Diverged as why:
+        raise Failed(Status.CHEATED, f"held-out rows that came shuffled to a fresh process: {why}") from None
     gap = apart(logits, run.logits)
     if not gap <= TOLERANCE:
         raise Failed(
             Status.CHEATED,
-            f"held-out rows got other predictions, by {gap:.3g} of the largest, when they came shuffled and in "
-            "other batches to a fresh process: a row's output must depend on that row alone",
+            f"held-out rows got other predictions, by {gap:.3g} of the largest, when they came shuffled and "
+            "in other batches to a fresh process: a row's output must depend on that row alone",
         )

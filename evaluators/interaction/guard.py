@@ -1,4 +1,4 @@
-"""The guardrail: CPU time of a forward pass, measured here as a ratio to the dcn_v2 seed's at the same sizes."""
+"""The guardrail: CPU time of a forward pass, measured as a ratio to the dcn_v2 seed's at the same sizes."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -33,9 +33,7 @@ def guard(
     """
     rng = np.random.Generator(np.random.Philox(0))
     shape = (arena.batch, len(arena.log.fields), arena.dim)
-    layers = [
-        arena.layer(text, 0, sandbox) for text in (source, REFERENCE.read_text(encoding="utf-8"))
-    ]
+    layers = [arena.layer(text, 0, sandbox) for text in (source, REFERENCE.read_text(encoding="utf-8"))]
     seconds: tuple[list[float], list[float]] = ([], [])
     with (
         arena.behind(source, layers[0], sandbox) as candidate,

@@ -75,6 +75,8 @@ def serve(
             params = dict(zip(names, leaves[1:], strict=True))
             out = namespace["interact"](leaves[0], params, dict(namespace["HYPERPARAMETERS"]))
         if out.shape != views["out"][:rows].shape:
-            raise ValueError(f"expected {tuple(views['out'][:rows].shape)} from interact, got {tuple(out.shape)}")
+            raise ValueError(
+                f"expected {tuple(views['out'][:rows].shape)} from interact, got {tuple(out.shape)}"
+            )
         views["out"][:rows].copy_(out.detach())
     return {}

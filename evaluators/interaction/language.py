@@ -10,8 +10,8 @@ ACROSS = frozenset({
     "amax", "amin", "bmm", "layer_norm", "logsumexp", "matmul", "mean", "softmax", "sum",
 })  # fmt: skip
 SHAPES = frozenset({
-    "dim", "expand_as", "flatten", "index_select", "mT", "permute", "reshape", "shape", "squeeze", "transpose",
-    "unsqueeze",
+    "dim", "expand_as", "flatten", "index_select", "mT", "permute", "reshape", "shape", "squeeze",
+    "transpose", "unsqueeze",
 })  # fmt: skip
 JOINS = frozenset({"cat", "stack"})
 INDICES = frozenset({"tril_indices", "triu_indices"})

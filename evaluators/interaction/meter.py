@@ -1,18 +1,23 @@
-"""Meter: what a layer computes with, told operation by operation while it runs. Nothing of it is its own word."""
+"""Meter: what a layer computes with, told operation by operation while it runs, and not by its word."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from math import prod
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
+PRODUCTS = dict(flop_registry)
+"""Taken before any candidate could change it."""
 CHOOSING = frozenset({"index_select", "index", "gather", "embedding", "take"})
 """Operations that may read an index."""
 INDICES = frozenset({"triu_indices", "tril_indices"})
+RANDOM = frozenset({
+    "bernoulli", "bernoulli_", "dropout", "multinomial", "native_dropout", "normal", "normal_", "rand_like",
+    "randint_like", "randn_like", "random_", "uniform_",
+})  # fmt: skip
 MOVING = frozenset({
     "_to_copy", "cat", "clone", "copy_", "detach", "empty_like", "expand", "index_select", "stack",
     "triu_indices", "tril_indices",
@@ -24,7 +29,7 @@ class Foreign(ValueError):
     """A layer computed with a tensor that is made neither from its input nor from its parameters."""
 
 
-class Meter(TorchDispatchMode):
+class Meter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts floating-point operations of everything that runs within, and refuses tensors from elsewhere.
 
     `flops`: a multiply-add counts two, as `torch.utils.flop_counter` has it; any other operation one for each
@@ -34,14 +39,18 @@ class Meter(TorchDispatchMode):
     """
 
     def __init__(self, given: Iterable[Tensor]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.flops = 0
         self._known = {_place(tensor) for tensor in given}
         self._indices: set[int] = set()
         self._alive: list[Tensor] = []  # a place is told by its address, which must not be given away
 
     def __torch_dispatch__(
-        self, func: Any, types: Sequence[Any], args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+        self,
+        func: Any,
+        types: Sequence[Any],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         name = func._overloadpacket.__name__
         read = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
@@ -53,6 +62,10 @@ class Meter(TorchDispatchMode):
                 raise Foreign(f"`{name}` makes numbers from an index; compute from x and params alone")
             self._indices.update(map(_place, made))
             return result
+        if name in RANDOM:
+            raise Foreign(
+                f"`{name}` draws numbers of its own; draw parameters in init, where they are counted"
+            )
         self._require_known(name, read)
         self._known.update(map(_place, made))
         self.flops += _cost(func, name, args, kwargs or {}, read, made, result)
@@ -64,15 +77,14 @@ class Meter(TorchDispatchMode):
             raise Foreign("what it returns comes from neither x nor params")
 
     def _require_known(self, name: str, read: Sequence[Tensor]) -> None:
-        if not read:
+        if not read and name != "scalar_tensor":  # a literal beside a tensor
             raise Foreign(f"`{name}` makes a tensor of its own; return it from init, where it is counted")
         for each in read:
             if _place(each) in self._indices and name not in CHOOSING:
                 raise Foreign(f"`{name}` computes with an index; compute from x and params alone")
             if _place(each) not in self._known | self._indices:
-                raise Foreign(
-                    f"`{name}` reads a tensor of shape {tuple(each.shape)} that comes from neither x nor params"
-                )
+                shape = tuple(each.shape)
+                raise Foreign(f"`{name}` reads a tensor of shape {shape} from neither x nor params")
 
 
 def _place(tensor: Tensor) -> int:
@@ -88,8 +100,8 @@ def _cost(
     made: Sequence[Tensor],
     result: Any,
 ) -> int:
-    if func._overloadpacket in flop_registry:
-        return int(flop_registry[func._overloadpacket](*args, **kwargs, out_val=result))
+    if func._overloadpacket in PRODUCTS:
+        return int(PRODUCTS[func._overloadpacket](*args, **kwargs, out_val=result))
     storages = {_place(each) for each in read}
     if name in MOVING or all(_place(each) in storages for each in made):
         return 0

@@ -9,6 +9,7 @@ from ...population.verdict import Metric, Status, Verdict
 from ..sandbox import Sandbox
 from . import audit
 from .arena import Arena, Run
+from .remote import Call
 
 SPLITS = ("selection", "claim")
 
@@ -33,7 +34,7 @@ class Course:
         """The training, with a fresh child. Raises Failed."""
         return self.recorded(source, sandbox, ())[0]
 
-    def recorded(self, source: str, sandbox: Sandbox, record: Collection[int]) -> tuple[Run, list[audit.Call]]:
+    def recorded(self, source: str, sandbox: Sandbox, record: Collection[int]) -> tuple[Run, list[Call]]:
         """The training, and its steps numbered in `record`."""
         arena = self.arena
         layer = arena.layer(source, self.seed, sandbox)

@@ -1,6 +1,6 @@
 """Trial: a small ranking model around a layer that runs elsewhere. Embeddings, tower, labels stay here."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,6 +11,9 @@ from torch.nn import functional
 
 from .. import ctr
 from ..data import Field
+
+CHUNK = 2048
+"""Rows per forward pass when predicting."""
 
 
 class Remote(Protocol):
@@ -50,7 +53,13 @@ class Trial(ctr.Ranker):
     """
 
     def __init__(
-        self, model: str, fields: Sequence[Field], dim: int, remote: Remote, first: Sequence[Tensor], seed: int
+        self,
+        model: str,
+        fields: Sequence[Field],
+        dim: int,
+        remote: Remote,
+        first: Sequence[Tensor],
+        seed: int,
     ) -> None:
         rng = torch.Generator().manual_seed(seed)
         width, self.parallel = len(fields) * dim, model == "parallel"
@@ -90,6 +99,25 @@ def adam(model: nn.Module, lr: float) -> ctr.Step:
         optimizer.step()
 
     return step
+
+
+def predict(
+    model: nn.Module, features: NDArray[np.int32], sizes: Iterator[int] | None = None
+) -> NDArray[np.float32]:
+    """(N,) logits for (N, F) ids, in batches of CHUNK rows or of these `sizes`. Diverged if not finite."""
+    chunks = [np.empty(0, dtype=np.float32)]
+    start = 0
+    with torch.inference_mode():
+        while start < len(features):
+            rows = next(sizes) if sizes else CHUNK
+            ids = np.array(features[start : start + rows])
+            chunks.append(model(torch.from_numpy(ids)).numpy())
+            start += rows
+    logits = np.concatenate(chunks)
+    if not np.isfinite(logits).all():
+        bad = np.count_nonzero(~np.isfinite(logits))
+        raise ctr.Diverged(f"{bad} of {len(logits)} predictions are not finite")
+    return logits
 
 
 def losses_of(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> NDArray[np.float64]:

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from ...population.verdict import Status
-from ..ctr import CHUNK
 from ..failure import Failed, require_finished
 from ..sandbox import Limits, Sandbox, SessionEnded
 from .layer import BACKWARD, FORWARD, TURNS, WITH_GRAPH, over_budget
+from .ranker import CHUNK
 from .yardstick import Yardstick
 
 SERVE = "recevolve.evaluators.interaction.inside:serve"
@@ -72,7 +72,7 @@ def measured(
 
 @dataclass(frozen=True)
 class Call:
-    """One training step as it was shown and answered: all that an honest answer depends on, and the answer."""
+    """A training step as it was shown and answered: all that an honest answer depends on, and the answer."""
 
     x: np.ndarray
     params: Sequence[np.ndarray]
@@ -100,7 +100,7 @@ class Behind:
 
     def __post_init__(self) -> None:
         rows, outputs = self.shape[0], self.layer.outputs
-        self.names = list(self.layer.first)
+        self.names: Sequence[str] = list(self.layer.first)
         self.outputs = outputs
         self._steps = 0
         self._rows = 0
@@ -112,7 +112,7 @@ class Behind:
         }
         for number, value in enumerate(self.layer.first.values()):
             shared |= {f"{side} {number}": ("float32", value.shape) for side in "pg"}
-        parameters = {"names": self.names}
+        parameters = {"names": list(self.names)}
         self.session = self.sandbox.session(
             SERVE, self.source, parameters=parameters, shared=shared, limits=self.limits
         )

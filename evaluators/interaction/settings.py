@@ -9,13 +9,13 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Settings(BaseModel):
-    """The `[interaction]` table. An unknown key or an impossible value is a ValidationError (a ValueError)."""
+    """The `[interaction]` table. An unknown key or impossible value is a ValidationError (a ValueError)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: Literal["parallel", "stacked"] = Field(
         "parallel",
-        description="where outputs go: into the logit beside a deep tower, or into the tower with the embeddings",
+        description="where outputs go: to the logit beside a deep tower, or into the tower beside embeddings",
     )
     dim: Count = Field(8, description="embedding width, numbers per id")
     batch: Count = Field(512, description="rows per training step")

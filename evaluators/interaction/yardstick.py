@@ -1,4 +1,4 @@
-"""Yardstick: what the seed dcn_v2, two full cross layers, costs at the same sizes. Budgets are shares of it."""
+"""Yardstick: what the seed dcn_v2, two full cross layers, costs at these sizes. Budgets are shares of it."""
 
 from dataclasses import dataclass
 

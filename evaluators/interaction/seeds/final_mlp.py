@@ -1,4 +1,7 @@
-"""FinalMLP in small: two gated streams over the same fields, joined by their product. Mao et al. 2023, arXiv:2304.00902."""
+"""FinalMLP in small: two gated streams over the same fields, joined by their product.
+
+Mao et al. 2023, arXiv:2304.00902.
+"""
 
 import torch
 

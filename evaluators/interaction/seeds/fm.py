@@ -1,4 +1,7 @@
-"""Factorisation machine: the sum of all pairwise dot products. Rendle 2010, doi:10.1109/ICDM.2010.127, lemma 3.1."""
+"""Factorisation machine: the sum of all pairwise dot products.
+
+Rendle 2010, doi:10.1109/ICDM.2010.127, lemma 3.1.
+"""
 
 HYPERPARAMETERS = {}
 PERMUTATION = "invariant"

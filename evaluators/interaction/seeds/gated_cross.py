@@ -1,4 +1,7 @@
-"""Gated cross: a sigmoid gate times a value path, added to its input. After the launch told in arXiv:2602.10226 (2026)."""
+"""Gated cross: a sigmoid gate times a value path, added to its input.
+
+After the launch told in arXiv:2602.10226 (2026).
+"""
 
 import torch
 

@@ -1,4 +1,7 @@
-"""FiBiNET in small: fields re-weighted by squeeze and excitation, then bilinear products. Huang et al. 2019, arXiv:1905.09433."""
+"""FiBiNET in small: fields re-weighted by squeeze and excitation, then bilinear products.
+
+Huang et al. 2019, arXiv:1905.09433.
+"""
 
 import torch
 
