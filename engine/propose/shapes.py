@@ -62,16 +62,26 @@ def written(length: int, sizes: Sizes, constants: Mapping[str, float], parameter
         for times in (1, 2, 3):
             if value and times * value == length:
                 return f"{parameter}[{key!r}]" if times == 1 else f"{times} * {parameter}[{key!r}]"
-    terms = sorted(((a * a, f"{fields} * {fields}"), (a * b, f"{fields} * {dim}"), (b * b, f"{dim} * {dim}"),
-                    (a * (a - 1) // 2, f"{fields} * ({fields} - 1) // 2"), (a, fields), (b, dim), (1, "1")),
-                   reverse=True)  # fmt: skip
-    parts, left = [], length
-    for size, text in terms:
-        times, left = divmod(left, size)
-        if times > 4:
-            return None
-        parts += [text] * times
-    return " + ".join(parts) if not left else None
+    pairs, pairs_text = a * (a - 1) // 2, f"{fields} * ({fields} - 1) // 2"
+    terms = ((a * b, f"{fields} * {dim}"), (pairs, pairs_text), (a * a, f"{fields} * {fields}"),
+             (b * b, f"{dim} * {dim}"), (a, fields), (b, dim), (1, "1"))  # fmt: skip
+    parts = _sum(length, terms)
+    return " + ".join(parts) if parts else None
+
+
+MOST_TIMES = 4
+
+
+def _sum(length: int, terms: Sequence[tuple[int, str]]) -> list[str] | None:
+    """The terms that a length is the sum of, each a few times; None: there are none."""
+    if not length or not terms:
+        return None if length else []
+    (size, text), *rest = terms
+    for times in range(min(MOST_TIMES, length // size), -1, -1):
+        parts = _sum(length - times * size, rest)
+        if parts is not None:
+            return [text] * times + parts
+    return None
 
 
 class Shapes:
@@ -154,6 +164,9 @@ class Shapes:
                 self._value(node.test)
                 body, other = self._value(node.body), self._value(node.orelse)
                 return body if body == other else None
+            case ast.Compare():
+                sides = [self._value(side) for side in (node.left, *node.comparators)]
+                return Sized(_broadcast(sides).shape, True)
             case ast.Call():
                 return self._call(node)
         for part in ast.iter_child_nodes(node):
@@ -199,7 +212,7 @@ def _indexed(value: Value, index: ast.expr, read: Any) -> Value:
         elif (number := read(part)) is None and isinstance(part, ast.Constant):
             shape.append(1)
         elif isinstance(number, int):
-            left.pop(0)
+            range(left.pop(0))[number]
         else:
             return None
     return Sized((*shape, *left), value.whole)
@@ -281,8 +294,11 @@ def _of_tensors(name: str, arguments: Sequence[Value], named: Mapping[str, Value
         return _joined(name, first, named.get("dim", [*arguments, 0][1]))
     if name in ("triu_indices", "tril_indices"):
         rows, columns, offset = [*arguments, 0][:3]
-        above = sum(max(0, min(columns, columns - row - offset)) for row in range(rows))
+        shift = offset if name == "triu_indices" else offset + 1
+        above = sum(max(0, min(columns, columns - row - shift)) for row in range(rows))
         return Sized((2, above if name == "triu_indices" else rows * columns - above), True)
+    if name == "where":
+        return Sized(_broadcast(arguments).shape, False)
     if name in RESHAPE:
         return Sized(RESHAPE[name](first.shape, *arguments[1:]), first.whole)
     if name == "index_select":

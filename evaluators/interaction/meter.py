@@ -19,8 +19,8 @@ RANDOM = frozenset({
     "randint_like", "randn_like", "random_", "uniform_",
 })  # fmt: skip
 MOVING = frozenset({
-    "_to_copy", "cat", "clone", "copy_", "detach", "empty_like", "expand", "index_select", "stack",
-    "triu_indices", "tril_indices",
+    "_to_copy", "cat", "clone", "copy_", "detach", "empty_like", "expand", "index_select", "scalar_tensor",
+    "stack", "triu_indices", "tril_indices",
 })  # fmt: skip
 """Operations that move numbers and compute none."""
 

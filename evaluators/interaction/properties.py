@@ -134,7 +134,7 @@ def first_parameters(namespace: Namespace, example: Example) -> str | None:
     params = _first(namespace, example.fields, example.dim, example.seed)
     if not isinstance(params, dict):
         return f"init must return a dict of names to tensors, got {type(params).__name__}"
-    taken = RESERVED | set(dir(torch.nn.Module))
+    taken = RESERVED | set(dir(torch.nn.Module()))
     for name, value in params.items():
         if not isinstance(name, str) or not name.isidentifier() or iskeyword(name) or name in taken:
             return (
@@ -268,7 +268,7 @@ def keeps_claim(namespace: Namespace, example: Example) -> str | None:
     if claim is None:
         return None
     kept = permutation(namespace, example)
-    if claim == kept or (claim == "equivariant" and kept == "invariant" and example.fields == 1):
+    if claim == kept:
         return None
     return f"PERMUTATION is {claim!r} but the output is not; drop the line, or let fields count alike"
 
@@ -281,10 +281,11 @@ def permutation(namespace: Namespace, example: Example) -> str:
     import torch
 
     layer = _drawn(namespace, example, SHIFT)
-    rng = torch.Generator().manual_seed(example.seed + 1)
-    order = torch.randperm(example.fields, generator=rng)
-    if bool((order == torch.arange(example.fields)).all()):
-        order = order.roll(1)
+    rng = torch.Generator().manual_seed(example.seed)
+    order = torch.arange(example.fields).roll(1)  # no field stays
+    if example.seed % 2:
+        shuffled = order[torch.randperm(example.fields, generator=rng)]
+        order = order if bool((shuffled == torch.arange(example.fields)).all()) else shuffled
     out, moved = layer(), layer(layer.x[:, order])
     close = CLOSE * (float(out.abs().max()) + 1e-6)
     if float((out - moved).abs().max()) <= close:
