@@ -22,6 +22,8 @@ from ..task import Winner
 TEMPLATES = Path(__file__).with_name("templates")
 OWN_NAMES = frozenset({"Tensor", "nn", "math", "torch"})
 """Names that the module binds beside those of the program."""
+ANNOTATION = ": dict[str, float]"
+"""Of a table without entries."""
 NOT_FACTS = frozenset({"units"})
 CLAIMS = {
     "invariant": "Fields in another order leave the output as it is.",
@@ -79,7 +81,10 @@ def parameter_names(functions: list[ast.FunctionDef]) -> list[str]:
 
 def _text(constants: Mapping[str, Any], functions: list[ast.FunctionDef]) -> str:
     """Constants and functions, laid out as PEP 8 wants them."""
-    lines = [f"{name} = {double_quoted(repr(value))}" for name, value in constants.items()]
+    lines = [
+        f"{name}{'' if value else ANNOTATION} = {double_quoted(repr(value))}"
+        for name, value in constants.items()
+    ]
     return "\n\n\n".join(["\n".join(lines), *map(function_text, functions)])
 
 
