@@ -38,10 +38,13 @@ class Score:
         """`log_loss` and `auc`, their names led by `prefix`."""
         return {f"{prefix}log_loss": self.log_loss, f"{prefix}auc": Metric(self.auc, None, len(self.losses))}
 
-    def units(self) -> list[float]:
-        """Negative log loss by user, in the order of user numbers, weighted so that the mean is the score."""
+    def units(self, most: int | None = None) -> list[float]:
+        """Negative log loss by user, in the order of user numbers, weighted so that the mean is the score.
+
+        With `most`, users are joined to so many groups at the most.
+        """
         _, codes = np.unique(self.users, return_inverse=True)
-        sums = np.bincount(codes, self.losses)
+        sums = np.bincount(codes if most is None else codes % most, self.losses)
         return [round(float(each), 7) for each in -sums * len(sums) / len(self.losses)]
 
 

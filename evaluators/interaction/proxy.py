@@ -2,10 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ...population.verdict import Metric, Status, Verdict
 from ..sandbox import Sandbox
 from .arena import Arena
+
+GROUPS = 100
+"""Groups of users whose losses the last rung names, so that an edit's worth is paired by them."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,10 @@ class Race:
         return max(1, round(self.rungs[rung] * len(self.arena.splits["search"].train)))
 
     def run(self, source: str, rung: int, sandbox: Sandbox) -> Verdict:
-        """SCORED with the negative log loss on held-out rows of the search split. Raises Failed."""
+        """SCORED with the negative log loss on held-out rows of the search split. Raises Failed.
+
+        facts["units"] of the last rung has the negative loss of groups of users, whose mean is the score.
+        """
         arena = self.arena
         layer = arena.layer(source, self.seed, sandbox)
         order = arena.order("search", self.rows(rung), self.seed)
@@ -36,10 +43,13 @@ class Race:
             "parameter_ratio": Metric(layer.size / yardstick.parameters),
             "flop_ratio": Metric(layer.flops / yardstick.flops),
         }
+        facts: dict[str, Any] = {"outputs": layer.outputs}
+        if rung == len(self.rungs) - 1:
+            facts["units"] = run.score.units(GROUPS)
         return Verdict(
             Status.SCORED,
             Metric(-loss.value, loss.spread, loss.count),
             metrics=run.score.metrics() | ratios,
-            facts={"outputs": layer.outputs},
+            facts=facts,
             timings={"layer_cpu_seconds": run.cpu_seconds},
         )

@@ -90,6 +90,9 @@ def test_training_teaches_more_on_a_later_rung(judge: InteractionJudge, sandbox:
     assert second.metrics["log_loss"].value < first.metrics["log_loss"].value < 0.6932
     assert second.score is not None
     assert second.score.value == -second.metrics["log_loss"].value
+    assert "units" not in first.facts
+    assert len(second.facts["units"]) == 100
+    assert np.mean(second.facts["units"]) == pytest.approx(second.score.value, abs=1e-6)
 
 
 def test_north_star_scores_its_own_fold_and_names_users(judge: InteractionJudge, sandbox: Sandbox) -> None:
