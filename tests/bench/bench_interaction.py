@@ -5,7 +5,8 @@ property. The battery: cheats caught by the layer that each names, their text no
 seeds refused in repeats at random sizes and in audits. The seeds on a log: log loss, AUC and CPU seconds (of
 the ranker here and of the layer behind the wall) on each rung and at the north star. And how well each rung
 ranks seeds and mutants as the north star does, by Spearman's correlation, with an interval from resampled
-programs. `--data synthetic` or any built-in source; `--mutants`, `--repeats`, `--ranked`, `--folds`.
+programs. `--data synthetic` or any built-in source; `--mutants`, `--repeats`, `--ranked`, `--folds`; with
+`--rates` only the seeds at several rates of Adam.
 """
 
 import argparse
@@ -35,6 +36,7 @@ LIMITS = Limits(cpu_seconds=60.0)
 SMALL = {
     "dim": 6, "batch": 128, "rung_epochs": (0.5,), "epochs": 1.0, "folds": 4, "transfer": False,
 }  # fmt: skip
+RATES = (0.002, 0.005, 0.01, 0.02)
 AUDITED = (("selection", 1), ("selection", 2), ("claim", 1), ("claim", 2), ("claim", 4))
 """Splits, and the folds that each is dealt into: five different trainings."""
 SEEDS = {name: canonical(source) for name, source in TASK.seeds.items()}
@@ -152,6 +154,17 @@ def seeds(judge: InteractionJudge, sandbox: Sandbox) -> None:
     console.print(table)
 
 
+def rates(data: str, sandbox: Sandbox) -> None:
+    """The seeds on the last rung at several rates of Adam."""
+    judges = [
+        InteractionJudge({"source": data}, {"lr": rate, "transfer": False}, LIMITS, "bench") for rate in RATES
+    ]
+    table = Table("seed", *(f"{rate:g}" for rate in RATES), title=f"{judges[0].data}: log loss, AUC by rate")
+    for name, source in SEEDS.items():
+        table.add_row(name, *(cells(judge.proxy(source, judge.rungs - 1, sandbox)) for judge in judges))
+    console.print(table)
+
+
 def ranked(judge: InteractionJudge, count: int, folds: int, sandbox: Sandbox) -> None:
     """Spearman's correlation of each rung with the mean of north-star folds."""
     programs = dict(SEEDS)
@@ -191,6 +204,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=50)
     parser.add_argument("--ranked", type=int, default=40)
     parser.add_argument("--folds", type=int, default=4)
+    parser.add_argument("--rates", action="store_true", help="only the seeds at several rates of Adam")
     options = parser.parse_args()
     torch.set_num_threads(1)
     try:
@@ -198,6 +212,10 @@ def main() -> None:
     except DataUnavailable as why:
         console.print(f"{options.data} is not to be had, so this is the synthetic log: {why}")
         options.data = "synthetic"
+    if options.rates:
+        with Sandbox(TASK.preload) as sandbox:
+            rates(options.data, sandbox)
+        return
     proposals(options.mutants)
     with Sandbox(TASK.preload) as sandbox:
         battery(options.repeats, sandbox)
