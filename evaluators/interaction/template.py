@@ -24,7 +24,6 @@ OWN_NAMES = frozenset({"Tensor", "nn", "math", "torch"})
 """Names that the module binds beside those of the program."""
 ANNOTATION = ": dict[str, float]"
 """Of a table without entries."""
-NOT_FACTS = frozenset({"units"})
 CLAIMS = {
     "invariant": "Fields in another order leave the output as it is.",
     "equivariant": "Fields in another order move the parts of the output along with them.",
@@ -48,7 +47,7 @@ def export(winner: Winner) -> Mapping[str, str]:
         used = ", ".join(sorted(taken))
         raise ValueError(f"the program uses {used} itself; choose another name than {name!r}")
     hp: Mapping[str, Any] = constants["HYPERPARAMETERS"]
-    facts = facts_of({key: value for key, value in winner.provenance.items() if key not in NOT_FACTS})
+    facts = facts_of({key: _told(value) for key, value in winner.provenance.items()})
     claim = CLAIMS.get(constants.get("PERMUTATION", ""), "Every field has its own place: keep their order.")
     values = {
         "name": name,
@@ -70,6 +69,14 @@ def export(winner: Winner) -> Mapping[str, str]:
         f"test_{name}.py": filled(TEMPLATES, "test", values).rstrip("\n") + "\n",
         "README.md": filled(TEMPLATES, "readme", values),
     }
+
+
+def _told(value: Any) -> Any:
+    """A value without the losses of single users, where it is a verdict."""
+    match value:
+        case {"facts": {"units": _} as facts}:
+            return {**value, "facts": {key: item for key, item in facts.items() if key != "units"}}
+    return value
 
 
 def parameter_names(functions: list[ast.FunctionDef]) -> list[str]:

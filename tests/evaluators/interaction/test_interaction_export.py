@@ -65,8 +65,10 @@ def test_provenance_is_text_and_cannot_become_code() -> None:
 
 
 def test_a_verdict_is_told_in_a_line() -> None:
-    verdict = Verdict(Status.SCORED, Metric(-0.5), facts={"outputs": 3}).to_json()
-    assert "proxy: scored -0.5; outputs 3" in exported("fm", proxy=verdict)["evolved.py"]
+    verdict = Verdict(Status.SCORED, Metric(-0.5), facts={"outputs": 3, "units": [-0.25, -0.75]}).to_json()
+    text = exported("fm", proxy=verdict)["evolved.py"]
+    assert "proxy: scored -0.5; outputs 3" in text
+    assert "-0.25" not in text
 
 
 def test_a_claim_is_told() -> None:
