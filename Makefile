@@ -9,7 +9,7 @@ export MKL_NUM_THREADS := 1
 # A file's tests stay in one process: many share a run that a fixture makes once.
 PARALLEL := --numprocesses 2 --dist loadfile
 
-.PHONY: demo interaction reward test check bench real oracles clean environment
+.PHONY: demo reward test check bench real oracles clean environment
 
 # A run that was begun is continued: `make demo` again after an interruption loses nothing.
 demo: $(VENV)/ready
@@ -22,6 +22,7 @@ demo: $(VENV)/ready
 	$(BIN)/python -m pytest -q -p no:cacheprovider --rootdir runs/optimizer/export runs/optimizer/export
 
 # A layer between embeddings and logit, within DCN-v2's budget; the winner is exported and its tests run.
+.PHONY: interaction
 interaction: $(VENV)/ready
 	-$(BIN)/recevolve data fetch movielens-100k
 	$(BIN)/recevolve run examples/interaction.toml

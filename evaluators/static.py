@@ -153,10 +153,10 @@ def _check_module(tree: ast.Module, rules: Rules, report: Report) -> None:
                 node,
                 "only imports, constants and functions may stand at the module level; move this inside one",
             )
+    _check_places(rules, functions, modules, report)
     _check_required(rules, functions, constants, report)
     _check_names(rules, functions, modules, constants, report)
     _check_recursion(functions, report)
-    _check_places(rules, functions, modules, report)
     signatures = {name: signature_of(node) for name, node in functions.items() if name not in rules.functions}
     scope = Scope(rules, modules, signatures, frozenset(constants), frozenset(rules.functions))
     for function in functions.values():

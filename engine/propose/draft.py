@@ -12,7 +12,7 @@ import numpy as np
 from ...evaluators.simplify import remove_dead, returned_dicts
 from ...evaluators.vocabulary import Operator, Vocabulary
 from .kinds import Kind, Kinds, slot_name, spelled
-from .shapes import Shapes, Sized, Value, kind_of, pattern, shape_of, written
+from .shapes import Shapes, Sized, Value, base, kind_of, meant, pattern, shape_of, written
 from .survey import Survey
 
 Item = TypeVar("Item")
@@ -48,16 +48,6 @@ def pick(items: Sequence[Item], rng: np.random.Generator, weights: Sequence[floa
 def result_of(operator: Operator) -> Kind:
     """The kind that an operator yields on full tensors."""
     return "reduced" if operator.reduces else operator.result
-
-
-def base(kind: Kind) -> Kind:
-    """The type that operators know a kind by."""
-    return "tensor" if shape_of(kind) is not None else kind
-
-
-def meant(argument: Kind, kind: Kind) -> Kind:
-    """The kind of an operator's argument where it works on that kind: tensors have all its shape."""
-    return kind if argument == "tensor" and shape_of(kind) is not None else argument
 
 
 class Draft:

@@ -8,10 +8,11 @@ import numpy as np
 
 from ...evaluators.simplify import fold
 from ...evaluators.vocabulary import Operator
-from .draft import Draft, Unsuitable, base, expression, fill, fresh, meant, pick, result_of
+from .draft import Draft, Unsuitable, expression, fill, fresh, pick, result_of
 from .graft import graft_of_donor, graft_of_idiom
 from .kinds import Kind
 from .proposer import Parent
+from .shapes import base, meant
 from .survey import Site, bindings
 
 LARGEST_LOAN = 40

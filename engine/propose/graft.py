@@ -9,8 +9,9 @@ import numpy as np
 
 from ...evaluators.simplify import returned_dicts
 from ...evaluators.vocabulary import Idiom
-from .draft import Draft, Unsuitable, expression, fresh, meant, pick
+from .draft import Draft, Unsuitable, expression, fresh, pick
 from .kinds import slot_name
+from .shapes import meant
 from .survey import Site, bindings
 
 _HOLE = re.compile(r"\{(\d+)\}")

@@ -46,6 +46,16 @@ def shape_of(kind: Kind) -> tuple[int, ...] | None:
     return tuple(int(length) for length in kind.removeprefix(PREFIX).split("x") if length)
 
 
+def base(kind: Kind) -> Kind:
+    """The type that operators know a kind by."""
+    return "tensor" if shape_of(kind) is not None else kind
+
+
+def meant(argument: Kind, kind: Kind) -> Kind:
+    """The kind of an operator's argument where it works on that kind: tensors have all its shape."""
+    return kind if argument == "tensor" and shape_of(kind) is not None else argument
+
+
 def pattern(kind: Kind | None, batch: int) -> str | None:
     """ "matrix" or "cube" for a batch of rows or of matrices; else the kind itself."""
     shape = shape_of(kind) if kind else None
