@@ -1,5 +1,6 @@
 """The gate lets honest programs pass and names what is wrong with each of a battery of others."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import ModuleType
@@ -7,6 +8,7 @@ from types import ModuleType
 import pytest
 import torch
 
+from recevolve.kernels import accuracy
 from recevolve.kernels.findings import NAMES, Direction, Report
 from recevolve.kernels.gate import CHECKS, QUICK, gate
 from recevolve.kernels.grounds import Interpreted
@@ -238,6 +240,28 @@ def test_a_term_that_identity_weights_would_hide_is_missed_by_nobody() -> None:
     torch.testing.assert_close(with_identity.result, x0 * (x + bias) + x)
     report = judge(lazy, sizes=[{"B": 2, "K": 5}], operator="dcn_v2_cross")
     assert report.names == {"wrong"}
+
+
+@pytest.mark.parametrize(
+    ("exact", "damage", "output", "fine"),
+    [
+        (math.nan, math.nan, math.nan, True),
+        (math.nan, math.nan, math.inf, False),
+        (math.nan, math.nan, 1.0, False),
+        (math.nan, math.inf, -math.inf, True),
+        (math.nan, math.inf, 1.0, False),
+        (math.inf, math.inf, math.nan, True),
+        (math.inf, math.inf, -math.inf, False),
+        (math.inf, math.inf, 1.0, False),
+        (math.nan, 0.0, 1.0, True),
+        (1.0, 0.0, math.nan, False),
+        (1.0, math.inf, math.inf, False),
+    ],
+)
+def test_damage_spreads_as_in_the_reference(exact: float, damage: float, output: float, fine: bool) -> None:
+    tensor = torch.tensor([exact], dtype=torch.float64)
+    truth = accuracy.Truth(tensor, tensor.float(), 0.0, 0.0)
+    assert (accuracy.pattern(torch.tensor([output]), truth, damage) is None) == fine
 
 
 def test_what_is_missing_is_said_without_a_call() -> None:
