@@ -6,6 +6,7 @@ order of sums and the last bits of exponentials and divisions.
 """
 
 import ctypes
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -59,6 +60,15 @@ class Watch:
         """A signed 32-bit integer has wrapped around."""
 
 
+_numpy_type = functools.cache(stock._get_np_dtype)
+
+
+def numpy_type(dtype: tl.dtype) -> np.dtype[Any]:
+    """The numpy type that holds numbers, or addresses, of a Triton type."""
+    scalar = dtype.scalar
+    return np.dtype(np.uint64) if scalar.is_ptr() else _numpy_type(scalar)
+
+
 def floats(handle: Handle) -> Array:
     """The numbers of a handle, widened to float32 where numpy lacks the type."""
     dtype = handle.dtype.scalar
@@ -69,7 +79,17 @@ def as_dtype(values: Array, dtype: tl.dtype) -> Handle:
     """A handle of floating values, rounded to nearest even."""
     if dtype in WIDENED:
         return Handle(narrow(values, dtype), dtype)
-    return Handle(values.astype(stock._get_np_dtype(dtype), copy=False), dtype)
+    return Handle(values.astype(numpy_type(dtype), copy=False), dtype)
+
+
+def _saturated(values: Array, kind: np.dtype[Any]) -> Array:
+    """Towards zero, what does not fit becoming the nearest that does, NaN zero: PTX's `cvt.rzi`."""
+    bounds = np.iinfo(kind)
+    wide = np.nan_to_num(values.astype(np.float64), nan=0.0)
+    whole = np.clip(np.trunc(wide), float(bounds.min), float(bounds.max))
+    if kind.itemsize < 8:
+        return whole.astype(kind)
+    return np.where(whole >= float(bounds.max), bounds.max, whole.astype(kind))
 
 
 def precision_of(operand: tl.dtype, requested: object) -> str:
@@ -131,7 +151,7 @@ class Builder(stock.InterpreterBuilder):  # type: ignore[misc]
         if output.dtype == bool:
             return Handle(output, tl.int1)
         if not stock._validate_np_data_size(output, dtype):
-            output = output.astype(stock._get_np_dtype(dtype))
+            output = output.astype(numpy_type(dtype))
         return Handle(output, dtype)
 
     # unlike numpy's minimum, the default of tl.minimum returns the one that is a number
@@ -170,7 +190,7 @@ class Builder(stock.InterpreterBuilder):  # type: ignore[misc]
     ) -> Handle:
         self.watch.special(arguments[0].data.size)
         values = functions.by_symbol(symbol)(*[each.data for each in arguments])
-        return Handle(values.astype(stock._get_np_dtype(returns), copy=False), returns.scalar)
+        return Handle(values.astype(numpy_type(returns), copy=False), returns.scalar)
 
     def create_inline_asm(self, text: str, *_: Any) -> Handle:
         raise NotImplementedError(f"inline assembly cannot be interpreted: {text.strip()[:80]!r}")
@@ -181,9 +201,12 @@ class Builder(stock.InterpreterBuilder):  # type: ignore[misc]
         source, target = src.dtype.scalar, dst_type.scalar
         if target == tl.float8e4b15 or source == tl.float8e4b15:
             return super().cast_impl(src, dst_type)
+        values, kind = floats(src), numpy_type(target)
         if target in WIDENED:
-            return as_dtype(floats(src), target)
-        return Handle(floats(src).astype(stock._get_np_dtype(target)), target)
+            return as_dtype(values, target)
+        if values.dtype.kind == "f" and kind.kind in "iu":
+            return Handle(_saturated(values, kind), target)
+        return Handle(values.astype(kind), target)
 
     def create_fp_to_fp(self, src: Handle, dst_type: tl.dtype, rounding_mode: object) -> Handle:
         target = dst_type.scalar
@@ -225,7 +248,7 @@ class Builder(stock.InterpreterBuilder):  # type: ignore[misc]
     def _load(self, ptrs: Handle, mask: Array | None, other: Handle | None) -> Handle:
         dtype = ptrs.get_element_ty()
         self.watch.load(ptrs.data, mask, max(1, dtype.primitive_bitwidth // 8))
-        kind = stock._get_np_dtype(dtype)
+        kind = numpy_type(dtype)
         active = np.ones(ptrs.data.shape, bool) if mask is None else mask
         default = np.zeros(ptrs.data.shape, kind) if other is None else other.data
         return Handle(native.load(ptrs.data, active, default, kind), dtype)
