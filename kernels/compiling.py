@@ -63,6 +63,13 @@ def compile_source(source: Any, target: GPUTarget, options: Mapping[str, Any]) -
     return _COMPILED[key]
 
 
+def uncompiled(source: Any, target: GPUTarget, options: Mapping[str, Any]) -> Compiled:
+    """What can be known of a kernel without compiling it: options, and no text."""
+    parsed = triton_compiler.make_backend(target).parse_options(_with_version(dict(options), target))
+    metadata = {"target": target, **vars(parsed), "shared": 0}
+    return Compiled(source.fn.__name__, "", {}, metadata, parsed)
+
+
 def _compile(source: Any, target: GPUTarget, backend: Any, options: Any) -> Compiled:
     stages: dict[str, Any] = {}
     backend.add_stages(stages, options, source.language)

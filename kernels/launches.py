@@ -20,12 +20,12 @@ from triton.runtime.jit import JITFunction
 
 from .account import RACES, Account, Coverage, Issue, Traffic
 from .binary import Binary, assemble, digest
-from .compiling import GFX942, SM_90, Compiled, compile_source
+from .compiling import GFX942, SM_90, Compiled, compile_source, uncompiled
 from .loading import load_program
 from .memory import OutOfBounds
 from .patches import Patches
 from .recorder import Rank, Recorder, Settings
-from .records import Argument, Buffer, Descriptor, Launch, Operation, Recording, Scalar, Storage
+from .records import Argument, Buffer, Descriptor, Launch, Operation, Scalar, Storage
 
 __all__ = [
     "GFX942",
@@ -42,7 +42,6 @@ __all__ = [
     "Operation",
     "OutOfBounds",
     "Recorder",
-    "Recording",
     "Scalar",
     "Storage",
     "Traffic",
@@ -67,6 +66,7 @@ def offline(
     programs: int = 4,
     seed: int = 0,
     assemble: bool = True,
+    compiles: bool = True,
     rank: Rank | None = None,
 ) -> Iterator[Recorder]:
     """Within it every launch on CPU tensors is compiled for `target`, recorded, and interpreted with checks.
@@ -74,12 +74,13 @@ def offline(
     `execute`: "all" interprets every program, in an order that `seed` shuffles, so that results are there
     afterwards; "sample" `programs` of them, one from each of as many equal parts of the grid, for accounts at
     real sizes; "none" only compiles and records. `assemble=False` stops at PTX: no process is started,
-    nothing written, and `binary` is None. `rank` decides what `@triton.autotune` chooses; without it the
-    first configuration that fits is taken.
+    nothing written, and `binary` is None. `compiles=False` stops before it: launches are interpreted alone,
+    which is what many small sizes need, and have no text. `rank` decides what `@triton.autotune` chooses;
+    without it the first configuration that fits is taken.
 
     Raises what a launch would raise on a GPU, and OutOfBounds. Afterwards Triton is exactly as it was.
     """
-    recorder = Recorder(Settings(target, execute, programs, seed, assemble))
+    recorder = Recorder(Settings(target, execute, programs, seed, assemble and compiles, compiles))
     session = _Session(recorder, rank)
     patches = Patches()
     try:
@@ -122,7 +123,8 @@ class _Session:
     ) -> "_Kernel":
         """In place of `JITFunction._do_compile`."""
         source = ASTSource(kernel, signature, constants, attributes)
-        compiled = compile_source(source, self.target, vars(options))
+        make = compile_source if self.recorder.settings.compiles else uncompiled
+        compiled = make(source, self.target, vars(options))
         made = _Kernel(self, kernel, compiled, signature, constants)
         self.kernels.append(kernel)
         kernel.device_caches[self.device][0][key] = made

@@ -20,7 +20,7 @@ from .binary import assemble
 from .compiling import Compiled
 from .executing import execute
 from .operations import Operations
-from .records import Argument, Buffer, Constant, Descriptor, Launch, Operation, Recording, Scalar, Storage
+from .records import Argument, Buffer, Constant, Descriptor, Launch, Operation, Scalar, Storage
 
 SHARED_LIMITS = {"cuda": 232_448, "hip": 65_536}
 """Bytes of shared memory that one program may have, by backend: H100 (CUDA programming guide, technical
@@ -39,6 +39,7 @@ class Settings:
     programs: int
     seed: int
     assemble: bool
+    compiles: bool = True
 
     def __post_init__(self) -> None:
         if self.execute not in EXECUTE:
@@ -102,27 +103,20 @@ class Recorder:
 
     def unwritten(self, tensor: torch.Tensor) -> int:
         """How many elements of a tensor no launch has written, with `execute="all"`."""
+        return int((~self.written(tensor)).sum())
+
+    def written(self, tensor: torch.Tensor) -> NDArray[np.bool_]:
+        """By element of a tensor, whether an interpreted program has written it."""
         flags = self._written.get(self.storage(tensor))
-        if flags is None:
-            return tensor.numel()
+        if flags is None or not tensor.numel():
+            return np.zeros(tuple(tensor.shape), np.bool_)
         size = tensor.element_size()
         view = np.lib.stride_tricks.as_strided(
             flags[tensor.storage_offset() * size :],
             (*tensor.shape, size),
             (*(each * size for each in tensor.stride()), 1),
         )
-        return int((~view.all(axis=-1)).sum()) if tensor.numel() else 0
-
-    def recording(self, inputs: Sequence[torch.Tensor], outputs: Sequence[torch.Tensor]) -> Recording:
-        """Everything so far, with what goes in and what comes out of it."""
-        return Recording(
-            target=self.target,
-            inputs=tuple(map(self.buffer, inputs)),
-            outputs=tuple(map(self.buffer, outputs)),
-            storages=tuple(self.storages),
-            operations=tuple(self.operations),
-            launches=tuple(self.launches),
-        )
+        return np.asarray(view.all(axis=-1))
 
     @property
     def target(self) -> str:
