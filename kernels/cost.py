@@ -156,7 +156,10 @@ def _launch(launch: Launch, device: Device, recent: Recent, weights: Mapping[str
     parts = {
         "launch": device.launch,
         "dram": moved.dram / device.dram_rate,
-        "l2": max(moved.l2 / device.l2_rate, most * moved.l2 / programs / (device.port_rate * device.clock)),
+        "l2": max(
+            (moved.l2 - device.merged * moved.shared) / device.l2_rate,
+            most * moved.l2 / programs / (device.port_rate * device.clock),
+        ),
         "tensor": tensor * busy,
         "fp": warps * sum(_pipe(body, name) / PIPES[name][0] for name in ("float32", "double")) * busy,
         "issue": warps * _issue(body) * busy,
@@ -227,10 +230,11 @@ def chain(body: Sequence[Segment], stages: int, warps: int, moved: Traffic, devi
     """Seconds from the start to the end of one program that has a multiprocessor for itself.
 
     The first load of a program waits in full. In a loop, copies that run `stages - 1` trips ahead wait only
-    as far as that many trips of work do not cover them; a plain load waits in full in each trip. Of what
-    misses L1, the share that DRAM has to give waits for DRAM, the rest for L2.
+    as far as that many trips of work do not cover them; a plain load waits in full in each trip. A load
+    waits for L1, L2 or DRAM in the shares that these have to give.
     """
-    wait = device.l2_latency + moved.missing * (device.dram_latency - device.l2_latency)
+    wait = device.l1_latency + moved.past_l1 * (device.l2_latency - device.l1_latency)
+    wait += moved.past_l2 * (device.dram_latency - device.l2_latency)
     step = max(device.instruction_cycles, warps / ISSUE_RATE)
     total = 0.0
     for each in body:
