@@ -5,58 +5,33 @@ Triton's own interpreter treats bfloat16 as integers, truncates where it should 
 order of sums and the last bits of exponentials and divisions.
 """
 
-import ctypes
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import triton.language as tl
 from numpy.typing import NDArray
-from triton._C.libtriton import interpreter as native
 from triton._C.libtriton import ir
 from triton.runtime import interpreter as stock
 from triton.runtime.interpreter import TensorHandle as Handle
 
 from . import functions
-from .rounding import (
-    WIDENED,
-    bfloat16_to_float32,
-    float32_to_bfloat16,
-    narrow,
-    split,
-    truncate_to_tf32,
-    widen,
-)
+from .rounding import WIDENED, narrow, split, truncate_to_tf32, widen
+from .watch import Watch
 
 Array = NDArray[Any]
-_BITWISE = (np.bitwise_and, np.bitwise_or, np.bitwise_xor)
 _WRAPPING = (np.add, np.subtract, np.multiply)
 _FLOAT8 = tuple(each for each in WIDENED if each != tl.bfloat16)
 
 
-class Watch:
-    """Told of every access and of every operation. This one ignores them."""
+_numpy_type = functools.cache(stock._get_np_dtype)
 
-    def load(self, addresses: Array, mask: Array | None, size: int) -> None:
-        """Addresses of lanes, of which the mask (None: all) reads `size` bytes each."""
 
-    def store(self, addresses: Array, mask: Array | None, size: int, values: Array) -> None:
-        """Before the values are written."""
-
-    def atomic(self, addresses: Array, mask: Array | None, size: int, floating: bool) -> None:
-        """Before memory is changed; `floating` where a sum depends on the order."""
-
-    def arithmetic(self, count: int) -> None:
-        """So many floating-point operations outside `tl.dot`."""
-
-    def special(self, count: int) -> None:
-        """So many exponentials, roots and the like."""
-
-    def dot(self, precision: str, flops: int) -> None:
-        """A matrix product, a multiply-add counting two."""
-
-    def overflow(self) -> None:
-        """A signed 32-bit integer has wrapped around."""
+def numpy_type(dtype: tl.dtype) -> np.dtype[Any]:
+    """The numpy type that holds numbers, or addresses, of a Triton type."""
+    scalar = dtype.scalar
+    return np.dtype(np.uint64) if scalar.is_ptr() else _numpy_type(scalar)
 
 
 def floats(handle: Handle) -> Array:
@@ -69,7 +44,17 @@ def as_dtype(values: Array, dtype: tl.dtype) -> Handle:
     """A handle of floating values, rounded to nearest even."""
     if dtype in WIDENED:
         return Handle(narrow(values, dtype), dtype)
-    return Handle(values.astype(stock._get_np_dtype(dtype), copy=False), dtype)
+    return Handle(values.astype(numpy_type(dtype), copy=False), dtype)
+
+
+def _saturated(values: Array, kind: np.dtype[Any]) -> Array:
+    """Towards zero, what does not fit becoming the nearest that does, NaN zero: PTX's `cvt.rzi`."""
+    bounds = np.iinfo(kind)
+    wide = np.nan_to_num(values.astype(np.float64), nan=0.0)
+    whole = np.clip(np.trunc(wide), float(bounds.min), float(bounds.max))
+    if kind.itemsize < 8:
+        return whole.astype(kind)
+    return np.where(whole >= float(bounds.max), bounds.max, whole.astype(kind))
 
 
 def precision_of(operand: tl.dtype, requested: object) -> str:
@@ -93,8 +78,8 @@ def _product(a: Array, b: Array, precision: str) -> Array:
     return np.asarray(np.matmul(a, b))
 
 
-class Builder(stock.InterpreterBuilder):  # type: ignore[misc]
-    """Triton's interpreter builder with its arithmetic made right, telling a `Watch`."""
+class Arithmetic(stock.InterpreterBuilder):  # type: ignore[misc]
+    """Triton's interpreter builder with its arithmetic made right; tells a `Watch` of its work."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -131,7 +116,7 @@ class Builder(stock.InterpreterBuilder):  # type: ignore[misc]
         if output.dtype == bool:
             return Handle(output, tl.int1)
         if not stock._validate_np_data_size(output, dtype):
-            output = output.astype(stock._get_np_dtype(dtype))
+            output = output.astype(numpy_type(dtype))
         return Handle(output, dtype)
 
     # unlike numpy's minimum, the default of tl.minimum returns the one that is a number
@@ -170,7 +155,7 @@ class Builder(stock.InterpreterBuilder):  # type: ignore[misc]
     ) -> Handle:
         self.watch.special(arguments[0].data.size)
         values = functions.by_symbol(symbol)(*[each.data for each in arguments])
-        return Handle(values.astype(stock._get_np_dtype(returns), copy=False), returns.scalar)
+        return Handle(values.astype(numpy_type(returns), copy=False), returns.scalar)
 
     def create_inline_asm(self, text: str, *_: Any) -> Handle:
         raise NotImplementedError(f"inline assembly cannot be interpreted: {text.strip()[:80]!r}")
@@ -181,9 +166,12 @@ class Builder(stock.InterpreterBuilder):  # type: ignore[misc]
         source, target = src.dtype.scalar, dst_type.scalar
         if target == tl.float8e4b15 or source == tl.float8e4b15:
             return super().cast_impl(src, dst_type)
+        values, kind = floats(src), numpy_type(target)
         if target in WIDENED:
-            return as_dtype(floats(src), target)
-        return Handle(floats(src).astype(stock._get_np_dtype(target)), target)
+            return as_dtype(values, target)
+        if values.dtype.kind == "f" and kind.kind in "iu":
+            return Handle(_saturated(values, kind), target)
+        return Handle(values.astype(kind), target)
 
     def create_fp_to_fp(self, src: Handle, dst_type: tl.dtype, rounding_mode: object) -> Handle:
         target = dst_type.scalar
@@ -213,59 +201,3 @@ class Builder(stock.InterpreterBuilder):  # type: ignore[misc]
         if left.dtype == np.float16:
             left, right = left.astype(np.float32), right.astype(np.float32)
         return as_dtype(_product(left, right, precision) + floats(d), d.dtype.scalar)
-
-    # memory
-
-    def create_load(self, ptr: Handle, _0: Any, _1: Any, is_volatile: bool) -> Handle:
-        return self._load(ptr, None, None)
-
-    def create_masked_load(self, ptrs: Handle, mask: Any, other: Handle | None, *_: Any, **__: Any) -> Handle:
-        return self._load(ptrs, mask.data if isinstance(mask, Handle) else mask, other)
-
-    def _load(self, ptrs: Handle, mask: Array | None, other: Handle | None) -> Handle:
-        dtype = ptrs.get_element_ty()
-        self.watch.load(ptrs.data, mask, max(1, dtype.primitive_bitwidth // 8))
-        kind = stock._get_np_dtype(dtype)
-        active = np.ones(ptrs.data.shape, bool) if mask is None else mask
-        default = np.zeros(ptrs.data.shape, kind) if other is None else other.data
-        return Handle(native.load(ptrs.data, active, default, kind), dtype)
-
-    def create_store(self, ptr: Handle, val: Handle, _0: Any, _1: Any) -> None:
-        self._store(ptr, val, None)
-
-    def create_masked_store(self, ptrs: Handle, value: Handle, mask: Any, *_: Any) -> None:
-        self._store(ptrs, value, mask.data if isinstance(mask, Handle) else mask)
-
-    def _store(self, ptrs: Handle, value: Handle, mask: Array | None) -> None:
-        size = max(1, ptrs.get_element_ty().primitive_bitwidth // 8)
-        self.watch.store(ptrs.data, mask, size, value.data)
-        native.store(ptrs.data, value.data, np.ones(ptrs.data.shape, bool) if mask is None else mask)
-
-    def create_atomic_cas(self, ptr: Handle, cmp: Handle, val: Handle, sem: object, scope: object) -> Handle:
-        size = max(1, ptr.get_element_ty().primitive_bitwidth // 8)
-        self.watch.atomic(ptr.data, None, size, floating=False)
-        return super().create_atomic_cas(ptr, cmp, val, sem, scope)
-
-    def create_atomic_rmw(
-        self, op: object, ptr: Handle, val: Handle, mask: Handle, sem: object, scope: object
-    ) -> Handle:
-        dtype = val.dtype.scalar
-        self.watch.atomic(
-            ptr.data, mask.data, max(1, ptr.get_element_ty().primitive_bitwidth // 8), op == ir.ATOMIC_OP.FADD
-        )
-        if dtype != tl.bfloat16:
-            return super().create_atomic_rmw(op, ptr, val, mask, sem, scope)
-        if op != ir.ATOMIC_OP.FADD:
-            raise NotImplementedError(f"{op} on bfloat16 exists on no GPU that we know; add, or use float32")
-        addresses, values, active = np.broadcast_arrays(ptr.data, bfloat16_to_float32(val.data), mask.data)
-        before = np.zeros(addresses.shape, np.uint16)
-        for lane in zip(*np.nonzero(active), strict=True):
-            cell = ctypes.c_uint16.from_address(int(addresses[lane]))
-            before[lane] = cell.value
-            total = bfloat16_to_float32(np.array([cell.value], np.uint16)) + values[lane]
-            cell.value = int(float32_to_bfloat16(total)[0])
-        return Handle(before, dtype)
-
-
-BUILDER = Builder()
-"""The one that `triton.language` is made to call while we interpret."""
