@@ -21,6 +21,7 @@ from recevolve.engine.propose.auto import HOSTED
 from recevolve.engine.propose.prices import PER, price_of
 from recevolve.engine.propose.settings import Model, Quotas
 from recevolve.evaluators import registry
+from recevolve.evaluators.interaction.settings import Settings as InteractionSettings
 from recevolve.evaluators.kernel.settings import Settings as KernelSettings
 from recevolve.evaluators.optimizer.settings import Settings
 from recevolve.evaluators.reward.settings import Settings as RewardSettings
@@ -29,6 +30,8 @@ from recevolve.evaluators.simulator import Parameters
 from recevolve.evaluators.static import check
 from recevolve.evaluators.task import Task
 from recevolve.kernels.device import DEVICES, SOURCES
+from recevolve.kernels.findings import NAMES
+from recevolve.kernels.gate import CHECKS
 
 DOCS = Path(__file__).parent
 MARKED = re.compile(r"(?P<mark><!-- table: (?P<name>[\w.-]+) -->\n).*?(?P<end><!-- end -->\n)", re.DOTALL)
@@ -138,6 +141,14 @@ def kernel_seeds() -> str:
     return table(["seed", "method and source"], rows)
 
 
+def interaction_seeds() -> str:
+    """The layers among the seeds, with their papers."""
+    rows = []
+    for name, source in registry.find("interaction").seeds.items():
+        rows.append([f"`{name}`", " ".join(docstring(source).split())])
+    return table(["seed", "layer and source"], rows)
+
+
 def cheats(task: Task) -> str:
     """The cheats, whether their text gives them away, and what else catches them."""
     rows = []
@@ -228,6 +239,11 @@ def _keys(model: type[BaseModel]) -> Callable[[], str]:
     return lambda: keys(model)
 
 
+def _named(name: str, meaning: str, rows: Mapping[str, str]) -> str:
+    """Two columns: a name as code, and what it means."""
+    return table([name, meaning], [[f"`{key}`", text] for key, text in rows.items()])
+
+
 TABLES: Mapping[str, Callable[[], str]] = {
     "config": lambda: keys(Config, skip=("settings", "guardrails", *MODELS)),
     **{name: _keys(model) for name, model in {**MODELS, **INNER}.items()},
@@ -237,6 +253,11 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "seeds": seeds,
     "cheats": _of("optimizer", cheats),
     "properties": _of("optimizer", properties),
+    "interaction": lambda: keys(InteractionSettings),
+    "interaction-metrics": _of("interaction", metrics),
+    "interaction-seeds": interaction_seeds,
+    "interaction-cheats": _of("interaction", cheats),
+    "interaction-properties": _of("interaction", properties),
     "reward": lambda: keys(RewardSettings),
     "signals": SIMULATED.table,
     "reward-metrics": _of("reward", metrics),
@@ -251,6 +272,8 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "exit-codes": exit_codes,
     "simulator": simulator,
     "devices": devices,
+    "gate-checks": lambda: _named("check", "what it does", CHECKS),
+    "gate-findings": lambda: _named("finding", "what is wrong", NAMES),
 }
 
 

@@ -1,8 +1,10 @@
 """What interpreting a launch has shown: traffic, work, and what is wrong with it. Plain values."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
+
+from .plain import from_plain, to_plain
 
 RACES = (
     "read-after-write",
@@ -98,20 +100,13 @@ class Account:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for `json.dumps`."""
-        return asdict(self)
+        plain: dict[str, Any] = to_plain(self)
+        return plain
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "Account":
-        """The account that `to_json` was called on."""
-        return cls(
-            **{
-                **data,
-                "traffic": {name: Traffic(**each) for name, each in data["traffic"].items()},
-                "lines": tuple((file, line, count) for file, line, count in data["lines"]),
-                "issues": tuple(Issue(**each) for each in data["issues"]),
-                "coverage": tuple(Coverage(**each) for each in data["coverage"]),
-            }
-        )
+    def from_json(cls, data: Any) -> "Account":
+        """The account that `to_json` was called on; ValueError for anything else."""
+        return from_plain(cls, data)
 
 
 @dataclass

@@ -3,7 +3,6 @@
 For AMD the assembly text says by itself what it needs, and nothing is assembled.
 """
 
-import base64
 import functools
 import hashlib
 import re
@@ -12,12 +11,14 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from triton import knobs
 from triton.backends.compiler import GPUTarget
 from triton.compiler.compiler import make_backend
 from triton.runtime.errors import PTXASError
+
+from .plain import from_plain, to_plain
 
 Source = tuple[str, int]
 """(file's last name, line)."""
@@ -34,8 +35,7 @@ class AssemblyRefused(RuntimeError):
     """ptxas took the text for no program, or needs more registers than there are. The message is its own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Instruction:
+class Instruction(NamedTuple):
     """One machine instruction of a warp."""
 
     text: str
@@ -72,34 +72,13 @@ class Binary:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for `json.dumps`; the cubin as base64."""
-        return {
-            "digest": self.digest,
-            "cubin": base64.b64encode(self.cubin).decode(),
-            "registers": self.registers,
-            "spill_bytes": self.spill_bytes,
-            "shared_bytes": self.shared_bytes,
-            "instructions": [
-                [each.text, list(each.source) if each.source else None, list(each.loops)]
-                for each in self.instructions
-            ],
-            "loops": [list(each) for each in self.loops],
-        }
+        plain: dict[str, Any] = to_plain(self)
+        return plain
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "Binary":
-        """The binary that `to_json` was called on."""
-        return cls(
-            digest=data["digest"],
-            cubin=base64.b64decode(data["cubin"]),
-            registers=data["registers"],
-            spill_bytes=data["spill_bytes"],
-            shared_bytes=data["shared_bytes"],
-            instructions=tuple(
-                Instruction(text, (source[0], source[1]) if source else None, tuple(loops))
-                for text, source, loops in data["instructions"]
-            ),
-            loops=tuple((first, last) for first, last in data["loops"]),
-        )
+    def from_json(cls, data: Any) -> "Binary":
+        """The binary that `to_json` was called on; ValueError for anything else."""
+        return from_plain(cls, data)
 
 
 def digest(assembly: str) -> str:

@@ -1,9 +1,4 @@
-"""What each Triton operation does to numbers: numpy, with the roundings of a GPU.
-
-Triton's own interpreter treats bfloat16 as integers, truncates where it should round, ignores
-`input_precision` and returns NaN from `minimum`. Here every operation gives what the GPU gives, up to the
-order of sums and the last bits of exponentials and divisions.
-"""
+"""How interpreted kernels reach memory: accesses are announced, and pointers know whose argument they are."""
 
 import ctypes
 from collections.abc import Callable
@@ -11,251 +6,122 @@ from typing import Any
 
 import numpy as np
 import triton.language as tl
-from numpy.typing import NDArray
 from triton._C.libtriton import interpreter as native
 from triton._C.libtriton import ir
 from triton.runtime import interpreter as stock
 from triton.runtime.interpreter import TensorHandle as Handle
 
-from . import functions
-from .rounding import (
-    WIDENED,
-    bfloat16_to_float32,
-    float32_to_bfloat16,
-    narrow,
-    split,
-    truncate_to_tf32,
-    widen,
-)
+from .arithmetic import Arithmetic, numpy_type
+from .rounding import bfloat16_to_float32, float32_to_bfloat16
+from .watch import Array
 
-Array = NDArray[Any]
-_BITWISE = (np.bitwise_and, np.bitwise_or, np.bitwise_xor)
-_WRAPPING = (np.add, np.subtract, np.multiply)
-_FLOAT8 = tuple(each for each in WIDENED if each != tl.bfloat16)
+_ORIGIN = "origin"
 
 
-class Watch:
-    """Told of every access and of every operation. This one ignores them."""
-
-    def load(self, addresses: Array, mask: Array | None, size: int) -> None:
-        """Addresses of lanes, of which the mask (None: all) reads `size` bytes each."""
-
-    def store(self, addresses: Array, mask: Array | None, size: int, values: Array) -> None:
-        """Before the values are written."""
-
-    def atomic(self, addresses: Array, mask: Array | None, size: int, floating: bool) -> None:
-        """Before memory is changed; `floating` where a sum depends on the order."""
-
-    def arithmetic(self, count: int) -> None:
-        """So many floating-point operations outside `tl.dot`."""
-
-    def special(self, count: int) -> None:
-        """So many exponentials, roots and the like."""
-
-    def dot(self, precision: str, flops: int) -> None:
-        """A matrix product, a multiply-add counting two."""
-
-    def overflow(self) -> None:
-        """A signed 32-bit integer has wrapped around."""
+def mark(handle: Handle, argument: str) -> None:
+    """This pointer, and those made from it, belong to an argument of the kernel."""
+    handle.attr[_ORIGIN] = argument
 
 
-def floats(handle: Handle) -> Array:
-    """The numbers of a handle, widened to float32 where numpy lacks the type."""
-    dtype = handle.dtype.scalar
-    return widen(handle.data, dtype) if dtype in WIDENED else handle.data
+def _size(pointers: Handle) -> int:
+    """Bytes of an element."""
+    return max(1, int(pointers.get_element_ty().primitive_bitwidth) // 8)
 
 
-def as_dtype(values: Array, dtype: tl.dtype) -> Handle:
-    """A handle of floating values, rounded to nearest even."""
-    if dtype in WIDENED:
-        return Handle(narrow(values, dtype), dtype)
-    return Handle(values.astype(stock._get_np_dtype(dtype), copy=False), dtype)
+def _mask(mask: Any) -> Array | None:
+    """Of a handle, or of what descriptors and block pointers make for themselves."""
+    found: Array | None = mask.data if isinstance(mask, Handle) else mask
+    return found
 
 
-def precision_of(operand: tl.dtype, requested: object) -> str:
-    """What multiplies: "bf16", "fp16", "fp8", "int8", "fp64", and for float32 "tf32", "tf32x3", "ieee" …"""
-    if operand == tl.float32:
-        return str(requested).rpartition(".")[2].lower()
-    return "fp8" if operand in _FLOAT8 or operand == tl.float8e4b15 else operand.name
+def _keeping(name: str, which: int) -> Callable[..., Handle]:
+    """The stock method of that name, its result belonging where its argument number `which` does."""
+    method = getattr(stock.InterpreterBuilder, name)
+
+    def call(self: "Builder", *arguments: Any, **named: Any) -> Handle:
+        made: Handle = method(self, *arguments, **named)
+        if origin := arguments[which].attr.get(_ORIGIN):
+            mark(made, origin)
+        return made
+
+    return call
 
 
-def _product(a: Array, b: Array, precision: str) -> Array:
-    if precision == "tf32":
-        return np.asarray(np.matmul(truncate_to_tf32(a), truncate_to_tf32(b)))
-    if precision in ("tf32x3", "bf16x3", "bf16x6"):
-        kind, parts = precision[:4], 3 if precision.endswith("6") else 2
-        left, right = split(a, parts, kind), split(b, parts, kind)
-        total: Array = np.zeros((), np.float32)
-        for order in reversed(range(parts)):  # the smallest terms first, as Triton emits them
-            for i in range(order + 1):
-                total = total + np.matmul(left[i], right[order - i])
-        return total
-    return np.asarray(np.matmul(a, b))
-
-
-class Builder(stock.InterpreterBuilder):  # type: ignore[misc]
-    """Triton's interpreter builder with its arithmetic made right, telling a `Watch`."""
+class Builder(Arithmetic):
+    """Triton's interpreter builder, with right numbers; a `Watch` is told of accesses beforehand."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.watch = Watch()
+        self._described = ""
+        """The argument of the descriptor or block pointer that is being accessed."""
 
-    # constants that the stock one lacks
+    create_addptr = _keeping("create_addptr", 0)
+    create_bitcast = _keeping("create_bitcast", 0)
+    create_int_to_ptr = _keeping("create_bitcast", 0)
+    create_splat = _keeping("create_splat", 1)
+    create_broadcast = _keeping("create_broadcast", 0)
+    create_expand_dims = _keeping("create_expand_dims", 0)
+    create_reshape = _keeping("create_reshape", 0)
+    create_trans = _keeping("create_trans", 0)
 
-    def get_bf16(self, value: float) -> Handle:
-        return as_dtype(np.array([value], np.float32), tl.bfloat16)
-
-    def get_fp8e4nv(self, value: float) -> Handle:
-        return as_dtype(np.array([value], np.float32), tl.float8e4nv)
-
-    def get_fp8e5(self, value: float) -> Handle:
-        return as_dtype(np.array([value], np.float32), tl.float8e5)
-
-    # arithmetic
-
-    def binary_op(self, lhs: Handle, rhs: Handle, op: Any) -> Handle:
-        dtype = lhs.dtype.scalar
-        a, b = lhs.data, rhs.data
-        if dtype.is_floating():
-            self.watch.arithmetic(a.size)
-            if dtype in WIDENED:
-                output = op(widen(a, dtype), widen(b, dtype))
-                return Handle(output, tl.int1) if output.dtype == bool else as_dtype(output, dtype)
-        elif op in _WRAPPING and a.dtype == np.int32 and b.dtype == np.int32:
-            wide = op(a, b, dtype=np.int64)
-            output = wide.astype(np.int32)
-            if (output != wide).any():
-                self.watch.overflow()
-            return Handle(output, dtype)
-        output = op(a, b)
-        if output.dtype == bool:
-            return Handle(output, tl.int1)
-        if not stock._validate_np_data_size(output, dtype):
-            output = output.astype(stock._get_np_dtype(dtype))
-        return Handle(output, dtype)
-
-    # unlike numpy's minimum, the default of tl.minimum returns the one that is a number
-    create_minnumf = lambda self, lhs, rhs: self.binary_op(lhs, rhs, np.fmin)  # noqa: E731
-    create_maxnumf = lambda self, lhs, rhs: self.binary_op(lhs, rhs, np.fmax)  # noqa: E731
-
-    def create_clampf(self, arg: Handle, lo: Handle, hi: Handle, propagate_nans: object) -> Handle:
-        self.watch.arithmetic(2 * arg.data.size)
-        keep = propagate_nans == ir.PROPAGATE_NAN.ALL
-        least, most = (np.minimum, np.maximum) if keep else (np.fmin, np.fmax)
-        return as_dtype(least(most(floats(arg), floats(lo)), floats(hi)), arg.dtype.scalar)
-
-    def create_fma(self, x: Handle, y: Handle, z: Handle) -> Handle:
-        self.watch.arithmetic(2 * z.data.size)
-        exact = floats(x).astype(np.float64) * floats(y) + floats(z)
-        return as_dtype(exact, z.dtype.scalar)
-
-    def create_ashr(self, lhs: Handle, rhs: Handle) -> Handle:
-        signed = [each.data.view(stock._get_signed_np_dtype(each.data.dtype)) for each in (lhs, rhs)]
-        return Handle(np.right_shift(*signed).astype(lhs.data.dtype), lhs.dtype.scalar)
-
-    def unary_op(self, arg: Handle, op: Callable[[Array], Array]) -> Handle:
-        if op is np.abs and not arg.dtype.scalar.is_floating():
-            return Handle(op(arg.data), arg.dtype.scalar)
-        self.watch.special(arg.data.size)
-        return as_dtype(op(floats(arg)), arg.dtype.scalar)
-
-    def create_erf(self, arg: Handle) -> Handle:
-        return self.unary_op(arg, functions.erf)
-
-    def create_rsqrt(self, arg: Handle) -> Handle:
-        return self.unary_op(arg, lambda x: x.dtype.type(1) / np.sqrt(x))
-
-    def create_extern_elementwise(
-        self, library: str, path: str, symbol: str, arguments: list[Handle], returns: tl.dtype, pure: bool
-    ) -> Handle:
-        self.watch.special(arguments[0].data.size)
-        values = functions.by_symbol(symbol)(*[each.data for each in arguments])
-        return Handle(values.astype(stock._get_np_dtype(returns), copy=False), returns.scalar)
-
-    def create_inline_asm(self, text: str, *_: Any) -> Handle:
-        raise NotImplementedError(f"inline assembly cannot be interpreted: {text.strip()[:80]!r}")
-
-    # casts
-
-    def cast_impl(self, src: Handle, dst_type: tl.dtype) -> Handle:
-        source, target = src.dtype.scalar, dst_type.scalar
-        if target == tl.float8e4b15 or source == tl.float8e4b15:
-            return super().cast_impl(src, dst_type)
-        if target in WIDENED:
-            return as_dtype(floats(src), target)
-        return Handle(floats(src).astype(stock._get_np_dtype(target)), target)
-
-    def create_fp_to_fp(self, src: Handle, dst_type: tl.dtype, rounding_mode: object) -> Handle:
-        target = dst_type.scalar
-        if rounding_mode != ir.ROUNDING_MODE.RTZ:
-            return self.cast_impl(src, dst_type)
-        wide = floats(src)
-        if target == tl.bfloat16:
-            bits = np.ascontiguousarray(wide, dtype=np.float32).view(np.uint32) >> np.uint32(16)
-            return Handle(bits.astype(np.uint16), target)
-        if target == tl.float16:
-            near = wide.astype(np.float16)
-            smaller = np.nextafter(near, np.float16(0))
-            return Handle(np.where(np.abs(near.astype(wide.dtype)) > np.abs(wide), smaller, near), target)
-        raise NotImplementedError(f"rounding towards zero to {target} cannot be interpreted")
-
-    # tensor cores
-
-    def create_dot(
-        self, a: Handle, b: Handle, d: Handle, input_precision: object, max_num_imprecise_acc: object
-    ) -> Handle:
-        precision = precision_of(a.dtype.scalar, input_precision)
-        *batch, rows, depth = a.data.shape
-        self.watch.dot(precision, 2 * int(np.prod(batch, dtype=np.int64)) * rows * depth * b.data.shape[-1])
-        if not a.dtype.scalar.is_floating():
-            return Handle(np.matmul(a.data, b.data, dtype=d.data.dtype) + d.data, d.dtype.scalar)
-        left, right = floats(a), floats(b)
-        if left.dtype == np.float16:
-            left, right = left.astype(np.float32), right.astype(np.float32)
-        return as_dtype(_product(left, right, precision) + floats(d), d.dtype.scalar)
-
-    # memory
-
-    def create_load(self, ptr: Handle, _0: Any, _1: Any, is_volatile: bool) -> Handle:
+    def create_load(self, ptr: Handle, *_: Any) -> Handle:
         return self._load(ptr, None, None)
 
     def create_masked_load(self, ptrs: Handle, mask: Any, other: Handle | None, *_: Any, **__: Any) -> Handle:
-        return self._load(ptrs, mask.data if isinstance(mask, Handle) else mask, other)
+        return self._load(ptrs, _mask(mask), other)
 
     def _load(self, ptrs: Handle, mask: Array | None, other: Handle | None) -> Handle:
+        self.watch.load(ptrs.data, mask, _size(ptrs), self._origin(ptrs))
         dtype = ptrs.get_element_ty()
-        self.watch.load(ptrs.data, mask, max(1, dtype.primitive_bitwidth // 8))
-        kind = stock._get_np_dtype(dtype)
-        active = np.ones(ptrs.data.shape, bool) if mask is None else mask
+        kind = numpy_type(dtype)
+        active = np.ones(ptrs.data.shape, np.bool_) if mask is None else mask
         default = np.zeros(ptrs.data.shape, kind) if other is None else other.data
         return Handle(native.load(ptrs.data, active, default, kind), dtype)
 
-    def create_store(self, ptr: Handle, val: Handle, _0: Any, _1: Any) -> None:
+    def create_store(self, ptr: Handle, val: Handle, *_: Any) -> None:
         self._store(ptr, val, None)
 
     def create_masked_store(self, ptrs: Handle, value: Handle, mask: Any, *_: Any) -> None:
-        self._store(ptrs, value, mask.data if isinstance(mask, Handle) else mask)
+        self._store(ptrs, value, _mask(mask))
 
     def _store(self, ptrs: Handle, value: Handle, mask: Array | None) -> None:
-        size = max(1, ptrs.get_element_ty().primitive_bitwidth // 8)
-        self.watch.store(ptrs.data, mask, size, value.data)
-        native.store(ptrs.data, value.data, np.ones(ptrs.data.shape, bool) if mask is None else mask)
+        self.watch.store(ptrs.data, mask, _size(ptrs), self._origin(ptrs), value.data)
+        native.store(ptrs.data, value.data, np.ones(ptrs.data.shape, np.bool_) if mask is None else mask)
 
-    def create_atomic_cas(self, ptr: Handle, cmp: Handle, val: Handle, sem: object, scope: object) -> Handle:
-        size = max(1, ptr.get_element_ty().primitive_bitwidth // 8)
-        self.watch.atomic(ptr.data, None, size, floating=False)
-        return super().create_atomic_cas(ptr, cmp, val, sem, scope)
+    def _origin(self, ptrs: Handle) -> str:
+        origin: str = ptrs.attr.get(_ORIGIN, self._described)
+        return origin
 
-    def create_atomic_rmw(
-        self, op: object, ptr: Handle, val: Handle, mask: Handle, sem: object, scope: object
-    ) -> Handle:
+    def create_descriptor_load(self, desc: Any, *rest: Any) -> Handle:
+        return self._describing(desc, super().create_descriptor_load, *rest)
+
+    def create_descriptor_store(self, desc: Any, *rest: Any) -> Any:
+        return self._describing(desc, super().create_descriptor_store, *rest)
+
+    def create_tensor_pointer_load(self, ptr: Any, *rest: Any) -> Handle:
+        return self._describing(ptr, super().create_tensor_pointer_load, *rest)
+
+    def create_tensor_pointer_store(self, ptr: Any, *rest: Any) -> Any:
+        return self._describing(ptr, super().create_tensor_pointer_store, *rest)
+
+    def _describing(self, described: Any, method: Callable[..., Any], *rest: Any) -> Any:
+        self._described = described.base.attr.get(_ORIGIN, "")
+        try:
+            return method(described, *rest)
+        finally:
+            self._described = ""
+
+    def create_atomic_cas(self, ptr: Handle, *rest: Any) -> Handle:
+        self.watch.atomic(ptr.data, None, _size(ptr), self._origin(ptr), floating=False)
+        return super().create_atomic_cas(ptr, *rest)
+
+    def create_atomic_rmw(self, op: object, ptr: Handle, val: Handle, mask: Handle, *rest: Any) -> Handle:
+        adds = op == ir.ATOMIC_OP.FADD
+        self.watch.atomic(ptr.data, mask.data, _size(ptr), self._origin(ptr), floating=adds)
         dtype = val.dtype.scalar
-        self.watch.atomic(
-            ptr.data, mask.data, max(1, ptr.get_element_ty().primitive_bitwidth // 8), op == ir.ATOMIC_OP.FADD
-        )
         if dtype != tl.bfloat16:
-            return super().create_atomic_rmw(op, ptr, val, mask, sem, scope)
-        if op != ir.ATOMIC_OP.FADD:
+            return super().create_atomic_rmw(op, ptr, val, mask, *rest)
+        if not adds:
             raise NotImplementedError(f"{op} on bfloat16 exists on no GPU that we know; add, or use float32")
         addresses, values, active = np.broadcast_arrays(ptr.data, bfloat16_to_float32(val.data), mask.data)
         before = np.zeros(addresses.shape, np.uint16)

@@ -156,7 +156,10 @@ def _launch(launch: Launch, device: Device, recent: Recent, weights: Mapping[str
     parts = {
         "launch": device.launch,
         "dram": moved.dram / device.dram_rate,
-        "l2": max(moved.l2 / device.l2_rate, most * moved.l2 / programs / (device.port_rate * device.clock)),
+        "l2": max(
+            (moved.l2 - device.merged * moved.shared) / device.l2_rate,
+            most * moved.l2 / programs / (device.port_rate * device.clock),
+        ),
         "tensor": tensor * busy,
         "fp": warps * sum(_pipe(body, name) / PIPES[name][0] for name in ("float32", "double")) * busy,
         "issue": warps * _issue(body) * busy,

@@ -13,6 +13,7 @@ _TUNING = "https://docs.nvidia.com/cuda/hopper-tuning-guide/index.html"
 _H100 = "https://resources.nvidia.com/en-us-tensor-core/nvidia-tensor-core-gpu-datasheet"
 _H200 = "https://www.nvidia.com/en-us/data-center/h200/"
 _CALCULATOR = "https://docs.nvidia.com/nsight-compute/NsightCompute/index.html#occupancy-calculator"
+_UNITS = "https://docs.nvidia.com/nsight-compute/ProfilingGuide/index.html#metrics-decoder"
 _PAPER = "https://developer.nvidia.com/blog/nvidia-hopper-architecture-in-depth/"
 _MICRO = "https://arxiv.org/abs/2402.13499"
 _CHIPS = "https://chipsandcheese.com/p/nvidias-h100-funny-l2-and-tons-of-bandwidth"
@@ -42,6 +43,8 @@ class Device:
     clock: float
     dram_rate: float
     l2_rate: float
+    merged: float
+    """Share of requests for what another program asks for too that are merged on their way to L2."""
     port_rate: float
     """Bytes that one multiprocessor takes from L2 in a clock."""
     tensor_rates: Mapping[str, float]
@@ -91,6 +94,7 @@ H100 = Device(
     clock=1.70e9,
     dram_rate=3.0e12,
     l2_rate=7.0e12,
+    merged=0.5,
     port_rate=64.0,
     tensor_rates={
         "bf16": 798e12,
@@ -130,6 +134,7 @@ SOURCES: Mapping[str, str] = {
     "clock": f"assumed: what is held under load; the highest boost is 1.98 GHz, {_H100}",
     "dram_rate": f"assumed: nine tenths of the peak, 3.35 TB/s ({_H100}) and 4.8 TB/s ({_H200})",
     "l2_rate": f"assumed: 5.5 TB/s as remembered of {_CHIPS}, for more multiprocessors at a higher clock",
+    "merged": f"assumed: neighbours ask together; the unit that merges is the LRC in {_UNITS}",
     "port_rate": f"assumed: as remembered of {_MICRO}",
     "tensor_rates": f"assumed: eight tenths of the dense peak, 989 TFLOP/s in bf16 ({_H100}), for power",
     "synchronous": f"assumed: as remembered of {_MICRO}, which measured it",

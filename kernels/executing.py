@@ -10,12 +10,17 @@ import torch
 from triton.runtime.jit import JITFunction
 
 from .account import Account
-from .builder import BUILDER, Watch
+from .builder import BUILDER
 from .interpreter import arguments_of, interpreting, options_of
 from .memory import Observer, OutOfBounds
+from .watch import Watch
 
 TRACED = 2
 """So many programs of a launch have their lines counted, which slows them down."""
+TRACKED_ELEMENTS = 1 << 27
+"""Larger regions are checked for bounds alone: who touched what takes 12 bytes of memory an element."""
+TRACKED_IN_A_SAMPLE = 1 << 22
+"""A few programs of many meet too seldom to be worth more."""
 Tracer = Callable[[FrameType, str, Any], Any]
 
 
@@ -34,7 +39,9 @@ def execute(
     `values` are all arguments by name; `tensors` those whose memory may be touched, `storages` their numbers.
     OutOfBounds before an access that leaves them; whatever else the kernel raises comes out as it is.
     """
-    observer = Observer(tensors, kernel.fn.__code__.co_filename)
+    count = grid[0] * grid[1] * grid[2]
+    tracked = TRACKED_ELEMENTS if len(programs) == count else TRACKED_IN_A_SAMPLE
+    observer = Observer(tensors, kernel.fn.__code__.co_filename, tracked)
     counts: Counter[tuple[str, int]] = Counter()
     traced = min(TRACED, len(programs))
     before, stock_options = sys.gettrace(), BUILDER.options
@@ -57,7 +64,7 @@ def execute(
     finally:
         sys.settrace(before)
         BUILDER.watch, BUILDER.options = Watch(), stock_options
-    tally, count = observer.tally, grid[0] * grid[1] * grid[2]
+    tally = observer.tally
     account = Account(
         programs=len(programs),
         grid_programs=count,

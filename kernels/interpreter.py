@@ -21,8 +21,10 @@ from triton.language.semantic import TritonSemantic
 from triton.runtime import interpreter as stock
 from triton.runtime.interpreter import TensorHandle as Handle
 from triton.runtime.jit import JITFunction
+from triton.tools.tensor_descriptor import TensorDescriptor
 
-from .builder import BUILDER
+from .arithmetic import numpy_type
+from .builder import BUILDER, mark
 from .patches import Patches
 from .reductions import reduction, scan
 
@@ -198,19 +200,30 @@ def options_of(compiled_for: Any) -> stock.InterpreterOptions:
     )
 
 
-def argument(value: Any, kind: str) -> Any:
+def argument(name: str, value: Any, kind: Any) -> Any:
     """A kernel's argument as the kernel sees it: `kind` is its type in the signature, "*bf16" or "i64"."""
-    if isinstance(value, bool):
-        return tl.tensor(Handle(np.array([value]), tl.int1), tl.int1)
-    if isinstance(value, int) and kind.startswith(("i", "u")):
-        dtype = tl.str_to_ty(kind, None)
-        return tl.tensor(Handle(np.array([value], stock._get_np_dtype(dtype)), dtype), dtype)
-    if isinstance(value, float):
-        dtype = tl.float64 if kind == "fp64" else tl.float32
-        return tl.tensor(Handle(np.array([value], stock._get_np_dtype(dtype)), dtype), dtype)
     if isinstance(value, tuple):
-        return tl.tuple([argument(each, "") for each in value])
-    return stock._implicit_cvt(value)
+        kinds = kind if isinstance(kind, tuple) else ("",) * len(value)
+        parts = [
+            argument(f"{name}.{i}", part, its) for i, (part, its) in enumerate(zip(value, kinds, strict=True))
+        ]
+        return tl.tuple(parts)
+    if isinstance(value, bool):
+        return _scalar(value, tl.int1)
+    if isinstance(value, int) and isinstance(kind, str) and kind.startswith(("i", "u")):
+        return _scalar(value, tl.str_to_ty(kind, None))
+    if isinstance(value, float):
+        return _scalar(value, tl.float64 if kind == "fp64" else tl.float32)
+    made = stock._implicit_cvt(value)
+    if isinstance(value, TensorDescriptor):
+        mark(made.handle.base, name)
+    elif isinstance(made, tl.tensor) and made.dtype.is_ptr():
+        mark(made.handle, name)
+    return made
+
+
+def _scalar(value: float, dtype: tl.dtype) -> tl.tensor:
+    return tl.tensor(Handle(np.array([value], numpy_type(dtype)), dtype), dtype)
 
 
 def arguments_of(
@@ -219,10 +232,9 @@ def arguments_of(
     """All arguments of a kernel by name, compile-time constants as they are."""
     made = {}
     for parameter in kernel.params:
-        value = values[parameter.name]
+        name, value = parameter.name, values[parameter.name]
         if parameter.is_constexpr:
-            made[parameter.name] = value.value if isinstance(value, tl.constexpr) else value
+            made[name] = value.value if isinstance(value, tl.constexpr) else value
         else:
-            kind = signature.get(parameter.name, "")
-            made[parameter.name] = argument(value, kind if isinstance(kind, str) else "")
+            made[name] = argument(name, value, signature.get(name, ""))
     return made

@@ -25,7 +25,7 @@ from .loading import load_program
 from .memory import OutOfBounds
 from .patches import Patches
 from .recorder import Rank, Recorder, Settings
-from .records import Argument, Buffer, Descriptor, Launch, Operation, Recording, Scalar, Storage
+from .records import Argument, Buffer, Descriptor, Launch, Operation, Scalar, Storage
 
 __all__ = [
     "GFX942",
@@ -42,7 +42,6 @@ __all__ = [
     "Operation",
     "OutOfBounds",
     "Recorder",
-    "Recording",
     "Scalar",
     "Storage",
     "Traffic",

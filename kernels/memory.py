@@ -7,17 +7,13 @@ overrun cannot corrupt this process.
 import sys
 import traceback
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from .account import Issue, Tally
-from .builder import Watch
 from .regions import SEVERAL, Region, distinct, regions_of
-
-Array = NDArray[Any]
+from .watch import Array, Watch
 
 
 class OutOfBounds(RuntimeError):
@@ -30,9 +26,12 @@ class Observer(Watch):
     `program` is the linear number of the one being interpreted, `file` the name of the kernel's file.
     """
 
-    def __init__(self, tensors: Mapping[str, torch.Tensor], file: str) -> None:
+    def __init__(self, tensors: Mapping[str, torch.Tensor], file: str, tracked: int) -> None:
         self.file = file
-        self.regions = regions_of(tensors)
+        self.regions = regions_of(tensors, tracked)
+        self.spans = {
+            name: (span, region) for region in self.regions for name, span in region.spans().items()
+        }
         self.starts = np.array([each.start for each in self.regions], np.int64)
         self.tally = Tally()
         self.program = 0
@@ -54,9 +53,9 @@ class Observer(Watch):
 
     # accesses
 
-    def load(self, addresses: Array, mask: Array | None, size: int) -> None:
+    def load(self, addresses: Array, mask: Array | None, size: int, origin: str) -> None:
         self.tally.loads += 1
-        for region, at in self._located(addresses, mask, size, "loads"):
+        for region, at in self._located(addresses, mask, size, origin, "loads"):
             region.load_lanes += at.size * size
             region.load_sectors += region.sectors(at, size, region.loaded, self.program)
             if (owners := region.owners) is None:
@@ -66,9 +65,9 @@ class Observer(Watch):
                 self._foreign(region, owners.adder[element], "read-after-write", "reads what {} changes")
                 self._mark(owners.reader, element)
 
-    def store(self, addresses: Array, mask: Array | None, size: int, values: Array) -> None:
+    def store(self, addresses: Array, mask: Array | None, size: int, origin: str, values: Array) -> None:
         self.tally.stores += 1
-        for region, at in self._located(addresses, mask, size, "stores"):
+        for region, at in self._located(addresses, mask, size, origin, "stores"):
             region.store_lanes += at.size * size
             region.store_sectors += region.sectors(at, size, region.stored, self.program)
             if (owners := region.owners) is None:
@@ -86,9 +85,9 @@ class Observer(Watch):
                 self._foreign(region, owners.reader[element], "write-after-read", "overwrites what {} reads")
                 owners.writer[element] = self.program + 1
 
-    def atomic(self, addresses: Array, mask: Array | None, size: int, floating: bool) -> None:
+    def atomic(self, addresses: Array, mask: Array | None, size: int, origin: str, floating: bool) -> None:
         self.tally.atomics += 1
-        for region, at in self._located(addresses, mask, size, "changes"):
+        for region, at in self._located(addresses, mask, size, origin, "changes"):
             region.atomic_sectors += region.sectors(at, size, region.stored, self.program)
             region.sectors(at, size, region.loaded, self.program)
             if floating:
@@ -103,42 +102,42 @@ class Observer(Watch):
                 self._mark(owners.adder, element)
 
     def _located(
-        self, addresses: Array, mask: Array | None, size: int, what: str
+        self, addresses: Array, mask: Array | None, size: int, origin: str, what: str
     ) -> list[tuple[Region, Array]]:
-        """Byte offsets of the active lanes, by region; OutOfBounds where a lane is in none."""
+        """Byte offsets of the active lanes, by region; OutOfBounds where a lane is not in its argument."""
         active = _active(addresses, mask)
         if not active.size:
             return []
         active = active.view(np.int64)
-        least, most = int(active.min()), int(active.max())
-        k = int(np.searchsorted(self.starts, least, side="right")) - 1
-        if k >= 0 and most + size <= self.regions[k].end:
-            return [(self.regions[k], active - self.regions[k].start)]
+        if origin in self.spans:
+            (start, end), region = self.spans[origin]
+            wrong = (active < start) | (active > end - size)
+            if wrong.any():
+                raise OutOfBounds(self._outside(active[wrong], active.size, start, end, origin, what))
+            return [(region, active - region.start)]
         return self._scattered(active, size, what)
 
     def _scattered(self, active: Array, size: int, what: str) -> list[tuple[Region, Array]]:
+        """The same where nothing tells which argument is meant: it may be any."""
         which = np.searchsorted(self.starts, active, side="right") - 1
         found = []
         for k in np.unique(which):
             lanes = active[which == k]
             region = self.regions[max(int(k), 0)] if self.regions else None
-            wrong = lanes if region is None or k < 0 else lanes[lanes + size > region.end]
-            if wrong.size:
-                raise OutOfBounds(self._outside(wrong, active.size, region, what))
-            assert region is not None
+            start, end, name = (
+                (region.start, region.end, region.name) if region else (0, 0, "no argument at all")
+            )
+            wrong = lanes[(lanes < start) | (lanes > end - size)]
+            if wrong.size or region is None:
+                raise OutOfBounds(self._outside(wrong, active.size, start, end, name, what))
             found.append((region, lanes - region.start))
         return found
 
-    def _outside(self, wrong: Array, lanes: int, region: Region | None, what: str) -> str:
-        near = "it has no tensor argument with elements"
-        if region is not None:
-            near = (
-                f"the nearest is {region.name}, {region.end - region.start} bytes long, "
-                f"at byte offset {int(wrong[0]) - region.start}"
-            )
+    def _outside(self, wrong: Array, lanes: int, start: int, end: int, name: str, what: str) -> str:
         return (
-            f"program {self.program} {what} outside of every tensor, in {wrong.size} of {lanes} lanes; "
-            f"{near}. Mask what is past the end, and take int64 for offsets that can pass 2^31."
+            f"program {self.program} {what} outside of {name} in {wrong.size} of {lanes} lanes, the first "
+            f"at byte offset {int(wrong[0]) - start} of {end - start}. Mask what is past the end, and take "
+            "int64 for offsets that can pass 2^31."
         )
 
     def _lanes(self, region: Region, at: Array, addresses: Array, mask: Array | None, values: Array) -> None:

@@ -20,7 +20,7 @@ from .binary import assemble
 from .compiling import Compiled
 from .executing import execute
 from .operations import Operations
-from .records import Argument, Buffer, Constant, Descriptor, Launch, Operation, Recording, Scalar, Storage
+from .records import Argument, Buffer, Constant, Descriptor, Launch, Operation, Scalar, Storage
 
 SHARED_LIMITS = {"cuda": 232_448, "hip": 65_536}
 """Bytes of shared memory that one program may have, by backend: H100 (CUDA programming guide, technical
@@ -117,17 +117,6 @@ class Recorder:
             (*(each * size for each in tensor.stride()), 1),
         )
         return np.asarray(view.all(axis=-1))
-
-    def recording(self, inputs: Sequence[torch.Tensor], outputs: Sequence[torch.Tensor]) -> Recording:
-        """Everything so far, with what goes in and what comes out of it."""
-        return Recording(
-            target=self.target,
-            inputs=tuple(map(self.buffer, inputs)),
-            outputs=tuple(map(self.buffer, outputs)),
-            storages=tuple(self.storages),
-            operations=tuple(self.operations),
-            launches=tuple(self.launches),
-        )
 
     @property
     def target(self) -> str:

@@ -1,11 +1,12 @@
 """A launch as plain values: what a machine with a GPU needs to repeat it on buffers of its own."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from .account import Account
 from .binary import Binary
+from .plain import from_plain, to_plain
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ class Storage:
 class Buffer:
     """A tensor that a kernel is given."""
 
+    KIND: ClassVar = "buffer"
+
     storage: int
     offset: int
     """Bytes from the start of the storage."""
@@ -36,6 +39,8 @@ class Buffer:
 class Scalar:
     """A number that a kernel is given."""
 
+    KIND: ClassVar = "scalar"
+
     type: str
     """Triton's name: "i32", "i64", "u1", "fp32"."""
     value: int | float | bool
@@ -44,6 +49,8 @@ class Scalar:
 @dataclass(frozen=True)
 class Descriptor:
     """A tensor descriptor made by the host."""
+
+    KIND: ClassVar = "descriptor"
 
     base: Buffer
     shape: tuple[int, ...]
@@ -54,11 +61,6 @@ class Descriptor:
 
 Argument = Buffer | Scalar | Descriptor
 Constant = int | float | bool | str | None
-_KINDS: dict[str, type[Buffer] | type[Scalar] | type[Descriptor]] = {
-    "buffer": Buffer,
-    "scalar": Scalar,
-    "descriptor": Descriptor,
-}
 
 
 @dataclass(frozen=True)
@@ -103,44 +105,13 @@ class Launch:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for `json.dumps`."""
-        data = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        data["grid"] = list(self.grid)
-        data["signature"], data["constants"] = dict(self.signature), dict(self.constants)
-        data["arguments"] = {name: argument_to_json(each) for name, each in self.arguments.items()}
-        data["binary"] = self.binary.to_json() if self.binary else None
-        data["account"] = self.account.to_json() if self.account else None
-        return data
+        plain: dict[str, Any] = to_plain(self)
+        return plain
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "Launch":
-        """The launch that `to_json` was called on."""
-        return cls(
-            **{
-                **data,
-                "grid": tuple(data["grid"]),
-                "arguments": {name: argument_from_json(each) for name, each in data["arguments"].items()},
-                "binary": Binary.from_json(data["binary"]) if data["binary"] else None,
-                "account": Account.from_json(data["account"]) if data["account"] else None,
-            }
-        )
-
-
-def argument_to_json(argument: Argument) -> dict[str, Any]:
-    """Plain values, with the kind of argument among them."""
-    kind = next(name for name, type_ in _KINDS.items() if isinstance(argument, type_))
-    return {"kind": kind, **asdict(argument)}
-
-
-def argument_from_json(data: Mapping[str, Any]) -> Argument:
-    """The argument that `argument_to_json` was called on."""
-    values: dict[str, Any] = {
-        name: tuple(each) if isinstance(each, (list, tuple)) else each for name, each in data.items()
-    }
-    kind: Any = _KINDS[values.pop("kind")]
-    if kind is Descriptor:
-        values["base"] = argument_from_json({"kind": "buffer", **values["base"]})
-    made: Argument = kind(**values)
-    return made
+    def from_json(cls, data: Any) -> "Launch":
+        """The launch that `to_json` was called on; ValueError for anything else."""
+        return from_plain(cls, data)
 
 
 @dataclass(frozen=True)
@@ -161,63 +132,10 @@ class Operation:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for `json.dumps`."""
-        return asdict(self)
+        plain: dict[str, Any] = to_plain(self)
+        return plain
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "Operation":
-        """The operation that `to_json` was called on."""
-        return cls(**{**data, "inputs": tuple(data["inputs"]), "outputs": tuple(data["outputs"])})
-
-
-@dataclass(frozen=True)
-class Recording:
-    """All that happened between inputs and outputs, for a machine with a GPU to repeat on its own buffers."""
-
-    target: str
-    storages: tuple[Storage, ...]
-    operations: tuple[Operation, ...]
-    launches: tuple[Launch, ...]
-    inputs: tuple[Buffer, ...]
-    """Where the values come from; their storages are to be filled with them beforehand."""
-    outputs: tuple[Buffer, ...]
-    """Where the results lie afterwards."""
-
-    def steps(self) -> Iterator[Operation | Launch]:
-        """Operations and launches in the order in which they happened."""
-        done = 0
-        for count, launch in enumerate(self.launches):
-            while done < len(self.operations) and self.operations[done].launches <= count:
-                yield self.operations[done]
-                done += 1
-            yield launch
-        yield from self.operations[done:]
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values for `json.dumps`."""
-        return {
-            "target": self.target,
-            "storages": [asdict(each) for each in self.storages],
-            "operations": [each.to_json() for each in self.operations],
-            "launches": [each.to_json() for each in self.launches],
-            "inputs": [argument_to_json(each) for each in self.inputs],
-            "outputs": [argument_to_json(each) for each in self.outputs],
-        }
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "Recording":
-        """The recording that `to_json` was called on; KeyError or TypeError where something is missing."""
-        return cls(
-            target=data["target"],
-            storages=tuple(Storage(**each) for each in data["storages"]),
-            operations=tuple(Operation.from_json(each) for each in data["operations"]),
-            launches=tuple(Launch.from_json(each) for each in data["launches"]),
-            inputs=tuple(_buffer(each) for each in data["inputs"]),
-            outputs=tuple(_buffer(each) for each in data["outputs"]),
-        )
-
-
-def _buffer(data: Mapping[str, Any]) -> Buffer:
-    made = argument_from_json(data)
-    if not isinstance(made, Buffer):
-        raise TypeError(f"expected a buffer, got a {type(made).__name__.lower()}")
-    return made
+    def from_json(cls, data: Any) -> "Operation":
+        """The operation that `to_json` was called on; ValueError for anything else."""
+        return from_plain(cls, data)

@@ -12,8 +12,6 @@ from .account import Coverage, Traffic
 
 Array = NDArray[Any]
 SECTOR = 32
-TRACKED_ELEMENTS = 1 << 27
-"""Larger regions are checked for bounds alone: who touched what takes 12 bytes of memory an element."""
 SEVERAL = -1
 
 
@@ -62,6 +60,8 @@ class Region:
     tensors: dict[str, torch.Tensor]
     size: int
     """Bytes of an element, the smallest where views disagree."""
+    tracked: int
+    """Regions of more elements are checked for bounds alone."""
     owners: Owners | None = field(init=False, default=None)
     """None where the region is too large to track."""
     gaps: NDArray[np.bool_] | None = field(init=False, default=None)
@@ -73,16 +73,17 @@ class Region:
         sectors = (self.end - 1) // SECTOR - self.start // SECTOR + 1
         self.loaded, self.stored = Sectors(sectors), Sectors(sectors)
         elements = (self.end - self.start) // self.size
-        if elements <= TRACKED_ELEMENTS:
+        if elements <= self.tracked:
             self.owners = Owners(elements)
-            held = np.zeros(elements, np.bool_)
-            if (
-                sum(each.numel() * each.element_size() for each in self.tensors.values())
-                < held.nbytes * self.size
-            ):
+            if sum(each.nbytes for each in self.tensors.values()) < elements * self.size:
+                held = np.zeros(elements, np.bool_)
                 for tensor in self.tensors.values():
                     self.view(held, tensor)[...] = True
                 self.gaps = ~held
+
+    def spans(self) -> dict[str, tuple[int, int]]:
+        """First address and the one after the last, by tensor."""
+        return {name: span(tensor) for name, tensor in self.tensors.items()}
 
     def view(self, by_element: Array, tensor: torch.Tensor) -> Array:
         """A map of the region's elements in the shape of one of its tensors, parts of an element last."""
@@ -133,26 +134,31 @@ class Region:
         return found
 
 
-def regions_of(tensors: Mapping[str, torch.Tensor]) -> list[Region]:
+def span(tensor: torch.Tensor) -> tuple[int, int]:
+    """First address, and the one after the last, of a tensor with elements."""
+    last = sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
+    return tensor.data_ptr(), tensor.data_ptr() + (last + 1) * tensor.element_size()
+
+
+def regions_of(tensors: Mapping[str, torch.Tensor], tracked: int) -> list[Region]:
     """The regions that tensors span, in the order of addresses. Empty tensors span nothing."""
-    spans = []
-    for name, tensor in tensors.items():
-        if tensor.numel():
-            last = sum(
-                (size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True)
-            )
-            start = tensor.data_ptr()
-            spans.append((start, start + (last + 1) * tensor.element_size(), name, tensor))
-    merged: list[tuple[int, int, dict[str, torch.Tensor]]] = []
-    for start, end, name, tensor in sorted(spans, key=lambda span: span[:2]):
+    spans = sorted((*span(tensor), name) for name, tensor in tensors.items() if tensor.numel())
+    merged: list[tuple[int, int, list[str]]] = []
+    for start, end, name in spans:
         if merged and start < merged[-1][1]:
-            begin, before, named = merged.pop()
-            merged.append((begin, max(end, before), named | {name: tensor}))
+            begin, before, names = merged.pop()
+            merged.append((begin, max(end, before), [*names, name]))
         else:
-            merged.append((start, end, {name: tensor}))
+            merged.append((start, end, [name]))
     return [
-        Region(start, end, named, min(each.element_size() for each in named.values()))
-        for start, end, named in merged
+        Region(
+            start,
+            end,
+            {name: tensors[name] for name in names},
+            min(tensors[name].element_size() for name in names),
+            tracked,
+        )
+        for start, end, names in merged
     ]
 
 

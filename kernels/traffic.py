@@ -27,6 +27,9 @@ class Traffic:
 
     dram: float
     l2: float
+    shared: float
+    """Of those asked of L2, bytes that another program asks for too: all but the first request of each
+    sector."""
     past_l1: float
     """Share of what is loaded that L2 has to give, 0 to 1."""
     past_l2: float
@@ -74,13 +77,14 @@ def traffic(
     """
     programs = launch.programs
     scale = programs / account.programs
-    stored = fresh = 0.0
+    stored = loaded = fresh = 0.0
     touched = []
     for footprint in footprints(launch, account):
         distinct = footprint.of(programs)
         if footprint.stored:
             stored += distinct
         else:
+            loaded += distinct
             fresh += distinct * (1 - recent.held(footprint.storage))
         touched.append((footprint.storage, distinct))
     recent.touch(touched)
@@ -91,6 +95,7 @@ def traffic(
     return Traffic(
         dram=fresh + stored + to_dram,
         l2=loads + stores + to_l2,
+        shared=max(0.0, loads - loaded),
         past_l1=loads / asked if asked else 0.0,
         past_l2=min(1.0, fresh / asked) if asked else 0.0,
         wasted=(account.total("load_sectors") + account.total("store_sectors")) / lanes if lanes else 1.0,

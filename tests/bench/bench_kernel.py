@@ -3,8 +3,8 @@
     python tests/bench/bench_kernel.py
     python tests/bench/bench_kernel.py --repeats 50     # random sizes for each honest seed, minutes
 
-A new program is examined, recorded at real sizes, assembled and priced. A changed one has another constant that
-does not alter its binary. CPU seconds are those of the candidate's process and of our own together.
+A new program is examined, recorded at real sizes, assembled and priced. A changed one has another constant
+that does not alter its binary. CPU seconds are those of the candidate's process and of our own together.
 """
 
 import argparse
@@ -57,7 +57,8 @@ def costs(operator: str, sandbox: Sandbox) -> bool:
         new, examined = timed(lambda source=source, task=task: task.examine(source, sandbox))
         priced, pricing = timed(lambda source=source, judge=judge: judge.proxy(source, 0, sandbox))
         other, changed = timed(lambda source=source, judge=judge: judge.proxy(unlike(source), 0, sandbox))
-        assert new.score and priced.score and other.score, (new.reason, priced.reason, other.reason)
+        for verdict in (new, priced, other):
+            assert verdict.score, verdict.reason
         good &= examined + pricing <= 15 and changed <= 2
         figures = (examined, pricing, examined + pricing, changed)
         print(ROW.format(operator, name, *(f"{each:.2f}" for each in figures)))
@@ -99,10 +100,9 @@ def main() -> None:
     repeats = parser.parse_args().repeats
     with Sandbox(task_for(Settings()).preload) as sandbox:
         print(ROW.format("operator", "seed", "examine", "price", "new, sum", "changed"))
-        within = all([costs(operator, sandbox) for operator in OPERATORS])
-        print(
-            f"CPU seconds; budgets are 15 for a new program and 2 for a changed one: {'kept' if within else 'BROKEN'}"
-        )
+        kept = [costs(operator, sandbox) for operator in OPERATORS]
+        words = "kept" if all(kept) else "BROKEN"
+        print(f"CPU seconds; budgets are 15 for a new program and 2 for a changed one: {words}")
         caught = there = 0
         for operator in OPERATORS:
             chosen = {"operator": operator, "shapes": ("small",), "north_star": "estimate"}

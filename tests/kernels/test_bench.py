@@ -1,4 +1,4 @@
-"""The table and the gate behind it: numbers stand on a green gate alone, and an estimate says that it is one."""
+"""The table and its gate: numbers stand on a green gate alone, and an estimate says that it is one."""
 
 import json
 import subprocess

@@ -1,5 +1,6 @@
 """The gate lets honest programs pass and names what is wrong with each of a battery of others."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import ModuleType
@@ -7,6 +8,7 @@ from types import ModuleType
 import pytest
 import torch
 
+from recevolve.kernels import accuracy
 from recevolve.kernels.findings import NAMES, Direction, Report
 from recevolve.kernels.gate import CHECKS, QUICK, gate
 from recevolve.kernels.grounds import Interpreted
@@ -14,7 +16,9 @@ from recevolve.kernels.operators import OPERATORS
 
 from .programs import CROSS, DOT, program
 
-GROUND = Interpreted()
+pytestmark = pytest.mark.tritons
+
+GROUND = Interpreted(compiles=False)
 SMALL = [{"B": 2, "F": 3, "D": 5}]
 Change = tuple[str, str]
 
@@ -208,7 +212,8 @@ def test_the_battery_and_the_names_agree() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 def test_an_honest_program_passes_every_check(dtype: torch.dtype) -> None:
-    report = gate(OPERATORS["pairwise_dot"], vars(program(DOT)), [dtype], checks=tuple(CHECKS))
+    ground = Interpreted(compiles=dtype == torch.bfloat16)
+    report = gate(OPERATORS["pairwise_dot"], vars(program(DOT)), [dtype], ground=ground, checks=tuple(CHECKS))
     assert report.findings == ()
     assert report.passed
     assert report.calls >= 30
@@ -237,13 +242,35 @@ def test_a_term_that_identity_weights_would_hide_is_missed_by_nobody() -> None:
     assert report.names == {"wrong"}
 
 
+@pytest.mark.parametrize(
+    ("exact", "damage", "output", "fine"),
+    [
+        (math.nan, math.nan, math.nan, True),
+        (math.nan, math.nan, math.inf, False),
+        (math.nan, math.nan, 1.0, False),
+        (math.nan, math.inf, -math.inf, True),
+        (math.nan, math.inf, 1.0, False),
+        (math.inf, math.inf, math.nan, True),
+        (math.inf, math.inf, -math.inf, False),
+        (math.inf, math.inf, 1.0, False),
+        (math.nan, 0.0, 1.0, True),
+        (1.0, 0.0, math.nan, False),
+        (1.0, math.inf, math.inf, False),
+    ],
+)
+def test_damage_spreads_as_in_the_reference(exact: float, damage: float, output: float, fine: bool) -> None:
+    tensor = torch.tensor([exact], dtype=torch.float64)
+    truth = accuracy.Truth(tensor, tensor.float(), 0.0, 0.0)
+    assert (accuracy.pattern(torch.tensor([output]), truth, damage) is None) == fine
+
+
 def test_what_is_missing_is_said_without_a_call() -> None:
     report = judge({"forward": 3})
     assert (report.names, report.calls) == ({"missing"}, 0)
 
 
 def test_zeros_need_no_launch() -> None:
-    """With one field there is no pair, so the gradient is zero, and memory that the host asked zeros of is right."""
+    """With one field there is no pair: the gradient is zero, and zeros that the host asked for are right."""
     few = (("torch.empty_like(x)", "torch.zeros_like(x)"), ("if dx.numel() > 0", "if F > 1"))
     assert judge(program(DOT, *few), direction="backward", sizes=[{"B": 2, "F": 1, "D": 4}]).findings == ()
 

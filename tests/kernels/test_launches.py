@@ -25,7 +25,6 @@ from recevolve.kernels.launches import (
     Descriptor,
     Launch,
     Operation,
-    Recording,
     Scalar,
     assemble,
     offline,
@@ -89,7 +88,6 @@ def test_operations_say_what_torch_did_and_when() -> None:
     with offline(assemble=False, execute="none") as recorder:
         out = add(x, y)
         total = (out + x).sum()
-        recording = recorder.recording((x, y), (out,))
     assert [(each.name, each.kind, each.value, each.launches) for each in recorder.operations] == [
         ("aten.empty.memory_format", "allocation", None, 0),
         ("aten.zeros.default", "fill", 0.0, 0),
@@ -102,14 +100,12 @@ def test_operations_say_what_torch_did_and_when() -> None:
     assert origins[:2] == ["aten.empty.memory_format", "aten.zeros.default"]
     assert origins.count("given") == 2
     assert total.numel() == 1
-    steps = list(recording.steps())
-    assert [type(each) for each in steps] == [Operation] * 2 + [Launch] + [Operation] * 4
-    assert recording.outputs[0].storage == recording.launches[0].arguments["out_ptr"].storage  # type: ignore[union-attr]
-    assert [each.storage for each in recording.inputs] == [
-        recording.launches[0].arguments[name].storage  # type: ignore[union-attr]
-        for name in ("x_ptr", "y_ptr")
-    ]
-    assert Recording.from_json(json.loads(json.dumps(recording.to_json()))) == recording
+    assert recorder.launches[0].operation == 2
+    assert [
+        Operation.from_json(json.loads(json.dumps(each.to_json()))) for each in recorder.operations
+    ] == recorder.operations
+    assert recorder.operations[0].outputs == (recorder.storage(out),)
+    assert set(recorder.operations[4].inputs) == {recorder.storage(out), recorder.storage(x)}
 
 
 def test_storages_are_not_confused_when_memory_is_used_again() -> None:
@@ -293,3 +289,54 @@ def test_a_compiled_kernel_answers_as_tritons_own_does() -> None:
     assert kernel is warmed
     assert kernel.metadata.num_warps == 2
     assert {"ttir", "ttgir", "llir", "ptx"} <= set(kernel.asm)
+
+
+def without(data: dict[str, Any], *path: str) -> dict[str, Any]:
+    inner = data
+    for name in path[:-1]:
+        inner = inner[name]
+    del inner[path[-1]]
+    return data
+
+
+def with_(data: dict[str, Any], value: Any, *path: str) -> dict[str, Any]:
+    inner = data
+    for name in path[:-1]:
+        inner = inner[name]
+    inner[path[-1]] = value
+    return data
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda data: without(data, "ptx"), "launch: lacks ptx"),
+        (lambda data: with_(data, 1, "more"), "launch: knows no more"),
+        (lambda data: with_(data, "4", "warps"), "launch.warps: expected int, got str"),
+        (lambda data: with_(data, True, "warps"), "launch.warps: expected int, got bool"),
+        (lambda data: with_(data, 2**70, "shared"), "launch.shared: expected an integer of at most 64 bits"),
+        (lambda data: with_(data, [1, 1], "grid"), "launch.grid: expected 3 values, got 2"),
+        (
+            lambda data: with_(data, {"kind": "file"}, "arguments", "x_ptr"),
+            r"launch.arguments.x_ptr: expected Buffer",
+        ),
+        (
+            lambda data: with_(data, [1.5], "arguments", "x_ptr", "shape"),
+            r"x_ptr.shape\[0\]: expected int, got float",
+        ),
+        (lambda data: with_(data, [[1]], "constants", "BLOCK"), r"constants.BLOCK: expected int or float"),
+        (lambda data: with_(data, "much", "account", "flops"), "account.flops: expected int"),
+        (lambda data: with_(data, None, "account", "traffic"), "account.traffic: expected dict"),
+        (lambda data: with_(data, "?", "binary", "cubin"), "binary.cubin: expected base64"),
+        (lambda data: [data], "launch: expected dict, got list"),
+    ],
+)
+def test_records_that_are_none_are_refused_where_they_go_wrong(
+    spoil: Callable[..., Any], message: str
+) -> None:
+    with offline() as recorder:
+        add(torch.ones(8), torch.ones(8))
+    data = json.loads(json.dumps(recorder.launches[0].to_json()))
+    assert Launch.from_json(data) == recorder.launches[0]
+    with pytest.raises(ValueError, match=message):
+        Launch.from_json(spoil(data))

@@ -57,7 +57,7 @@ def test_an_honest_kernel_has_no_issues() -> None:
 def test_an_overrun_raises_before_memory_is_touched(size: int) -> None:
     memory = torch.zeros(256)
     x, out = torch.randn(128), memory[:size]
-    with pytest.raises(OutOfBounds, match=r"scale_kernel, line \d+: program \d stores .* nearest is out_ptr"):
+    with pytest.raises(OutOfBounds, match=r"scale_kernel, line \d+: program \d stores outside of out_ptr"):
         run(scale_kernel, (4,), x, out, 100, BLOCK=BLOCK, MASKED=False, SHIFT=0)
     assert not memory[size:].any()
 
@@ -65,8 +65,15 @@ def test_an_overrun_raises_before_memory_is_touched(size: int) -> None:
 @pytest.mark.parametrize("shift", [-1, 1, 1 << 40])
 def test_a_load_outside_raises(shift: int) -> None:
     x = torch.randn(128)
-    with pytest.raises(OutOfBounds, match=r"program \d loads .* nearest is"):
+    with pytest.raises(OutOfBounds, match=r"program \d loads outside of x_ptr"):
         run(scale_kernel, (4,), x, torch.empty(128), 128, BLOCK=BLOCK, MASKED=True, SHIFT=shift)
+
+
+def test_the_memory_of_another_argument_is_outside_too() -> None:
+    memory = torch.randn(4 * BLOCK)
+    x, out = memory[:BLOCK], memory[BLOCK:]
+    with pytest.raises(OutOfBounds, match="loads outside of x_ptr in 32 of 32 lanes"):
+        run(scale_kernel, (1,), x, out, BLOCK, BLOCK=BLOCK, MASKED=True, SHIFT=BLOCK)
 
 
 def test_masked_lanes_may_point_anywhere() -> None:
