@@ -19,6 +19,7 @@ from ..failure import Failed
 from ..sandbox import Limits, Sandbox
 from . import wire
 from .assembler import assembled
+from .compilations import COMPILATIONS, Compilations
 from .examination import RUNNER, require_right
 from .inside import DIRECTIONS, TARGETS, drawn
 from .settings import Settings
@@ -52,7 +53,8 @@ class Cost:
     @property
     def share(self) -> float:
         """Of both directions together."""
-        return float(self.estimate.share or 0.0)
+        share: Any = self.estimate.share
+        return float(share or 0.0)
 
     def most(self, name: str) -> int:
         """The largest of a figure of its launches: registers, spill_bytes, shared_bytes."""
@@ -73,21 +75,30 @@ class Estimator:
     )
 
     def __call__(self, source: str, shape: Shape, sandbox: Sandbox, seed: int | None = None) -> Cost:
-        """The cost of a program at a shape; `seed` draws other inputs and programs. Raises Failed."""
-        seed = self.settings.seed if seed is None else seed
+        """The cost of a program at a shape; `seed` draws other inputs and programs. Raises Failed.
+
+        Without a seed kernels that another program had are not compiled again. With one, as at the north
+        star, all is compiled anew.
+        """
+        shared, seed = seed is None, self.settings.seed if seed is None else seed
         key = source, shape.name, seed
         if key not in self._costs:
             while len(self._costs) >= REMEMBERED:
                 del self._costs[next(iter(self._costs))]
-            self._costs[key] = self._made(source, shape, seed, sandbox)
+            self._costs[key] = self._made(source, shape, seed, shared, sandbox)
         return self._costs[key]
 
-    def _made(self, source: str, shape: Shape, seed: int, sandbox: Sandbox) -> Cost:
+    def _made(self, source: str, shape: Shape, seed: int, shared: bool, sandbox: Sandbox) -> Cost:
         settings = self.settings.model_copy(update={"seed": seed})
         parameters = {"settings": settings.model_dump(mode="json"), "sizes": dict(shape.sizes)}
-        outcome = sandbox.run(f"{RUNNER}:record", source, parameters=parameters, limits=self.limits)
+        compilations = COMPILATIONS if shared else Compilations()
+        with compilations.sent() as known:
+            outcome = sandbox.run(
+                f"{RUNNER}:record", source, parameters=parameters, inputs=[known], limits=self.limits
+            )
         require_right(outcome, f"being recorded at {shape.name}")
         record = wire.read(outcome.arrays)
+        compilations.keep(outcome.arrays)
         try:
             launches = {
                 direction: tuple(Launch.from_json(each) for each in record[direction]["launches"])
@@ -128,7 +139,7 @@ class Estimator:
 
     def _workspace(self, record: Mapping[str, Any]) -> float:
         """Bytes beyond inputs and outputs over theirs, the greater of both directions."""
-        ratios = []
+        ratios: list[float] = []
         for direction in DIRECTIONS:
             outputs = {each["storage"] for each in record[direction]["outputs"].values()}
             sizes = {number: (size, origin) for number, size, origin in record[direction]["storages"]}

@@ -20,6 +20,7 @@ from ..failure import Failed, require_finished
 from ..properties import behaviour
 from ..sandbox import Limits, Outcome, Sandbox, SharedArrays
 from . import wire
+from .compilations import COMPILATIONS
 from .inside import drawn
 from .settings import Settings, operator_for, shapes_for
 
@@ -30,6 +31,7 @@ PROBE = 2
 """Which of the operator's hidden sizes all programs are compared on."""
 RANDOM = 12
 """From here on an operator's hidden sizes are random."""
+LAUNCHED = ("grid", "warps", "stages", "ctas", "shared", "arguments")
 CHEATING = ("torch_computes", "unlaunched", "stale", "inputs_changed")
 """Findings of the gate that no honest mistake explains."""
 
@@ -113,11 +115,12 @@ def _examined(
         ],
         "headline": headline,
     }
-    with SharedArrays(arrays) as shared:
+    with SharedArrays(arrays) as shared, COMPILATIONS.sent() as compiled:
         outcome = sandbox.run(
-            f"{RUNNER}:examine", source, parameters=parameters, inputs=[shared], limits=LIMITS
+            f"{RUNNER}:examine", source, parameters=parameters, inputs=[shared, compiled], limits=LIMITS
         )
     require_right(outcome, "being examined")
+    COMPILATIONS.keep(outcome.arrays)
     results: dict[str, np.ndarray] = {}
     for number, case in enumerate(cases):
         for name, tensor in _compared(operator, number, case, outcome.arrays):
@@ -159,12 +162,12 @@ def _compared(
 
 
 def _launched(record: Mapping[str, Any]) -> str:
-    """What makes two programs of equal results differ in speed: code, grids and options of every launch."""
+    """What makes two programs of equal results differ in speed: code, grid, options and arguments."""
     digest = sha256()
     try:
         for direction in ("forward", "backward"):
             for launch in record[direction]["launches"]:
-                parts = [launch[name] for name in ("grid", "warps", "stages", "ctas", "shared")]
+                parts = [launch[name] for name in LAUNCHED]
                 digest.update(f"{parts} {sha256(launch['ptx'].encode()).hexdigest()} ".encode())
     except (KeyError, TypeError, AttributeError):
         raise Failed(Status.CRASHED, "it sent a record of its launches that cannot be read") from None

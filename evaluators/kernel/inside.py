@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...kernels import launches
+from ...kernels import compiling, launches
 from ...kernels.gate import CHECKS, QUICK, gate
 from ...kernels.grounds import Interpreted
 from ...kernels.operators import DTYPES, Operator, Sizes
@@ -39,7 +39,7 @@ def examine(source: str, parameters: Mapping[str, Any], arrays: Mapping[str, np.
     """
     settings = Settings.model_validate(parameters["settings"])
     operator, dtype = operator_for(settings), getattr(torch, settings.dtype)
-    namespace = load(source)
+    namespace, before = load(source), _recalled(arrays)
     asked = parameters["gate"]
     if wrong := _gated(operator, namespace, dtype, asked):
         return Result({}, wrong)
@@ -56,7 +56,7 @@ def examine(source: str, parameters: Mapping[str, Any], arrays: Mapping[str, np.
         record = _recorded(operator, namespace, dtype, parameters["headline"], settings, "none")
     except Exception as error:  # noqa: BLE001 - whatever Triton or the program raises is what is wrong
         return Result({}, f"at the headline sizes it does not compile: {explain(error)}")
-    return Result({**found, wire.RECORD: wire.written(record)})
+    return Result({**found, wire.RECORD: wire.written(record), wire.COMPILED: _compiled(before)})
 
 
 def check(source: str, parameters: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Result:
@@ -70,8 +70,9 @@ def record(source: str, parameters: Mapping[str, Any], arrays: Mapping[str, np.n
     """The launches at `parameters["sizes"]`, each with the account of some of its programs.
 
     With them, of each output, elements that these programs wrote: "output at" and "output", their places in
-    row-major order and their values.
+    row-major order and their values. What `arrays` hold of earlier compilations is not compiled again.
     """
+    before = _recalled(arrays)
     settings = Settings.model_validate(parameters["settings"])
     operator, dtype = operator_for(settings), getattr(torch, settings.dtype)
     found: dict[str, np.ndarray] = {}
@@ -80,7 +81,7 @@ def record(source: str, parameters: Mapping[str, Any], arrays: Mapping[str, np.n
         record = _recorded(operator, namespace, dtype, parameters["sizes"], settings, "sample", found)
     except Exception as error:  # noqa: BLE001 - whatever Triton or the program raises is what is wrong
         return Result({}, f"it fails at real sizes: {explain(error)}")
-    return Result({**found, wire.RECORD: wire.written(record)})
+    return Result({**found, wire.RECORD: wire.written(record), wire.COMPILED: _compiled(before)})
 
 
 def order(source: str, parameters: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Result:
@@ -110,6 +111,16 @@ def drawn(
     with torch.device("meta"):
         shape = operator.reference(*(tensor.to("meta") for tensor in inputs)).shape
     return torch.randn(shape, generator=rng).to(dtype), inputs
+
+
+def _recalled(arrays: Mapping[str, np.ndarray]) -> set[str]:
+    """The names of what is compiled already, after taking in what earlier candidates compiled."""
+    compiling.recall(wire.read(arrays, wire.COMPILED))
+    return set(compiling.texts())
+
+
+def _compiled(before: set[str]) -> np.ndarray:
+    return wire.written({name: text for name, text in compiling.texts().items() if name not in before})
 
 
 def _gated(
