@@ -4,8 +4,8 @@
     python tests/bench/bench_kernel.py --repeats 50     # random sizes for each honest seed, minutes
 
 A new program is examined, recorded at real sizes, assembled and priced. A changed one has another constant
-that alters no launch: its examination shows that it is a twin, and an engine judges it no further. CPU seconds
-are those of the candidate's process and of our own together.
+that alters no launch: its examination shows that it is a twin, and an engine judges it no further. These are
+CPU seconds of the candidate's process and of our own together.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""What the tests of kernels share: one sandbox, one judge of the headline shape, programs in canonical form."""
+"""What the tests of kernels share: one sandbox, one judge, an honest program in canonical form."""
 
 from collections.abc import Iterator
 from typing import Any

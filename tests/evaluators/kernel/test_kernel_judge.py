@@ -64,8 +64,8 @@ def test_guardrails_are_read_from_binaries_and_allocations(
     assert verdict.metrics["spill_bytes"].value == 0
     assert verdict.metrics["workspace_ratio"].value == 0
     assert set(task.guardrails) <= set(verdict.metrics)
-    greedy = row.replace("    return v3\n", "    return v3\n", 1)
-    greedy = greedy.replace("v3 = torch.empty((v0, (v1 - 1) * v1 // 2)", "v4 = torch.empty((v0, 4096))\n    v3 = torch.empty((v0, (v1 - 1) * v1 // 2)", 1)  # fmt: skip
+    output = "    v3 = torch.empty((v0, (v1 - 1) * v1 // 2)"
+    greedy = row.replace(output, f"    v4 = torch.empty((v0, 4096))\n{output}", 1)
     assert judge.guard(greedy, sandbox).metrics["workspace_ratio"].value > 2
 
 
@@ -109,7 +109,8 @@ def test_what_does_not_compile_is_a_verdict_with_a_reason(
 
 
 def test_an_endless_loop_is_cut_off(row: str, sandbox: Sandbox) -> None:
-    endless = row.replace("    v1 = tl.arange", "    for v99 in range(0, 1000000000):\n        v98 = v99\n    v1 = tl.arange", 1)  # fmt: skip
+    loop = "    for v99 in range(0, 1000000000):\n        v98 = v99\n    v1 = tl.arange"
+    endless = row.replace("    v1 = tl.arange", loop, 1)
     judge = KernelJudge({}, SMALL, Limits(cpu_seconds=2.0), "test")
     assert judge.proxy(endless, 0, sandbox).status is Status.TIMED_OUT
 
