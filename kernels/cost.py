@@ -8,12 +8,14 @@ line), and states for each launch how many seconds each part of the device would
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
+from .binary import Instruction
 from .calibration import Calibration
 from .device import H100, ISSUE_RATE, PIPES, Device, occupancy
-from .mix import Segment, segments
+from .mix import Body, Segment, bodies, segments
 from .parts import PARTS, bound, combine, weighted
 from .records import Launch
 from .roofline import Work, seconds
@@ -101,11 +103,13 @@ def estimate(
     device: Device = H100,
     calibration: Calibration | None = None,
     work: Sequence[Work] = (),
+    warm: bool = False,
 ) -> Estimate:
-    """What one call that launches these in turn would take on the device, cold.
+    """What one call that launches these in turn would take on the device.
 
-    `work`: what the operator must do, for the share of the roofline. Raises `CannotLaunch` where a block does
-    not fit a multiprocessor, ValueError where a launch was not assembled or not interpreted, and where the
+    `work`: what the operator must do, for the share of the roofline. `warm`: the same call came just before,
+    so L2 holds of its memory what fits; otherwise L2 is empty. Raises `CannotLaunch` where a block does not
+    fit a multiprocessor, ValueError where a launch was not assembled or not interpreted, and where the
     calibration is another device's.
     """
     if calibration is not None and calibration.device != device.name:
@@ -115,7 +119,8 @@ def estimate(
         )
     weights = {} if calibration is None else calibration.weights
     recent = Recent(device.l2 * device.l2_useful)
-    rows = [_launch(each, device, recent, weights) for each in launches if each.programs]
+    for _ in range(2 if warm else 1):
+        rows = [_launch(each, device, recent, weights) for each in launches if each.programs]
     total = sum(each.seconds for each in rows)
     return Estimate(device.name, tuple(rows), total, seconds(work, device) if work else None, calibration)
 
@@ -136,7 +141,7 @@ def _launch(launch: Launch, device: Device, recent: Recent, weights: Mapping[str
     live = min(blocks, most)
     dots = sum(account.tensor_flops.values()) / account.programs
     body = segments(
-        binary.instructions,
+        _bodies(_Listing(binary.digest, binary.instructions)),
         {(Path(file).name, line): count for file, line, count in account.lines},
         warps,
         dots,
@@ -151,7 +156,10 @@ def _launch(launch: Launch, device: Device, recent: Recent, weights: Mapping[str
     parts = {
         "launch": device.launch,
         "dram": moved.dram / device.dram_rate,
-        "l2": max(moved.l2 / device.l2_rate, most * moved.l2 / programs / (device.port_rate * device.clock)),
+        "l2": max(
+            (moved.l2 - device.merged * moved.shared) / device.l2_rate,
+            most * moved.l2 / programs / (device.port_rate * device.clock),
+        ),
         "tensor": tensor * busy,
         "fp": warps * sum(_pipe(body, name) / PIPES[name][0] for name in ("float32", "double")) * busy,
         "issue": warps * _issue(body) * busy,
@@ -176,6 +184,19 @@ def _launch(launch: Launch, device: Device, recent: Recent, weights: Mapping[str
         moved.wasted,
         min(1.0, sum(each.trips * each.product_flops for each in body) * warps / dots) if dots else 1.0,
     )
+
+
+@dataclass(frozen=True)
+class _Listing:
+    """Machine code by the text that it was assembled from."""
+
+    digest: str
+    instructions: tuple[Instruction, ...] = field(compare=False)
+
+
+@lru_cache(maxsize=512)
+def _bodies(listing: _Listing) -> tuple[Body, ...]:
+    return bodies(listing.instructions)
 
 
 def _pipe(body: Sequence[Segment], name: str) -> float:
@@ -209,10 +230,11 @@ def chain(body: Sequence[Segment], stages: int, warps: int, moved: Traffic, devi
     """Seconds from the start to the end of one program that has a multiprocessor for itself.
 
     The first load of a program waits in full. In a loop, copies that run `stages - 1` trips ahead wait only
-    as far as that many trips of work do not cover them; a plain load waits in full in each trip. Of what
-    misses L1, the share that DRAM has to give waits for DRAM, the rest for L2.
+    as far as that many trips of work do not cover them; a plain load waits in full in each trip. A load
+    waits for L1, L2 or DRAM in the shares that these have to give.
     """
-    wait = device.l2_latency + moved.missing * (device.dram_latency - device.l2_latency)
+    wait = device.l1_latency + moved.past_l1 * (device.l2_latency - device.l1_latency)
+    wait += moved.past_l2 * (device.dram_latency - device.l2_latency)
     step = max(device.instruction_cycles, warps / ISSUE_RATE)
     total = 0.0
     for each in body:

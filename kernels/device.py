@@ -1,7 +1,7 @@
 """Devices as a static estimate sees them: numbers, and where each number comes from.
 
-`SOURCES` names the origin of every field of `Device`. "assumed" is a number of ours that no page states; it
-is what a calibration (`calibration.py`) is there to correct.
+`SOURCES` names the origin of every field of `Device`. "assumed" is a number of ours, or one remembered of a
+page that was not read again; it is what a calibration (`calibration.py`) is there to correct.
 """
 
 from collections.abc import Mapping
@@ -12,6 +12,8 @@ _THROUGHPUT = "https://docs.nvidia.com/cuda/cuda-c-programming-guide/#arithmetic
 _TUNING = "https://docs.nvidia.com/cuda/hopper-tuning-guide/index.html"
 _H100 = "https://resources.nvidia.com/en-us-tensor-core/nvidia-tensor-core-gpu-datasheet"
 _H200 = "https://www.nvidia.com/en-us/data-center/h200/"
+_CALCULATOR = "https://docs.nvidia.com/nsight-compute/NsightCompute/index.html#occupancy-calculator"
+_UNITS = "https://docs.nvidia.com/nsight-compute/ProfilingGuide/index.html#metrics-decoder"
 _PAPER = "https://developer.nvidia.com/blog/nvidia-hopper-architecture-in-depth/"
 _MICRO = "https://arxiv.org/abs/2402.13499"
 _CHIPS = "https://chipsandcheese.com/p/nvidias-h100-funny-l2-and-tons-of-bandwidth"
@@ -41,6 +43,8 @@ class Device:
     clock: float
     dram_rate: float
     l2_rate: float
+    merged: float
+    """Share of requests for what another program asks for too that are merged on their way to L2."""
     port_rate: float
     """Bytes that one multiprocessor takes from L2 in a clock."""
     tensor_rates: Mapping[str, float]
@@ -50,6 +54,7 @@ class Device:
     """Share of that which `mma.sync` reaches."""
     dram_latency: float
     l2_latency: float
+    l1_latency: float
     instruction_cycles: float
     """Clocks from one instruction of a warp to its next, dependencies and parallelism within the warp
     mixed."""
@@ -88,7 +93,8 @@ H100 = Device(
     l2=52_428_800,
     clock=1.70e9,
     dram_rate=3.0e12,
-    l2_rate=5.5e12,
+    l2_rate=7.0e12,
+    merged=0.5,
     port_rate=64.0,
     tensor_rates={
         "bf16": 798e12,
@@ -101,6 +107,7 @@ H100 = Device(
     synchronous=0.62,
     dram_latency=0.65e-6,
     l2_latency=0.16e-6,
+    l1_latency=0.02e-6,
     instruction_cycles=2.0,
     barrier_cycles=30.0,
     spill_cycles=8.0,
@@ -118,25 +125,27 @@ SOURCES: Mapping[str, str] = {
     "blocks": _GUIDE,
     "registers": _GUIDE,
     "shared": _TUNING,
-    "register_unit": _GUIDE,
-    "shared_unit": _GUIDE,
+    "register_unit": _CALCULATOR,
+    "shared_unit": _CALCULATOR,
     "shared_reserved": _TUNING,
     "block_shared": _TUNING,
     "l1": _TUNING,
     "l2": _PAPER,
     "clock": f"assumed: what is held under load; the highest boost is 1.98 GHz, {_H100}",
     "dram_rate": f"assumed: nine tenths of the peak, 3.35 TB/s ({_H100}) and 4.8 TB/s ({_H200})",
-    "l2_rate": f"assumed: after reads measured in {_CHIPS}, on the PCIe card",
-    "port_rate": f"assumed: after {_MICRO}",
+    "l2_rate": f"assumed: 5.5 TB/s as remembered of {_CHIPS}, for more multiprocessors at a higher clock",
+    "merged": f"assumed: neighbours ask together; the unit that merges is the LRC in {_UNITS}",
+    "port_rate": f"assumed: as remembered of {_MICRO}",
     "tensor_rates": f"assumed: eight tenths of the dense peak, 989 TFLOP/s in bf16 ({_H100}), for power",
-    "synchronous": f"assumed: after {_MICRO}, which measured 62.9 % on average",
+    "synchronous": f"assumed: as remembered of {_MICRO}, which measured it",
     "dram_latency": f"assumed: under load; an idle card answers in less, {_CHIPS}",
-    "l2_latency": f"assumed: after {_CHIPS} and {_MICRO}",
+    "l2_latency": f"assumed: as remembered of {_CHIPS} and {_MICRO}",
+    "l1_latency": f"assumed: some 33 clocks, as remembered of {_MICRO}",
     "instruction_cycles": "assumed: arithmetic answers after four clocks, two chains in a warp",
     "barrier_cycles": "assumed",
     "spill_cycles": f"assumed: L1 answers after some 33 clocks ({_MICRO}), four at a time",
     "launch": "assumed: between kernels of one captured graph",
-    "l2_useful": f"assumed: after the two halves of L2 in {_CHIPS}",
+    "l2_useful": f"assumed: for the two halves of L2 that are described in {_CHIPS}",
     "overlap": "assumed",
 }
 """Origin of every field but the name."""

@@ -89,39 +89,46 @@ class Segment:
         return sum(product.flops * count for product, count in self.products.items())
 
 
+@dataclass(frozen=True)
+class Body:
+    """Instructions that run equally often: one trip of them, and the source lines they are from."""
+
+    once: Segment
+    sources: frozenset[Source]
+
+
+def bodies(instructions: Iterable[Instruction]) -> tuple[Body, ...]:
+    """Straight code first, then each loop without the loops inside it."""
+    found: dict[int, list[Instruction]] = defaultdict(list)
+    for instruction in instructions:
+        if instruction.opcode not in _NOTHING:
+            found[instruction.loops[-1] if instruction.loops else _STRAIGHT].append(instruction)
+    straight = _body(found.pop(_STRAIGHT, []), looped=False)
+    return (straight, *(_body(each, looped=True) for _, each in sorted(found.items())))
+
+
 def segments(
-    instructions: Iterable[Instruction],
-    lines: Mapping[Source, float],
-    warps: int,
-    dot_flops: float,
-    load_bytes: float,
+    code: Sequence[Body], lines: Mapping[Source, float], warps: int, dot_flops: float, load_bytes: float
 ) -> tuple[Segment, ...]:
-    """Straight code first, then loops: together what one warp of one program executes.
+    """What one warp of one program executes, in the order of `bodies`.
 
     `lines`: executions of each source line by one program. `dot_flops` and `load_bytes` of one program, as
-    the interpreter counted them, tell how far each loop was unrolled: its trips are divided by the power of
+    the interpreter counted them, tell how far loops were unrolled: their trips are divided by the power of
     two nearest to what the binary would do too much. Matrix products tell where there are some, loads
     otherwise.
     """
-    bodies: dict[int, list[Instruction]] = defaultdict(list)
-    for instruction in instructions:
-        if instruction.opcode not in _NOTHING:
-            bodies[instruction.loops[-1] if instruction.loops else _STRAIGHT].append(instruction)
-    straight = _segment(bodies.pop(_STRAIGHT, []), 1.0, looped=False)
-    loops = []
-    for _, body in sorted(bodies.items()):
-        counts = [lines[each.source] for each in body if each.source is not None and each.source in lines]
-        trips = max(counts, default=1.0)
-        loops.append(_segment(body, max(1.0, trips), looped=True))
+    straight, *looped = code
+    trips = [max([1.0, *(lines[each] for each in body.sources if each in lines)]) for body in looped]
+    loops = [replace(body.once, trips=count) for body, count in zip(looped, trips, strict=True)]
     products = sum(loop.trips * loop.product_flops for loop in loops) * warps
     loads = sum(loop.trips * loop.load_bytes for loop in loops) * warps
-    by_products = _unrolling(products, dot_flops - straight.product_flops * warps)
-    by_loads = _unrolling(loads, load_bytes - straight.load_bytes * warps)
+    by_products = _unrolling(products, dot_flops - straight.once.product_flops * warps)
+    by_loads = _unrolling(loads, load_bytes - straight.once.load_bytes * warps)
     rolled = [
         replace(loop, trips=max(1.0, loop.trips / (by_products if loop.products else by_loads)))
         for loop in loops
     ]
-    return (straight, *rolled)
+    return (straight.once, *rolled)
 
 
 def _unrolling(binary: float, interpreted: float) -> float:
@@ -130,11 +137,11 @@ def _unrolling(binary: float, interpreted: float) -> float:
     return max(1.0, 2.0 ** round(math.log2(binary / interpreted)))
 
 
-def _segment(body: Sequence[Instruction], trips: float, looped: bool) -> Segment:
+def _body(code: Sequence[Instruction], looped: bool) -> Body:
     pipes: dict[str, float] = defaultdict(float)
     products: dict[Product, float] = defaultdict(float)
     cycles = loads = load_bytes = copies = spills = spill_bytes = barriers = 0.0
-    for each in body:
+    for each in code:
         base = each.opcode.partition(".")[0]
         if base in _PIPE_OF:
             pipes[_PIPE_OF[base]] += 1
@@ -150,9 +157,8 @@ def _segment(body: Sequence[Instruction], trips: float, looped: bool) -> Segment
         barriers += base in _BARRIERS
         if (found := product(each.opcode)) is not None:
             products[found] += 1
-    return Segment(
-        trips=trips,
-        instructions=len(body),
+    once = Segment(
+        instructions=len(code),
         pipes=dict(pipes),
         memory_cycles=cycles,
         loads=loads,
@@ -164,6 +170,7 @@ def _segment(body: Sequence[Instruction], trips: float, looped: bool) -> Segment
         products=dict(products),
         looped=looped,
     )
+    return Body(once, frozenset(each.source for each in code if each.source is not None))
 
 
 def width(opcode: str) -> float:

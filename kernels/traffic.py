@@ -1,9 +1,9 @@
 """Bytes that a launch moves, from DRAM and from L2, scaled from its interpreted programs to its grid.
 
-Every sector that a program asks for is asked of L2, each time. DRAM gives each distinct sector once a launch
-(`footprint.py` says how many there are), less what an earlier launch of the same call left in L2. So weights
-that every program reads count once for DRAM and every time for L2. That a region larger than L2 may have to
-be fetched again is not seen: it depends on the order of programs.
+A program asks L2 for each sector that it touches, and again where L1 cannot have kept it. DRAM gives each
+distinct sector once a launch (`footprint.py` says how many there are), less what an earlier launch of the
+same call left in L2. So weights that every program reads count once for DRAM and once a program for L2. That
+a region larger than L2 may have to be fetched again is not seen: it depends on the order of programs.
 """
 
 from collections.abc import Sequence
@@ -27,8 +27,13 @@ class Traffic:
 
     dram: float
     l2: float
-    missing: float
-    """Share of what is loaded that comes from DRAM, 0 to 1."""
+    shared: float
+    """Of those asked of L2, bytes that another program asks for too: all but the first request of each
+    sector."""
+    past_l1: float
+    """Share of what is loaded that L2 has to give, 0 to 1."""
+    past_l2: float
+    """Share of what is loaded that DRAM has to give, 0 to 1."""
     wasted: float
     """Bytes of sectors for each byte that lanes asked for."""
 
@@ -72,7 +77,7 @@ def traffic(
     """
     programs = launch.programs
     scale = programs / account.programs
-    loaded = stored = fresh = 0.0
+    stored = loaded = fresh = 0.0
     touched = []
     for footprint in footprints(launch, account):
         distinct = footprint.of(programs)
@@ -83,16 +88,32 @@ def traffic(
             fresh += distinct * (1 - recent.held(footprint.storage))
         touched.append((footprint.storage, distinct))
     recent.touch(touched)
-    asked = account.total("load_sectors") * scale
-    sectors = asked + (account.total("store_sectors") + _ATOMIC * account.total("atomic_sectors")) * scale
+    asked, loads = account.total("load_sectors") * scale, _past_l1(launch, account, blocks, device) * scale
+    stores = (account.total("store_sectors") + _ATOMIC * account.total("atomic_sectors")) * scale
     lanes = account.total("load_lanes") + account.total("store_lanes")
     to_l2, to_dram = _spills(launch, binary, spilled, blocks, device)
     return Traffic(
-        fresh + stored + to_dram,
-        sectors + to_l2,
-        min(1.0, fresh / asked) if asked else 0.0,
-        (account.total("load_sectors") + account.total("store_sectors")) / lanes if lanes else 1.0,
+        dram=fresh + stored + to_dram,
+        l2=loads + stores + to_l2,
+        shared=max(0.0, loads - loaded),
+        past_l1=loads / asked if asked else 0.0,
+        past_l2=min(1.0, fresh / asked) if asked else 0.0,
+        wasted=(account.total("load_sectors") + account.total("store_sectors")) / lanes if lanes else 1.0,
     )
+
+
+def _past_l1(launch: Launch, account: Account, blocks: int, device: Device) -> float:
+    """Bytes of loads that L2 sees from the interpreted programs.
+
+    The first touch of a sector by a program always; another one where L1, shared memory taken off, does not
+    hold what all programs beside it touch more than once.
+    """
+    again = [each for each in account.traffic.values() if each.load_sectors > each.program_load]
+    need = blocks * sum(each.program_load for each in again) / account.programs
+    room = max(0, device.l1 - blocks * launch.shared)
+    lost = 1 - min(1.0, room / need) if need else 0.0
+    first = account.total("program_load")
+    return first + lost * (account.total("load_sectors") - first)
 
 
 def footprints(launch: Launch, account: Account) -> list[Footprint]:

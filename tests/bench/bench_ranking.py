@@ -1,4 +1,4 @@
-"""How estimates rank kernels: `python tests/bench/bench_ranking.py`. Five minutes the first time, then one.
+"""How estimates rank kernels: `python tests/bench/bench_ranking.py`. Eight minutes the first time, then one.
 
 vLLM's tuner timed 1,280 configurations of a Triton kernel for a block-scaled fp8 matrix product on an H100,
 and published the fastest one for each shape and batch size (`data/fp8_gemm_h100.json`). Here a kernel of the
@@ -7,9 +7,10 @@ does the published winner stand? 0 is first, 100 last. GROUP_SIZE_M, which order
 binary nor an estimate, so configurations that differ in it alone are one; that leaves 320, less those that
 need too much shared memory.
 
-Rankers: chance; the analytic roofline, which knows tiles and no binary; `estimate`; and `estimate` with one
-part left out. Nothing was fitted to these winners. Winners of one shape are alike: eight shapes are the
-sample.
+Rankers: chance; the analytic roofline, which knows tiles and no binary; `estimate`, for an empty L2 and for a
+warm one (the tuner timed repeated calls); and `estimate` with one part left out. Nothing was fitted to these
+winners. Winners of one shape are alike: eight shapes are the sample. `--held-out` also varies the two
+constants of L2 that were set last, and chooses them for each shape by the other seven; four minutes more.
 
 `--configurations N` takes N of them and the winners. Binaries are kept in `--cache`.
 """
@@ -22,7 +23,8 @@ import math
 import random
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean, median
 
@@ -34,7 +36,7 @@ from recevolve.kernels.account import Account, Traffic
 from recevolve.kernels.binary import Binary, assemble
 from recevolve.kernels.compiling import SM_90, compile_source
 from recevolve.kernels.cost import estimate
-from recevolve.kernels.device import H100, CannotLaunch
+from recevolve.kernels.device import H100, CannotLaunch, Device
 from recevolve.kernels.parts import BUSY, combine
 from recevolve.kernels.records import Buffer, Launch, Scalar
 
@@ -51,6 +53,9 @@ SIGNATURE = {
     **dict.fromkeys(("BLOCK_M", "BLOCK_N", "BLOCK_K", "SCALED"), "constexpr"),
 }
 DIVISIBLE = ("a", "b", "out", "a_scale", "b_scale", "N", "K")
+DRAWS = 50
+L2_RATES, MERGED = (5.5e12, 7.0e12), (0.0, 0.25, 0.5, 0.75)
+"""Among which `--held-out` chooses."""
 BATCHES = (("up to 64", 1, 64), ("65 to 512", 65, 512), ("above 512", 513, 1 << 30))
 
 
@@ -79,6 +84,10 @@ class Problem:
     N: int
     K: int
     winner: Configuration
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.N, self.K
 
 
 @dataclass(frozen=True)
@@ -210,17 +219,52 @@ def analytic(problem: Problem, each: Configuration) -> float:
 
 def scores(problem: Problem, built: Mapping[Configuration, Built]) -> dict[str, dict[Configuration, float]]:
     """Seconds by ranker and configuration; what cannot be launched is left out."""
-    found: dict[str, dict[Configuration, float]] = {"analytic roofline": {}, "estimate": {}}
+    found: dict[str, dict[Configuration, float]] = {
+        "analytic roofline": {},
+        "estimate": {},
+        "estimate, warm": {},
+    }
     for each, made in built.items():
         try:
             (row,) = estimate([launch(problem, each, made)]).launches
+            warm = estimate([launch(problem, each, made)], warm=True)
         except CannotLaunch:
             continue
+        found["estimate, warm"][each] = warm.seconds
         found["analytic roofline"][each] = analytic(problem, each)
         found["estimate"][each] = row.seconds
         for name in BUSY:
             without = combine({**row.parts, name: 0.0}, H100.overlap)
             found.setdefault(f"  without {name}", {})[each] = without
+    return found
+
+
+def held_out(tasks: Sequence[Problem], built: Mapping[Configuration, Built]) -> None:
+    """Prints how the constants of L2 do on each shape when they are chosen on the others."""
+    places: dict[tuple[float, float], dict[Problem, float]] = {}
+    for each in itertools.product(L2_RATES, MERGED):
+        device = replace(H100, l2_rate=each[0], merged=each[1])
+        places[each] = {task: percentile(priced(task, built, device), task.winner) for task in tasks}
+    print("\n| constants of L2 | winners | median percentile | in top 10 % | in top 25 % |")
+    print("| --- | --- | --- | --- | --- |")
+    for each, found in places.items():
+        print(row(f"{each[0] / 1e12:.1f} TB/s, {each[1]:.0%} merged", list(found.items())))
+    chosen = []
+    for shape in sorted({task.shape for task in tasks}):
+        others = [task for task in tasks if task.shape != shape]
+        best = min(places, key=lambda each: mean(places[each][task] for task in others))
+        chosen += [(task, places[best][task]) for task in tasks if task.shape == shape]
+    print(row("chosen on the other seven shapes", chosen))
+
+
+def priced(
+    problem: Problem, built: Mapping[Configuration, Built], device: Device
+) -> dict[Configuration, float]:
+    """Seconds by configuration; what cannot be launched is left out."""
+    found = {}
+    for each, made in built.items():
+        with suppress(CannotLaunch):
+            found[each] = estimate([launch(problem, each, made)], device).seconds
     return found
 
 
@@ -231,15 +275,18 @@ def percentile(seconds: Mapping[Configuration, float], winner: Configuration) ->
     return 100 * (better + same / 2) / (len(seconds) - 1)
 
 
-def row(name: str, places: Sequence[float]) -> str:
+def row(name: str, ranked: Sequence[tuple[Problem, float]]) -> str:
+    places = [place for _, place in ranked]
     tenth, quarter = (mean(place <= top for place in places) for top in (10, 25))
-    return f"| {name} | {len(places)} | {median(places):.1f} | {tenth:.0%} | {quarter:.0%} |"
+    winners = len({task for task, _ in ranked})
+    return f"| {name} | {winners} | {median(places):.1f} | {tenth:.0%} | {quarter:.0%} |"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--configurations", type=int, default=len(SPACE))
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "recevolve-ranking")
+    parser.add_argument("--held-out", action="store_true")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     arguments.cache.mkdir(parents=True, exist_ok=True)
@@ -252,7 +299,9 @@ def main() -> None:
     for task in tasks:
         found = scores(task, built)
         assert task.winner in found["estimate"], f"the winner of {task} cannot be launched"
-        found = {"chance": {each: rng.random() for each in found["estimate"]}, **found}
+        for _ in range(DRAWS):
+            drawn = {each: rng.random() for each in found["estimate"]}
+            places.setdefault("chance", []).append((task, percentile(drawn, task.winner)))
         for name, seconds in found.items():
             places.setdefault(name, []).append((task, percentile(seconds, task.winner)))
     fitting = len(found["estimate"])
@@ -260,13 +309,15 @@ def main() -> None:
     head = "| {} | winners | median percentile | in top 10 % | in top 25 % |\n| --- | --- | --- | --- | --- |"
     print(head.format("ranker"))
     for name, ranked in places.items():
-        print(row(name, [place for _, place in ranked]))
+        print(row(name, ranked))
     print("\n" + head.format("estimate, batch size"))
     for name, least, most in BATCHES:
-        print(row(name, [place for task, place in places["estimate"] if least <= task.M <= most]))
+        print(row(name, [pair for pair in places["estimate"] if least <= pair[0].M <= most]))
     print("\n" + head.format("estimate, shape"))
-    for N, K in sorted({(task.N, task.K) for task in tasks}):
-        print(row(f"{N} by {K}", [place for task, place in places["estimate"] if (task.N, task.K) == (N, K)]))
+    for N, K in sorted({task.shape for task in tasks}):
+        print(row(f"{N} by {K}", [pair for pair in places["estimate"] if pair[0].shape == (N, K)]))
+    if arguments.held_out:
+        held_out(tasks, built)
 
 
 if __name__ == "__main__":

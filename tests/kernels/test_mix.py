@@ -1,7 +1,7 @@
 import pytest
 
 from recevolve.kernels.binary import Instruction
-from recevolve.kernels.mix import Segment, product, segments, width
+from recevolve.kernels.mix import Segment, bodies, product, segments, width
 
 LINE = ("kernel.py", 7)
 
@@ -15,7 +15,7 @@ def instructions(
 def of(
     *parts: list[Instruction], trips: float = 1.0, dots: float = 0.0, loaded: float = 0.0
 ) -> tuple[Segment, ...]:
-    return segments([each for part in parts for each in part], {LINE: trips}, 4, dots, loaded)
+    return segments(bodies([each for part in parts for each in part]), {LINE: trips}, 4, dots, loaded)
 
 
 @pytest.mark.parametrize(
