@@ -16,7 +16,7 @@ from typing import Any
 import torch
 import triton
 
-from . import calibration, static_rows
+from . import calibration, queue, recording, static_rows
 from .clock import ROUNDS
 from .device import H100
 from .findings import Report
@@ -46,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     texts = {name: (PROGRAMS / f"{name}.py").read_text() for name in options.operator or OPERATORS}
     if options.check:
         return _check(texts, options, ground)
+    if options.queue:
+        return _order(texts, options)
     previous = json.loads(options.baseline.read_text())["programs"] if options.baseline else {}
     make = _measured(options) if gpu else _estimated(options)
     rows: list[Row] = []
@@ -75,6 +77,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write rows and programs here")
     parser.add_argument("--baseline", type=Path, metavar="FILE", help="a file of --json to compare with")
     parser.add_argument(
+        "--queue", type=Path, metavar="FOLDER", help="leave these rows in a gpu-queue instead"
+    )
+    parser.add_argument(
         "--calibration", type=Path, metavar="FILE", help="of estimates; see docs/estimates.md"
     )
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="of a comparison on a GPU (%(default)s)")
@@ -96,6 +101,28 @@ def _check(texts: Mapping[str, str], options: argparse.Namespace, ground: Ground
     where = "on the GPU" if isinstance(ground, Native) else "under the interpreter"
     print(f"{len(checks)} checks {where}, {red} of {len(texts) * len(options.dtype)} red")
     return int(red > 0)
+
+
+def _order(texts: Mapping[str, str], options: argparse.Namespace) -> int:
+    """Adds an entry for each operator, shape and dtype to a gpu-queue, for `recevolve.kernels.measure`."""
+    count = 0
+    for name, text in texts.items():
+        program = vars(load_program(text, name))
+        for shape, dtype in itertools.product(_shapes(OPERATORS[name], options), options.dtype):
+            inputs = OPERATORS[name].draw(shape.sizes, dtype, torch.Generator().manual_seed(options.seed))
+            entry = recording.record(
+                OPERATORS[name],
+                program,
+                shape.sizes,
+                inputs,
+                name=f"{name}.{shape.name}.{_name(dtype)}",
+                program_id=queue.digest(text.encode())[:16],
+                note=shape.source,
+            )
+            queue.write(options.queue, [recording.assembled(entry)])
+            count += 1
+    print(f"{count} entries in {options.queue}")
+    return 0
 
 
 def summary(report: Report) -> str:
@@ -122,7 +149,7 @@ def _rows(
     program = vars(load_program(text, operator.name))
     before = vars(load_program(previous, f"{operator.name} before")) if previous else None
     few = list(itertools.islice(operator.hidden(options.seed), _QUICK_SIZES))
-    shapes = [each for each in operator.real if each.name in (options.shape or [each.name])]
+    shapes = _shapes(operator, options)
     for dtype in options.dtype:
         report = gate(operator, program, [dtype], few, ground=ground, checks=_BRIEF, stop=True)
         if not report.passed:
@@ -130,6 +157,10 @@ def _rows(
             continue
         for shape in shapes:
             yield from make(operator, program, before, shape, dtype)
+
+
+def _shapes(operator: Operator, options: argparse.Namespace) -> list[Shape]:
+    return [each for each in operator.real if each.name in (options.shape or [each.name])]
 
 
 def _estimated(options: argparse.Namespace) -> Maker:

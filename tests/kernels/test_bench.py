@@ -12,6 +12,7 @@ import torch
 
 from recevolve.kernels import bench, measured_rows
 from recevolve.kernels.operators import OPERATORS, Shape
+from recevolve.kernels.queue import read
 from recevolve.kernels.rows import HEADINGS, Row, table
 
 from .programs import DOT
@@ -101,6 +102,18 @@ def test_the_check_says_a_line_for_each_operator_and_dtype(
     (programs / "pairwise_dot.py").write_text(DOT.replace("mask=(i < j) & (j < F))", "mask=i < j)"))
     assert bench.main(arguments) == 1
     assert "out_of_bounds (value) in forward, float32" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("programs")
+def test_our_own_programs_can_wait_in_a_queue(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "queue"
+    assert bench.main([*ARGUMENTS, "--queue", str(folder)]) == 0
+    assert capsys.readouterr().out == f"1 entries in {folder}\n"
+    (entry,) = read(folder)
+    assert (entry.id, entry.target) == ("pairwise_dot.small.float32", "sm_90")
+    assert entry.sizes == {"B": 512, "F": 11, "D": 16}
+    assert [len(each.steps) for each in entry.passes.values()] == [1, 1]
+    assert all(step.cubin in entry.code for each in entry.passes.values() for step in each.steps)
 
 
 @pytest.mark.slow
