@@ -28,6 +28,8 @@ from recevolve.evaluators.simulator import Parameters
 from recevolve.evaluators.static import check
 from recevolve.evaluators.task import Task
 from recevolve.kernels.device import DEVICES, SOURCES
+from recevolve.kernels.findings import NAMES
+from recevolve.kernels.gate import CHECKS
 
 DOCS = Path(__file__).parent
 MARKED = re.compile(r"(?P<mark><!-- table: (?P<name>[\w.-]+) -->\n).*?(?P<end><!-- end -->\n)", re.DOTALL)
@@ -218,6 +220,11 @@ def _keys(model: type[BaseModel]) -> Callable[[], str]:
     return lambda: keys(model)
 
 
+def _named(name: str, meaning: str, rows: Mapping[str, str]) -> str:
+    """Two columns: a name as code, and what it means."""
+    return table([name, meaning], [[f"`{key}`", text] for key, text in rows.items()])
+
+
 TABLES: Mapping[str, Callable[[], str]] = {
     "config": lambda: keys(Config, skip=("settings", "guardrails", *MODELS)),
     **{name: _keys(model) for name, model in {**MODELS, **INNER}.items()},
@@ -236,6 +243,8 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "exit-codes": exit_codes,
     "simulator": simulator,
     "devices": devices,
+    "gate-checks": lambda: _named("check", "what it does", CHECKS),
+    "gate-findings": lambda: _named("finding", "what is wrong", NAMES),
 }
 
 

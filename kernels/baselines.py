@@ -1,5 +1,6 @@
 """What a program is compared with: eager PyTorch and what `torch.compile` makes of the same reference."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -29,7 +30,7 @@ def build(
     def ready() -> Callable[[], object]:
         function: Callable[..., Any] = operator.reference
         if mode is not None:
-            function = torch.compile(operator.reference, mode=mode, dynamic=False)
+            function = _compiled(operator.reference, mode)
         if direction == "forward":
             return _without_gradients(function, inputs)
         leaves = [
@@ -42,6 +43,11 @@ def build(
         return lambda: torch.autograd.grad(output, wanted, inputs[-1], retain_graph=True)
 
     return ready
+
+
+@functools.cache
+def _compiled(reference: Callable[..., Tensor], mode: str) -> Callable[..., Any]:
+    return torch.compile(reference, mode=mode, dynamic=False)
 
 
 def _without_gradients(function: Callable[..., Any], inputs: Sequence[Tensor]) -> Callable[[], object]:

@@ -31,6 +31,7 @@ class Captured:
 
         A contender that raises while it is captured is left out, and stands in `failed`.
         """
+        torch.compiler.reset()  # what was compiled for other shapes counts against a limit, then eager runs
         self.failed: dict[str, str] = {}
         self._sensors = sensors
         self._graphs: dict[str, torch.cuda.CUDAGraph] = {}

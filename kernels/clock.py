@@ -18,6 +18,8 @@ DROP = 0.03
 """Rounds whose SM clock is this much below the highest of the session do not count."""
 _PATIENCE = 3
 """How many times the rounds that were asked for may be run until enough of them count."""
+_SETTLING = 5
+"""Rounds before the first that counts: an idle device boosts its clock until power or heat stop it."""
 _RESAMPLES = 2000
 
 Array = NDArray[np.float64]
@@ -103,8 +105,11 @@ class Session:
 def compare(device: Device, contenders: Sequence[str], seed: int, rounds: int = ROUNDS) -> Session:
     """Times contenders against each other: the first is the subject, the others its baselines.
 
-    More rounds are run in place of those whose clock dropped, up to three times `rounds`.
+    A few rounds come before the first. More are run in place of those whose clock dropped, up to three times
+    `rounds`.
     """
+    for _ in range(_SETTLING):
+        _round(device, contenders)
     run: list[Round] = []
     counted: list[Round] = []
     while len(counted) < rounds and len(run) < rounds * _PATIENCE:

@@ -94,7 +94,7 @@ class _Examination:
         truths = self.truths(inputs)
         before = [layouts.bits(tensor).clone() for tensor in inputs]
         seen = self.call(inputs, seed)
-        wrong = list(results.conduct(seen, any(truth.exact.numel() for truth in truths)))
+        wrong = list(results.conduct(seen, any(bool(truth.exact.any()) for truth in truths)))
         for name, tensor, old in zip(self._input_names(), inputs, before, strict=True):
             if not torch.equal(layouts.bits(tensor), old):
                 wrong.append(("inputs_changed", f"{name} does not hold what it held before the call"))
@@ -276,7 +276,7 @@ def _nan(exam: _Examination, sizes: Sizes, seed: int) -> Iterator[tuple[str, str
         outputs = results.tensors(seen.result, exam.direction)
         strict = exam.direction == "forward" or names[index] == "grad"
         for name, tensor, truth in zip(exam.names(), outputs, exam.truths(inputs), strict=False):
-            place = accuracy.pattern(tensor, truth, strict)
+            place = accuracy.pattern(tensor, truth, strict, cancels=math.isinf(bad))
             if place:
                 yield "nan", f"with {bad} at one place of {names[index]}, in {name} {place}"
 

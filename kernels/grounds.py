@@ -26,7 +26,7 @@ class Interpreted:
     device: torch.device = torch.device("cpu")
     interprets: bool = True
     compiles: bool = True
-    """Whether launches are compiled too, which takes most of the time: without it they are interpreted alone."""
+    """Whether launches are compiled too, which takes most of the time, or interpreted alone."""
 
     def call(self, function: Callable[[], Any], seed: int, execute: bool = True) -> Seen:
         recording = offline(
@@ -68,8 +68,8 @@ class Native:
         )
         with poisoned(), watch:
             result, error = _guarded(function)
-        torch.cuda.synchronize(self.device)
-        return Seen(result, error, tuple(done), launches=1, float_atomics=True)
+            _, late = _guarded(lambda: torch.cuda.synchronize(self.device))
+        return Seen(result, error or late, tuple(done), launches=1, float_atomics=True)
 
 
 def _guarded(function: Callable[[], Any]) -> tuple[Any, Exception | None]:

@@ -160,15 +160,16 @@ def _child(options: argparse.Namespace, entries: Sequence[Entry]) -> int:
     from .judging import judge
 
     (entry,) = (each for each in entries if each.id in options.only)
-    result = judge(entry, _place(), options.seed, options.rounds)
+    result = judge(entry, place(), options.seed, options.rounds)
     queue.write_whole(options.child, json.dumps(asdict(result)).encode())
     return 0
 
 
-def _place() -> Any:
+def place() -> Any:
+    """This machine, for contests on its GPU."""
     from .captured import Captured, copy_bandwidth
+    from .contest import Place
     from .cuda import Driver
-    from .judging import Place
 
     nvml = _nvml()
     major, minor = torch.cuda.get_device_capability()

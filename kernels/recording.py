@@ -150,7 +150,7 @@ def _zeroed(recorder: Recorder, used: set[int]) -> set[int]:
             late = storage in used and touched[storage] < operation.launches
             if late or (storage in used and operation.value != 0):
                 raise NotReplayable(
-                    f"{operation.name} fills memory with {operation.value} after {operation.launches} launches; "
+                    f"{operation.name} fills with {operation.value} after {operation.launches} launches: "
                     "only zeros before a memory's first launch are replayed"
                 )
             zeroed.add(storage)

@@ -85,9 +85,9 @@ def embedding_bag_dot(
 
     The T tables lie under each other in `tables_VD`; table t begins at row `row_offsets_T[t]`. Bag (t, b)
     looks up the rows `indices_N[bag_offsets[t * B + b]:bag_offsets[t * B + b + 1]]` of its table, none or
-    many, so `bag_offsets` has T * B + 1 entries, as in TorchRec's KeyedJaggedTensor. All indices are int64.
-    The gradient of the tables is dense, as autograd's is. Pairs are in the order of `pairwise_dot`, field 0
-    being the dense vector.
+    many, so `bag_offsets` has T * B + 1 entries from 0 to N, as in TorchRec's KeyedJaggedTensor. All
+    indices are int64. The gradient of the tables is dense, as autograd's is. Pairs are in the order of
+    `pairwise_dot`, field 0 being the dense vector.
 
     Embeddings and interaction of DLRM: Naumov et al. 2019, section 2.1, https://arxiv.org/abs/1906.00091
     Operations N D + 2 B P D, then 2 N D + 4 B P D. Elements B (D + P) + L D, then B (2 D + P) + L D + V D,
@@ -96,7 +96,7 @@ def embedding_bag_dot(
     B, D = dense_BD.shape
     T = row_offsets_T.numel()
     lookups_T = bag_offsets.diff().view(T, B).sum(dim=1)
-    rows_N = indices_N + torch.repeat_interleave(row_offsets_T, lookups_T)
+    rows_N = indices_N + torch.repeat_interleave(row_offsets_T, lookups_T, output_size=indices_N.shape[0])
     pooled = embedding_bag(rows_N, tables_VD, bag_offsets, mode="sum", include_last_offset=True)
     fields_FBD = torch.cat((dense_BD.unsqueeze(0), pooled.view(T, B, D)))
     return pairwise_dot(fields_FBD.transpose(0, 1))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from recevolve.kernels.captured import Build
 from recevolve.kernels.clock import Sensors
-from recevolve.kernels.judging import Place
+from recevolve.kernels.contest import Place
 from recevolve.kernels.operators import OPERATORS
 from recevolve.kernels.queue import Entry
 from recevolve.kernels.recording import record

@@ -27,6 +27,10 @@ class Scripted:
         return Sensors(self.mhz(self.read - 1), 500.0)
 
 
+SETTLING = 5
+"""Rounds that are run before the first that counts."""
+
+
 def plain(contender: str, call: int) -> float:
     return {"ours": 1e-5, "eager": 2e-5, "copy": 1.01e-5}[contender]
 
@@ -34,7 +38,7 @@ def plain(contender: str, call: int) -> float:
 def test_turns_go_there_and_back() -> None:
     device = Scripted(plain)
     compare(device, ["ours", "eager", "copy"], seed=0, rounds=2)
-    assert device.asked == ["ours", "eager", "copy", "copy", "eager", "ours"] * 2
+    assert device.asked == ["ours", "eager", "copy", "copy", "eager", "ours"] * (SETTLING + 2)
 
 
 def test_a_clock_that_drifts_evenly_favours_nobody() -> None:
@@ -78,11 +82,17 @@ def test_rounds_after_a_drop_of_the_clock_are_run_again() -> None:
     assert session.sm_mhz == (1700.0, 1700.0)
 
 
+def test_what_a_clock_does_before_it_settles_is_forgotten() -> None:
+    device = Scripted(plain, mhz=lambda index: 1980.0 if index < SETTLING else 1700.0)
+    session = compare(device, ["ours", "eager"], seed=0, rounds=10)
+    assert (session.discarded, session.sm_mhz) == (0, (1700.0, 1700.0))
+
+
 def test_a_device_that_never_settles_is_said_to_be_unsteady() -> None:
-    device = Scripted(plain, mhz=lambda index: 1700.0 if index == 0 else 1400.0)
+    device = Scripted(plain, mhz=lambda index: 1700.0 if index == SETTLING else 1400.0)
     session = compare(device, ["ours", "eager"], seed=0, rounds=10)
     assert not session.steady
-    assert (session.spreads["ours"].rounds, session.discarded, device.read) == (1, 29, 30)
+    assert (session.spreads["ours"].rounds, session.discarded, device.read) == (1, 29, SETTLING + 30)
 
 
 def test_without_a_sensor_every_round_counts() -> None:

@@ -1,5 +1,6 @@
 """The gate lets honest programs pass and names what is wrong with each of a battery of others."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import ModuleType
@@ -7,6 +8,7 @@ from types import ModuleType
 import pytest
 import torch
 
+from recevolve.kernels import accuracy
 from recevolve.kernels.findings import NAMES, Direction, Report
 from recevolve.kernels.gate import CHECKS, QUICK, gate
 from recevolve.kernels.grounds import Interpreted
@@ -14,7 +16,9 @@ from recevolve.kernels.operators import OPERATORS
 
 from .programs import CROSS, DOT, program
 
-GROUND = Interpreted()
+pytestmark = pytest.mark.tritons
+
+GROUND = Interpreted(compiles=False)
 SMALL = [{"B": 2, "F": 3, "D": 5}]
 Change = tuple[str, str]
 
@@ -208,7 +212,8 @@ def test_the_battery_and_the_names_agree() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 def test_an_honest_program_passes_every_check(dtype: torch.dtype) -> None:
-    report = gate(OPERATORS["pairwise_dot"], vars(program(DOT)), [dtype], checks=tuple(CHECKS))
+    ground = Interpreted(compiles=dtype == torch.bfloat16)
+    report = gate(OPERATORS["pairwise_dot"], vars(program(DOT)), [dtype], ground=ground, checks=tuple(CHECKS))
     assert report.findings == ()
     assert report.passed
     assert report.calls >= 30
@@ -237,9 +242,39 @@ def test_a_term_that_identity_weights_would_hide_is_missed_by_nobody() -> None:
     assert report.names == {"wrong"}
 
 
+@pytest.mark.parametrize(
+    ("exact", "strict", "cancels", "output", "fine"),
+    [
+        (math.nan, True, False, math.nan, True),
+        (math.nan, True, False, math.inf, False),
+        (math.nan, True, False, 1.0, False),
+        (math.nan, True, True, -math.inf, True),
+        (math.nan, True, True, 1.0, False),
+        (math.inf, True, True, math.nan, True),
+        (math.inf, True, True, -math.inf, False),
+        (math.inf, True, True, 1.0, False),
+        (math.nan, False, False, 1.0, True),
+        (1.0, False, False, math.nan, False),
+        (1.0, True, True, math.inf, False),
+    ],
+)
+def test_damage_spreads_as_in_the_reference(
+    exact: float, strict: bool, cancels: bool, output: float, fine: bool
+) -> None:
+    tensor = torch.tensor([exact], dtype=torch.float64)
+    truth = accuracy.Truth(tensor, tensor.float(), 0.0, 0.0)
+    assert (accuracy.pattern(torch.tensor([output]), truth, strict, cancels) is None) == fine
+
+
 def test_what_is_missing_is_said_without_a_call() -> None:
     report = judge({"forward": 3})
     assert (report.names, report.calls) == ({"missing"}, 0)
+
+
+def test_zeros_need_no_launch() -> None:
+    """With one field there is no pair: the gradient is zero, and zeros that the host asked for are right."""
+    few = (("torch.empty_like(x)", "torch.zeros_like(x)"), ("if dx.numel() > 0", "if F > 1"))
+    assert judge(program(DOT, *few), direction="backward", sizes=[{"B": 2, "F": 1, "D": 4}]).findings == ()
 
 
 def test_the_first_finding_is_enough_where_one_is_asked_for() -> None:

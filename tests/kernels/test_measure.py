@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from recevolve.kernels import measure, queue
-from recevolve.kernels.judging import judge, roof
+from recevolve.kernels.contest import roof
+from recevolve.kernels.judging import judge
 from recevolve.kernels.measurements import Machine, Measurements, Result
 from recevolve.kernels.operators import OPERATORS
 from recevolve.kernels.queue import Argument, Buffer, Entry, digest
@@ -21,6 +22,8 @@ from recevolve.kernels.replay import loaded, pack, prepare
 
 from .programs import DOT, program
 from .replays import SIZES, Array, Emulated, dot_entry, place
+
+pytestmark = pytest.mark.tritons
 
 MACHINE = Machine(
     "H100", "9.0", "580.1", 3e12, {"torch": "2.11.0"}, "measure queue", "2026-01-01T00:00:00+00:00"
@@ -126,8 +129,9 @@ def test_an_honest_entry_is_measured(entry: Entry) -> None:
         ),
         (lambda values, launch: values.astype(np.float16).astype(np.float32), "times eager's"),
         (lambda values, launch: np.full_like(values, np.nan), "not finite where the reference is finite"),
+        (lambda values, launch: values * np.float32(1 + 1.3e-7 * (launch == 15)), "other bits in repeat 13"),
     ],
-    ids=["wrong", "wrong once the clock has run", "in half precision", "nan"],
+    ids=["wrong", "wrong once the clock has run", "in half precision", "nan", "racing"],
 )
 def test_a_wrong_result_gets_no_time(entry: Entry, spoil: Callable[[Array, int], Array], reason: str) -> None:
     result = judge(entry, place(Emulated(spoil)), seed=0)
@@ -146,6 +150,27 @@ def test_what_writes_to_its_inputs_is_wrong(entry: Entry) -> None:
 
     launcher.launch = clobber  # type: ignore[method-assign]
     assert "input 0 does not hold" in judge(entry, place(launcher), seed=0).reason
+
+
+def test_sums_that_are_atomic_may_differ_in_a_repeat(entry: Entry) -> None:
+    (step,) = entry.passes["forward"].steps
+    text = entry.code[step.ptx] + b"\nred.global.gpu.relaxed.add.f32 [%rd1], %r1;\n"
+    adding = replace(
+        entry,
+        passes={"forward": replace(entry.passes["forward"], steps=(replace(step, ptx=digest(text)),))},
+        code={digest(text): text},
+    )
+    once = Emulated(lambda values, launch: values * np.float32(1 + 1.3e-7 * (launch == 15)))
+    assert judge(adding, place(once), seed=0).verdict == "measured"
+
+
+def test_a_time_below_the_roofline_is_doubted(entry: Entry) -> None:
+    slow_memory = replace(place(Emulated()), bytes_per_second=1e6)
+    result = judge(entry, slow_memory, seed=0)
+    assert result.verdict == "measured"
+    assert (
+        result.reason == "faster than the roofline allows in forward and backward: look before you believe it"
+    )
 
 
 def test_what_the_driver_will_not_have_is_refused(entry: Entry) -> None:

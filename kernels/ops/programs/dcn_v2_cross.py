@@ -22,9 +22,10 @@ CONFIG = {
     "SMALL_K": 32,
     "small_warps": 4,
     "small_stages": 3,
-    "PROGRAMS": 132,
+    "PROGRAMS": 96,
     "GROUP": 8,
-    "SUMS": 128,
+    "SUMS": 64,
+    "SUM_ROWS": 64,
 }
 
 
@@ -138,12 +139,12 @@ def grad_of_weight(
 
 
 @triton.jit
-def sum_of_rows(sums_p, out_p, rows, K, BLOCK_K: tl.constexpr):
+def sum_of_rows(sums_p, out_p, rows, K, BLOCK_R: tl.constexpr, BLOCK_K: tl.constexpr):
     column = tl.program_id(0) * BLOCK_K + tl.arange(0, BLOCK_K)
     total = tl.zeros((BLOCK_K,), dtype=tl.float32)
-    for _ in range(rows):
-        total += tl.load(sums_p + column, mask=column < K, other=0.0)
-        sums_p += K
+    for start in range(0, rows, BLOCK_R):
+        row = (start + tl.arange(0, BLOCK_R)).to(tl.int64)
+        total += tl.sum(load_tile(sums_p, row, column, rows, K, K, 1), axis=0)
     tl.store(out_p + column, total, mask=column < K)
 
 
@@ -180,7 +181,8 @@ def forward(x0, x, weight, bias):
             weight.stride(0), weight.stride(1), bias.stride(0),
             BLOCK_M=choose(big, CONFIG["BLOCK_M"], CONFIG["SMALL_M"]),
             BLOCK_N=choose(big, CONFIG["BLOCK_N"], CONFIG["SMALL_N"]),
-            BLOCK_K=choose(big, CONFIG["BLOCK_K"], CONFIG["SMALL_K"]), GROUP=CONFIG["GROUP"],
+            BLOCK_K=choose(big, CONFIG["BLOCK_K"], CONFIG["SMALL_K"] * 2 // x.element_size()),
+            GROUP=CONFIG["GROUP"],
             num_warps=choose(big, CONFIG["num_warps"], CONFIG["small_warps"]),
             num_stages=choose(big, CONFIG["num_stages"], CONFIG["small_stages"]),
         )
@@ -203,7 +205,8 @@ def backward(grad, x0, x, weight, bias):
             x0.stride(0), x0.stride(1), x.stride(0), x.stride(1), weight.stride(0), weight.stride(1),
             bias.stride(0), BLOCK_M=choose(big, CONFIG["BLOCK_M"], CONFIG["SMALL_M"]),
             BLOCK_N=choose(big, CONFIG["BLOCK_N"], CONFIG["SMALL_N"]),
-            BLOCK_K=choose(big, CONFIG["BLOCK_K"], CONFIG["SMALL_K"]), GROUP=CONFIG["GROUP"],
+            BLOCK_K=choose(big, CONFIG["BLOCK_K"], CONFIG["SMALL_K"] * 2 // x.element_size()),
+            GROUP=CONFIG["GROUP"],
             num_warps=choose(big, CONFIG["num_warps"], CONFIG["small_warps"]),
             num_stages=choose(big, CONFIG["num_stages"], CONFIG["small_stages"]),
         )
@@ -211,7 +214,8 @@ def backward(grad, x0, x, weight, bias):
             grad, inner, weight, grad_x, B, K, grad.stride(0), grad.stride(1), weight.stride(0),
             weight.stride(1), BLOCK_M=choose(big, CONFIG["BLOCK_M"], CONFIG["SMALL_M"]),
             BLOCK_N=choose(big, CONFIG["BLOCK_N"], CONFIG["SMALL_N"]),
-            BLOCK_K=choose(big, CONFIG["BLOCK_K"], CONFIG["SMALL_K"]), GROUP=CONFIG["GROUP"],
+            BLOCK_K=choose(big, CONFIG["BLOCK_K"], CONFIG["SMALL_K"] * 2 // x.element_size()),
+            GROUP=CONFIG["GROUP"],
             num_warps=choose(big, CONFIG["num_warps"], CONFIG["small_warps"]),
             num_stages=choose(big, CONFIG["num_stages"], CONFIG["small_stages"]),
         )
@@ -221,11 +225,13 @@ def backward(grad, x0, x, weight, bias):
             inner, x, grad_weight, B, K, x.stride(0), x.stride(1),
             BLOCK_M=choose(big, CONFIG["BLOCK_M"], CONFIG["SMALL_M"]),
             BLOCK_N=choose(big, CONFIG["BLOCK_N"], CONFIG["SMALL_N"]),
-            BLOCK_K=choose(big, CONFIG["BLOCK_K"], CONFIG["SMALL_K"]), GROUP=CONFIG["GROUP"],
+            BLOCK_K=choose(big, CONFIG["BLOCK_K"], CONFIG["SMALL_K"] * 2 // x.element_size()),
+            GROUP=CONFIG["GROUP"],
             num_warps=choose(big, CONFIG["num_warps"], CONFIG["small_warps"]),
             num_stages=choose(big, CONFIG["num_stages"], CONFIG["small_stages"]),
         )
         sum_of_rows[(triton.cdiv(K, CONFIG["SUMS"]),)](
-            sums, grad_bias, rows, K, BLOCK_K=CONFIG["SUMS"], num_warps=4, num_stages=1
+            sums, grad_bias, rows, K, BLOCK_R=CONFIG["SUM_ROWS"], BLOCK_K=CONFIG["SUMS"], num_warps=4,
+            num_stages=1,
         )
     return grad_x0, grad_x, grad_weight, grad_bias

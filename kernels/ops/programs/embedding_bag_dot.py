@@ -86,6 +86,12 @@ def scatter(
 
 
 @triton.jit
+def clear(out_p, N, BLOCK: tl.constexpr):
+    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    tl.store(out_p + at, tl.zeros((BLOCK,), dtype=tl.float32), mask=at < N)
+
+
+@triton.jit
 def narrow(wide_p, out_p, N, BLOCK: tl.constexpr):
     at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     tl.store(out_p + at, tl.load(wide_p + at, mask=at < N), mask=at < N)
@@ -220,7 +226,11 @@ def backward(grad, dense, tables, row_offsets, indices, bag_offsets):
     V = tables.shape[0]
     grad_x = torch.empty((B, F, D), dtype=x.dtype, device=x.device)
     grad_dense = torch.empty((B, D), dtype=x.dtype, device=x.device)
-    grad_tables = torch.zeros((V, D), dtype=torch.float32, device=x.device)
+    grad_tables = torch.empty((V, D), dtype=torch.float32, device=x.device)
+    if grad_tables.numel() > 0:
+        clear[(triton.cdiv(V * D, CONFIG["ROUND"]),)](
+            grad_tables, V * D, BLOCK=CONFIG["ROUND"], num_warps=CONFIG["pool_warps"], num_stages=1
+        )
     if grad_x.numel() > 0:
         BLOCK_F = block_of_fields(F)
         BLOCK_D = block_of_width(x)

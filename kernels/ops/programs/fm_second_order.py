@@ -10,7 +10,7 @@ import torch
 import triton
 import triton.language as tl
 
-CONFIG = {"ELEMENTS": 1024, "UNROLL": 4, "num_warps": 4, "num_stages": 1}
+CONFIG = {"ELEMENTS": 1024, "UNROLL": 8, "num_warps": 4, "num_stages": 1}
 
 
 @triton.jit
@@ -29,6 +29,7 @@ def sum_of_products(
         products += x * total
         total += x
         field += x_f
+    products += total - total  # an infinity spoils the row, as in the definition
     tl.store(out_p + b, tl.sum(products, axis=1), mask=b < B)
 
 

@@ -24,9 +24,10 @@ CONFIG = {
     "SMALL_K": 32,
     "small_warps": 4,
     "small_stages": 3,
-    "PROGRAMS": 132,
+    "PROGRAMS": 96,
     "GROUP": 8,
-    "SUMS": 128,
+    "SUMS": 64,
+    "SUM_ROWS": 64,
 }
 
 
@@ -169,12 +170,12 @@ def grad_of_weight(
 
 
 @triton.jit
-def sum_of_rows(sums_p, out_p, rows, K, BLOCK_K: tl.constexpr):
+def sum_of_rows(sums_p, out_p, rows, K, BLOCK_R: tl.constexpr, BLOCK_K: tl.constexpr):
     column = tl.program_id(0) * BLOCK_K + tl.arange(0, BLOCK_K)
     total = tl.zeros((BLOCK_K,), dtype=tl.float32)
-    for _ in range(rows):
-        total += tl.load(sums_p + column, mask=column < K, other=0.0)
-        sums_p += K
+    for start in range(0, rows, BLOCK_R):
+        row = (start + tl.arange(0, BLOCK_R)).to(tl.int64)
+        total += tl.sum(load_tile(sums_p, row, column, rows, K, K, 1), axis=0)
     tl.store(out_p + column, total, mask=column < K)
 
 
@@ -211,7 +212,8 @@ def grad_of_path(path, x):
             path, x, out, B, K, x.stride(0), x.stride(1),
             BLOCK_M=choose(big, CONFIG["BLOCK_M"], CONFIG["SMALL_M"]),
             BLOCK_N=choose(big, CONFIG["BLOCK_N"], CONFIG["SMALL_N"]),
-            BLOCK_K=choose(big, CONFIG["BLOCK_K"], CONFIG["SMALL_K"]), GROUP=CONFIG["GROUP"],
+            BLOCK_K=choose(big, CONFIG["BLOCK_K"], CONFIG["SMALL_K"] * 2 // x.element_size()),
+            GROUP=CONFIG["GROUP"],
             num_warps=choose(big, CONFIG["num_warps"], CONFIG["small_warps"]),
             num_stages=choose(big, CONFIG["num_stages"], CONFIG["small_stages"]),
         )
@@ -223,7 +225,7 @@ def grad_of_bias(sums, x):
     out = torch.empty((K,), dtype=x.dtype, device=x.device)
     if K > 0:
         sum_of_rows[(triton.cdiv(K, CONFIG["SUMS"]),)](
-            sums, out, rows, K, BLOCK_K=CONFIG["SUMS"], num_warps=4, num_stages=1
+            sums, out, rows, K, BLOCK_R=CONFIG["SUM_ROWS"], BLOCK_K=CONFIG["SUMS"], num_warps=4, num_stages=1
         )
     return out
 
@@ -238,7 +240,8 @@ def forward(x0, x, value, value_bias, gate, gate_bias):
             x.stride(1), value.stride(0), value.stride(1), value_bias.stride(0), gate.stride(0),
             gate.stride(1), gate_bias.stride(0), BLOCK_M=choose(big, CONFIG["BLOCK_M"], CONFIG["SMALL_M"]),
             BLOCK_N=choose(big, CONFIG["BLOCK_N"], CONFIG["SMALL_N"]),
-            BLOCK_K=choose(big, CONFIG["BLOCK_K"], CONFIG["SMALL_K"]), GROUP=CONFIG["GROUP"],
+            BLOCK_K=choose(big, CONFIG["BLOCK_K"], CONFIG["SMALL_K"] * 2 // x.element_size()),
+            GROUP=CONFIG["GROUP"],
             num_warps=choose(big, CONFIG["num_warps"], CONFIG["small_warps"]),
             num_stages=choose(big, CONFIG["num_stages"], CONFIG["small_stages"]),
         )
@@ -262,7 +265,8 @@ def backward(grad, x0, x, value, value_bias, gate, gate_bias):
             x.stride(1), value.stride(0), value.stride(1), value_bias.stride(0), gate.stride(0),
             gate.stride(1), gate_bias.stride(0), BLOCK_M=choose(big, CONFIG["BLOCK_M"], CONFIG["SMALL_M"]),
             BLOCK_N=choose(big, CONFIG["BLOCK_N"], CONFIG["SMALL_N"]),
-            BLOCK_K=choose(big, CONFIG["BLOCK_K"], CONFIG["SMALL_K"]), GROUP=CONFIG["GROUP"],
+            BLOCK_K=choose(big, CONFIG["BLOCK_K"], CONFIG["SMALL_K"] * 2 // x.element_size()),
+            GROUP=CONFIG["GROUP"],
             num_warps=choose(big, CONFIG["num_warps"], CONFIG["small_warps"]),
             num_stages=choose(big, CONFIG["num_stages"], CONFIG["small_stages"]),
         )
@@ -271,7 +275,8 @@ def backward(grad, x0, x, value, value_bias, gate, gate_bias):
             value.stride(0), value.stride(1), gate.stride(0), gate.stride(1),
             BLOCK_M=choose(big, CONFIG["BLOCK_M"], CONFIG["SMALL_M"]),
             BLOCK_N=choose(big, CONFIG["BLOCK_N"], CONFIG["SMALL_N"]),
-            BLOCK_K=choose(big, CONFIG["BLOCK_K"], CONFIG["SMALL_K"]), GROUP=CONFIG["GROUP"],
+            BLOCK_K=choose(big, CONFIG["BLOCK_K"], CONFIG["SMALL_K"] * 2 // x.element_size()),
+            GROUP=CONFIG["GROUP"],
             num_warps=choose(big, CONFIG["num_warps"], CONFIG["small_warps"]),
             num_stages=choose(big, CONFIG["num_stages"], CONFIG["small_stages"]),
         )
