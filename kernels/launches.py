@@ -122,11 +122,11 @@ class _Session:
         attributes: Any,
     ) -> "_Kernel":
         """In place of `JITFunction._do_compile`."""
+        self.kernels.append(kernel)
         source = ASTSource(kernel, signature, constants, attributes)
         make = compile_source if self.recorder.settings.compiles else uncompiled
         compiled = make(source, self.target, vars(options))
         made = _Kernel(self, kernel, compiled, signature, constants)
-        self.kernels.append(kernel)
         kernel.device_caches[self.device][0][key] = made
         return made
 

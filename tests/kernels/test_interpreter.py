@@ -12,6 +12,7 @@ import torch
 import triton
 import triton.language as tl
 from torch import Tensor
+from triton.compiler.errors import CompilationError
 from triton.language.extra import libdevice
 from triton.language.extra.cuda import libdevice as cuda_libdevice
 from triton.runtime import driver
@@ -385,7 +386,9 @@ def everything() -> dict[tuple[str, str], object]:
     return found
 
 
-@pytest.mark.parametrize("how", ["works", "raises in a kernel", "raises in the host", "is tuned"])
+@pytest.mark.parametrize(
+    "how", ["works", "raises in a kernel", "raises in the compiler", "raises in the host", "is tuned"]
+)
 def test_nothing_is_changed_afterwards(how: str) -> None:
     before = everything()
     x = torch.ones(N)
@@ -397,6 +400,9 @@ def test_nothing_is_changed_afterwards(how: str) -> None:
         elif how == "raises in a kernel":
             with pytest.raises(RuntimeError, match="stores outside of x_ptr"):
                 failing_kernel[(1,)](x, N=1 << 20)
+        elif how == "raises in the compiler":
+            with pytest.raises(CompilationError):
+                failing_kernel[(1,)](x, N="no number")
     if how == "raises in the host":
         with pytest.raises(ZeroDivisionError), offline(assemble=False):
             cast_kernel[(1,)](x, torch.empty(N), N=N // 0)

@@ -108,6 +108,16 @@ def test_operations_say_what_torch_did_and_when() -> None:
     assert set(recorder.operations[4].inputs) == {recorder.storage(out), recorder.storage(x)}
 
 
+def test_without_compiling_launches_are_interpreted_alone() -> None:
+    x, y = torch.randn(100), torch.randn(100)
+    with offline(compiles=False) as recorder:
+        out = add(x, y)
+    (launch,) = recorder.launches
+    assert torch.equal(out, x + y * 2)
+    assert (launch.ptx, launch.binary) == ("", None)
+    assert recorder.written(out).all()
+
+
 def test_storages_are_not_confused_when_memory_is_used_again() -> None:
     with offline(assemble=False) as recorder:
         for _ in range(5):
