@@ -14,7 +14,7 @@ import triton.language as tl
 
 CONFIG = {
     "BAGS": 1024,
-    "UNROLL": 2,
+    "UNROLL": 1,
     "pool_warps": 4,
     "BLOCK_F": 64,
     "BLOCK_D": 128,

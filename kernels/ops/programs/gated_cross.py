@@ -17,7 +17,7 @@ CONFIG = {
     "BLOCK_M": 128,
     "BLOCK_N": 128,
     "BLOCK_K": 64,
-    "num_warps": 8,
+    "num_warps": 16,
     "num_stages": 3,
     "SMALL_M": 64,
     "SMALL_N": 64,
