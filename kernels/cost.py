@@ -19,7 +19,7 @@ from .mix import Body, Segment, bodies, segments
 from .parts import PARTS, bound, combine, weighted
 from .records import Launch
 from .roofline import Work, seconds
-from .traffic import Recent, Traffic, traffic
+from .traffic import Recent, Traffic, inconsistency, traffic
 
 
 @dataclass(frozen=True)
@@ -109,8 +109,8 @@ def estimate(
 
     `work`: what the operator must do, for the share of the roofline. `warm`: the same call came just before,
     so L2 holds of its memory what fits; otherwise L2 is empty. Raises `CannotLaunch` where a block does not
-    fit a multiprocessor, ValueError where a launch was not assembled or not interpreted, and where the
-    calibration is another device's.
+    fit a multiprocessor, ValueError where a launch was not assembled, not interpreted or contradicts itself,
+    and where the calibration is another device's.
     """
     if calibration is not None and calibration.device != device.name:
         raise ValueError(
@@ -134,6 +134,8 @@ def _launch(launch: Launch, device: Device, recent: Recent, weights: Mapping[str
         )
     if not binary.instructions:
         raise ValueError(f"expected machine code of an NVIDIA GPU, got a launch for {launch.target}")
+    if wrong := inconsistency(launch, account):
+        raise ValueError(f"expected a record of {launch.kernel} as the recorder makes it, got {wrong}")
     programs, warps = launch.programs, launch.warps
     blocks, limited_by = occupancy(binary.registers, warps, launch.shared, device)
     most = math.ceil(programs / device.multiprocessors)

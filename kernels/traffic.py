@@ -6,6 +6,7 @@ same call left in L2. So weights that every program reads count once for DRAM an
 a region larger than L2 may have to be fetched again is not seen: it depends on the order of programs.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -112,7 +113,7 @@ def _past_l1(launch: Launch, account: Account, blocks: int, device: Device) -> f
     need = blocks * sum(each.program_load for each in again) / account.programs
     room = max(0, device.l1 - blocks * launch.shared)
     lost = 1 - min(1.0, room / need) if need else 0.0
-    first = account.total("program_load")
+    first = sum(min(each.program_load, each.load_sectors) for each in account.traffic.values())
     return first + lost * (account.total("load_sectors") - first)
 
 
@@ -129,6 +130,31 @@ def footprints(launch: Launch, account: Account) -> list[Footprint]:
                 mean = each / account.programs
                 found.append(Footprint(storage, max(size, union), mean, union, account.programs, stored))
     return found
+
+
+def inconsistency(launch: Launch, account: Account) -> str:
+    """What in an account cannot be, in words; empty where nothing is. Records may come from a hostile
+    process."""
+    if not 0 < account.programs <= launch.programs:
+        return f"{account.programs} interpreted programs of {launch.programs}"
+    if launch.warps < 1 or launch.stages < 0 or launch.shared < 0:
+        return f"{launch.warps} warps, {launch.stages} stages and {launch.shared} bytes of shared memory"
+    for name, moved in account.traffic.items():
+        known = [isinstance(launch.arguments.get(each), Buffer | Descriptor) for each in name.split("+")]
+        if not all(known):
+            return f"traffic of {name}, which is no tensor that it was given"
+        # an atomic touches a sector as a load and as a store, and is counted as neither
+        ordered = (
+            (0, moved.unique_load, moved.program_load, moved.load_sectors + moved.atomic_sectors),
+            (0, moved.unique_store, moved.program_store, moved.store_sectors + moved.atomic_sectors),
+        )
+        least = min(vars(moved).values())
+        if least < 0 or any(list(each) != sorted(each) for each in ordered):
+            return f"traffic of {name} that contradicts itself: {moved}"
+    counts = [*account.tensor_flops.values(), *(count for _, _, count in account.lines)]
+    if not all(0 <= count < math.inf for count in counts):
+        return "operations or executions of lines below zero or without end"
+    return ""
 
 
 def _place(launch: Launch, names: str) -> tuple[int, float]:

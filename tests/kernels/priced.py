@@ -82,3 +82,17 @@ def total(x: Tensor, programs: int) -> Tensor:
     out = torch.empty(programs, dtype=x.dtype, device=x.device)
     _total[(programs,)](x, out, x.numel() // programs, BLOCK=1024, num_warps=4)
     return out
+
+
+@triton.jit
+def _histogram(x, out, size, BLOCK: tl.constexpr):
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    bins = tl.load(x + at, mask=at < size, other=0)
+    tl.atomic_add(out + bins, 1, mask=at < size)
+
+
+def histogram(x: Tensor, bins: int) -> Tensor:
+    """(bins,): how often each number below `bins` stands in a flat tensor."""
+    out = torch.zeros(bins, dtype=torch.int32, device=x.device)
+    _histogram[(triton.cdiv(x.numel(), 1024),)](x, out, x.numel(), BLOCK=1024, num_warps=4)
+    return out

@@ -1,7 +1,9 @@
 import dataclasses
 import json
+import math
 from collections.abc import Callable
 from datetime import date
+from typing import Any
 
 import pytest
 import torch
@@ -11,7 +13,7 @@ from recevolve.kernels import roofline
 from recevolve.kernels.calibration import Calibration
 from recevolve.kernels.cost import Estimate, LaunchEstimate, estimate
 from recevolve.kernels.device import H100, H200, CannotLaunch
-from recevolve.kernels.launches import Launch, offline
+from recevolve.kernels.launches import Launch, Traffic, offline
 from recevolve.kernels.operators import OPERATORS
 from recevolve.kernels.parts import PARTS
 from recevolve.kernels.roofline import Work
@@ -219,6 +221,34 @@ def test_a_record_without_its_halves_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=named):
         estimate([dataclasses.replace(copied[0], **missing)])
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"programs": 0}, "no account"),
+        ({"programs": 1 << 40}, "interpreted programs"),
+        ({"traffic": {"nothing": Traffic()}}, "no tensor"),
+        ({"traffic": {"size": Traffic()}}, "no tensor"),
+        ({"traffic": {"x": Traffic(load_sectors=-32)}}, "contradicts itself"),
+        ({"traffic": {"x": Traffic(unique_load=64, program_load=32, load_sectors=96)}}, "contradicts itself"),
+        ({"traffic": {"x": Traffic(program_store=64, store_sectors=32)}}, "contradicts itself"),
+        ({"tensor_flops": {"bf16": -1}}, "below zero"),
+        ({"lines": (("priced.py", 1, math.inf),)}, "without end"),
+    ],
+)
+def test_a_record_that_cannot_be_is_refused(copied: list[Launch], change: dict[str, Any], named: str) -> None:
+    (launch,) = copied
+    assert launch.account is not None
+    forged = dataclasses.replace(launch, account=dataclasses.replace(launch.account, **change))
+    with pytest.raises(ValueError, match=named):
+        estimate([forged])
+
+
+def test_sums_by_atomics_are_asked_of_l2_twice() -> None:
+    found = only(lambda: priced.histogram(torch.zeros(1 << 16, dtype=torch.int32), 64))
+    assert found.l2_bytes > 4 * (1 << 16)
+    assert 4 * (1 << 16) < found.dram_bytes < 4.1 * (1 << 16)
 
 
 def calibration(device: str = H100.name, **weights: float) -> Calibration:
