@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._functorch import config as functorch
 
 from .operators import Operator
 
@@ -37,7 +38,7 @@ def build(
             tensor.detach().requires_grad_(name in operator.differentiable)
             for name, tensor in zip(operator.inputs, inputs[:-1], strict=True)
         ]
-        with torch._functorch.config.patch(donated_buffer=False):
+        with functorch.patch(donated_buffer=False):
             output = function(*leaves)  # a compiled backward may otherwise run once only
         wanted = [leaf for leaf in leaves if leaf.requires_grad]
         return lambda: torch.autograd.grad(output, wanted, inputs[-1], retain_graph=True)

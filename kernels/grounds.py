@@ -14,6 +14,7 @@ from .launches import RACES, SM_90, Issue, Launch, OutOfBounds, Recorder, offlin
 from .operations import Operations
 from .trial import Seen, poisoned, storage
 
+_CPU, _CUDA = torch.device("cpu"), torch.device("cuda")
 _WORK = ("compute", "copy")
 """Kinds of torch operations that a program's launches are there for."""
 
@@ -23,7 +24,7 @@ class Interpreted:
     """On the CPU: launches are compiled for `target` as far as PTX, and interpreted with every check."""
 
     target: GPUTarget = SM_90
-    device: torch.device = torch.device("cpu")
+    device: torch.device = _CPU
     interprets: bool = True
     compiles: bool = True
     """Whether launches are compiled too, which takes most of the time, or interpreted alone."""
@@ -57,7 +58,7 @@ class Interpreted:
 class Native:
     """On a GPU: launches run. Bounds, races and what was written cannot be seen, only their results."""
 
-    device: torch.device = torch.device("cuda")
+    device: torch.device = _CUDA
     interprets: bool = False
 
     def call(self, function: Callable[[], Any], seed: int, execute: bool = True) -> Seen:

@@ -14,6 +14,7 @@ from .clock import ROUNDS
 from .contest import Contest, Place
 from .findings import DIRECTIONS
 from .operators import Operator, Shape
+from .replay import LaunchRefused
 from .results import tensors
 from .rows import PREVIOUS, Row, measured
 
@@ -64,8 +65,12 @@ def rows(
         contest = Contest(operator, shape.sizes, dtype, direction, place, seed, subject)
         wrong = next(contest.wrong(contest.call), None)
         if wrong is None:
-            timing, again = contest.time(rounds, _others(previous, direction, contest.sets))
-            wrong = next(contest.wrong(again), None)
+            try:
+                timing, again = contest.time(rounds, _others(previous, direction, contest.sets))
+            except LaunchRefused as refusal:
+                wrong = f"it cannot be captured in a graph: {refusal}"
+            else:
+                wrong = next(contest.wrong(again), None)
         if wrong is not None:
             result.append(Row(*name, "red", note=wrong))
             continue

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,13 @@ import pytest
 import torch
 
 from recevolve.kernels import bench, measured_rows
+from recevolve.kernels.captured import Build
 from recevolve.kernels.operators import OPERATORS, Shape
 from recevolve.kernels.queue import read
 from recevolve.kernels.rows import HEADINGS, Row, table
 
 from .programs import DOT
-from .replays import Emulated, place
+from .replays import Emulated, FakeClock, place
 
 ROOT = Path(__file__).parents[2]
 ESTIMATED = Row(
@@ -155,6 +157,19 @@ def test_a_live_program_is_measured_and_a_wrong_one_is_red(monkeypatch: pytest.M
     wrong = measured_rows.rows(dot, spoiled(1.01), None, shape, torch.float32, place(Emulated()), 0, 3)
     assert [row.kind for row in wrong] == ["red", "measured"]
     assert "relative error of 1.0e-02" in wrong[0].note
+
+
+def test_a_program_that_no_graph_can_hold_is_red() -> None:
+    """Such as one that waits for the device, or moves numbers to the host."""
+    dot, shape = OPERATORS["pairwise_dot"], Shape("tiny", {"B": 4, "F": 3, "D": 5}, "a test")
+
+    def clock(builds: Mapping[str, Sequence[Build]], cold: bool) -> FakeClock:
+        return FakeClock(builds, cold, {"program": "RuntimeError: operation not permitted when capturing"})
+
+    here = replace(place(Emulated()), clock=clock)
+    rows = measured_rows.rows(dot, spoiled(1.0), None, shape, torch.float32, here, 0, 3)
+    assert [row.kind for row in rows] == ["red", "red"]
+    assert "cannot be captured in a graph: RuntimeError" in rows[0].note
 
 
 def test_it_imports_nothing_but_torch_triton_and_numpy() -> None:
