@@ -56,9 +56,9 @@ def seeds_for(config: Config, task: Task) -> tuple[Program, ...]:
     programs = []
     if not (config.seeds or task.seeds):
         raise ConfigError(
-            f"seeds: no {task.kind} program that is known here does this. Give one that works, from which the "
-            'search starts and over which it gains: seeds = ["my_program.py"]; `recevolve check` judges it, and '
-            "a model named in propose.models can then rewrite it"
+            f"seeds: no {task.kind} program that is known here does this. Give one that works, which the "
+            'search starts from and must beat: seeds = ["my_program.py"]; `recevolve check` judges it, and a '
+            "model named in propose.models can then rewrite it"
         )
     for name in config.seeds or task.seeds:
         source = task.seeds.get(name)

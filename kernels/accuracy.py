@@ -1,6 +1,5 @@
 """How wrong an answer may be: three times as wrong as eager PyTorch in the same dtype, against float64."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -113,25 +112,26 @@ def miss(output: Tensor, truth: Truth) -> Miss:
     return Miss(ratio, _over(norm, size), _over(truth.norm, size))
 
 
-def pattern(output: Tensor, truth: Truth, damage: float) -> str | None:
+def pattern(output: Tensor, truth: Truth, strict: bool, cancels: bool = False) -> str | None:
     """None, or one sentence: where NaN and infinities stand differently from the reference.
 
-    What is finite in float64 and in eager must be finite. What is not finite in both must not be finite here,
-    as far as `damage`, the number that was put into an input, tells: NaN for a NaN; for an infinity NaN or an
-    infinity, of the reference's sign where it has one, since `inf - inf` and `inf` are two right ways to sum
-    the same terms. With a `damage` of 0 only the finite is looked at.
+    What is finite in float64 and in eager must be finite. If `strict`, what is NaN in both must be NaN, and
+    what is infinite in both must not be finite, and have the sign if it is infinite. `cancels` says that
+    inputs hold infinities: then an infinity passes for NaN too, since `inf - inf` and `inf` are two right
+    ways to sum the same terms.
     """
     exact, eager, output = truth.exact, truth.eager.double(), output.double()
     spoiled = torch.isfinite(exact) & torch.isfinite(eager) & ~torch.isfinite(output)
     if spoiled.any():
         return _where("not finite where the reference is finite", spoiled, output)
-    lost = exact.isnan() & eager.isnan() & ~output.isnan()
-    if math.isnan(damage) and lost.any():
+    if not strict:
+        return None
+    lost = exact.isnan() & eager.isnan() & ~(output.isnan() | (cancels & output.isinf()))
+    if lost.any():
         return _where("not NaN where the reference is NaN", lost, output)
-    broken = ~torch.isfinite(exact) & ~torch.isfinite(eager)
-    tamed = broken & (torch.isfinite(output) | (exact.isinf() & (output == -exact)))
-    if damage and tamed.any():
-        return _where("finite, or of the wrong sign, where the reference is not finite", tamed, output)
+    tamed = exact.isinf() & eager.isinf() & (torch.isfinite(output) | (output == -exact))
+    if tamed.any():
+        return _where("not infinite, or of the wrong sign, where the reference is infinite", tamed, output)
     return None
 
 

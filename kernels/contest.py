@@ -133,7 +133,7 @@ class Contest:
         if output.shape != truth.exact.shape or output.dtype != truth.eager.dtype:
             yield f"result {index} is {output.dtype} {tuple(output.shape)}, not {tuple(truth.exact.shape)}"
             return
-        place = accuracy.pattern(output, truth, damage=0)
+        place = accuracy.pattern(output, truth, strict=True)
         if place:
             yield f"in result {index} {place}"
         off = accuracy.miss(output, truth)

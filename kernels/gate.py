@@ -274,9 +274,9 @@ def _nan(exam: _Examination, sizes: Sizes, seed: int) -> Iterator[tuple[str, str
             yield "raises", f"with {bad} in {names[index]} the program raised {results.error(seen.error)}"
             return
         outputs = results.tensors(seen.result, exam.direction)
-        heard = exam.direction == "forward" or names[index] == "grad"
+        strict = exam.direction == "forward" or names[index] == "grad"
         for name, tensor, truth in zip(exam.names(), outputs, exam.truths(inputs), strict=False):
-            place = accuracy.pattern(tensor, truth, bad if heard else 0)
+            place = accuracy.pattern(tensor, truth, strict, cancels=math.isinf(bad))
             if place:
                 yield "nan", f"with {bad} at one place of {names[index]}, in {name} {place}"
 

@@ -120,7 +120,7 @@ def values(
                 f"{poison} of {tensor.numel()} elements of {name} are NaN, as fresh memory is; {watched}",
             )
             continue
-        place = accuracy.pattern(tensor, truth, damage=0)
+        place = accuracy.pattern(tensor, truth, strict=True)
         if place:
             yield "nan", f"in {name} {place}; inputs are finite, and fresh memory holds NaN"
             continue

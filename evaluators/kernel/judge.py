@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from math import ceil
 from typing import Any
@@ -19,6 +19,10 @@ from .north_star import SPLITS, measures, reason, timed
 from .queueing import entries, order
 from .settings import Settings, operator_for, shapes_for
 
+LEAST_MEGABYTES = 16_384
+"""Of address space that a candidate may add, whatever the config says: inputs at real sizes and a record of
+who touched each element of them take it, most of it never filled.
+"""
 LEAST_FOLDS = 4
 """Folds there are at the least: where there are fewer shapes, each is judged with several draws."""
 
@@ -34,11 +38,11 @@ class KernelJudge:
     ) -> None:
         chosen = Settings.model_validate(settings)
         self.settings = chosen
-        self.limits = limits
+        self.limits = replace(limits, memory_mb=max(limits.memory_mb, LEAST_MEGABYTES))
         self.operator = operator_for(chosen)
         self.shapes = shapes_for(self.operator, chosen)
         self.calibration = _calibration(chosen)
-        self.costs = Estimator(self.operator, chosen, limits, self.calibration)
+        self.costs = Estimator(self.operator, chosen, self.limits, self.calibration)
         self.measured = measures(chosen)
         self.estimate = reason(chosen)
         self.units = [

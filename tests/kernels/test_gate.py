@@ -243,25 +243,27 @@ def test_a_term_that_identity_weights_would_hide_is_missed_by_nobody() -> None:
 
 
 @pytest.mark.parametrize(
-    ("exact", "damage", "output", "fine"),
+    ("exact", "strict", "cancels", "output", "fine"),
     [
-        (math.nan, math.nan, math.nan, True),
-        (math.nan, math.nan, math.inf, False),
-        (math.nan, math.nan, 1.0, False),
-        (math.nan, math.inf, -math.inf, True),
-        (math.nan, math.inf, 1.0, False),
-        (math.inf, math.inf, math.nan, True),
-        (math.inf, math.inf, -math.inf, False),
-        (math.inf, math.inf, 1.0, False),
-        (math.nan, 0.0, 1.0, True),
-        (1.0, 0.0, math.nan, False),
-        (1.0, math.inf, math.inf, False),
+        (math.nan, True, False, math.nan, True),
+        (math.nan, True, False, math.inf, False),
+        (math.nan, True, False, 1.0, False),
+        (math.nan, True, True, -math.inf, True),
+        (math.nan, True, True, 1.0, False),
+        (math.inf, True, True, math.nan, True),
+        (math.inf, True, True, -math.inf, False),
+        (math.inf, True, True, 1.0, False),
+        (math.nan, False, False, 1.0, True),
+        (1.0, False, False, math.nan, False),
+        (1.0, True, True, math.inf, False),
     ],
 )
-def test_damage_spreads_as_in_the_reference(exact: float, damage: float, output: float, fine: bool) -> None:
+def test_damage_spreads_as_in_the_reference(
+    exact: float, strict: bool, cancels: bool, output: float, fine: bool
+) -> None:
     tensor = torch.tensor([exact], dtype=torch.float64)
     truth = accuracy.Truth(tensor, tensor.float(), 0.0, 0.0)
-    assert (accuracy.pattern(torch.tensor([output]), truth, damage) is None) == fine
+    assert (accuracy.pattern(torch.tensor([output]), truth, strict, cancels) is None) == fine
 
 
 def test_what_is_missing_is_said_without_a_call() -> None:
