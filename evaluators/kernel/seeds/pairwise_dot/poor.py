@@ -1,5 +1,5 @@
-"""Pairwise dot products, written badly on purpose: one warp holds more rows than registers do, products of
-whole tiles are summed without matrix units, and neighbours in a tile are far apart in memory.
+"""Pairwise dot products, written badly on purpose: one warp holds more rows than its registers do, products
+of whole tiles are summed without matrix units, and neighbours in a tile are far apart in memory.
 
 The operator is the interaction of DLRM, Naumov et al. 2019, https://arxiv.org/abs/1906.00091, section 2.1.3.
 """
