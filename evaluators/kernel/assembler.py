@@ -20,7 +20,7 @@ from ...population.verdict import Status
 from ..failure import Failed
 from ..sandbox.command import SYSTEM, bubblewrap_binaries
 
-SECONDS = 60
+SECONDS = 15
 """CPU time of all tools together; a large kernel needs two."""
 MEGABYTES = 8192
 FILE_BLOCKS = 1 << 17

@@ -5,7 +5,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from ...kernels.operators import Operator
+from ...kernels.operators import OPERATORS, Operator
 from ...population.verdict import Verdict
 from ..sandbox import Sandbox
 from ..sandbox.limits import Limits
@@ -13,6 +13,7 @@ from ..task import Judge, Task
 from .describe import describe
 from .edits import EDITS
 from .language import allowed, rules_for
+from .layers import equal_operator
 from .north_star import measures
 from .properties import properties_for
 from .settings import Settings, operator_for, shapes_for
@@ -81,7 +82,13 @@ def task_for(settings: Settings) -> Task:
 
 
 def seeds_for(operator: Operator) -> dict[str, str]:
-    """Our own program of the operator first, where there is one, then other known methods."""
+    """Our own program of the operator first, where there is one, then other known methods.
+
+    Of a layer: those of the operator of ours that equals it, none where none does.
+    """
+    if operator.name not in OPERATORS:
+        ours = equal_operator(operator)
+        return seeds_for(ours) if ours else {}
     own = PROGRAMS / f"{operator.name}.py"
     texts = {operator.name: own.read_text(encoding="utf-8")} if own.is_file() else {}
     return {**texts, **_texts("seeds", operator.name)}

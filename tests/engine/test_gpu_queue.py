@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from recevolve.engine import report
+from recevolve.engine import measured, report
 from recevolve.engine.config import Config
 from recevolve.engine.gpu_queue import name_of, queued
 from recevolve.engine.gpu_results import ingest
@@ -82,9 +82,9 @@ def results(run: Path, **seconds: float | None) -> Measurements:
     return Measurements(MACHINE, tuple(rows))
 
 
-def written(folder: Path, measured: Measurements) -> Path:
+def written(folder: Path, results: Measurements) -> Path:
     path = folder / "result.json"
-    measured.save(path)
+    results.save(path)
     return path
 
 
@@ -126,6 +126,8 @@ def test_what_was_measured_outranks_what_was_estimated_and_replay_agrees(run: Pa
     rows = report.status(run)["measured"]
     assert [row["program"] for row in rows] == [fast, slow]
     assert rows[0]["roofline_share"] == pytest.approx(0.5)
+    errors = [abs(row["estimated_share"] / row["roofline_share"] - 1) for row in rows]
+    assert f"the estimates of 2 programs were off by {sum(errors) / 2:.0%} (median)" in measured.trust(rows)
     assert rows[0]["ratio"] == pytest.approx(2.0)
     assert rows[0]["baseline"] == "eager"
     shown = command("status", run)
@@ -211,13 +213,13 @@ def test_measuring_needs_a_queue(tmp_path: Path) -> None:
 
 def test_what_is_taken_in_keeps_the_whole_result(run: Path, tmp_path: Path) -> None:
     program = next(iter(queued(queue_of(run))))
-    measured = results(run, **{program: 20e-6})
-    ingest(run, written(tmp_path, measured))
+    told = results(run, **{program: 20e-6})
+    ingest(run, written(tmp_path, told))
     with Archive.read(archive_of(run)) as archive:
         (row,) = archive.measurements()
     assert row.device == "H100"
     assert row.versions == MACHINE.versions
-    assert row.facts["timings"]["forward"]["cold"] == asdict(measured.results[0].timings["forward"].cold)
+    assert row.facts["timings"]["forward"]["cold"] == asdict(told.results[0].timings["forward"].cold)
 
 
 def test_a_kind_that_measures_leaves_no_queue(tmp_path: Path) -> None:

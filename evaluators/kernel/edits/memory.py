@@ -169,10 +169,9 @@ def blocked(program: Program, rng: np.random.Generator, _: object) -> str:
                 case ast.For(target=ast.Name(id=start), iter=ast.Call(args=[*_, last])):
                     count = known.resolved(last)
                     ends = [ast.unparse(each) for each in getattr(count, "args", ())]
-                    for line in node.body:
-                        text = f"{start} + tl.arange(0, {ends[-1]}) * {ast.unparse(last)}" if ends else ""
-                        fits = isinstance(line, ast.Assign) and ast.unparse(line.value) == text
-                        if fits and is_call(count, "cdiv"):
+                    for line in node.body if is_call(count, "cdiv") else ():
+                        text = f"{start} + tl.arange(0, {ends[-1]}) * {ast.unparse(last)}"
+                        if isinstance(line, ast.Assign) and ast.unparse(line.value) == text:
                             found.append((kernel, node, line, start, ends))
     kernel, loop, line, start, (end, step) = pick(found, rng)
     loop.iter = expression(f"range(0, {end}, {step})")
