@@ -8,8 +8,12 @@ export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 # A file's tests stay in one process: many share a run that a fixture makes once.
 PARALLEL := --numprocesses 2 --dist loadfile
+# Kernels are tested with a second Triton where there is a wheel of it.
+ifeq ($(shell uname -sm),Linux x86_64)
+SECOND_TRITON := $(VENV)/triton/ready
+endif
 
-.PHONY: demo reward test check bench real oracles clean environment
+.PHONY: demo reward test second-triton check bench real oracles clean environment
 
 # A run that was begun is continued: `make demo` again after an interruption loses nothing.
 demo: $(VENV)/ready
@@ -29,14 +33,26 @@ reward: $(VENV)/ready
 	$(BIN)/recevolve export runs/reward best -o runs/reward/patch
 	$(BIN)/python -m pytest -q -p no:cacheprovider --rootdir runs/reward/patch runs/reward/patch
 
-test: $(VENV)/ready
+test: $(VENV)/ready $(SECOND_TRITON)
 	$(BIN)/python -m pytest -q $(PARALLEL)
+	$(if $(SECOND_TRITON),$(MAKE) second-triton)
 
-check: $(VENV)/ready
+check: $(VENV)/ready $(SECOND_TRITON)
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q $(PARALLEL)
+	$(if $(SECOND_TRITON),$(MAKE) second-triton)
+
+# The tests marked `tritons` once more, with the Triton that GPU machines have.
+second-triton: $(VENV)/triton/ready
+	PYTHONPATH=$(CURDIR)/$(VENV)/triton $(BIN)/python -c 'import triton; assert triton.__version__ == "3.6.0", triton.__version__'
+	PYTHONPATH=$(CURDIR)/$(VENV)/triton $(BIN)/python -m pytest -q $(PARALLEL) -m 'tritons and not slow' tests/kernels
+
+$(VENV)/triton/ready: $(VENV)/ready tests/kernels/requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target $(VENV)/triton \
+	  --no-deps --require-hashes --only-binary :all: --requirement tests/kernels/requirements.txt
+	@touch $@
 
 bench: $(VENV)/ready
 	for file in tests/bench/bench_*.py; do echo "== $$file"; $(BIN)/python $$file; done

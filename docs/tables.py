@@ -27,6 +27,9 @@ from recevolve.evaluators.reward.signals import SIMULATED
 from recevolve.evaluators.simulator import Parameters
 from recevolve.evaluators.static import check
 from recevolve.evaluators.task import Task
+from recevolve.kernels.device import DEVICES, SOURCES
+from recevolve.kernels.findings import NAMES
+from recevolve.kernels.gate import CHECKS
 
 DOCS = Path(__file__).parent
 MARKED = re.compile(r"(?P<mark><!-- table: (?P<name>[\w.-]+) -->\n).*?(?P<end><!-- end -->\n)", re.DOTALL)
@@ -198,8 +201,28 @@ def simulator() -> str:
     return table(["parameter", "symbol", "default", "status", "meaning", "equation after"], rows)
 
 
+def devices() -> str:
+    """What a static estimate takes a GPU for: every constant, and where it is from."""
+    rows = [
+        [f"`{name}`", *(_constant(getattr(device, name)) for device in DEVICES.values()), source]
+        for name, source in SOURCES.items()
+    ]
+    return table(["constant", *(device.name for device in DEVICES.values()), "source"], rows)
+
+
+def _constant(given: float | Mapping[str, float]) -> str:
+    if isinstance(given, Mapping):
+        return ", ".join(f"{name} {number:g}" for name, number in given.items())
+    return f"{given:g}" if isinstance(given, float) else str(given)
+
+
 def _keys(model: type[BaseModel]) -> Callable[[], str]:
     return lambda: keys(model)
+
+
+def _named(name: str, meaning: str, rows: Mapping[str, str]) -> str:
+    """Two columns: a name as code, and what it means."""
+    return table([name, meaning], [[f"`{key}`", text] for key, text in rows.items()])
 
 
 TABLES: Mapping[str, Callable[[], str]] = {
@@ -219,6 +242,9 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "reward-properties": _of("reward", properties),
     "exit-codes": exit_codes,
     "simulator": simulator,
+    "devices": devices,
+    "gate-checks": lambda: _named("check", "what it does", CHECKS),
+    "gate-findings": lambda: _named("finding", "what is wrong", NAMES),
 }
 
 

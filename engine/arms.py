@@ -65,7 +65,7 @@ def arms_for(
     """
     propose, keys = config.propose, keys or Keys({}, {})
     arms: dict[str, Proposer] = {
-        SYNTAX: SyntaxProposer(task.vocabulary, task.rules),
+        SYNTAX: SyntaxProposer(task.vocabulary, task.rules, own=task.edits),
         CONSTANTS: ConstantsProposer(archive, task.rules, task.vocabulary),
     }
     models, purse, fingerprint = None, None, ""

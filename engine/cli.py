@@ -11,6 +11,7 @@ from rich.console import Console
 
 from .. import __version__
 from . import ending, report
+from .kernels_cli import kernels_app
 from .online_cli import online_app
 from .simulator_cli import simulator_app
 from .terminal import Json, RunDir, console_for_people, show, until_signalled
@@ -23,6 +24,7 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="The logs that searches run on.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
+app.add_typer(kernels_app, name="kernels")
 app.add_typer(online_app, name="online")
 app.add_typer(simulator_app, name="simulator")
 

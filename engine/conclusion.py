@@ -74,6 +74,8 @@ async def conclude(
         "alignment": _alignment(search, fresh, last),
         "arms": [_arm(search, arms[one], production, chosen["program"], confidence) for one in sources],
     }
+    if search.terms.estimate:
+        report["estimate"] = search.terms.estimate
     report["gain"] = _verdict(search, report, arms[chosen["program"]])
     if search.config.online.on:
         report |= launches.told(search, report["gain"], causes)

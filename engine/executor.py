@@ -12,6 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from ..evaluators.task import Estimating
 from ..population.verdict import Verdict
 from .propose.keys import withheld
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from ..evaluators.sandbox import Sandbox
     from ..evaluators.task import Judge, Task
 
-Stage = Literal["examine", "proxy", "north_star", "guard"]
+Stage = Literal["examine", "proxy", "north_star", "guard", "order"]
 
 
 class WorkersLost(RuntimeError):
@@ -63,6 +64,8 @@ class Terms:
     tier: int
     data: str
     """One line about the log: its name, size and fingerprint."""
+    estimate: str = ""
+    """What stands in for a north star that cannot be measured here; empty where it is measured."""
 
 
 class Executor(Protocol):
@@ -190,7 +193,8 @@ def _start(blueprint: Blueprint, parent: int) -> None:
 def _terms() -> Terms:
     assert _bench is not None
     _, judge, sandbox = _bench.ready()
-    return Terms(judge.fingerprint, judge.rungs, judge.folds, sandbox.tier, judge.data)
+    estimate = judge.estimate if isinstance(judge, Estimating) else ""
+    return Terms(judge.fingerprint, judge.rungs, judge.folds, sandbox.tier, judge.data, estimate)
 
 
 def _judge(call: Call) -> tuple[dict[str, Any], float]:
@@ -206,6 +210,9 @@ def _judge(call: Call) -> tuple[dict[str, Any], float]:
             verdict = judge.north_star(call.source, call.split, call.number, call.of, sandbox)
         case "guard":
             verdict = judge.guard(call.source, sandbox)
+        case "order":
+            assert isinstance(judge, Estimating)  # its terms said so
+            verdict = judge.order(call.source, sandbox)
     seconds = time.perf_counter() - begin
     answer = verdict.to_json()
     answer["timings"]["tier"] = sandbox.tier

@@ -12,7 +12,7 @@ from ..evaluators.simplify import simplify
 from ..evaluators.task import Task, Winner
 from ..evaluators.vocabulary import Layout
 from ..population.archive import Archive
-from . import report
+from . import measured, report
 from .executor import Call, Executor
 from .knockout import of_experiments
 from .place import REPORT, archive_of
@@ -100,6 +100,8 @@ def describe(archive: Archive, task: Task, program_id: str) -> dict[str, Any]:
         },
         "guardrails_broken": (arm or {}).get("guardrails_broken", []),
         "tier": begun.config["terms"]["tier"],
+        "estimate": begun.config["terms"].get("estimate", ""),
+        "measured": next((row for row in measured.standings(archive) if row["program"] == program_id), None),
         "proxy": born[0].verdict.to_json() if born else None,
         "versions": {"recevolve": __version__, "python": platform.python_version(), **_versions()},
     }

@@ -1,10 +1,13 @@
 """Outside: what reaches a run from the world while it works; the one seam for it, as the ledger for calls."""
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ..population.experiment import Mark
 from ..population.experiments import Experiments
 from ..population.ledger import NotRecorded
+
+if TYPE_CHECKING:
+    from .search import Search
 
 
 class Outside(Protocol):
@@ -12,6 +15,14 @@ class Outside(Protocol):
 
     def arrive(self, generation: int | None) -> None:
         """Commits all that is to be known at the meeting of that generation; None: at the conclusion."""
+        ...
+
+
+class Orders(Protocol):
+    """Takes work to the world outside; what comes back is no part of the search."""
+
+    async def fill(self, search: "Search", until: int) -> int:
+        """Leaves what is worth measuring as of that generation; how much of it was new."""
         ...
 
 

@@ -9,7 +9,15 @@ REPORT = "report"
 PICTURE = "alignment.svg"
 """The picture of proxy against north star that a run leaves beside its archive."""
 
+QUEUE = "gpu-queue"
+"""The folder of programs that wait for a machine that can measure them."""
+
 
 def archive_of(run_dir: Path) -> Path:
     """The archive of a run, given its folder or the archive itself."""
     return run_dir if run_dir.suffix == ".db" else run_dir / ARCHIVE
+
+
+def queue_of(run: Path) -> Path:
+    """The gpu-queue of a run, given its folder or its archive."""
+    return archive_of(run).parent / QUEUE

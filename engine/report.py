@@ -12,7 +12,7 @@ from rich.text import Text
 
 from ..population.archive import Archive, UnknownProgram
 from ..population.birth import Birth
-from . import alignment_view
+from . import alignment_view, measured
 from .accounts import accounts, accounts_table, bills, bills_text
 from .place import REPORT, archive_of
 
@@ -25,6 +25,8 @@ def identify(archive: Archive, asked: str) -> str:
     """The id of the program asked for: an id, its first digits, or "best", the winner so far."""
     if asked != BEST:
         return archive.program(asked).id
+    if clocked := measured.fastest(archive):
+        return clocked
     if found := archive.conclusion(REPORT):
         return str(found["winner"]["program"])
     if elites := archive.elites(1):
@@ -45,6 +47,7 @@ def status(run: Path) -> dict[str, Any]:
             "version": begun.version if begun else None,
             "data": begun.config["terms"]["data"] if begun else None,
             "tier": begun.config["terms"]["tier"] if begun else None,
+            "estimate": _estimate(archive),
             "sessions": len(sessions),
             "seconds": round(archive.seconds_used(), 1),
             "ending": sessions[-1].exit_reason if sessions else None,
@@ -55,6 +58,7 @@ def status(run: Path) -> dict[str, Any]:
             "models": bills(archive),
             "proposers": accounts(archive),
             "best": [_elite(archive, elite) for elite in archive.elites(3)],
+            "measured": measured.standings(archive),
             "report": archive.conclusion(REPORT),
         }
 
@@ -65,6 +69,7 @@ def status_text(facts: Mapping[str, Any]) -> RenderableType:
     shares = ", ".join(f"{name} {count} ({count / births:.0%})" for name, count in facts["verdicts"].items())
     lines = [
         f"{facts['kind']} on {facts['data']}, isolation tier {facts['tier']}",
+        *([facts["estimate"]] if facts["estimate"] else []),
         f"{facts['sessions']} sessions, {facts['seconds']:g} s; "
         f"ended: {facts['ending'] or 'still running, or killed'}",
         "generations: " + ", ".join(f"island {key}: {done}" for key, done in facts["generations"].items()),
@@ -77,6 +82,8 @@ def status_text(facts: Mapping[str, Any]) -> RenderableType:
     if facts["proposers"]:
         parts.append(accounts_table(facts["proposers"]))
     parts.append(top_table(facts["best"]))
+    if facts["measured"]:
+        parts.append(measured.table(facts["measured"]))
     if facts["report"]:
         parts.append(rendered(facts["report"]))
     return Group(*parts)
@@ -88,6 +95,12 @@ def top(run: Path, count: int) -> list[dict[str, Any]]:
         return [_elite(archive, elite) for elite in archive.elites(count)]
 
 
+def _estimate(archive: Archive) -> str:
+    """What stood in for a north star that could not be measured where the run worked, or nothing."""
+    begun = archive.run()
+    return str(begun.config.get("terms", {}).get("estimate", "")) if begun else ""
+
+
 def _elite(archive: Archive, elite: Any) -> dict[str, Any]:
     born = archive.births_of(elite.program_id)[0]
     star = elite.north_star
@@ -97,6 +110,8 @@ def _elite(archive: Archive, elite: Any) -> dict[str, Any]:
         "north_star_error": star.spread if star else None,
         "live": elite.live.value if elite.live else None,
         "live_error": elite.live.spread if elite.live else None,
+        "estimated": bool(_estimate(archive)),
+        "measured": elite.measured.share if elite.measured else None,
         "proxy": elite.proxy,
         "islands": list(elite.islands),
         "made_by": born.program.made_by,
@@ -106,13 +121,16 @@ def _elite(archive: Archive, elite: Any) -> dict[str, Any]:
 
 def top_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """The rows of `top` for a person."""
-    table = Table("program", "north star", "proxy", "islands", "how it was made", box=None)
+    star = "north star (estimate)" if any(row["estimated"] for row in rows) else "north star"
+    table = Table("program", star, "proxy", "islands", "how it was made", box=None)
     for row in rows:
         star = "not measured" if row["north_star"] is None else f"{row['north_star']:.5f}"
         if row["north_star_error"] is not None:
             star += f" ± {row['north_star_error']:.5f}"
         if row["live"] is not None:
             star += f", live {row['live']:+.4g} ± {row['live_error'] or 0:.2g}"
+        if row["measured"] is not None:
+            star += f", measured {row['measured']:.5f}"
         proxy = "" if row["proxy"] is None else f"{row['proxy']:.5f}"
         islands = ",".join(map(str, row["islands"]))
         table.add_row(row["program"], star, proxy, islands, Text(row["explanation"] or row["made_by"]))
@@ -248,6 +266,8 @@ def rendered(report: Mapping[str, Any]) -> RenderableType:
     for name in others if first else ():
         metric = first[name]
         lines.append(f"The winner's {name}: {metric['mean']:.4f}, gain {_signed(metric['gain'])}.")
+    if report.get("estimate"):
+        lines.insert(0, report["estimate"])
     if report["fallback"]:
         lines.insert(0, "The log asked for was not to be had: these figures are of the fallback log.")
     if "selection_gain_shrunken" in chosen:

@@ -19,7 +19,7 @@ from .config import Config, ConfigError
 from .executor import Executor, Terms
 from .meeting import changed, previous, rescored, weights_for
 from .outer import best_known, convened, meet
-from .outside import Nobody, Outside
+from .outside import Nobody, Orders, Outside
 from .progress import Progress
 from .promotion import banned, elites, promote
 from .propose.mixture import Mixture
@@ -47,6 +47,8 @@ class Search:
     proposer: Proposer
     executor: Executor | None
     outside: Outside = field(default_factory=Nobody)
+    orders: Orders | None = None
+    """Leaves work for another machine after each meeting; None where there is none to leave."""
 
     @property
     def limits(self) -> Mapping[str, float]:
@@ -172,6 +174,8 @@ async def run(search: Search, limit: Limit, progress: Progress) -> str:
         behind = min(islands.done.values())
         if behind >= 0 and behind % every == 0 and not convened(search, behind):
             await (meet if search.config.online.on else promote)(search, behind, progress)
+            if search.orders is not None:
+                await search.orders.fill(search, behind)
         meeting = (behind // every + 1) * every
         async with asyncio.TaskGroup() as group:
             for island in islands.done:

@@ -20,10 +20,11 @@ from .arms import arms_for, keys_for, require_models, with_models
 from .budget import Budget
 from .config import Config, ConfigError, Data, parse
 from .executor import Blueprint, Executor, LocalExecutor, Terms
+from .gpu_queue import MEASURE, GpuQueue
 from .ingest import Inbox
 from .inheritance import inherit
 from .outer import require_backend
-from .place import PICTURE, REPORT, archive_of
+from .place import PICTURE, REPORT, archive_of, queue_of
 from .progress import Progress
 from .propose.keys import Keys
 from .recorded import recorded_config
@@ -110,7 +111,10 @@ async def work(
             arms = arms_for(config, task, archive, ledger, terms.rungs, keys=keys, say=say, clock=clock)
             _begin(archive, config, terms, arms.prompts)
             inbox = Inbox(archive, say)
-            search = Search(config, task, terms, seeds, archive, ledger, arms.mixture, executor, inbox)
+            orders = GpuQueue(config.run_dir, say) if terms.estimate else None
+            search = Search(
+                config, task, terms, seeds, archive, ledger, arms.mixture, executor, inbox, orders
+            )
             try:
                 return await _search_and_conclude(search, executor, arms.purse, progress, clock)
             finally:
@@ -168,6 +172,8 @@ async def _search_and_conclude(
     budget = Budget(config.budget, births, clock, clock(), archive.seconds_used())
     session = archive.begin_session()
     searched = None
+    if search.terms.estimate:
+        progress.say("note", line=search.terms.estimate)
     progress.say(
         "started",
         kind=config.kind,
@@ -194,6 +200,10 @@ async def _search_and_conclude(
             "evaluating_share": round(executor.busy_seconds / max(searched * executor.workers, 1e-9), 3),
         }
         report = await _conclusion(search, reason, readings, progress)
+        if search.orders is not None and (
+            added := await search.orders.fill(search, max(conclusion.generations(search).values()))
+        ):
+            progress.say("note", line=f"{added} new entries in {queue_of(config.run_dir)}: {MEASURE}")
         ending = reason
         answered = {"recalled": search.ledger.hits + search.ledger.shared, "evaluated": search.ledger.misses}
         progress.say("ended", line=report["gain"]["sentence"], reason=reason, **readings, **answered)

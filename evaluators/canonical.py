@@ -6,6 +6,9 @@ their content), the order of functions, imports, constants and of literal keys, 
 Operands of `+` and `*` are ordered, because IEEE 754 addition and multiplication commute exactly; nothing is
 reassociated, and maximum and minimum keep their order, because they choose between 0.0 and -0.0 by it.
 
+Functions decorated `@triton.jit` keep the decorator and their annotations, which mean something; they are
+helpers like others, named after their content, and `import triton.language as tl` keeps its name.
+
 Exact for programs that `check` passes, under one assumption: no parameter of an entry function and no item of
 one is a sequence that `+` would join. For any other text the form stays a valid program that does the same,
 less is made equal.
@@ -18,6 +21,7 @@ from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 from hashlib import sha256
 
+from .kernel_grammar import is_kernel
 from .simplify import simplify
 
 __all__ = ["canonical", "simplify", "syntax_hash"]
@@ -28,6 +32,8 @@ _PLAIN = (
     ast.Subscript, ast.Slice, ast.Name, ast.Constant, ast.Tuple, ast.List, ast.Dict, ast.arguments, ast.arg,
     ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop,
 )  # fmt: skip
+_KERNEL = (ast.AugAssign, ast.AnnAssign)
+"""What a kernel may hold besides."""
 _LITERAL = (ast.Constant, ast.UnaryOp, ast.USub, ast.UAdd, ast.Tuple, ast.List, ast.Dict, ast.Load)
 _SEES_NAMES = frozenset({"locals", "globals", "vars", "dir", "eval", "exec"})
 _MAKES_SEQUENCES = {
@@ -36,6 +42,8 @@ _MAKES_SEQUENCES = {
     "topk", "mode", "meshgrid", "std_mean", "var_mean", "aminmax", "broadcast_tensors",
 }  # fmt: skip
 _COMMUTE = frozenset({"add", "mul", "multiply", "logical_and", "logical_or"})
+LANGUAGE = ("triton.language", "tl")
+"""A module that keeps its short name: kernels are written with it."""
 _BLOCKS = frozenset({"body", "orelse", "finalbody"})
 _SILENT = frozenset({"ctx", "kind", "type_comment", "type_params", "returns"})
 
@@ -65,17 +73,19 @@ def _digits(text: str, count: int) -> str:
 
 def _strip(tree: ast.Module) -> None:
     """Remove what is never evaluated."""
+    meant = {id(part) for node in tree.body if is_kernel(node) for part in ast.walk(node)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant):
             node.kind = None
         elif isinstance(node, ast.arg):
-            node.annotation = None
+            node.annotation = node.annotation if id(node) in meant else None
         elif not isinstance(node, ast.expr):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 node.returns = None
             for name in _BLOCKS.intersection(node._fields):
                 block: list[ast.stmt] = getattr(node, name)
-                kept = [_bare(item) for item in block if not _is_idle(item)]
+                bare = [item if id(item) in meant else _bare(item) for item in block]
+                kept = [item for item in bare if not _is_idle(item)]
                 needed = name == "body" and not isinstance(node, ast.Module)
                 setattr(node, name, kept or ([ast.Pass()] if needed else []))
 
@@ -95,7 +105,8 @@ class _Function:
 
     def __init__(self, node: ast.FunctionDef) -> None:
         self.node = node
-        self.parts = [part for child in ast.iter_child_nodes(node) for part in ast.walk(child)]
+        inner = [child for child in ast.iter_child_nodes(node) if child not in node.decorator_list]
+        self.parts = [part for child in inner for part in ast.walk(child)]
         self.names = {part.id for part in self.parts if isinstance(part, ast.Name)}
         arguments = node.args
         plain = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
@@ -103,10 +114,12 @@ class _Function:
 
     def is_plain(self) -> bool:
         """Whether its locals can be told from other names, and renamed unseen."""
+        kernel = is_kernel(self.node)
+        known = (*_PLAIN, *_KERNEL) if kernel else _PLAIN
         return (
-            not self.node.decorator_list
+            (kernel or not self.node.decorator_list)
             and not getattr(self.node, "type_params", None)
-            and all(isinstance(part, _PLAIN) for part in self.parts)
+            and all(isinstance(part, known) for part in self.parts)
             and not any(name in _SEES_NAMES or name.startswith("__") for name in self.names)
         )
 
@@ -169,7 +182,7 @@ def _bindings(body: list[ast.stmt]) -> Iterator[str]:
             node.targets
             if isinstance(node, ast.Assign)
             else [node.target]
-            if isinstance(node, ast.For)
+            if isinstance(node, (ast.For, *_KERNEL))
             else []
         )
         for target in targets:
@@ -184,9 +197,17 @@ def _bindings(body: list[ast.stmt]) -> Iterator[str]:
 def _settled(module: _Module) -> list[ast.stmt]:
     """The statements of a plain module in canonical order; its functions are rewritten in place."""
     used = {name for function in module.functions.values() for name in function.names}
+    if any(is_kernel(function.node) for function in module.functions.values()):
+        used |= {"triton"}
     wanted = sorted({dotted for name, dotted in module.imports.items() if name.partition(".")[0] in used})
-    aliases = {name: dotted for name, dotted in module.imports.items() if name in used and name != dotted}
-    order = _Order(module, frozenset(dotted.partition(".")[0] for dotted in wanted))
+    kept = {name: dotted for name, dotted in module.imports.items() if (dotted, name) == LANGUAGE}
+    aliases = {
+        name: dotted
+        for name, dotted in module.imports.items()
+        if name in used and name != dotted and name not in kept
+    }
+    roots = {dotted.partition(".")[0] for dotted in wanted if dotted not in kept.values()}
+    order = _Order(module, frozenset(roots))
     renamed: dict[str, str] = {}
     entries: dict[str, ast.stmt] = {}
     helpers: dict[str, ast.stmt] = {}
@@ -205,9 +226,13 @@ def _settled(module: _Module) -> list[ast.stmt]:
         order.settle(constant)
     groups: tuple[Mapping[str, ast.stmt], ...] = (module.constants, helpers, entries)
     return [
-        *(ast.Import([ast.alias(dotted)]) for dotted in wanted),
+        *(ast.Import([_spelled(dotted, kept)]) for dotted in wanted),
         *(group[name] for group in groups for name in sorted(group)),
     ]
+
+
+def _spelled(dotted: str, kept: Mapping[str, str]) -> ast.alias:
+    return ast.alias(dotted, next((name for name, known in kept.items() if known == dotted), None))
 
 
 class _SpellOut(ast.NodeTransformer):

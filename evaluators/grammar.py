@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Protocol
 
+from .repairs import REPAIRS
+
 if TYPE_CHECKING:
     from .static import Rules
 
@@ -66,37 +68,6 @@ def nearest(name: str, allowed: frozenset[str]) -> str:
 
 MOST_INTEGER = 2**31 - 1
 
-_REPAIRS: Mapping[type[ast.AST], str] = {
-    ast.AugAssign: "`+=` and its kin change tensors in place; write `m = m + x`",
-    ast.While: "`while` is not allowed; write `for _ in range(N)` with a small literal N",
-    ast.AsyncFor: "`async` is not allowed",
-    ast.AsyncWith: "`async` is not allowed",
-    ast.AsyncFunctionDef: "`async` is not allowed",
-    ast.Await: "`await` is not allowed",
-    ast.FunctionDef: "functions inside functions are not allowed; define a helper at the module level",
-    ast.ClassDef: "classes are not allowed; use functions",
-    ast.Lambda: "`lambda` is not allowed; define a helper function at the module level",
-    ast.Global: "`global` is not allowed; pass values as arguments and return them",
-    ast.Nonlocal: "`nonlocal` is not allowed; pass values as arguments and return them",
-    ast.Try: "`try` is not allowed; make the computation safe by itself",
-    ast.Raise: "`raise` is not allowed; return a value for every input",
-    ast.Assert: "`assert` is not allowed; delete it",
-    ast.With: "`with` is not allowed; gradients are already off",
-    ast.Delete: "`del` is not allowed; leave the name unused",
-    ast.Import: "import at the module level",
-    ast.ImportFrom: "import at the module level",
-    ast.Yield: "`yield` is not allowed; return the value",
-    ast.YieldFrom: "`yield` is not allowed; return the value",
-    ast.NamedExpr: "`:=` is not allowed; assign on a line of its own",
-    ast.Starred: "`*` and `**` arguments are not allowed; write each one out",
-    ast.JoinedStr: "texts are only keys; format strings are not allowed",
-    ast.ListComp: "comprehensions are not allowed; write the items out",
-    ast.SetComp: "comprehensions are not allowed; write the items out",
-    ast.DictComp: "comprehensions are not allowed; write the dict out, key by key",
-    ast.GeneratorExp: "comprehensions are not allowed; write the items out",
-    ast.Set: "sets are not allowed; use a tuple",
-    ast.Match: "`match` is not allowed; use `if`",
-}
 _PLAIN = (
     ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Tuple, ast.List, ast.Slice,
 )  # fmt: skip
@@ -118,8 +89,7 @@ class Body:
     def check(self, function: ast.FunctionDef) -> None:
         """Report every problem of the function."""
         arguments = function.args
-        if function.decorator_list:
-            self.report(function, "decorators are not allowed; delete them")
+        self.decorators(function)
         if arguments.vararg or arguments.kwarg or arguments.kwonlyargs or arguments.posonlyargs:
             self.report(
                 function, f"`{function.name}` must have plain parameters only, without `*`, `**` and `/`"
@@ -134,7 +104,7 @@ class Body:
         bound: Bound = set()
         for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
             self.bind(argument, argument.arg, bound)
-            self.annotation(argument.annotation)
+            self.parameter(argument)
         self.annotation(function.returns)
         self.assigned = {
             n.id for n in ast.walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
@@ -143,7 +113,20 @@ class Body:
         if isinstance(body[0], ast.Expr) and _is_docstring(body[0].value):
             body = body[1:]
         if not self.block(body, bound, self.rules.max_loop):
-            self.report(function, f"`{function.name}` may end without `return`; return a value on every path")
+            self.may_end(function)
+
+    def decorators(self, function: ast.FunctionDef) -> None:
+        """Report decorators."""
+        if function.decorator_list:
+            self.report(function, "decorators are not allowed; delete them")
+
+    def parameter(self, node: ast.arg) -> None:
+        """Report an annotation that is no plain type."""
+        self.annotation(node.annotation)
+
+    def may_end(self, function: ast.FunctionDef) -> None:
+        """Report a path without `return`."""
+        self.report(function, f"`{function.name}` may end without `return`; return a value on every path")
 
     def bind(self, node: ast.AST, name: str, bound: Bound) -> None:
         scope = self.scope
@@ -346,6 +329,14 @@ class Body:
         self.expression(node.value, bound)
 
     def call(self, node: ast.Call, bound: Bound) -> None:
+        self.callee(node, bound)
+        for argument in node.args:
+            self.expression(argument, bound)
+        for keyword in node.keywords:
+            self.keyword(node, keyword, bound)
+
+    def callee(self, node: ast.Call, bound: Bound) -> None:
+        """Report a call of what may not be called."""
         match node.func:
             case ast.Name(id=name) if name in self.scope.helpers:
                 self.arity(node, name, self.scope.helpers[name])
@@ -363,16 +354,16 @@ class Body:
                 self.counted(node, node.func)
             case _:
                 self.report(node, "only helpers, allowed functions and methods may be called, by their names")
-        for argument in node.args:
-            self.expression(argument, bound)
-        for keyword in node.keywords:
-            if keyword.arg is None:
-                self.report(node, _REPAIRS[ast.Starred])
-            elif keyword.arg in {"out", "inplace"} or keyword.arg.startswith("_"):
-                self.report(
-                    node, f"argument `{keyword.arg}=` is not allowed; use the value that the call returns"
-                )
-            self.expression(keyword.value, bound)
+
+    def keyword(self, node: ast.Call, keyword: ast.keyword, bound: Bound) -> None:
+        """Report a named argument that may not be given."""
+        if keyword.arg is None:
+            self.report(node, REPAIRS[ast.Starred])
+        elif keyword.arg in {"out", "inplace"} or keyword.arg.startswith("_"):
+            self.report(
+                node, f"argument `{keyword.arg}=` is not allowed; use the value that the call returns"
+            )
+        self.expression(keyword.value, bound)
 
     def counted(self, node: ast.Call, function: ast.Attribute) -> None:
         """Report a call with more, fewer or named arguments where the rules count them."""
@@ -392,7 +383,7 @@ class Body:
         words = (
             f"`{type(node).__name__}` is not part of this language; write it with assignments, `if` and calls"
         )
-        self.report(node, _REPAIRS.get(type(node), words))
+        self.report(node, REPAIRS.get(type(node), words))
 
 
 def _is_docstring(node: ast.expr) -> bool:

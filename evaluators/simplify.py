@@ -1,12 +1,15 @@
 """Removing what does not matter: statements, state slots and constants that no result depends on, and x * 1.
 
 Most statements of evolved programs are dead (Chen et al. 2023, arXiv:2302.06675). The programs must obey
-`static.check`: their functions are pure, so a statement that binds only unread names can go.
+`static.check`: their functions are pure, so a statement that binds only unread names can go. Kernels write
+memory: in a module that has any, what may write stays, and kernels are not folded, because `x * 1` may change
+the type of x there.
 """
 
 import ast
 from collections.abc import Iterable, Iterator
 
+from .kernel_grammar import is_kernel
 from .vocabulary import Layout
 
 Names = frozenset[str]
@@ -34,6 +37,11 @@ def fold(tree: ast.Module) -> list[str]:
 class _Folding(ast.NodeTransformer):
     def __init__(self) -> None:
         self.found: list[str] = []
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        if not is_kernel(node):
+            self.generic_visit(node)
+        return node
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
         self.generic_visit(node)
@@ -65,10 +73,11 @@ def remove_dead(tree: ast.Module, layout: Layout | None = None) -> list[str]:
     found: list[str] = []
     seen: dict[int, Names] = {}
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    writers = frozenset(functions) if any(map(is_kernel, tree.body)) else frozenset()
     if layout and layout.state_parameter and layout.function in functions:
         found += _remove_slots(functions, layout, seen)
     for function in functions.values():
-        liveness = _Liveness(prune=True, seen=seen)
+        liveness = _Liveness(prune=True, seen=seen, writers=writers)
         function.body, _ = liveness.block(function.body, frozenset(), frozenset())
         found += liveness.removed
     if layout and layout.constants:
@@ -89,13 +98,22 @@ class _Liveness:
     """
 
     def __init__(
-        self, *, prune: bool, seen: dict[int, Names], state: str = "", slots: Names = frozenset()
+        self,
+        *,
+        prune: bool,
+        seen: dict[int, Names],
+        state: str = "",
+        slots: Names = frozenset(),
+        writers: Names = frozenset(),
     ) -> None:
-        """`seen` holds what each node reads; walks over the same tree and state share it."""
+        """`seen` holds what each node reads; walks over the same tree and state share it. A call of one of
+        `writers` matters, whatever it returns.
+        """
         self.prune = prune
         self.seen = seen
         self.state = state
         self.slots = slots
+        self.writers = writers
         self.removed: list[str] = []
 
     def block(self, body: list[ast.stmt], live: Names, around: Names) -> tuple[list[ast.stmt], Names]:
@@ -115,7 +133,11 @@ class _Liveness:
                 return self.returned(node), True
             case ast.Assign():
                 bound = _bound(node)
+                if self.writes(node.value):
+                    return (live - bound) | self.read(node.value), True
                 return ((live - bound) | self.read(node.value), True) if bound & live else (live, False)
+            case ast.AugAssign(target=ast.Name(id=name)):
+                return live | self.read(node) | {name}, True
             case ast.If():
                 body, then = self.block(node.body, live, around)
                 orelse, other = self.block(node.orelse, live, around)
@@ -131,7 +153,9 @@ class _Liveness:
         return live | self.read(node), True
 
     def loop(self, node: ast.For, live: Names) -> tuple[Names, bool]:
-        looking = _Liveness(prune=False, seen=self.seen, state=self.state, slots=self.slots)
+        looking = _Liveness(
+            prune=False, seen=self.seen, state=self.state, slots=self.slots, writers=self.writers
+        )
         around, before = live, None
         while around != before:  # what one turn reads, the turn before must keep
             before = around
@@ -140,6 +164,15 @@ class _Liveness:
         if self.prune and body:
             node.body = body
         return live | (inner - _bound(node)) | self.read(node.iter), bool(body)
+
+    def writes(self, node: ast.expr) -> bool:
+        """Whether a value is made by what may write memory: an atomic, or a function of the module."""
+        if not self.writers:
+            return False
+        called = {part.func for part in ast.walk(node) if isinstance(part, ast.Call)}
+        names = {each.id for each in called if isinstance(each, ast.Name)}
+        attributes = {each.attr for each in called if isinstance(each, ast.Attribute)}
+        return bool(names & self.writers) or any(name.startswith("atomic_") for name in attributes)
 
     def returned(self, node: ast.Return) -> Names:
         last = _last_dict(node)

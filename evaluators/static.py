@@ -14,6 +14,7 @@ from graphlib import CycleError, TopologicalSorter
 
 from .canonical import canonical, syntax_hash
 from .grammar import Body, Report, Scope, is_number, signature_of
+from .kernel_grammar import KernelRules, check_functions, check_import_form
 
 __all__ = ["Problem", "Rules", "canonical", "check", "syntax_hash"]
 
@@ -46,6 +47,8 @@ class Rules:
     max_depth: int = 24
     max_loop: int = 16
     """The most turns that a `for _ in range(...)` may take; loops inside loops multiply."""
+    kernels: KernelRules | None = None
+    """What functions decorated `@triton.jit` may hold; None: nothing may be decorated."""
 
     def __post_init__(self) -> None:
         names = {*self.methods, *self.builtins, *(name for known in self.modules.values() for name in known)}
@@ -135,6 +138,8 @@ def _check_module(tree: ast.Module, rules: Rules, report: Report) -> None:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 _check_import(alias, rules, modules, report)
+                if rules.kernels:
+                    check_import_form(alias, report)
         elif isinstance(node, ast.ImportFrom):
             wanted = f"{node.module or '.'}.{node.names[0].name}"
             report(
@@ -154,6 +159,10 @@ def _check_module(tree: ast.Module, rules: Rules, report: Report) -> None:
     _check_required(rules, functions, constants, report)
     _check_names(rules, functions, modules, constants, report)
     _check_recursion(functions, report)
+    if rules.kernels:
+        scope = Scope(rules, modules, {}, frozenset(constants), frozenset(rules.functions))
+        check_functions(functions, scope, _tables(tree), rules.kernels, report)
+        return
     signatures = {name: signature_of(node) for name, node in functions.items() if name not in rules.functions}
     scope = Scope(rules, modules, signatures, frozenset(constants), frozenset(rules.functions))
     for function in functions.values():
@@ -192,6 +201,22 @@ def _check_constant(node: ast.Assign | ast.AnnAssign, known: set[str], report: R
             f"`{target.id}` must be a literal: a number, a text, a tuple of numbers, a dict {{text: number}}",
         )
     yield target.id
+
+
+def _tables(tree: ast.Module) -> Mapping[str, frozenset[str]]:
+    """The constants that are dicts, and their keys."""
+    return {
+        name: frozenset(str(key.value) for key in keys if isinstance(key, ast.Constant))
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for name, keys in _named_dict(node)
+    }
+
+
+def _named_dict(node: ast.Assign) -> Iterator[tuple[str, list[ast.expr | None]]]:
+    match node:
+        case ast.Assign(targets=[ast.Name(id=name)], value=ast.Dict(keys=keys)):
+            yield name, keys
 
 
 def _is_literal(node: ast.expr) -> bool:

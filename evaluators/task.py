@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
 from ..population.verdict import Verdict
+from .edit import Edit
 from .properties import Property
 from .sandbox.limits import Limits
 from .static import Rules
@@ -47,6 +48,21 @@ class Judge(Protocol):
 
     def guard(self, source: str, sandbox: "Sandbox") -> Verdict:
         """SCORED with guardrail readings, lower is better: steady ones in `metrics`, times in `timings`."""
+        ...
+
+
+@runtime_checkable
+class Estimating(Protocol):
+    """A judge whose north star is an estimate on this machine, and a measurement on another."""
+
+    estimate: str
+    """What stands in for the measurement here and why, in one line; empty where it is measured here."""
+
+    def order(self, source: str, sandbox: "Sandbox") -> Verdict:
+        """What another machine needs to measure the program: SCORED 0 with it in `facts["entries"]`.
+
+        Each is a dict: `entry`, a gpu-queue entry as JSON, and `code`, by digest and in base64.
+        """
         ...
 
 
@@ -103,5 +119,8 @@ class Task:
     """The data source that `recevolve init` writes into a config of this kind."""
     adapt: "Callable[[Mapping[str, Any], Mapping[str, Any]], Task] | None" = None
     """(data table, settings) -> the task as that config has it, where these change what programs may be."""
+    edits: Mapping[Edit, float] = field(default_factory=dict)
+    """The kind's own edits and how often each is tried relative to the others, in place of the typed edits
+    that draw from the vocabulary; none: those."""
     persona: str = ""
     """Who a model is asked to be when it writes such programs; none: a general one."""

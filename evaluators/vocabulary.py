@@ -90,6 +90,16 @@ class Layout:
     """Constants that an edit may change and never remove."""
     bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """The range in which a constant of that name stays; (0, inf) or (-inf, 0) by its sign otherwise."""
+    choices: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """The values, in order, that a constant may have whose name holds this word; of several words the longest
+    counts, and "" is in every name. Other constants are free within their bounds."""
+    code: bool = True
+    """Whether numbers in the code may be tuned as well as the named ones."""
+
+    def choices_of(self, name: str) -> tuple[float, ...]:
+        """The values that a constant of this name may have; empty where it is free."""
+        words = [word for word in self.choices if word in name]
+        return self.choices[max(words, key=len)] if words else ()
 
 
 @dataclass(frozen=True)

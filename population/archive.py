@@ -22,8 +22,17 @@ from .connection import (
     unwritable,
 )
 from .ledger import Ledger, apart, canonical
+from .measurement import Measurement
 from .member import Member
-from .rows import Row, birth_row, insert, population_text, program_row, promotion_row
+from .rows import (
+    Row,
+    birth_row,
+    insert,
+    measurement_row,
+    population_text,
+    program_row,
+    promotion_row,
+)
 from .schema import Clock, migrate, newest, recognise, stamp
 from .views import Run, UnknownProgram, Views
 
@@ -203,6 +212,14 @@ class Archive(Views):
         """Commits a conclusion, replacing the one of that name. Its "timings" are never compared."""
         with transaction(self.connection):
             self._insert("conclusions", [self._conclusion_row(name, value)], "OR REPLACE")
+
+    def take_measurements(self, measurements: Iterable[Measurement]) -> int:
+        """Commits what a device said; how many of them were new. One that is known is left as it is."""
+        rows = [measurement_row(one, self._now()) for one in measurements]
+        before = self.connection.total_changes
+        with transaction(self.connection):
+            self._insert("measurements", rows, "OR IGNORE")
+        return self.connection.total_changes - before
 
     def _conclusion_row(self, name: str, value: Mapping[str, Any]) -> Row:
         rest, timings = apart(value)

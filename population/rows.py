@@ -7,6 +7,7 @@ from typing import Any
 
 from .birth import Birth, Promotion
 from .ledger import apart, canonical, together
+from .measurement import Measurement
 from .member import Member
 from .origin import Origin, Spend
 from .program import Program
@@ -159,3 +160,17 @@ def member_of(place: Mapping[str, Any], source: str) -> Member:
     """The member of one place of a population's JSON."""
     cell = tuple(place["cell"])
     return Member(place["program"], source, place["score"], place["behaviour"], cell, place["size"])
+
+
+def measurement_row(one: Measurement, created: str) -> Row:
+    """The measurement by column of `measurements`."""
+    row = {name: getattr(one, name) for name in one.__slots__ if name != "program_id"}
+    texts = {"versions": canonical(one.versions), "facts": canonical(one.facts), "created": created}
+    return {"program": one.program_id, **row, **texts}
+
+
+def measurement_of(row: Mapping[str, Any]) -> Measurement:
+    """The measurement of a row of `measurements`."""
+    plain = {name: value for name, value in row.items() if name not in ("id", "program")}
+    texts = {name: json.loads(row[name]) for name in ("versions", "facts")}
+    return Measurement(program_id=row["program"], **{**plain, **texts})

@@ -173,6 +173,29 @@ def m003_experiments(db: Database) -> None:
     db.table("ingests").create_index(["digest"])
 
 
+def m004_measurements(db: Database) -> None:
+    """What devices said later of programs that the search could only estimate. Never part of a search.
+
+    A program may be one that no island bore, so `program` names it without a reference.
+    """
+    texts = (
+        "program",
+        "entry",
+        "device",
+        "verdict",
+        "digest",
+        "baseline",
+        "reason",
+        "versions",
+        "facts",
+        "created",
+    )
+    numbers = ("seconds", "least", "ratio", "low", "high")
+    columns = {"id": int, **dict.fromkeys(texts, str), **dict.fromkeys(numbers, float)}
+    db.create_table("measurements", columns, pk="id", not_null=("id", *texts), strict=True)
+    db.table("measurements").create_index(["digest", "entry"], unique=True)
+
+
 def _create(db: Database, table: str, pk: str | tuple[str, ...], /, **columns: object) -> None:
     """A STRICT table of these columns, which may hold NULL where they are `X | None`."""
     types = {name: kind if isinstance(kind, type) else get_args(kind)[0] for name, kind in columns.items()}
@@ -181,7 +204,12 @@ def _create(db: Database, table: str, pk: str | tuple[str, ...], /, **columns: o
     db.create_table(table, types, pk=pk, not_null=required, foreign_keys=foreign, strict=True)
 
 
-STEPS: tuple[Callable[[Database], None], ...] = (m001_initial, m002_proposers, m003_experiments)
+STEPS: tuple[Callable[[Database], None], ...] = (
+    m001_initial,
+    m002_proposers,
+    m003_experiments,
+    m004_measurements,
+)
 
 
 def newest() -> int:

@@ -18,9 +18,10 @@ from .connection import ArchiveError
 from .experiment import Outcome, State
 from .experiments import Experiments, effects
 from .ledger import Answer, together
+from .measurement import TIE, Measurement, Timed, timed
 from .member import Member
 from .program import Program
-from .rows import BIRTH, birth_of, member_of, promotion_of
+from .rows import BIRTH, birth_of, measurement_of, member_of, promotion_of
 from .schema import Clock
 from .verdict import Metric, Status
 
@@ -95,6 +96,8 @@ class Elite:
     islands: tuple[int, ...]
     live: Metric | None = None
     """The gain over production that a live experiment measured, positive is better."""
+    measured: Timed | None = None
+    """What a device said of it last, where the north star could only estimate."""
 
 
 class Views:
@@ -224,14 +227,21 @@ class Views:
         """The lives of the run's north-star experiments, to read and, where it is open for that, to write."""
         return Experiments(self.connection, self._clock)
 
+    def measurements(self) -> tuple[Measurement, ...]:
+        """What devices said of the run's programs, oldest first."""
+        return tuple(measurement_of(row) for row in self._query("SELECT * FROM measurements ORDER BY id"))
+
     def elites(self, limit: int | None = None, split: str = "selection") -> tuple[Elite, ...]:
         """Promoted programs and the newest populations: best north star first, then the rest by proxy.
 
         What live users say outranks it: a program that gained with them stands before all others, one that
-        lost, or from which traffic was taken back, behind all. A program that failed the north star on any
-        fold is left out; equals are in order of id.
+        lost, or from which traffic was taken back, behind all. What a device measured stands before what was
+        only estimated, the fastest first, and whatever is within 3 % of that is a tie. A program that failed
+        the north star on any fold, or on a device, is left out; equals are in order of id.
         """
         live, refused = self._live()
+        clocked = timed(self.measurements())
+        best = max((one.share for one in clocked.values() if one.share is not None), default=0.0)
         homes: dict[str, list[int]] = {}
         proxies: dict[str, float] = {}
         for island in self.islands():
@@ -242,12 +252,13 @@ class Views:
         elites = []
         for program_id in {*homes, *measured}:
             scores = measured.get(program_id, ())
-            if None not in scores:
+            here = clocked.get(program_id)
+            if None not in scores and (here is None or here.share is not None):
                 proxy = proxies.get(program_id, self._first_score(program_id))
                 star = _mean([score for score in scores if score is not None])
                 islands = tuple(homes.get(program_id, ()))
-                elites.append(Elite(program_id, star, proxy, islands, live.get(program_id)))
-        return tuple(sorted(elites, key=lambda one: _merit(one, one.program_id in refused))[:limit])
+                elites.append(Elite(program_id, star, proxy, islands, live.get(program_id), here))
+        return tuple(sorted(elites, key=lambda one: _merit(one, one.program_id in refused, best))[:limit])
 
     def compare(self, other: "Views", tables: Collection[str] = SEARCH, limit: int = 100) -> list[str]:
         """Sentences on the first `limit` rows that differ from `other`'s; none where the searches are equal.
@@ -333,10 +344,15 @@ def _mean(scores: Sequence[float]) -> Metric | None:
     return Metric(mean, math.sqrt(variance / count), count)
 
 
-def _merit(elite: Elite, refused: bool) -> tuple[float, float, float, float, str]:
-    """Sorts the best first: live gains, then what live users have not judged, then what they refused."""
+def _merit(elite: Elite, refused: bool, best: float) -> tuple[float, float, float, float, float, str]:
+    """Sorts the best first: live gains, then what live users have not judged, then what they refused.
+
+    In each of these what a device measured comes before what was estimated.
+    """
     star = elite.north_star.value if elite.north_star else -math.inf
     proxy = elite.proxy if elite.proxy is not None else -math.inf
     live = elite.live.value if elite.live else 0.0
     place = 2.0 if refused else 0.0 if live > 0 else 1.0
-    return place, -live, -star, -proxy, elite.program_id
+    share = elite.measured.share if elite.measured else None
+    clocked = -1.0 if share is None else min(share, best * (1 - TIE))
+    return place, -live, -clocked, -star, -proxy, elite.program_id

@@ -180,7 +180,7 @@ def test_every_key_of_the_data_table_is_explained() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["cli.md", "archive.md", "data.md", "extending.md", "online.md", "alignment.md"]
+    "name", ["cli.md", "archive.md", "data.md", "extending.md", "online.md", "alignment.md", "launches.md"]
 )
 def test_a_page_can_be_followed_to_its_end(name: str, tmp_path: Path) -> None:
     """Blocks that begin with `# NAME.ext` are files; `console` blocks run in order, all to a good end."""

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from ...evaluators.edit import Unsuitable
 from ...evaluators.simplify import remove_dead, returned_dicts
 from ...evaluators.vocabulary import Operator, Vocabulary
 from .kinds import Kind, Kinds, slot_name, spelled
@@ -18,10 +19,6 @@ Item = TypeVar("Item")
 _HOLE = re.compile(r"\{(\d+)\}")
 _OPERATE = 0.6
 """How often a grown expression is an operation where a name would do."""
-
-
-class Unsuitable(Exception):
-    """The program lacks what its kind's layout says that it has, or an edit found nothing to work on."""
 
 
 def expression(text: str) -> ast.expr:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...evaluators.edit import Unsuitable
 from ...evaluators.simplify import fold
 from ...evaluators.vocabulary import Operator
-from .draft import Draft, Unsuitable, expression, fill, fresh, pick, result_of
+from .draft import Draft, expression, fill, fresh, pick, result_of
 from .graft import graft_of_donor, graft_of_idiom
 from .kinds import Kind
 from .proposer import Parent

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ...evaluators.edit import Unsuitable
 from ...evaluators.simplify import returned_dicts
 from ...evaluators.vocabulary import Idiom
-from .draft import Draft, Unsuitable, expression, fresh, pick
+from .draft import Draft, expression, fresh, pick
 from .kinds import slot_name
 from .survey import Site, bindings
 

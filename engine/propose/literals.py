@@ -83,7 +83,8 @@ def _short(value: float) -> float:
 class Place:
     """A number that may be moved: the `index`-th of its text, and where it stands in there.
 
-    real: any value in the bounds. whole: an integer. flag: 0 or 1 and nothing between.
+    real: any value in the bounds. whole: an integer. flag: 0 or 1 and nothing between. Where there are
+    `choices` it is one of them.
     """
 
     index: int
@@ -92,6 +93,7 @@ class Place:
     name: str
     role: Role
     bounds: tuple[float, float]
+    choices: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +181,8 @@ def numbers(source: str, layout: Layout) -> Numbers:
         assert node.end_col_offset is not None
         span = starts[node.lineno - 1] + node.col_offset, starts[node.end_lineno - 1] + node.end_col_offset
         if span in spans:
-            places.append(Place(spans[span], *span, name, role, bounds))
+            choices = layout.choices_of(name) if role == "whole" else ()
+            places.append(Place(spans[span], *span, name, role, bounds, choices))
     return Numbers(text, skeleton, values, tuple(sorted(places, key=lambda place: place.index)))
 
 
@@ -206,15 +209,18 @@ def _movable(tree: ast.Module, layout: Layout) -> Iterator[Found]:
                 for key, value in zip(table.keys, table.values, strict=True):
                     if isinstance(key, ast.Constant) and (number := literal(value)) is not None:
                         yield _named(value, str(key.value), number, layout)
-            case ast.Assign(value=ast.expr() as value):
+            case ast.Assign(value=ast.expr() as value) if layout.code:
                 yield from _in_code(value)
-            case ast.FunctionDef():
+            case ast.FunctionDef() if layout.code:
                 for statement in node.body:
                     yield from _in_code(statement)
 
 
 def _named(node: ast.expr, key: str, number: float | int, layout: Layout) -> Found:
-    """A constant with a name: an integer 0 or 1 is a switch, another one a count."""
+    """A constant with a name: one of its choices where it has some, else 0 or 1 is a switch, and another
+    integer a count."""
+    if choices := layout.choices_of(key):
+        return node, key, "whole", (min(choices), max(choices))
     bounds = bounds_of(key, number, layout)
     if isinstance(number, float):
         return node, key, "real", bounds

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ...evaluators.edit import Unsuitable
 from ...evaluators.vocabulary import Layout
-from .draft import Draft, Unsuitable, expression, pick
+from .draft import Draft, expression, pick
 from .edits import Change
 from .proposer import Parent
 

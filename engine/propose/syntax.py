@@ -6,10 +6,12 @@ from functools import lru_cache
 
 import numpy as np
 
+from ...evaluators.edit import Edit as OwnEdit
+from ...evaluators.edit import Edited, Unsuitable
 from ...evaluators.static import Rules, canonical, check
 from ...evaluators.vocabulary import Vocabulary
 from . import edits, scale
-from .draft import Draft, Unsuitable, pick
+from .draft import Draft, pick
 from .edits import Change, Edit
 from .follow import Follow
 from .kinds import Kind
@@ -54,9 +56,17 @@ class SyntaxProposer:
     Every product obeys the rules and differs from every parent in canonical form.
     """
 
-    def __init__(self, vocabulary: Vocabulary, rules: Rules, edits: Mapping[Edit, float] = EDITS) -> None:
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        rules: Rules,
+        edits: Mapping[Edit, float] = EDITS,
+        own: Mapping[OwnEdit, float] | None = None,
+    ) -> None:
+        """`own` are a kind's own edits, which then stand in place of `edits`."""
         self.vocabulary = vocabulary
         self.rules = rules
+        self._own = own or {}
         self._form_of = lru_cache(_REMEMBERED)(lambda source: _form(Draft(source, vocabulary)))
         self._edits = list(edits)
         self._weights = list(edits.values())
@@ -71,10 +81,11 @@ class SyntaxProposer:
         A `bold` one makes about twice as many edits.
         """
         known = {canonical(parent.source) for parent in parents}
-        form = self._form_of(parents[0].source)
+        form = None if self._own else self._form_of(parents[0].source)
+        pace = BOLD if bold else CAUTIOUS
         for _ in range(MOST_TRIES):
             try:
-                proposal = self._try(parents, form, rng, BOLD if bold else CAUTIOUS)
+                proposal = self._try(parents, form, rng, pace) if form else self._rewrite(parents, rng, pace)
             except Unsuitable:
                 continue
             if not check(proposal.source, self.rules) and canonical(proposal.source) not in known:
@@ -98,6 +109,26 @@ class SyntaxProposer:
         lenders = dict.fromkeys(change.lender for change in changes if change.lender)
         words = "; ".join(change.words for change in changes)
         return Proposal(draft.text(), (host.program_id, *lenders), "syntax", words)
+
+    def _rewrite(self, parents: Sequence[Parent], rng: np.random.Generator, pace: "Pace") -> Proposal:
+        """The first parent after edits of the kind's own."""
+        host, others = parents[0], parents[1:]
+        source, words, lenders = host.source, list[str](), list[str]()
+        while not words or (len(words) < pace.most and rng.random() < pace.another):
+            made = self._own_edit(source, [each.source for each in others], rng)
+            source = made.source
+            words.append(made.words)
+            lenders += [] if made.lender is None else [others[made.lender].program_id]
+        return Proposal(source, (host.program_id, *dict.fromkeys(lenders)), "syntax", "; ".join(words))
+
+    def _own_edit(self, source: str, others: Sequence[str], rng: np.random.Generator) -> Edited:
+        """One edit of the kind's own that suits the source; Unsuitable where several did not."""
+        for _ in range(MOST_MISFITS):
+            try:
+                return pick(list(self._own), rng, list(self._own.values()))(source, others, rng)
+            except Unsuitable:
+                continue
+        raise Unsuitable(f"{MOST_MISFITS} edits found nothing to work on")
 
     def _edit(self, draft: Draft, rng: np.random.Generator, others: Sequence[Parent]) -> Change:
         """One edit that the draft is suitable for; Unsuitable where several were not."""

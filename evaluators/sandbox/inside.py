@@ -5,6 +5,7 @@ writes is hostile input to the supervisor. Nothing here is secret, and nothing h
 """
 
 import json
+import linecache
 import mmap
 import os
 import random
@@ -47,8 +48,10 @@ class Descriptors:
 def load(source: str, **names: Any) -> dict[str, Any]:
     """The namespace after running a candidate's source, `names` being there beforehand.
 
-    Whatever the source raises comes out as it is.
+    Whatever the source raises comes out as it is. Triton reads the text of its kernels again when it compiles
+    or interprets them: it finds that of the source that was loaded last.
     """
+    linecache.cache[CANDIDATE] = (len(source), None, source.splitlines(keepends=True), CANDIDATE)
     namespace: dict[str, Any] = {"__name__": "candidate", "__builtins__": __builtins__, **names}
     exec(compile(source, CANDIDATE, "exec"), namespace)
     return namespace

@@ -1,0 +1,118 @@
+"""Assembles what candidates compiled to: ptxas and its kin read hostile text, so they work behind a wall.
+
+Each text is assembled once and remembered by its digest: a program whose constants changed, and its kernels did
+not, costs nothing here.
+"""
+
+import functools
+import os
+import shlex
+import subprocess
+import tempfile
+from pathlib import Path
+
+import triton
+from triton import knobs
+from triton.backends.compiler import GPUTarget
+
+from ...kernels.binary import Binary, assemble, digest, read_listing, read_usage
+from ...population.verdict import Status
+from ..failure import Failed
+from ..sandbox.command import SYSTEM, bubblewrap_binaries
+
+SECONDS = 60
+"""CPU time of all tools together; a large kernel needs two."""
+MEGABYTES = 8192
+FILE_BLOCKS = 1 << 17
+"""Of 512 bytes, the largest file that a tool may write."""
+REMEMBERED = 1024
+SCRIPT = """
+ulimit -t {seconds} -v {kilobytes} -f {blocks} -c 0
+{ptxas} {flags} --gpu-name={arch} kernel.ptx -o kernel.cubin || exit 3
+{cuobjdump} --dump-resource-usage kernel.cubin > usage && {nvdisasm} -c -gi kernel.cubin > listing
+"""
+
+
+@functools.lru_cache(maxsize=REMEMBERED)
+def assembled(text: str, target: GPUTarget) -> Binary:
+    """The binary of a candidate's PTX or amdgcn text. Raises Failed where a tool refuses it or takes too long."""
+    if target.backend != "cuda":
+        return assemble(text, target)
+    with tempfile.TemporaryDirectory(prefix="assemble-") as folder:
+        place = Path(folder)
+        (place / "kernel.ptx").write_text(text, encoding="utf-8", errors="replace")
+        done = _run(place, _script(target))
+        if done.returncode == 3:
+            words = done.stderr.strip().splitlines()
+            raise Failed(Status.INVALID, f"ptxas refuses the kernel: {' '.join(words)[:400]}")
+        if done.returncode:
+            raise Failed(
+                Status.TIMED_OUT,
+                f"assembling the kernel takes more than {SECONDS} s of CPU time; unroll less",
+            )
+        registers, spilled, shared = read_usage(
+            (place / "usage").read_text(encoding="utf-8", errors="replace")
+        )
+        listing = (place / "listing").read_text(encoding="utf-8", errors="replace")
+        cubin = (place / "kernel.cubin").read_bytes()
+    instructions, loops = read_listing(listing)
+    return Binary(digest(text), cubin, registers, spilled, shared, instructions, loops)
+
+
+def _script(target: GPUTarget) -> str:
+    tools = {
+        name: shlex.quote(getattr(knobs.nvidia, name).path) for name in ("ptxas", "cuobjdump", "nvdisasm")
+    }
+    flags = "-lineinfo"  # these are Triton's own; from 3.7 on it works around an error of ptxas 13
+    if tuple(map(int, triton.__version__.split(".")[:2])) >= (3, 7):
+        flags += " --regAllocOptLevel=2"
+    arch = f"sm_{target.arch}{'a' if int(target.arch) >= 90 else ''}"
+    return SCRIPT.format(
+        seconds=SECONDS, kilobytes=MEGABYTES << 10, blocks=FILE_BLOCKS, flags=flags, arch=arch, **tools
+    )
+
+
+def _run(place: Path, script: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [*wall(place), "/bin/sh", "-c", script],
+        cwd=place,
+        env={"PATH": "/usr/bin:/bin", "TMPDIR": str(place)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=SECONDS * 10,
+        check=False,
+    )
+
+
+def wall(place: Path) -> list[str]:
+    """The command that shuts a tool in with this folder; empty where the machine has no bubblewrap that works."""
+    binary, users = _bubblewrap()
+    if not binary:
+        return []
+    command = [binary, "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", *users]
+    command += ["--die-with-parent", "--new-session", "--cap-drop", "ALL"]
+    for path in map(Path, SYSTEM):
+        if path.is_symlink():
+            command += ["--symlink", str(path.readlink()), str(path)]
+        elif path.is_dir():
+            command += ["--ro-bind", str(path), str(path)]
+    command += ["--proc", "/proc", "--dev", "/dev"]
+    tools = {
+        str(Path(getattr(knobs.nvidia, name).path).parent) for name in ("ptxas", "cuobjdump", "nvdisasm")
+    }
+    for tool in sorted(tools):
+        command += ["--ro-bind", tool, tool]
+    return [*command, "--bind", str(place), str(place), "--chdir", str(place), "--"]
+
+
+@functools.cache
+def _bubblewrap() -> tuple[str, tuple[str, ...]]:
+    """(The bubblewrap that works here, how it treats users); ("", ()) for none."""
+    for binary in bubblewrap_binaries():
+        for users in (("--unshare-user",), ()) if os.getuid() else ((), ("--unshare-user",)):
+            probe = [binary, "--ro-bind", "/", "/", "--unshare-pid", "--unshare-net", *users, "/bin/true"]
+            if subprocess.run(probe, capture_output=True, check=False).returncode == 0:
+                return binary, users
+    return "", ()

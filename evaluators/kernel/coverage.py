@@ -1,0 +1,48 @@
+"""Whether the launches at real sizes can have written whole outputs, seen from a few of their programs."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import Tensor
+
+from ...kernels import launches
+from ...kernels.launches import Recorder
+from .settings import Settings
+
+MORE = 12
+"""Programs looked at one by one where the first few do not suffice."""
+
+
+def covered(
+    call: Callable[[], Any], recorder: Recorder, outputs: Mapping[str, Tensor], settings: Settings
+) -> dict[str, float]:
+    """For each output, the share of its elements that the grids can have written, 1 where all of them.
+
+    The mean of the sampled programs times the programs of the grid; where that does not reach the whole, as
+    many times the most that one of MORE programs wrote.
+    """
+    means = {name: _scaled(recorder, tensor) for name, tensor in outputs.items()}
+    if all(share >= 1 for share in means.values()):
+        return means
+    most = dict(means)
+    for number in range(MORE):
+        with launches.offline(
+            execute="sample", programs=1, seed=settings.seed + number + 1, compiles=False, assemble=False
+        ) as single:
+            again = call()
+        for name, tensor in zip(outputs, again, strict=True):
+            most[name] = max(most[name], _scaled(single, tensor))
+    return most
+
+
+def _scaled(recorder: Recorder, tensor: Tensor) -> float:
+    """Elements that the sampled programs wrote, times grid over sample, over all elements; at most 1."""
+    if not tensor.numel():
+        return 1.0
+    storage, total = recorder.storage(tensor), 0.0
+    for launch in recorder.launches:
+        account = launch.account
+        for each in account.coverage if account else ():
+            if each.storage == storage and account:
+                total += each.written * account.scale
+    return min(1.0, total / tensor.numel())

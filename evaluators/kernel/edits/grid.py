@@ -1,0 +1,277 @@
+"""Edits of the launch grid: how much one program does, in which order programs run, what is constant."""
+
+import ast
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from ...edit import Unsuitable
+from .program import Launch, Program, bound, expression, pick, read, renamed, statement
+
+ROWS = (2, 4, 8)
+
+
+class _Row(NamedTuple):
+    """`row = tl.program_id(axis)`, perhaps made wider, at the top of a kernel."""
+
+    kernel: ast.FunctionDef
+    at: int
+    name: str
+    axis: int
+    text: str
+
+
+def _rows(program: Program) -> Iterator[_Row]:
+    for kernel in program.launched():
+        for at, node in enumerate(kernel.body):
+            match node:
+                case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                    text = ast.unparse(value)
+                    for axis in range(3):
+                        if text in (f"tl.program_id({axis})", f"tl.program_id({axis}).to(tl.int64)"):
+                            yield _Row(kernel, at, name, axis, text)
+
+
+def _grid(launch: Launch) -> list[ast.expr]:
+    """The sizes of a launch's grid."""
+    if not isinstance(launch.grid, ast.Tuple):
+        raise Unsuitable("the grid is not written out")
+    return launch.grid.elts
+
+
+def several_rows(program: Program, rng: np.random.Generator, _: object) -> str:
+    """One program works through several neighbouring rows in a loop: fewer programs, and loads overlap.
+
+    Thread coarsening: Kirk and Hwu, Programming Massively Parallel Processors, 2022, section 6.3.
+    """
+    found = []
+    for row in _rows(program):
+        once = row.axis == 0 and not any("ROWS" in a.arg for a in row.kernel.args.args)
+        if once and "tl.num_programs" not in ast.unparse(row.kernel) and not _returns(row.kernel):
+            found.append(row)
+    row = pick(found, rng)
+    kernel, launches = row.kernel, program.launches(row.kernel.name)
+    count, most, step = program.fresh("ROWS"), program.fresh("rows_of_all"), program.fresh("step")
+    key = program.fresh(f"ROWS_{launches[0].host.name}")
+    program.tune(key, pick(ROWS, rng))
+    kernel.args.args += [ast.arg(most), ast.arg(count, expression("tl.constexpr"))]
+    for launch in launches:
+        sizes = _grid(launch)
+        size = ast.unparse(sizes[0])
+        sizes[0] = expression(f"triton.cdiv({size}, CONFIG[{key!r}])")
+        launch.put(most, expression(size), kernel)
+        launch.put(count, expression(f"CONFIG[{key!r}]"), kernel)
+    depends = {row.name}
+    before, inside = list[ast.stmt](), list[ast.stmt]()
+    for node in kernel.body[row.at + 1 :]:
+        plain = isinstance(node, ast.Assign) and not (read(node) & depends) and not inside
+        if plain and not any(bound(node) & bound(each) for each in kernel.body if each is not node):
+            before.append(node)
+        else:
+            inside.append(node)
+            depends |= bound(node)
+    loop = ast.parse(
+        f"for {step} in range({count}):\n"
+        f"    {row.name} = {row.text} * {count} + {step}\n"
+        f"    if {row.name} < {most}:\n"
+        f"        pass"
+    ).body[0]
+    assert isinstance(loop, ast.For)
+    guard = loop.body[1]
+    assert isinstance(guard, ast.If)
+    guard.body = inside
+    kernel.body[row.at :] = [*before, loop]
+    return f"each program does {key} rows in a loop in {kernel.name}"
+
+
+def one_row(program: Program, rng: np.random.Generator, _: object) -> str:
+    """The inverse of `several_rows`: one row for each program."""
+    found = []
+    for kernel in program.launched():
+        last = kernel.body[-1]
+        match last:
+            case ast.For(
+                iter=ast.Call(func=ast.Name(id="range"), args=[ast.Name(id=count)]),
+                body=[ast.Assign(targets=[ast.Name(id=name)], value=value), ast.If(orelse=[]) as guard],
+            ) if "tl.program_id(0)" in ast.unparse(value) and ast.unparse(guard.test).startswith(
+                f"{name} < "
+            ):
+                found.append((kernel, name, value, guard, count))
+    kernel, name, value, guard, count = pick(found, rng)
+    match guard.test:
+        case ast.Compare(comparators=[ast.Name(id=most)]):
+            pass
+        case _:
+            raise Unsuitable("the guard is another")
+    for launch in program.launches(kernel.name):
+        size = launch.argument(most, kernel)
+        assert size is not None
+        _grid(launch)[0] = size
+        for gone in (most, count):
+            launch.call.keywords = [each for each in launch.call.keywords if each.arg != gone]
+    index = "tl.program_id(0).to(tl.int64)" if "int64" in ast.unparse(value) else "tl.program_id(0)"
+    kernel.args.args = [each for each in kernel.args.args if each.arg not in (most, count)]
+    if any(isinstance(n, ast.Name) and n.id in (most, count) for node in guard.body for n in ast.walk(node)):
+        raise Unsuitable("the rows are counted inside")
+    kernel.body[-1:] = [statement(f"{name} = {index}"), *guard.body]
+    return f"each program does one row in {kernel.name}"
+
+
+def _returns(kernel: ast.FunctionDef) -> bool:
+    return any(isinstance(node, ast.Return) for node in ast.walk(kernel))
+
+
+def swap_axes(program: Program, rng: np.random.Generator, _: object) -> str:
+    """The first two axes of the grid in the other order: other neighbours share the second-level cache."""
+    found = []
+    for kernel in program.launched():
+        axes = {row.axis: row for row in _rows(program) if row.kernel is kernel}
+        if {0, 1} <= axes.keys() and all(len(_grid(each)) == 2 for each in program.launches(kernel.name)):
+            found.append((kernel, axes[0], axes[1]))
+    kernel, first, second = pick(found, rng)
+    for row, axis in ((first, 1), (second, 0)):
+        text = row.text.replace(f"program_id({row.axis})", f"program_id({axis})")
+        kernel.body[row.at] = statement(f"{row.name} = {text}")
+    for launch in program.launches(kernel.name):
+        _grid(launch).reverse()
+    return f"the grid's axes swapped in {kernel.name}"
+
+
+def grouped(program: Program, rng: np.random.Generator, _: object) -> str:
+    """Programs of a two-dimensional grid run in groups of rows, so that what they share stays in the cache.
+
+    Triton's matrix multiplication tutorial, L2 cache optimizations,
+    https://triton-lang.org/main/getting-started/tutorials/03-matrix-multiplication.html
+    """
+    found = []
+    for kernel in program.launched():
+        axes = {row.axis: row for row in _rows(program) if row.kernel is kernel}
+        flat = all(len(_grid(each)) == 2 for each in program.launches(kernel.name))
+        if {0, 1} <= axes.keys() and flat and "tl.swizzle2d" not in ast.unparse(kernel):
+            found.append((kernel, axes[0], axes[1]))
+    kernel, first, second = pick(found, rng)
+    size, key = program.fresh("GROUP"), program.fresh(f"GROUP_{kernel.name}")
+    program.tune(key, pick((2, 4, 8), rng))
+    kernel.args.args.append(ast.arg(size, expression("tl.constexpr")))
+    for launch in program.launches(kernel.name):
+        launch.put(size, expression(f"CONFIG[{key!r}]"), kernel)
+    ids = (program.fresh("pid_m"), program.fresh("pid_n"))
+    place = statement(
+        f"{ids[0]}, {ids[1]} = tl.swizzle2d(tl.program_id(0), tl.program_id(1), "
+        f"tl.num_programs(0), tl.num_programs(1), {size})"
+    )
+    for row, name in ((first, ids[0]), (second, ids[1])):
+        wide = ".to(tl.int64)" if row.text.endswith(".to(tl.int64)") else ""
+        kernel.body[row.at] = statement(f"{row.name} = {name}{wide}")
+    kernel.body.insert(min(first.at, second.at), place)
+    return f"programs run in groups of {key} in {kernel.name}"
+
+
+def constant_size(program: Program, rng: np.random.Generator, _: object) -> str:
+    """A size becomes a constant of the compiler, or stops being one: loops unroll, masks fold away.
+
+    Only sizes that are the same in every call of a model may be constants: each value is compiled anew.
+    """
+    found = []
+    for kernel in program.launched():
+        for argument in kernel.args.args:
+            values = [launch.argument(argument.arg, kernel) for launch in program.launches(kernel.name)]
+            if argument.annotation is None and values and all(map(_is_width, values)):
+                found.append((kernel, argument))
+    kernel, argument = pick(found, rng)
+    argument.annotation = expression("tl.constexpr")
+    return f"{argument.arg} is a constant of the compiler in {kernel.name}"
+
+
+def _is_width(value: ast.expr | None) -> bool:
+    """Whether a launch gives a size other than that of the batch, which differs from call to call."""
+    return isinstance(value, ast.Name) and value.id.isupper() and value.id not in ("B", "N")
+
+
+def variable_size(program: Program, rng: np.random.Generator, _: object) -> str:
+    """A size that was a constant of the compiler is an ordinary argument again."""
+    found = []
+    for kernel in program.launched():
+        sides = {
+            ast.unparse(n.args[1])
+            for n in ast.walk(kernel)
+            if isinstance(n, ast.Call) and ast.unparse(n.func) == "tl.arange"
+        }
+        for argument in kernel.args.args:
+            values = [launch.argument(argument.arg, kernel) for launch in program.launches(kernel.name)]
+            needed = argument.arg in sides or "static_range" in ast.unparse(kernel)
+            if argument.annotation is not None and values and all(map(_is_width, values)) and not needed:
+                found.append((kernel, argument))
+    kernel, argument = pick(found, rng)
+    argument.annotation = None
+    return f"{argument.arg} is no constant of the compiler in {kernel.name}"
+
+
+def fuse(program: Program, rng: np.random.Generator, _: object) -> str:
+    """Two launches of one grid that follow one another become one, and what both read is read once.
+
+    Kernel fusion: Wahib and Maruyama 2014, https://doi.org/10.1109/SC.2014.21
+    """
+    found = []
+    for host in program.hosts.values():
+        for block in _host_blocks(host):
+            for at in range(len(block) - 1):
+                pair = [_launch_of(program, host, node) for node in block[at : at + 2]]
+                if pair[0] and pair[1] and _fit(program, pair[0], pair[1]):
+                    found.append((host, block, at, pair[0], pair[1]))
+    host, block, at, one, other = pick(found, rng)
+    first, second = program.kernels[one.kernel], program.kernels[other.kernel]
+    name = program.fresh(f"{first.name}_and_{second.name}"[:40])
+    taken = {a.arg for a in first.args.args} | bound_in(first)
+    texts = {n: _apart(n, taken) for n in [*(a.arg for a in second.args.args), *sorted(bound_in(second))]}
+    merged = renamed(first, {})
+    merged.name = name
+    for argument in second.args.args:
+        annotation = None if argument.annotation is None else renamed(argument.annotation, {})
+        merged.args.args.append(ast.arg(texts[argument.arg], annotation))
+    merged.body += [renamed(node, texts) for node in second.body]
+    call = renamed(one.call, {one.kernel: name})
+    given = [(a.arg, one.argument(a.arg, first)) for a in first.args.args]
+    also = [(texts[a.arg], other.argument(a.arg, second)) for a in second.args.args]
+    if any(value is None for _, value in (*given, *also)):
+        raise Unsuitable("a launch leaves an argument out")
+    options = [k for k in one.call.keywords if k.arg in ("num_warps", "num_stages", "num_ctas")]
+    call.args = []
+    call.keywords = [*(ast.keyword(n, renamed(v, {})) for n, v in (*given, *also) if v is not None), *options]
+    program.tree.body.insert(program.tree.body.index(first), merged)
+    program.kernels[name] = merged
+    block[at : at + 2] = [ast.Expr(call)]
+    return f"one launch in place of those of {one.kernel} and {other.kernel} in {host.name}"
+
+
+def bound_in(kernel: ast.FunctionDef) -> set[str]:
+    """The locals of a kernel."""
+    return {n.id for n in ast.walk(kernel) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+
+
+def _apart(name: str, taken: set[str]) -> str:
+    found = name
+    while found in taken:
+        found += "_b"
+    taken.add(found)
+    return found
+
+
+def _host_blocks(host: ast.FunctionDef) -> Iterator[list[ast.stmt]]:
+    for node in ast.walk(host):
+        for field in ("body", "orelse"):
+            block = getattr(node, field, None)
+            if isinstance(block, list):
+                yield block
+
+
+def _launch_of(program: Program, host: ast.FunctionDef, node: ast.stmt) -> Launch | None:
+    return next(
+        (each for each in program.launches() if isinstance(node, ast.Expr) and node.value is each.call), None
+    )
+
+
+def _fit(program: Program, one: Launch, other: Launch) -> bool:
+    kernels = [program.kernels[one.kernel], program.kernels[other.kernel]]
+    return ast.unparse(one.grid) == ast.unparse(other.grid) and not any(map(_returns, kernels))

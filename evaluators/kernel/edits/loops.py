@@ -1,0 +1,256 @@
+"""Edits of loops: a tile in pieces or whole, how the compiler runs the loop, and what need not be in it."""
+
+import ast
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from ...edit import Unsuitable
+from .config import choices
+from .definitions import Definitions
+from .products import LEAST
+from .program import (
+    Program,
+    blocks,
+    bound,
+    expression,
+    pick,
+    read,
+    renamed,
+    statement,
+    stores,
+    touches_memory,
+)
+from .shapes import Shapes
+
+RANGES = ("range", "tl.range", "tl.static_range")
+
+
+class _Loop(NamedTuple):
+    kernel: ast.FunctionDef
+    block: list[ast.stmt]
+    node: ast.For
+    head: ast.Call
+
+
+def _loops(program: Program) -> Iterator[_Loop]:
+    for kernel in program.kernels.values():
+        for block in blocks(kernel):
+            for node in block:
+                match node:
+                    case ast.For(iter=ast.Call() as head) if ast.unparse(head.func) in RANGES:
+                        yield _Loop(kernel, block, node, head)
+
+
+def whole(program: Program, rng: np.random.Generator, _: object) -> str:
+    """A loop over the blocks of a dimension becomes one tile as wide as the dimension: fewer, wider loads.
+
+    The tile becomes the next power of two at the launch, as in Triton's fused softmax tutorial,
+    https://triton-lang.org/main/getting-started/tutorials/02-fused-softmax.html
+    """
+    found = []
+    for loop in _loops(program):
+        match loop.head.args:
+            case [ast.Constant(value=0), ast.Name(id=end), ast.Name(id=step)]:
+                sizes = [launch.argument(end, loop.kernel) for launch in program.launches(loop.kernel.name)]
+                if sizes and all(sizes) and isinstance(loop.node.target, ast.Name):
+                    found.append((loop, end, step))
+    loop, end, step = pick(found, rng)
+    for launch in program.launches(loop.kernel.name):
+        size = launch.argument(end, loop.kernel)
+        assert size is not None
+        text = f"max({LEAST}, triton.next_power_of_2({ast.unparse(size)}))"
+        launch.put(step, expression(text), loop.kernel)
+    assert isinstance(loop.node.target, ast.Name)
+    at = loop.block.index(loop.node)
+    body = [renamed(node, {loop.node.target.id: "0"}) for node in loop.node.body]
+    loop.block[at : at + 1] = [_without_zero(node) for node in body]
+    return f"the whole of {end} in one tile in place of a loop over {step} in {loop.kernel.name}"
+
+
+class _Zero(ast.NodeTransformer):
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        self.generic_visit(node)
+        match node:
+            case ast.BinOp(left=ast.Constant(value=0), op=ast.Add(), right=other):
+                return other
+            case ast.BinOp(left=other, op=ast.Add(), right=ast.Constant(value=0)):
+                return other
+        return node
+
+
+def _without_zero(node: ast.stmt) -> ast.stmt:
+    changed: ast.stmt = _Zero().visit(node)
+    return changed
+
+
+def pieces(program: Program, rng: np.random.Generator, _: object) -> str:
+    """A tile that spans a whole dimension is worked through in blocks: fewer registers, no spills.
+
+    The inverse of `whole`. What is reduced over the dimension becomes a running sum.
+    """
+    found = []
+    for kernel in program.launched():
+        for at, node in enumerate(kernel.body):
+            match node:
+                case ast.Assign(
+                    targets=[ast.Name(id=name)],
+                    value=ast.Call(args=[ast.Constant(value=0), ast.Name(id=side)]),
+                ) if ast.unparse(node.value).startswith("tl.arange("):
+                    if (end := _end_of(program, kernel, side)) and _only_use(kernel, side):
+                        found.append((kernel, at, name, side, end))
+    kernel, at, name, side, end = pick(found, rng)
+    head, body, sums, tail = _parted(kernel, at, name, side)
+    start = program.fresh("start")
+    key = program.fresh(f"BLOCK_{end}" if end.isidentifier() else "BLOCK")
+    allowed = [value for value in choices(key) if 16 <= value <= 128]
+    program.tune(key, pick(allowed, rng))
+    for launch in program.launches(kernel.name):
+        launch.put(side, expression(f"CONFIG[{key!r}]"), kernel)
+    loop = statement(f"for {start} in range(0, {end}, {side}):\n    {name} = {start} + tl.arange(0, {side})")
+    assert isinstance(loop, ast.For)
+    loop.body += body
+    kernel.body[at:] = [*head, *sums, loop, *tail]
+    return f"{end} in blocks of {side} in place of one tile in {kernel.name}"
+
+
+def _end_of(program: Program, kernel: ast.FunctionDef, side: str) -> str:
+    """The parameter whose next power of two every launch gives for a side, or nothing."""
+    ends: set[str] = set()
+    for launch in program.launches(kernel.name):
+        value = launch.argument(side, kernel)
+        sizes = [
+            ast.unparse(node.args[0])
+            for node in ast.walk(value or ast.Constant(0))
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "triton.next_power_of_2"
+        ]
+        names = [a.arg for a in kernel.args.args]
+        given = {n: ast.unparse(v) for n in names if (v := launch.argument(n, kernel)) is not None}
+        ends |= {n for n, text in given.items() if sizes and text == sizes[0]} or {""}
+    return next(iter(ends)) if len(ends) == 1 else ""
+
+
+def _only_use(kernel: ast.FunctionDef, side: str) -> bool:
+    """Whether a side is spanned by one arange alone."""
+    uses = [n for n in ast.walk(kernel) if isinstance(n, ast.Name) and n.id == side]
+    return len(uses) == 1
+
+
+def _parted(
+    kernel: ast.FunctionDef, at: int, name: str, side: str
+) -> tuple[list[ast.stmt], list[ast.stmt], list[ast.stmt], list[ast.stmt]]:
+    """(statements that do not depend on the side, those of the loop, starts of its sums, those after it)."""
+    shapes = Shapes(kernel)
+    inside, after = {name}, set[str]()
+    head, body, sums, tail = list[ast.stmt](), list[ast.stmt](), list[ast.stmt](), list[ast.stmt]()
+    for node in kernel.body[at + 1 :]:
+        used = read(node)
+        if used & after:
+            if used & inside:
+                raise Unsuitable("what is reduced meets what is not")
+            tail.append(node)
+            after |= bound(node)
+        elif not used & inside:
+            (tail if stores(node) and tail else head).append(node)
+        elif isinstance(node, ast.Expr):
+            body.append(node)
+        else:
+            target = _target(node)
+            shape = shapes.known.get(target)
+            if shape is None or not isinstance(node, ast.Assign):
+                raise Unsuitable("the text does not tell every shape")
+            if side in shape:
+                inside.add(target)
+                body.append(node)
+            else:
+                total = ", ".join(shape) + ("," if len(shape) == 1 else "")
+                sums.append(statement(f"{target} = tl.zeros(({total}), tl.float32)"))
+                body.append(statement(f"{target} += {ast.unparse(node.value)}"))
+                after.add(target)
+    if not body or any(bound(node) & inside for node in head):
+        raise Unsuitable("nothing would be in the loop")
+    return head, body, sums, tail
+
+
+def _target(node: ast.stmt) -> str:
+    match node:
+        case ast.Assign(targets=[ast.Name(id=name)]):
+            return name
+    raise Unsuitable("something else than a local is bound")
+
+
+def pipeline(program: Program, rng: np.random.Generator, _: object) -> str:
+    """Another way to run a loop: plain, software-pipelined by so many stages, or unrolled when compiled.
+
+    https://triton-lang.org/main/python-api/generated/triton.language.range.html
+    """
+    loop = pick(list(_loops(program)), rng)
+    old = ast.unparse(loop.head)
+    plain = ", ".join(map(ast.unparse, loop.head.args))
+    fixed = all(isinstance(each, ast.Constant) or _is_constexpr(loop.kernel, each) for each in loop.head.args)
+    texts = [f"range({plain})", *(f"tl.range({plain}, num_stages={stages})" for stages in (2, 3, 4))]
+    texts += [f"tl.static_range({plain})"] if fixed else []
+    new = pick([text for text in texts if text != old], rng)
+    loop.node.iter = expression(new)
+    return f"loop `{old}` -> `{new}` in {loop.kernel.name}"
+
+
+def _is_constexpr(kernel: ast.FunctionDef, node: ast.expr) -> bool:
+    known = {a.arg for a in kernel.args.args if a.annotation and "constexpr" in ast.unparse(a.annotation)}
+    return isinstance(node, ast.Name) and node.id in known
+
+
+def hoist(program: Program, rng: np.random.Generator, _: object) -> str:
+    """A statement whose value is the same in every turn of a loop, even a load, goes before the loop."""
+    found = []
+    for loop in _loops(program):
+        changing = bound(loop.node)
+        for node in loop.node.body:
+            fixed = isinstance(node, ast.Assign) and not (read(node) & changing)
+            once = sum(bound(other) & bound(node) != set() for other in loop.node.body) == 1
+            safe = not touches_memory(node) or not any(map(stores, loop.node.body))
+            if fixed and once and safe and len(loop.node.body) > 1:
+                found.append((loop, node))
+    loop, node = pick(found, rng)
+    loop.node.body.remove(node)
+    loop.block.insert(loop.block.index(loop.node), node)
+    return f"`{ast.unparse(node)}` before the loop in {loop.kernel.name}"
+
+
+def sink(program: Program, rng: np.random.Generator, _: object) -> str:
+    """A statement that only a loop needs is computed anew in every turn: fewer registers before it."""
+    found = []
+    for loop in _loops(program):
+        at = loop.block.index(loop.node)
+        elsewhere = {name for node in loop.block if node is not loop.node for name in read(node)}
+        for node in loop.block[:at]:
+            plain = isinstance(node, ast.Assign) and not touches_memory(node)
+            only = bound(node) & read(loop.node) and not bound(node) & (elsewhere | bound(loop.node))
+            if plain and only:
+                found.append((loop, node))
+    loop, node = pick(found, rng)
+    loop.block.remove(node)
+    loop.node.body.insert(0, node)
+    return f"`{ast.unparse(node)}` inside the loop in {loop.kernel.name}"
+
+
+def inline(program: Program, rng: np.random.Generator, _: object) -> str:
+    """A local that is read once is written out where it is read."""
+    found = []
+    for kernel in program.kernels.values():
+        known = Definitions(kernel)
+        reads = [n for n in ast.walk(kernel) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)]
+        for node in reads:
+            home = known.home(node.id)
+            alone = sum(each.id == node.id for each in reads) == 1
+            if home and alone and not touches_memory(home[0]):
+                block = home[1]
+                at = block.index(home[0])
+                if at + 1 < len(block) and any(each is node for each in ast.walk(block[at + 1])):
+                    found.append((kernel, block, at, node.id))
+    kernel, block, at, name = pick(found, rng)
+    first = block[at]
+    assert isinstance(first, ast.Assign)
+    block[at : at + 2] = [renamed(block[at + 1], {name: f"({ast.unparse(first.value)})"})]
+    return f"`{name}` written out in {kernel.name}"

@@ -1,0 +1,314 @@
+"""Program: a kernel program as a tree, with its kernels, host functions, launches and tunables."""
+
+import ast
+import copy
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from ...edit import Unsuitable
+
+CONFIG = "CONFIG"
+ENTRIES = ("forward", "backward")
+LAUNCH_OPTIONS = ("num_warps", "num_stages", "num_ctas")
+Item = TypeVar("Item")
+Node = TypeVar("Node", bound=ast.AST)
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One launch of a kernel in a host function: `kernel[grid](arguments)`."""
+
+    host: ast.FunctionDef
+    call: ast.Call
+    kernel: str
+
+    @property
+    def grid(self) -> ast.expr:
+        """What stands between the brackets."""
+        assert isinstance(self.call.func, ast.Subscript)
+        return self.call.func.slice
+
+    @grid.setter
+    def grid(self, value: ast.expr) -> None:
+        assert isinstance(self.call.func, ast.Subscript)
+        self.call.func.slice = value
+
+    def argument(self, name: str, kernel: ast.FunctionDef) -> ast.expr | None:
+        """The expression that a parameter of the kernel gets, None where the launch does not give it."""
+        for keyword in self.call.keywords:
+            if keyword.arg == name:
+                return keyword.value
+        names = [argument.arg for argument in kernel.args.args]
+        at = names.index(name) if name in names else len(names)
+        return self.call.args[at] if at < len(self.call.args) else None
+
+    def put(self, name: str, value: ast.expr, kernel: ast.FunctionDef) -> None:
+        """Give a parameter of the kernel another expression; by name where it had none."""
+        for keyword in self.call.keywords:
+            if keyword.arg == name:
+                keyword.value = value
+                return
+        names = [argument.arg for argument in kernel.args.args]
+        at = names.index(name) if name in names else len(names)
+        if at < len(self.call.args):
+            self.call.args[at] = value
+        else:
+            options = [k for k in self.call.keywords if k.arg in LAUNCH_OPTIONS]
+            plain = [k for k in self.call.keywords if k.arg not in LAUNCH_OPTIONS]
+            self.call.keywords = [*plain, ast.keyword(name, value), *options]
+
+
+class Program:
+    """A program under edit. Unsuitable where the text is not of the form that programs of the kind have."""
+
+    def __init__(self, source: str) -> None:
+        self.tree = ast.parse(source)
+        if ast.get_docstring(self.tree, clean=False) is not None:
+            del self.tree.body[0]  # it tells of the parent
+        functions = [node for node in self.tree.body if isinstance(node, ast.FunctionDef)]
+        self.kernels = {node.name: node for node in functions if node.decorator_list}
+        self.hosts = {node.name: node for node in functions if not node.decorator_list}
+        self.config = self._config()
+        if not self.kernels or any(name not in self.hosts for name in ENTRIES):
+            raise Unsuitable(f"the program has no kernels, or lacks one of {', '.join(ENTRIES)}")
+
+    def _config(self) -> ast.Dict:
+        for node in self.tree.body:
+            match node:
+                case ast.Assign(targets=[ast.Name(id="CONFIG")], value=ast.Dict() as table):
+                    return table
+        raise Unsuitable(f"the program has no dict {CONFIG}")
+
+    def text(self) -> str:
+        """The program as it stands, without what nothing reads."""
+        self.tidy()
+        return ast.unparse(ast.fix_missing_locations(self.tree)) + "\n"
+
+    def tunables(self) -> dict[str, float]:
+        """The numbers of CONFIG by name."""
+        pairs = zip(self.config.keys, self.config.values, strict=True)
+        return {
+            str(key.value): ast.literal_eval(value) for key, value in pairs if isinstance(key, ast.Constant)
+        }
+
+    def tune(self, name: str, value: float) -> None:
+        """Change or add a number of CONFIG."""
+        for at, key in enumerate(self.config.keys):
+            if isinstance(key, ast.Constant) and key.value == name:
+                self.config.values[at] = ast.Constant(value)
+                return
+        self.config.keys.append(ast.Constant(name))
+        self.config.values.append(ast.Constant(value))
+
+    def launches(self, kernel: str = "") -> list[Launch]:
+        """Every launch of a kernel, or of all."""
+        found = []
+        for host in self.hosts.values():
+            for node in ast.walk(host):
+                match node:
+                    case ast.Call(func=ast.Subscript(value=ast.Name(id=name))) if name in self.kernels:
+                        if kernel in ("", name):
+                            found.append(Launch(host, node, name))
+        return found
+
+    def launched(self) -> list[ast.FunctionDef]:
+        """The kernels that a host function launches, in the order of the text."""
+        names = {launch.kernel for launch in self.launches()}
+        return [node for name, node in self.kernels.items() if name in names]
+
+    def names(self) -> set[str]:
+        """Every name that the program uses, whatever for."""
+        nodes = list(ast.walk(self.tree))
+        return (
+            {n.id for n in nodes if isinstance(n, ast.Name)}
+            | {n.arg for n in nodes if isinstance(n, ast.arg)}
+            | {n.name for n in nodes if isinstance(n, ast.FunctionDef)}
+        )
+
+    def fresh(self, name: str) -> str:
+        """The name, or the first of name_2, name_3, ... that the program does not use."""
+        return fresh(name, self.names() | self.tunables().keys())
+
+    def tidy(self) -> None:
+        """Remove locals of kernels, tunables, kernels and helpers that nothing reads."""
+        for kernel in self.kernels.values():
+            while _drop_unread(kernel):
+                pass
+        self._drop_functions()
+        read = {
+            node.slice.value
+            for node in ast.walk(self.tree)
+            if isinstance(node, ast.Subscript)
+            and isinstance(node.value, ast.Name)
+            and node.value.id == CONFIG
+            and isinstance(node.slice, ast.Constant)
+        }
+        pairs = zip(self.config.keys, self.config.values, strict=True)
+        kept = [(k, v) for k, v in pairs if isinstance(k, ast.Constant) and k.value in read]
+        self.config.keys, self.config.values = [k for k, _ in kept], [v for _, v in kept]
+
+    def _drop_functions(self) -> None:
+        wanted, waiting = set(ENTRIES), list(ENTRIES)
+        functions = {**self.kernels, **self.hosts}
+        while waiting:
+            read = {n.id for n in ast.walk(functions[waiting.pop()]) if isinstance(n, ast.Name)}
+            new = (read & functions.keys()) - wanted
+            wanted |= new
+            waiting += sorted(new)
+        self.tree.body = [
+            node for node in self.tree.body if not isinstance(node, ast.FunctionDef) or node.name in wanted
+        ]
+        self.kernels = {name: node for name, node in self.kernels.items() if name in wanted}
+        self.hosts = {name: node for name, node in self.hosts.items() if name in wanted}
+
+
+def fresh(name: str, taken: Collection[str]) -> str:
+    """The name, or the first of name_2, name_3, ... that is not taken."""
+    candidates = (f"{name}_{number}" for number in range(2, len(taken) + 3))
+    return name if name not in taken else next(each for each in candidates if each not in taken)
+
+
+def pick(items: Sequence[Item], rng: np.random.Generator) -> Item:
+    """One of the items. Unsuitable where there is none."""
+    if not items:
+        raise Unsuitable("nothing to choose from")
+    return items[int(rng.random() * len(items))]
+
+
+def expression(text: str) -> ast.expr:
+    """The tree of an expression's text."""
+    return ast.parse(text, mode="eval").body
+
+
+def statement(text: str) -> ast.stmt:
+    """The tree of one statement's text."""
+    return ast.parse(text).body[0]
+
+
+def blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
+    """Every list of statements inside a function, outermost first."""
+    for name in ("body", "orelse"):
+        block = getattr(node, name, None)
+        if isinstance(block, list) and block:
+            yield block
+            for inner in block:
+                if isinstance(inner, (ast.For, ast.If)):
+                    yield from blocks(inner)
+
+
+def bound(node: ast.stmt) -> set[str]:
+    """The names that a statement binds, those inside it included."""
+    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+
+
+def read(node: ast.AST) -> set[str]:
+    """The names that a node reads; an augmented assignment reads what it binds."""
+    names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    return names | {
+        n.target.id for n in ast.walk(node) if isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Name)
+    }
+
+
+def is_call(node: ast.AST, *names: str) -> bool:
+    """Whether a node calls one of these functions of triton.language."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="tl"), attr=name)):
+            return name in names
+    return False
+
+
+def touches_memory(node: ast.AST) -> bool:
+    """Whether a statement stores, or loads what a store may have changed."""
+    return any(
+        isinstance(n, ast.Call)
+        and isinstance(n.func, ast.Attribute)
+        and (n.func.attr in ("store", "load") or n.func.attr.startswith("atomic"))
+        for n in ast.walk(node)
+    )
+
+
+def stores(node: ast.AST) -> bool:
+    """Whether a statement writes to memory."""
+    return any(
+        isinstance(n, ast.Call)
+        and isinstance(n.func, ast.Attribute)
+        and (n.func.attr == "store" or n.func.attr.startswith("atomic"))
+        for n in ast.walk(node)
+    )
+
+
+def keyword(call: ast.Call, name: str) -> ast.expr | None:
+    """What a call gives for a keyword, or None."""
+    return next((each.value for each in call.keywords if each.arg == name), None)
+
+
+def set_keyword(call: ast.Call, name: str, value: ast.expr | None) -> None:
+    """Give a call another value for a keyword, or take the keyword away."""
+    call.keywords = [each for each in call.keywords if each.arg != name]
+    if value is not None:
+        call.keywords.append(ast.keyword(name, value))
+
+
+def shown(node: ast.AST) -> str:
+    """A node's text on one line, cut where it is long."""
+    text = " ".join(ast.unparse(node).split())
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+class Renamed(ast.NodeTransformer):
+    """Names replaced by expressions; what is put in is not looked at again."""
+
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        self.texts = texts
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        """The expression in the name's place."""
+        text = self.texts.get(node.id)
+        if text is None:
+            return node
+        return expression(text) if isinstance(node.ctx, ast.Load) else ast.Name(text, node.ctx)
+
+
+def renamed(node: Node, texts: Mapping[str, str]) -> Node:
+    """A copy of a tree with names replaced."""
+    changed: Node = Renamed(texts).visit(copy.deepcopy(node))
+    return changed
+
+
+class Replaced(ast.NodeTransformer):
+    """One node, told by identity, replaced by another."""
+
+    def __init__(self, old: ast.AST, new: ast.AST) -> None:
+        self.old, self.new = old, new
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        """The new node in the old one's place."""
+        return self.new if node is self.old else super().visit(node)
+
+
+def replace(root: ast.AST, old: ast.AST, new: ast.AST) -> None:
+    """Put a node in the place of another inside a tree."""
+    Replaced(old, new).visit(root)
+
+
+def _drop_unread(kernel: ast.FunctionDef) -> bool:
+    """Whether a statement that only binds unread locals was there; it is gone."""
+    wanted = {n.id for n in ast.walk(kernel) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    for block in blocks(kernel):
+        for node in block:
+            dead = (
+                isinstance(node, (ast.Assign, ast.AugAssign))
+                and not (bound(node) & wanted)
+                and not stores(node)
+            )
+            if dead and len(block) > 1:
+                block.remove(node)
+                return True
+            hollow = isinstance(node, ast.For) and not stores(node) and not (bound(node) & wanted)
+            if hollow and len(block) > 1:
+                block.remove(node)
+                return True
+    return False

@@ -1,0 +1,164 @@
+"""Runners: trusted code that runs beside a candidate behind the wall. Nothing here knows a reference's result.
+
+Behind the wall no process starts and nothing is written, so kernels are compiled as far as PTX; what needs
+ptxas happens outside. Bounds, races, coverage and who computed are seen here and nowhere else.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...kernels import launches
+from ...kernels.gate import CHECKS, QUICK, gate
+from ...kernels.grounds import Interpreted
+from ...kernels.operators import DTYPES, Operator, Sizes
+from ...kernels.trial import poisoned
+from ..sandbox.inside import Result, explain, load
+from . import wire
+from .coverage import covered
+from .settings import Settings, operator_for
+
+GROUND = Interpreted(compiles=False)
+DIRECTIONS = ("forward", "backward")
+TARGETS = {"sm_90": launches.SM_90, "gfx942": launches.GFX942}
+SAMPLES = 2048
+"""Elements of each output at real sizes that are sent back, at most."""
+Namespace = Mapping[str, Any]
+
+
+def examine(source: str, parameters: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Result:
+    """Text with what is wrong, or no text and the results for each case of `parameters["cases"]`.
+
+    A case's inputs are among `arrays`, as "0 x"; its results come back as "0 output" and "0 x", the gradient
+    of x. With them goes a record of every launch at the headline sizes: how it is compiled, none is run.
+    `parameters["gate"]` holds the sizes to try in the settings' dtype, in others, and the seed.
+    """
+    settings = Settings.model_validate(parameters["settings"])
+    operator, dtype = operator_for(settings), getattr(torch, settings.dtype)
+    namespace = load(source)
+    asked = parameters["gate"]
+    if wrong := _gated(operator, namespace, dtype, asked):
+        return Result({}, wrong)
+    found: dict[str, np.ndarray] = {}
+    for number, case in enumerate(parameters["cases"]):
+        inputs = {
+            name: wire.unpacked(arrays[f"{number} {name}"], shape, getattr(torch, kind))
+            for name, (shape, kind) in case.items()
+        }
+        found |= {f"{number} {name}": wire.packed(tensor) for name, tensor in _results(operator, namespace, inputs)}
+    try:
+        record = _recorded(operator, namespace, dtype, parameters["headline"], settings, "none")
+    except Exception as error:  # noqa: BLE001 - whatever Triton or the program raises is what is wrong
+        return Result({}, f"at the headline sizes it does not compile: {explain(error)}")
+    return Result({**found, wire.RECORD: wire.written(record)})
+
+
+def check(source: str, parameters: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Result:
+    """Text with what is wrong at further hidden sizes; none where nothing is."""
+    settings = Settings.model_validate(parameters["settings"])
+    dtype = getattr(torch, settings.dtype)
+    return Result({}, _gated(operator_for(settings), load(source), dtype, parameters["gate"]) or "")
+
+
+def record(source: str, parameters: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Result:
+    """The launches at `parameters["sizes"]`, each with the account of some of its programs.
+
+    With them, of each output, elements that these programs wrote: "output at" and "output", their places in
+    row-major order and their values.
+    """
+    settings = Settings.model_validate(parameters["settings"])
+    operator, dtype = operator_for(settings), getattr(torch, settings.dtype)
+    found: dict[str, np.ndarray] = {}
+    record = _recorded(operator, load(source), dtype, parameters["sizes"], settings, "sample", found)
+    return Result({**found, wire.RECORD: wire.written(record)})
+
+
+def drawn(operator: Operator, sizes: Sizes, dtype: torch.dtype, seed: int) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """(The output's gradient, the inputs) at these sizes, the same on both sides of the wall."""
+    rng = torch.Generator().manual_seed(seed)
+    inputs = operator.draw(sizes, dtype, rng)
+    with torch.device("meta"):
+        shape = operator.reference(*(tensor.to("meta") for tensor in inputs)).shape
+    return torch.randn(shape, generator=rng).to(dtype), inputs
+
+
+def _gated(operator: Operator, namespace: Namespace, dtype: torch.dtype, asked: Mapping[str, Any]) -> str | None:
+    """The first thing that is wrong, in a sentence."""
+    others = [each for each in DTYPES if each != dtype]
+    for dtypes, sizes, checks in (
+        ((dtype,), asked["sizes"], QUICK),
+        (others, asked["others"], ("value",)),
+    ):
+        if sizes:
+            report = gate(
+                operator, namespace, dtypes, sizes, ground=GROUND, checks=checks, seed=asked["seed"], stop=True
+            )
+            if report.findings:
+                return str(report.findings[0])
+    return None
+
+
+def _results(operator: Operator, namespace: Namespace, inputs: Mapping[str, Tensor]) -> list[tuple[str, Tensor]]:
+    given = [inputs[name] for name in operator.inputs]
+    with poisoned(), launches.offline(execute="all", compiles=False, assemble=False):
+        output = namespace["forward"](*given)
+        gradients = namespace["backward"](inputs["grad"], *given)
+    return [("output", output), *zip(operator.differentiable, gradients, strict=True)]
+
+
+def _recorded(
+    operator: Operator,
+    namespace: Namespace,
+    dtype: torch.dtype,
+    sizes: Sizes,
+    settings: Settings,
+    execute: str,
+    found: dict[str, np.ndarray] | None = None,
+) -> dict[str, Any]:
+    """Launches, storages and outputs of both directions; sampled elements of outputs go into `found`."""
+    grad, inputs = drawn(operator, sizes, dtype, settings.seed)
+    calls: dict[str, Callable[[], Any]] = {
+        "forward": lambda: (namespace["forward"](*inputs),),
+        "backward": lambda: namespace["backward"](grad, *inputs),
+    }
+    names = {"forward": ("output",), "backward": operator.differentiable}
+    record = {}
+    for direction, call in calls.items():
+        options = {"execute": execute, "assemble": False, "target": TARGETS[settings.target]}
+        with (
+            poisoned(),
+            np.errstate(all="ignore"),
+            launches.offline(programs=settings.programs, seed=settings.seed, **options) as recorder,  # type: ignore[arg-type]
+        ):
+            outputs = call()
+        made = dict(zip(names[direction], outputs, strict=True))
+        record[direction] = {
+            "launches": [launch.to_json() for launch in recorder.launches],
+            "storages": [[each.id, each.bytes, each.origin] for each in recorder.storages],
+            "operations": [each.to_json() for each in recorder.operations],
+            "outputs": {
+                name: {"storage": recorder.storage(each), "shape": list(each.shape)}
+                for name, each in made.items()
+            },
+        }
+        if found is not None:
+            for name, tensor in made.items():
+                found |= _sampled(name, tensor, recorder.written(tensor))
+            record[direction]["covered"] = covered(call, recorder, made, settings)
+    return record
+
+
+def _sampled(name: str, tensor: Tensor, written: np.ndarray) -> dict[str, np.ndarray]:
+    places = np.flatnonzero(written.reshape(-1))
+    places = places[:: max(1, places.size // SAMPLES)][:SAMPLES].astype(np.int64)
+    values = tensor.reshape(-1)[torch.from_numpy(places)].double().numpy()
+    return {f"{name} at": places, name: values}
+
+
+def warm() -> None:
+    """Loads once what every candidate would load: Triton's compiler and interpreter, and the gate's own."""
+    assert set(QUICK) <= set(CHECKS)
+    launches.warm()

@@ -1,0 +1,136 @@
+"""KernelJudge: the kind bound to settings. Source in, Verdict out."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from math import ceil
+from typing import Any
+
+from ...kernels.calibration import Calibration, load
+from ...kernels.operators import Shape
+from ...population.verdict import Metric, Status, Verdict
+from ..failure import Failed
+from ..sandbox import Limits, Sandbox
+from .estimates import Cost, Estimator
+from .examination import check_further, seed_of
+from .guard import guard
+from .north_star import SPLITS, measures, timed
+from .settings import Settings, operator_for, shapes_for
+
+LEAST_FOLDS = 4
+"""Folds there are at the least: where there are fewer shapes, each is judged with several draws."""
+
+
+class KernelJudge:
+    """Judges kernels by the share of the roofline that they are estimated, or measured, to reach.
+
+    ValidationError for settings that cannot be, OSError or ValueError for a calibration that cannot be read.
+    """
+
+    def __init__(
+        self, data: Mapping[str, Any], settings: Mapping[str, Any], limits: Limits, task_version: str
+    ) -> None:
+        chosen = Settings.model_validate(settings)
+        self.settings = chosen
+        self.limits = limits
+        self.operator = operator_for(chosen)
+        self.shapes = shapes_for(self.operator, chosen)
+        self.calibration = _calibration(chosen)
+        self.costs = Estimator(self.operator, chosen, limits, self.calibration)
+        self.measured = measures(chosen)
+        self.units = [
+            (shape, draw) for draw in range(ceil(LEAST_FOLDS / len(self.shapes))) for shape in self.shapes
+        ]
+        self.rungs = 2
+        self.folds = len(self.units)
+        self.data = (
+            f"{self.operator.name} in {chosen.dtype} for {chosen.target}, "
+            f"{'measured on this GPU' if self.measured else f'estimated for an {chosen.device}'}: "
+            + ", ".join(shape.name for shape in self.shapes)
+        )
+        self.fingerprint = _fingerprint(
+            task_version,
+            chosen.model_dump(mode="json", exclude={"calibration"}),
+            self.calibration.to_json() if self.calibration else None,
+            asdict(limits),
+            self.measured,
+            [dict(shape.sizes) for shape in self.shapes],
+        )
+
+    def proxy(self, source: str, rung: int, sandbox: Sandbox) -> Verdict:
+        """The estimated share at the headline shape; on the last rung the mean of all shapes, after further
+        hidden sizes.
+        """
+        try:
+            if rung == 0:
+                return self._scored([self.costs(source, self.shapes[0], sandbox)])
+            count = self.settings.more_hidden_sizes
+            seed = seed_of(source, self.settings.seed, "rung")
+            check_further(source, self.settings, seed, count, self.limits, sandbox)
+            return self._scored([self.costs(source, shape, sandbox) for shape in self.shapes])
+        except Failed as failed:
+            return failed.verdict
+
+    def north_star(self, source: str, split: str, fold: int, of: int, sandbox: Sandbox) -> Verdict:
+        """The mean share of the fold's shapes, after hidden sizes of its own: measured where there is a GPU,
+        estimated otherwise. facts['measured'] says which.
+        """
+        if split not in SPLITS:
+            raise ValueError(f"the north star is measured on one of {', '.join(SPLITS)}, got {split!r}")
+        try:
+            seed = seed_of(source, self.settings.seed, split, fold)
+            check_further(source, self.settings, seed, self.settings.more_hidden_sizes, self.limits, sandbox)
+            costs = [
+                self.costs(source, shape, sandbox, self.settings.seed + SPLITS[split] + draw)
+                for shape, draw in self.units[fold::of]
+            ]
+            verdict = self._scored(costs)
+            return timed(verdict, costs, self.operator, self.settings, source) if self.measured else verdict
+        except Failed as failed:
+            return failed.verdict
+
+    def guard(self, source: str, sandbox: Sandbox) -> Verdict:
+        """`spill_bytes` of a thread and `workspace_ratio` at the headline shape; lower is better."""
+        try:
+            return guard(self.costs(source, self.shapes[0], sandbox))
+        except Failed as failed:
+            return failed.verdict
+
+    def _scored(self, costs: Sequence[Cost]) -> Verdict:
+        shares = [cost.share for cost in costs]
+        mean = sum(shares) / len(shares)
+        metrics = {
+            "estimated_share": Metric(mean),
+            "forward_share": _mean([cost.shares["forward"] for cost in costs]),
+            "backward_share": _mean([cost.shares["backward"] for cost in costs]),
+            "registers": Metric(max(cost.most("registers") for cost in costs)),
+            "spill_bytes": Metric(max(cost.most("spill_bytes") for cost in costs)),
+        }
+        facts = {
+            "measured": False,
+            "label": "estimate",
+            "trust": costs[0].estimate.trust,
+            "shares": {cost.shape.name: round(cost.share, 4) for cost in costs},
+            "bound": {cost.shape.name: cost.estimate.bound for cost in costs},
+        }
+        return Verdict(Status.SCORED, Metric(mean), metrics=metrics, facts=facts)
+
+
+def _mean(values: Sequence[float]) -> Metric:
+    return Metric(sum(values) / len(values))
+
+
+def _calibration(settings: Settings) -> Calibration | None:
+    if settings.calibration is None:
+        return None
+    try:
+        return load(settings.calibration)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"kernel.calibration: {settings.calibration} is no calibration: {error}") from None
+
+
+def _fingerprint(*parts: Any) -> str:
+    versions = {name: version(name) for name in ("recevolve", "torch", "triton", "numpy")}
+    return hashlib.sha256(json.dumps([parts, versions], sort_keys=True).encode()).hexdigest()[:16]

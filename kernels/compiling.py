@@ -1,0 +1,109 @@
+"""Triton's compiler as a pure function: a kernel and its types in, assembly text out.
+
+`triton.compile` reads all of Triton to name its cache, writes files and starts ptxas. This does nothing of
+the kind: it runs the same stages of the same backend and stops before the assembler, so it works where
+nothing may be written and no process started. The version of ptxas, on which the text depends, is asked for
+once.
+"""
+
+import functools
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import triton.compiler.compiler as triton_compiler
+from triton._C.libtriton import ir
+from triton.backends.compiler import GPUTarget
+
+_ENTRY = re.compile(r"\.entry\s+\w+\s*\(([^)]*)\)")
+SM_90 = GPUTarget("cuda", 90, 32)
+"""NVIDIA H100 and H200."""
+GFX942 = GPUTarget("hip", "gfx942", 64)
+"""AMD MI300."""
+_STOP_BEFORE = ("cubin", "hsaco")
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """One kernel for one combination of types, constants and options."""
+
+    symbol: str
+    """Name of the kernel in the text."""
+    assembly: str
+    """PTX, or amdgcn."""
+    stages: Mapping[str, str]
+    """The text of every stage: "ttir", "ttgir", "llir" and the last one."""
+    metadata: Mapping[str, Any]
+    options: Any
+
+    @property
+    def parameters(self) -> int:
+        """How many parameters the kernel takes; -1 where the text does not say (amdgcn)."""
+        entry = _ENTRY.search(self.assembly)
+        return entry.group(1).count(".param") if entry else -1
+
+
+_COMPILED: dict[tuple[str, str, str], Compiled] = {}
+_REMEMBERED = 1024
+
+
+def compile_source(source: Any, target: GPUTarget, options: Mapping[str, Any]) -> Compiled:
+    """What Triton makes of an `ASTSource`. Remembers by source, target and options.
+
+    CompilationError and its kin where the kernel is wrong.
+    """
+    backend = triton_compiler.make_backend(target)
+    parsed = backend.parse_options(_with_version(dict(options), target))
+    key = (source.hash(), str(target), str(parsed))
+    if key not in _COMPILED:
+        if len(_COMPILED) >= _REMEMBERED:
+            del _COMPILED[next(iter(_COMPILED))]
+        _COMPILED[key] = _compile(source, target, backend, parsed)
+    return _COMPILED[key]
+
+
+def uncompiled(source: Any, target: GPUTarget, options: Mapping[str, Any]) -> Compiled:
+    """What can be known of a kernel without compiling it: options, and no text."""
+    parsed = triton_compiler.make_backend(target).parse_options(_with_version(dict(options), target))
+    metadata = {"target": target, **vars(parsed), "shared": 0}
+    return Compiled(source.fn.__name__, "", {}, metadata, parsed)
+
+
+def _compile(source: Any, target: GPUTarget, backend: Any, options: Any) -> Compiled:
+    stages: dict[str, Any] = {}
+    backend.add_stages(stages, options, source.language)
+    context = ir.context()
+    ir.load_dialects(context)
+    backend.load_dialects(context)
+    try:
+        module = source.make_ir(
+            target, options, backend.get_codegen_implementation(options), backend.get_module_map(), context
+        )
+    except Exception as error:
+        triton_compiler.filter_traceback(error)
+        raise
+    metadata: dict[str, Any] = {"target": target, **vars(options)}
+    texts = {}
+    for name, lower in stages.items():
+        if name in _STOP_BEFORE:
+            break
+        module = lower(module, metadata)
+        texts[name] = str(module)
+    return Compiled(metadata["name"], str(module), texts, metadata, options)
+
+
+def _with_version(options: dict[str, Any], target: GPUTarget) -> dict[str, Any]:
+    if target.backend == "cuda":
+        options.setdefault("ptx_version", None)
+        options["ptx_version"] = options["ptx_version"] or ptx_version(target.arch)
+    return options
+
+
+@functools.cache
+def ptx_version(arch: int) -> int:
+    """The PTX version of the ptxas that Triton brings along, 88 for 8.8. Starts it the first time."""
+    from triton.backends.nvidia.compiler import get_ptxas, ptx_get_version
+
+    version: int = ptx_get_version(get_ptxas(arch).version)
+    return version

@@ -1,0 +1,210 @@
+"""The gpu-queue: programs that wait for a GPU, a folder of JSON and binaries that needs no other part of us.
+
+QUEUE/entries/ID.json says what to launch on which memory, QUEUE/binaries/SHA256.cubin and .ptx are the code.
+A candidate's own host code is not in it: its launches were recorded, and are replayed.
+"""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+FORMAT = 1
+"""Raised when the files' meaning changes; a reader refuses another one."""
+Role = Literal["input", "grad", "output", "scratch"]
+_ID = re.compile(r"[A-Za-z0-9._-]{1,120}")
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """One piece of memory of a pass."""
+
+    role: Role
+    index: int
+    """Which input, in the operator's order, or which output; 0 for the gradient; scratch counts up."""
+    bytes: int
+    zeroed: bool = False
+    """Whether the program had it filled with zeros; a replay does so in every call, on the clock."""
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One parameter of a kernel, constants left out: an address, or a number."""
+
+    type: str
+    """Triton's: "*bf16" for an address, "i1" to "i64", "u1" to "u64", "fp16", "bf16", "fp32", "fp64"."""
+    buffer: int = -1
+    offset: int = 0
+    """Bytes from the start of the buffer."""
+    value: int | float = 0
+
+    @property
+    def is_address(self) -> bool:
+        return self.type.startswith("*")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One launch. `ptx` and `cubin` are SHA-256 digests of the code; an empty cubin was not assembled yet."""
+
+    kernel: str
+    """The function's name in the code."""
+    grid: tuple[int, int, int]
+    warps: int
+    shared: int
+    """Bytes of dynamic shared memory of a block."""
+    arguments: tuple[Argument, ...]
+    ptx: str
+    cubin: str = ""
+    hidden: int = 2
+    """How many addresses Triton put behind the arguments: of scratch, then null."""
+    scratch: int = 0
+    """Bytes of scratch for each program of the grid; none: the address is null."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """One result: where it stands and what it looks like."""
+
+    buffer: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    dtype: str
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One direction: memory, launches in order, results."""
+
+    buffers: tuple[Buffer, ...]
+    steps: tuple[Step, ...]
+    outputs: tuple[Output, ...]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One program at one shape. `code` holds what the steps name, by digest."""
+
+    id: str
+    """Names its file: letters, digits, `.`, `_` and `-`."""
+    program: str
+    """The program's content id."""
+    operator: str
+    sizes: Mapping[str, int]
+    dtype: str
+    target: str
+    """What the binaries are for: "sm_90"."""
+    passes: Mapping[str, Pass]
+    """By direction."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Of what compiled it: triton, torch, ptxas."""
+    note: str = ""
+    """For readers: a shape's name, an estimate and what it is one of."""
+    code: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, without `code`."""
+        plain = asdict(self)
+        del plain["code"]
+        return {"format": FORMAT, **plain}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any], code: Mapping[str, bytes] | None = None) -> "Entry":
+        """The entry that `to_json` was called on. Raises ValueError where the format is another."""
+        values = dict(data)
+        if values.pop("format", None) != FORMAT:
+            raise ValueError(
+                f"expected an entry of format {FORMAT}, got {data.get('format')!r}: write it again"
+            )
+        values["passes"] = {name: _pass(each) for name, each in values["passes"].items()}
+        return cls(**values, code=dict(code or {}))
+
+
+def _pass(data: Mapping[str, Any]) -> Pass:
+    return Pass(
+        buffers=tuple(Buffer(**each) for each in data["buffers"]),
+        steps=tuple(
+            Step(
+                **{
+                    **each,
+                    "grid": tuple(each["grid"]),
+                    "arguments": tuple(Argument(**argument) for argument in each["arguments"]),
+                }
+            )
+            for each in data["steps"]
+        ),
+        outputs=tuple(
+            Output(each["buffer"], tuple(each["shape"]), tuple(each["strides"]), each["dtype"])
+            for each in data["outputs"]
+        ),
+    )
+
+
+def digest(code: bytes) -> str:
+    return hashlib.sha256(code).hexdigest()
+
+
+def write(folder: Path, entries: Iterable[Entry]) -> list[Path]:
+    """Adds entries to a queue and returns their files. An entry of the same id is replaced.
+
+    Raises ValueError for an id that is no file's name, and for code that is missing or not what its digest
+    says.
+    """
+    written = []
+    for entry in entries:
+        if not _ID.fullmatch(entry.id):
+            raise ValueError(f"expected an id of letters, digits, `.`, `_` and `-`, got {entry.id!r}")
+        for step in (step for each in entry.passes.values() for step in each.steps):
+            for name, suffix in ((step.ptx, ".ptx"), (step.cubin, ".cubin")):
+                if name:
+                    write_whole(folder / "binaries" / (name + suffix), _checked(entry.code, name, entry.id))
+        path = folder / "entries" / f"{entry.id}.json"
+        write_whole(path, json.dumps(entry.to_json(), indent=1, sort_keys=True).encode())
+        written.append(path)
+    return written
+
+
+def read(folder: Path) -> list[Entry]:
+    """All entries with their code, ordered by id.
+
+    Raises FileNotFoundError where the folder is no queue, ValueError where code is missing or was changed.
+    """
+    if not (folder / "entries").is_dir():
+        raise FileNotFoundError(f"{folder} is no gpu-queue: it has no folder `entries`")
+    return [read_one(folder, path.stem) for path in sorted((folder / "entries").glob("*.json"))]
+
+
+def read_one(folder: Path, name: str) -> Entry:
+    """The entry of an id, with its code. Raises as `read` does."""
+    entry = Entry.from_json(json.loads((folder / "entries" / f"{name}.json").read_text()))
+    code = {}
+    for step in (step for each in entry.passes.values() for step in each.steps):
+        for key, suffix in ((step.ptx, ".ptx"), (step.cubin, ".cubin")):
+            path = folder / "binaries" / (key + suffix)
+            if key and path.is_file():
+                code[key] = path.read_bytes()
+            if key:
+                _checked(code, key, entry.id)
+    return Entry(**{**vars(entry), "code": code})
+
+
+def _checked(code: Mapping[str, bytes], name: str, entry: str) -> bytes:
+    if name not in code:
+        raise ValueError(f"entry {entry} needs code {name[:12]}…, which is missing: write the entry again")
+    if digest(code[name]) != name:
+        raise ValueError(
+            f"code {name[:12]}… of entry {entry} is not what its digest says: write the entry again"
+        )
+    return code[name]
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Writes a file that readers see whole or not at all. Folders are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside.write_bytes(content)
+    beside.replace(path)

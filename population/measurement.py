@@ -1,0 +1,97 @@
+"""Measurement: what a device said of a program that the search could only estimate, taken in later."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+TIE = 0.03
+"""Differences of times below this share are ties."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One program at one size on one device.
+
+    `entry` names the size, the type and the binaries. `seconds` is what one call of all directions takes,
+    `least` what the device's bytes and operations allow at the best. `ratio` is how many times faster than
+    `baseline` it is, with the interval `low` to `high`. All of these are None where it was not measured, and
+    `reason` says why. `digest` is the SHA-256 of the result file, `facts` what that file says besides.
+    """
+
+    program_id: str
+    entry: str
+    device: str
+    verdict: str
+    digest: str
+    seconds: float | None = None
+    least: float | None = None
+    baseline: str = ""
+    ratio: float | None = None
+    low: float | None = None
+    high: float | None = None
+    reason: str = ""
+    versions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    facts: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    created: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """What the newest result file says of a program, all sizes together."""
+
+    program_id: str
+    device: str
+    created: str
+    share: float | None
+    """Of the roofline, 0 to 1, higher is better; None where any size was not measured."""
+    seconds: float | None
+    ratio: float | None
+    """How many times faster than the baseline, by the geometric mean over sizes."""
+    low: float | None
+    high: float | None
+    baseline: str
+    verdict: str
+    reason: str
+
+
+def timed(measurements: Iterable[Measurement]) -> dict[str, Timed]:
+    """The newest result of each program; `measurements` come oldest first."""
+    newest: dict[str, dict[str, Measurement]] = {}
+    for one in measurements:
+        known = newest.setdefault(one.program_id, {})
+        if any(other.digest != one.digest for other in known.values()):
+            known.clear()
+        known[one.entry] = one
+    return {program_id: _together(list(known.values())) for program_id, known in newest.items()}
+
+
+def _together(rows: list[Measurement]) -> Timed:
+    first = next((one for one in rows if one.seconds is None), rows[0])
+    seconds = [one.seconds for one in rows if one.seconds is not None]
+    least = [one.least for one in rows if one.least is not None]
+    whole = len(seconds) == len(least) == len(rows)
+    return Timed(
+        first.program_id,
+        first.device,
+        first.created,
+        math.fsum(least) / math.fsum(seconds) if whole and math.fsum(seconds) > 0 else None,
+        math.fsum(seconds) if whole else None,
+        _mean([one.ratio for one in rows]),
+        _mean([one.low for one in rows]),
+        _mean([one.high for one in rows]),
+        first.baseline,
+        first.verdict,
+        first.reason,
+    )
+
+
+def _mean(values: list[float | None]) -> float | None:
+    """The geometric mean, None where a value is missing or not above zero."""
+    known = [value for value in values if value is not None and value > 0]
+    return (
+        math.exp(math.fsum(map(math.log, known)) / len(known))
+        if known and len(known) == len(values)
+        else None
+    )
