@@ -14,8 +14,6 @@ from recevolve.kernels.launches import GFX942, SM_90, Launch, offline
 
 pytestmark = pytest.mark.tritons
 
-pytestmark = pytest.mark.tritons
-
 
 @triton.jit
 def square(x):

@@ -13,8 +13,6 @@ from recevolve.kernels.launches import RACES, Account, Launch, OutOfBounds, Reco
 
 pytestmark = pytest.mark.tritons
 
-pytestmark = pytest.mark.tritons
-
 BLOCK = 32
 
 
