@@ -25,6 +25,15 @@ demo: $(VENV)/ready
 	$(BIN)/recevolve export runs/optimizer best -o runs/optimizer/export
 	$(BIN)/python -m pytest -q -p no:cacheprovider --rootdir runs/optimizer/export runs/optimizer/export
 
+# A layer between embeddings and logit, within DCN-v2's budget; the winner is exported and its tests run.
+.PHONY: interaction
+interaction: $(VENV)/ready
+	-$(BIN)/recevolve data fetch movielens-100k
+	$(BIN)/recevolve run examples/interaction.toml
+	rm -rf runs/interaction/patch
+	$(BIN)/recevolve export runs/interaction best -o runs/interaction/patch
+	$(BIN)/python -m pytest -q -p no:cacheprovider --rootdir runs/interaction/patch runs/interaction/patch
+
 # Users who come back or do not: experiments decide what is launched, and the patch that was launched last is tested.
 reward: $(VENV)/ready
 	$(BIN)/recevolve run examples/reward.toml

@@ -21,6 +21,7 @@ from recevolve.engine.propose.auto import HOSTED
 from recevolve.engine.propose.prices import PER, price_of
 from recevolve.engine.propose.settings import Model, Quotas
 from recevolve.evaluators import registry
+from recevolve.evaluators.interaction.settings import Settings as InteractionSettings
 from recevolve.evaluators.optimizer.settings import Settings
 from recevolve.evaluators.reward.settings import Settings as RewardSettings
 from recevolve.evaluators.reward.signals import SIMULATED
@@ -130,6 +131,14 @@ def reward_seeds() -> str:
     return table(["seed", "what an item is worth, and source"], rows)
 
 
+def interaction_seeds() -> str:
+    """The layers among the seeds, with their papers."""
+    rows = []
+    for name, source in registry.find("interaction").seeds.items():
+        rows.append([f"`{name}`", " ".join(docstring(source).split())])
+    return table(["seed", "layer and source"], rows)
+
+
 def cheats(task: Task) -> str:
     """The cheats, whether their text gives them away, and what else catches them."""
     rows = []
@@ -234,6 +243,11 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "seeds": seeds,
     "cheats": _of("optimizer", cheats),
     "properties": _of("optimizer", properties),
+    "interaction": lambda: keys(InteractionSettings),
+    "interaction-metrics": _of("interaction", metrics),
+    "interaction-seeds": interaction_seeds,
+    "interaction-cheats": _of("interaction", cheats),
+    "interaction-properties": _of("interaction", properties),
     "reward": lambda: keys(RewardSettings),
     "signals": SIMULATED.table,
     "reward-metrics": _of("reward", metrics),

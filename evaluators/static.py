@@ -42,6 +42,8 @@ class Rules:
     """
     arguments: Mapping[str, int] = field(default_factory=dict)
     """Functions, by dotted name, that take exactly so many arguments, by position."""
+    places: Mapping[str, str] = field(default_factory=dict)
+    """Functions of modules, by dotted name, that may stand in one entry function alone: its name."""
     max_bytes: int = 8_000
     max_nodes: int = 600
     max_depth: int = 24
@@ -156,6 +158,7 @@ def _check_module(tree: ast.Module, rules: Rules, report: Report) -> None:
                 node,
                 "only imports, constants and functions may stand at the module level; move this inside one",
             )
+    _check_places(rules, functions, modules, report)
     _check_required(rules, functions, constants, report)
     _check_names(rules, functions, modules, constants, report)
     _check_recursion(functions, report)
@@ -264,6 +267,19 @@ def _check_names(
     for name in modules:
         if name in constants or name in rules.builtins:
             report(None, f"`{name}` already names something else; import the module under another name")
+
+
+def _check_places(
+    rules: Rules, functions: Mapping[str, ast.FunctionDef], modules: Mapping[str, str], report: Report
+) -> None:
+    for name, function in functions.items():
+        for node in ast.walk(function):
+            match node:
+                case ast.Attribute(value=ast.Name(id=module), attr=attribute) if module in modules:
+                    dotted = f"{modules[module]}.{attribute}"
+                    if rules.places.get(dotted, name) != name:
+                        where = rules.places[dotted]
+                        report(node, f"`{dotted}` may stand in `{where}` alone; use what that returns")
 
 
 def _check_recursion(functions: Mapping[str, ast.FunctionDef], report: Report) -> None:

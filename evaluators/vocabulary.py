@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Type = Literal["tensor", "scalar", "int", "bool"]
-"""A tensor; a float; an int, usable wherever a float is; a mask, which only `torch.where` consumes."""
+Type = Literal["tensor", "scalar", "int", "bool", "matrix", "cube"]
+"""A tensor; a float; an int, usable wherever a float is; a mask, which only `torch.where` consumes. Where the
+vocabulary has `sizes`: a tensor of the shape that is at hand, a batch of rows, a batch of matrices."""
 
 _HOLE = re.compile(r"\{(\d+)\}")
 
@@ -62,6 +63,12 @@ class Idiom:
     state: Mapping[str, str] = field(default_factory=dict)
     statements: tuple[str, ...] = ()
     kept: Mapping[str, str] = field(default_factory=dict)
+    fixed: Mapping[str, str] = field(default_factory=dict)
+    """New state slots without a next value, where the layout's state is fixed, and their first values.
+
+    These may speak of the constants, and of `last` and `middle`, the last length of `{0}` and the one after
+    the batch.
+    """
     place: Literal["anywhere", "result"] = "anywhere"
     """Whether `{0}` may be any expression of its type, or only the value that the function returns first."""
     weight: float = 1.0
@@ -88,6 +95,8 @@ class Layout:
     """The name by which the function reads its state; the last item that it returns is the next one."""
     pinned: frozenset[str] = frozenset()
     """Constants that an edit may change and never remove."""
+    fixed: bool = False
+    """Whether state is read only, such as what is trained from outside: nothing returns its next value."""
     bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """The range in which a constant of that name stays; (0, inf) or (-inf, 0) by its sign otherwise."""
     choices: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
@@ -100,6 +109,24 @@ class Layout:
         """The values that a constant of this name may have; empty where it is free."""
         words = [word for word in self.choices if word in name]
         return self.choices[max(words, key=len)] if words else ()
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Lengths that stand for sizes, where tensors have many shapes: edits then tell shapes apart.
+
+    Take large primes that no program speaks of, so that equal lengths mean equal sizes.
+    """
+
+    inputs: Mapping[str, tuple[int, ...]]
+    """Leaves that are tensors, and their shapes; the first length of the first one is that of a batch."""
+    lengths: Mapping[str, int]
+    """The two parameters of the state function that are lengths, rows and columns of an item of the batch."""
+
+    @property
+    def batch(self) -> int:
+        """The length that stands for the number of rows."""
+        return next(iter(self.inputs.values()))[0]
 
 
 @dataclass(frozen=True)
@@ -118,3 +145,5 @@ class Vocabulary:
     follows: Mapping[str, int] = field(default_factory=dict)
     """Leaves that the first returned value must go with (1) or against (-1), in part of it at least. Edits
     that lose such a lead are not proposed: {"param": 1, "grad": -1} for a method of descent."""
+    sizes: Sizes | None = None
+    """None: all tensors have one shape, or one that broadcasts to it."""

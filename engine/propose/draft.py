@@ -13,6 +13,7 @@ from ...evaluators.edit import Unsuitable
 from ...evaluators.simplify import remove_dead, returned_dicts
 from ...evaluators.vocabulary import Operator, Vocabulary
 from .kinds import Kind, Kinds, slot_name, spelled
+from .shapes import Shapes, Sized, Value, base, kind_of, meant, pattern, shape_of, written
 from .survey import Survey
 
 Item = TypeVar("Item")
@@ -90,9 +91,45 @@ class Draft:
 
     def survey(self) -> Survey:
         """The places of the edited function that an edit may change."""
-        state = self.layout.state_parameter
+        state, sizes = self.layout.state_parameter, self.vocabulary.sizes
         slots = {slot_name(state, key): kind for key, kind in self.slots().items()}
-        return Survey(self.function, self.layout, {**self.vocabulary.leaves, **slots})
+        if sizes is None:
+            return Survey(self.function, self.layout, {**self.vocabulary.leaves, **slots})
+        inputs = {name: Sized(shape) for name, shape in sizes.inputs.items()}
+        found = Shapes(self.function, self.layout, inputs, self.constants(), self._sized())
+        leaves = {name: str(kind_of(value)) for name, value in inputs.items()}
+        return Survey(self.function, self.layout, {**leaves, **slots}, found.kinds())
+
+    def _sized(self) -> dict[str, Value]:
+        """The state slots and their shapes, where the vocabulary has sizes."""
+        assert self.vocabulary.sizes is not None
+        if self.maker is None:
+            return {}
+        lengths = self.vocabulary.sizes.lengths
+        return Shapes(self.maker, self.layout, lengths, self.constants(), {}).returned
+
+    def matches(self, kind: Kind, wanted: Kind) -> bool:
+        """Whether a value of a kind may stand where another, or any matrix or cube, is wanted."""
+        if self.vocabulary.sizes is None or kind == wanted:
+            return kind == wanted
+        if wanted == "tensor":
+            return shape_of(kind) is not None
+        return self.pattern(kind) == wanted
+
+    def pattern(self, kind: Kind | None) -> Kind | None:
+        """The kind without the lengths that a result may change."""
+        sizes = self.vocabulary.sizes
+        return kind if sizes is None else pattern(kind, sizes.batch)
+
+    def length(self, kind: Kind, place: int) -> str:
+        """How the state function writes a length of a kind. Unsuitable where it cannot."""
+        sizes, shape = self.vocabulary.sizes, shape_of(kind)
+        if sizes is None or not shape or len(shape) < abs(place):
+            raise Unsuitable("it has no such length")
+        text = written(shape[place], sizes, self.constants(), self.layout.constants_parameter)
+        if text is None:
+            raise Unsuitable(f"no expression for the length {shape[place]}")
+        return text
 
     def constants(self) -> dict[str, float]:
         """The named constants and their values."""
@@ -107,6 +144,9 @@ class Draft:
         """The state slots, and whether each has the full shape."""
         if self.maker is None:
             return {}
+        if self._slots is None and self.vocabulary.sizes is not None:
+            kinds = {name: kind_of(value) for name, value in self._sized().items()}
+            self._slots = {name: kind for name, kind in kinds.items() if kind}
         if self._slots is None:
             leaves: Kinds = {argument.arg: "tensor" for argument in self.maker.args.args}
             roles = Survey(self.maker, self.layout, leaves).roles()
@@ -132,10 +172,14 @@ class Draft:
         self.table.keys.append(ast.Constant(key))
         self.table.values.append(expression(repr(value)))
 
-    def add_slot(self, key: str, start: str, following: str) -> None:
-        """Add a state slot: its first value and its next. Unsuitable where the dicts are not written out."""
-        makers, keepers = returned_dicts(self.maker) if self.maker else [], returned_dicts(self.function)
-        if not makers or not keepers:
+    def add_slot(self, key: str, start: str, following: str = "") -> None:
+        """Add a state slot: its first value, and its next one unless state is fixed.
+
+        Unsuitable where the dicts are not written out.
+        """
+        makers = returned_dicts(self.maker) if self.maker else []
+        keepers = [] if self.layout.fixed else returned_dicts(self.function)
+        if not makers or not (keepers or self.layout.fixed):
             raise Unsuitable("the program does not write its state out as a dict")
         self._slots = None
         for dicts, text in ((makers, start), (keepers, following)):
@@ -161,16 +205,17 @@ class Draft:
         Unsuitable where nothing in scope is of a kind that is needed.
         """
         leaves = self.leaves(kind, scope)
-        operators = [each for each in self.vocabulary.operators if depth and result_of(each) == kind]
+        operators = [each for each in self.vocabulary.operators if depth and result_of(each) == base(kind)]
         if operators and (not leaves or rng.random() < _OPERATE):
             operator = pick(operators, rng, [each.weight for each in operators])
-            texts = [self.grow(each, scope, rng, depth - 1) for each in operator.arguments]
+            texts = [self.grow(meant(each, kind), scope, rng, depth - 1) for each in operator.arguments]
             return fill(operator.template, texts)
         return pick(leaves, rng)
 
     def leaves(self, kind: Kind, scope: Kinds) -> list[str]:
         """The texts of what stands ready in a kind: names, state, constants, literals."""
-        names = sorted((name for name, known in scope.items() if known == kind), key=lambda name: "[" in name)
+        fitting = [name for name, known in scope.items() if self.matches(known, kind)]
+        names = sorted(fitting, key=lambda name: "[" in name)
         texts = [spelled(name) for name in names]
         if kind == "scalar":
             texts += (

@@ -13,6 +13,7 @@ from .draft import Draft, expression, fill, fresh, pick, result_of
 from .graft import graft_of_donor, graft_of_idiom
 from .kinds import Kind
 from .proposer import Parent
+from .shapes import base, meant
 from .survey import Site, bindings
 
 LARGEST_LOAN = 40
@@ -127,7 +128,7 @@ def reorder(draft: Draft, rng: np.random.Generator, _: Sequence[Parent]) -> Chan
 def idiom(draft: Draft, rng: np.random.Generator, _: Sequence[Parent]) -> Change:
     """A known device of the kind, set in at one place with all that it needs elsewhere."""
     chosen = pick(draft.vocabulary.idioms, rng, [each.weight for each in draft.vocabulary.idioms])
-    sites = [each for each in draft.survey().sites if each.kind == chosen.arguments[0]]
+    sites = [each for each in draft.survey().sites if draft.matches(each.kind, chosen.arguments[0])]
     if chosen.place == "result":
         sites = [each for each in sites if each.role == "result"]
     site = pick(sites, rng)
@@ -143,7 +144,8 @@ def borrow(draft: Draft, rng: np.random.Generator, others: Sequence[Parent]) -> 
     """An expression of another parent in place of one of the same kind."""
     lender, donor, sites = _donor(draft, rng, others)
     site = pick(draft.survey().sites, rng)
-    lent = pick([each for each in sites if each.kind == site.kind and each.text != site.text], rng)
+    wanted = draft.pattern(site.kind) if site.role == "result" else site.kind
+    lent = pick([e for e in sites if draft.matches(e.kind, wanted or "") and e.text != site.text], rng)
     old = site.text
     graft = graft_of_donor(draft, site, donor, lent)
     if graft.result == old:
@@ -196,7 +198,7 @@ def _parts(site: Site, sites: Sequence[Site]) -> list[Site]:
 
 def _operator_on(draft: Draft, kind: Kind, rng: np.random.Generator) -> Operator:
     """An operator that takes and yields a kind; what a full tensor suits suits one that broadcasts."""
-    wanted = "tensor" if kind == "reduced" else kind
+    wanted = "tensor" if kind == "reduced" else base(kind)
     fitting = [e for e in draft.vocabulary.operators if result_of(e) == wanted and wanted in e.arguments]
     return pick(fitting, rng, [each.weight for each in fitting])
 
@@ -205,10 +207,10 @@ def _applied(
     draft: Draft, operator: Operator, text: str, site: Site, rng: np.random.Generator, depth: int
 ) -> str:
     """The operator on an expression of the site's kind, other operands grown."""
-    wanted = "tensor" if site.kind == "reduced" else site.kind
+    wanted = "tensor" if site.kind == "reduced" else base(site.kind)
     place = pick([index for index, each in enumerate(operator.arguments) if each == wanted], rng)
     texts = [
-        text if index == place else draft.grow(each, site.scope, rng, depth)
+        text if index == place else draft.grow(meant(each, site.kind), site.scope, rng, depth)
         for index, each in enumerate(operator.arguments)
     ]
     return fill(operator.template, texts)

@@ -41,7 +41,7 @@ class Follow:
         """Constants that are read."""
         self.result: Value | None = None
         self.scope: dict[str, Value] = {}
-        if draft.maker:
+        if draft.maker and not draft.layout.fixed:  # what is trained may become anything
             self._run(draft.maker)
         for _ in range(_PASSES):
             before = dict(self.slots)

@@ -12,6 +12,7 @@ from ...evaluators.simplify import returned_dicts
 from ...evaluators.vocabulary import Idiom
 from .draft import Draft, expression, fresh, pick
 from .kinds import slot_name
+from .shapes import meant
 from .survey import Site, bindings
 
 _HOLE = re.compile(r"\{(\d+)\}")
@@ -32,7 +33,7 @@ class Graft:
     def into(self, draft: Draft, site: Site) -> None:
         """Put the result in the site's place, the statements before it, and the rest where it belongs."""
         for key, start in self.starts.items():
-            draft.add_slot(key, start, self.nexts[key])
+            draft.add_slot(key, start, self.nexts.get(key, ""))
         for key, value in self.constants.items():
             draft.set_constant(key, value)
         site.put(expression(self.result))
@@ -67,7 +68,10 @@ def rewritten(text: str, texts: Mapping[str, str]) -> str:
 def graft_of_idiom(draft: Draft, site: Site, idiom: Idiom, rng: np.random.Generator) -> Graft:
     """The idiom's edit at a site, under names that the program does not use yet."""
     graft = Graft()
-    operands = [site.text, *(pick(draft.leaves(each, site.scope), rng) for each in idiom.arguments[1:])]
+    operands = [
+        site.text,
+        *(pick(draft.leaves(meant(each, site.kind), site.scope), rng) for each in idiom.arguments[1:]),
+    ]
     templates = (*idiom.statements, *idiom.kept.values(), idiom.result)
     taken = draft.names()
     if sum(each.count("{0}") for each in templates) > 1 and not isinstance(
@@ -80,16 +84,25 @@ def graft_of_idiom(draft: Draft, site: Site, idiom: Idiom, rng: np.random.Genera
     texts = {f"_{number}": text for number, text in enumerate(operands)}
     keys, slots = {name: fresh(name, draft.constants()) for name in idiom.constants}, draft.slots()
     texts.update((name, draft.constant(key)) for name, key in keys.items())
-    homes = {name: fresh(name, slots) for name in idiom.state}
+    homes = {name: fresh(name, slots) for name in (*idiom.state, *idiom.fixed)}
     texts.update((name, draft.slot(key)) for name, key in homes.items())
     for _, name, _ in bindings(ast.parse(_HOLE.sub(r"_\1", "\n".join(idiom.statements))).body):
         texts[name] = fresh(name, taken)
     graft.statements += [rewritten(each, texts) for each in idiom.statements]
     graft.constants = {keys[name]: value for name, value in idiom.constants.items()}
-    graft.starts = {homes[name]: start for name, start in idiom.state.items()}
+    starts = {**idiom.state, **idiom.fixed}
+    graft.starts = {homes[name]: _started(draft, site, start, texts) for name, start in starts.items()}
     graft.nexts = {homes[name]: rewritten(each, texts) for name, each in idiom.kept.items()}
     graft.result = rewritten(idiom.result, texts)
     return graft
+
+
+def _started(draft: Draft, site: Site, start: str, texts: Mapping[str, str]) -> str:
+    """The first value of a slot, with the lengths and constants that its template speaks of."""
+    names = {node.id for node in ast.walk(expression(start)) if isinstance(node, ast.Name)}
+    places = {"last": -1, "middle": 1}
+    lengths = {name: draft.length(site.kind, place) for name, place in places.items() if name in names}
+    return rewritten(start, {**{name: text for name, text in texts.items() if name in names}, **lengths})
 
 
 def graft_of_donor(draft: Draft, site: Site, donor: Draft, lent: Site) -> Graft:
@@ -156,10 +169,12 @@ class _Loan:
                 if self.scope[home] != self.slots.get(key):
                     raise Unsuitable(f"both programs have a state {key!r}, of different shape")
                 return
-            start, following = _value(self.makers, key), _value(self.keepers, key)
-            self.starts[key], self.nexts[key] = ast.unparse(start), following
+            start = _value(self.makers, key)
+            self.starts[key] = ast.unparse(start)
             self.need(start)
-            self.need(following)
+            if not self.layout.fixed:
+                self.nexts[key] = _value(self.keepers, key)
+                self.need(self.nexts[key])
 
     def need_name(self, name: str) -> None:
         if name in self.barred:

@@ -2,10 +2,10 @@
 
 import ast
 from collections.abc import Iterable, Mapping
-from typing import Literal
 
-Kind = Literal["tensor", "reduced", "scalar", "int", "bool"]
-"""The types of the vocabulary, and `reduced`: a tensor of another shape that broadcasts against full ones."""
+Kind = str
+"""A type of the vocabulary; `reduced`: a tensor of another shape that broadcasts against full ones; or, where
+the vocabulary has sizes, "tensor " and a shape, such as "tensor 100003x41989"."""
 Kinds = Mapping[str, Kind]
 """Kinds by name; a state slot k of parameter `state` is named `state[k]`."""
 

@@ -51,6 +51,10 @@ def scale_constant(draft: Draft, rng: np.random.Generator, _: Sequence[Parent]) 
     key = pick(list(constants), rng)
     old = constants[key]
     new = moved(old, bounds_of(key, old, draft.layout), rng)
+    if draft.layout.fixed and isinstance(old, int) and old >= 1:  # a size
+        new = max(1, round(new))
+        if new == old:
+            raise Unsuitable("the size stays what it is")
     draft.set_constant(key, new)
     return Change(f"scaled {draft.layout.constants} `{key}` from {old!r} to {new!r}")
 

@@ -1,7 +1,7 @@
 """Survey: the places in a function that an edit may change, the kinds of values there, and their scopes."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ...evaluators.vocabulary import Layout
@@ -51,8 +51,16 @@ class Site:
 class Survey:
     """The sites of a function's body, in the order in which they are evaluated, innermost first."""
 
-    def __init__(self, function: ast.FunctionDef, layout: Layout, leaves: Kinds) -> None:
+    def __init__(
+        self,
+        function: ast.FunctionDef,
+        layout: Layout,
+        leaves: Kinds,
+        known: Mapping[int, Kind | None] | None = None,
+    ) -> None:
+        """`known` holds the kinds of expressions by the ids of their nodes, where they were found already."""
         self.layout = layout
+        self.known = known
         self.sites: list[Site] = []
         self._scope: Kinds = {}
         self._statement: ast.stmt = function
@@ -110,6 +118,8 @@ class Survey:
     ) -> Kind | None:
         """The kind of an expression, after noting it and what is inside it as sites."""
         kind = self._kind(node)
+        if self.known is not None:
+            kind = self.known.get(id(node))
         plain_int = kind == "int" and not isinstance(node, ast.Name)
         if kind is not None and not plain_int:
             self.sites.append(

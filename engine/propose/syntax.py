@@ -169,7 +169,7 @@ def _form(draft: Draft) -> _Form:
     followed = Follow(draft)
     leans = followed.result.leans if followed.result else frozenset()
     return _Form(
-        roles.get("result"),
+        draft.pattern(roles.get("result")),
         all(roles.get(slot, kind) == kind for slot, kind in slots.items()),
         frozenset(name for name, sign in draft.vocabulary.follows.items() if (name, sign) in leans),
         len(followed.unsafe),

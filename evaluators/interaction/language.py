@@ -1,0 +1,48 @@
+"""What an interaction layer may be written in: the rules that its text must obey."""
+
+from ..static import Rules
+
+ELEMENTWISE = frozenset({
+    "abs", "clamp", "cos", "erf", "exp", "lerp", "log1p", "maximum", "minimum", "neg", "pow", "reciprocal",
+    "relu", "rsqrt", "sigmoid", "sign", "sin", "sqrt", "square", "tanh", "where",
+})  # fmt: skip
+ACROSS = frozenset({
+    "amax", "amin", "bmm", "layer_norm", "logsumexp", "matmul", "mean", "softmax", "sum",
+})  # fmt: skip
+SHAPES = frozenset({
+    "dim", "expand_as", "flatten", "index_select", "mT", "permute", "reshape", "shape", "squeeze",
+    "transpose", "unsqueeze",
+})  # fmt: skip
+JOINS = frozenset({"cat", "stack"})
+INDICES = frozenset({"tril_indices", "triu_indices"})
+"""Integer constants; whatever is computed from them but a choice of columns is refused when it runs."""
+MAKERS = frozenset({"eye", "full", "ones", "rand", "randn", "zeros"})
+"""What makes tensors out of nothing: parameters, which are counted, and nothing else."""
+
+RULES = Rules(
+    functions={"init": ("fields", "dim", "hp"), "interact": ("x", "params", "hp")},
+    constants=("HYPERPARAMETERS",),
+    modules={
+        "torch": ELEMENTWISE | ACROSS | JOINS | INDICES | MAKERS | {"flatten", "reshape", "transpose"},
+        "math": frozenset({"exp", "log", "pi", "sqrt"}),
+    },
+    methods=(ELEMENTWISE | ACROSS | SHAPES) - {"layer_norm"},
+    builtins=frozenset({"float", "int", "len", "max", "min", "range"}),
+    places={f"torch.{name}": "init" for name in MAKERS},
+)
+
+
+def allowed() -> str:
+    """The allowed names as Markdown, one line for each place that they may be used in."""
+
+    def words(names: frozenset[str]) -> str:
+        return ", ".join(f"`{name}`" for name in sorted(names))
+
+    lines = [
+        f"- from `torch`: {words(RULES.modules['torch'] - MAKERS)}",
+        f"- from `torch`, in `init` alone: {words(MAKERS)}",
+        f"- from `math`: {words(RULES.modules['math'])}",
+        f"- on tensors: {words(RULES.methods)}, and `@`",
+        f"- built in: {words(RULES.builtins)}",
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,102 @@
+"""The patch: an archived layer as a `torch.nn.Module` that needs torch alone, with its tests."""
+
+import ast
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..patch import (
+    as_literal,
+    bullets,
+    check_module_name,
+    constants_of,
+    double_quoted,
+    facts_of,
+    filled,
+    function_text,
+    header,
+)
+from ..static import canonical
+from ..task import Winner
+
+TEMPLATES = Path(__file__).with_name("templates")
+OWN_NAMES = frozenset({"Tensor", "nn", "math", "torch"})
+"""Names that the module binds beside those of the program."""
+ANNOTATION = ": dict[str, float]"
+"""Of a table without entries."""
+CLAIMS = {
+    "invariant": "Fields in another order leave the output as it is.",
+    "equivariant": "Fields in another order move the parts of the output along with them.",
+}
+
+
+def export(winner: Winner) -> Mapping[str, str]:
+    """Three files by name: the module, its tests, and a README.
+
+    `winner.name` becomes the module's name and, in capitals, the class. Hyperparameters become keyword
+    arguments. ValueError for a name that is no module's, or that the program uses itself.
+    """
+    name = winner.name
+    check_module_name(name, {"torch"})
+    title = "".join(part.capitalize() for part in name.split("_"))
+    source = canonical(winner.source)  # parameters are drawn in the order of this text
+    tree = ast.parse(source)
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    constants = constants_of(tree)
+    if taken := {*constants, *(function.name for function in functions)} & (OWN_NAMES | {title}):
+        used = ", ".join(sorted(taken))
+        raise ValueError(f"the program uses {used} itself; choose another name than {name!r}")
+    hp: Mapping[str, Any] = constants["HYPERPARAMETERS"]
+    facts = facts_of({key: _told(value) for key, value in winner.provenance.items()})
+    claim = CLAIMS.get(constants.get("PERMUTATION", ""), "Every field has its own place: keep their order.")
+    values = {
+        "name": name,
+        "title": title,
+        "test_file": f"test_{name}.py",
+        "program": _text(constants, functions),
+        "archived": as_literal(source),
+        "header": header(facts),
+        "facts": bullets(facts) or "Nothing was recorded.",
+        "imports": _imports(tree),
+        "claim": claim,
+        "parameters": ", ".join(f"`{each}`" for each in parameter_names(functions)) or "none",
+        "arguments": "".join(f", {each}: {type(v).__name__} = {v!r}" for each, v in hp.items()),
+        "star": ", *" if hp else "",
+        "settings": ", ".join(f'"{each}": {each}' for each in hp),
+    }
+    return {
+        f"{name}.py": filled(TEMPLATES, "module", values),
+        f"test_{name}.py": filled(TEMPLATES, "test", values).rstrip("\n") + "\n",
+        "README.md": filled(TEMPLATES, "readme", values),
+    }
+
+
+def _told(value: Any) -> Any:
+    """A value without the losses of single users, where it is a verdict."""
+    match value:
+        case {"facts": {"units": _} as facts}:
+            return {**value, "facts": {key: item for key, item in facts.items() if key != "units"}}
+    return value
+
+
+def parameter_names(functions: list[ast.FunctionDef]) -> list[str]:
+    """The keys of the dicts that init returns, where these are written out."""
+    (init,) = [function for function in functions if function.name == "init"]
+    keys = [key for node in ast.walk(init) if isinstance(node, ast.Dict) for key in node.keys]
+    return list(dict.fromkeys(str(key.value) for key in keys if isinstance(key, ast.Constant)))
+
+
+def _text(constants: Mapping[str, Any], functions: list[ast.FunctionDef]) -> str:
+    """Constants and functions, laid out as PEP 8 wants them."""
+    lines = [
+        f"{name}{'' if value else ANNOTATION} = {double_quoted(repr(value))}"
+        for name, value in constants.items()
+    ]
+    return "\n\n\n".join(["\n".join(lines), *map(function_text, functions)])
+
+
+def _imports(tree: ast.Module) -> str:
+    uses_math = any(isinstance(node, ast.Name) and node.id == "math" for node in ast.walk(tree))
+    return "\n".join(
+        [*(["import math", ""] if uses_math else []), "import torch", "from torch import Tensor, nn"]
+    )

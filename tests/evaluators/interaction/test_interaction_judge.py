@@ -1,0 +1,239 @@
+"""The judge: honest layers are scored, bad ones get a reason, and equal questions get equal answers."""
+
+import json
+from itertools import count
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+
+from recevolve.evaluators import ctr
+from recevolve.evaluators.data import DataError
+from recevolve.evaluators.interaction.guard import guard
+from recevolve.evaluators.interaction.judge import InteractionJudge
+from recevolve.evaluators.interaction.meter import Foreign, Meter
+from recevolve.evaluators.interaction.ranker import Trial, adam
+from recevolve.evaluators.interaction.task import TASK, adapt
+from recevolve.evaluators.interaction.yardstick import Yardstick
+from recevolve.evaluators.sandbox import Sandbox, load
+from recevolve.evaluators.static import canonical
+from recevolve.population.verdict import Status, Verdict
+
+from .conftest import DATA, LIMITS, SETTINGS
+
+HEAD = "import torch\nHYPERPARAMETERS = {}\n"
+EMPTY = "def init(fields, dim, hp):\n    return {}\n"
+
+
+def program(expression: str, init: str = EMPTY) -> str:
+    return f"{HEAD}{init}def interact(x, params, hp):\n    return {expression}\n"
+
+
+def without_timings(verdict: Verdict) -> dict[str, object]:
+    return {key: value for key, value in verdict.to_json().items() if key != "timings"}
+
+
+def test_seeds_pass_differ_and_keep_within_the_budget(judge: InteractionJudge, sandbox: Sandbox) -> None:
+    verdicts = {name: TASK.examine(canonical(source), sandbox) for name, source in TASK.seeds.items()}
+    assert {name: v.reason for name, v in verdicts.items()} == dict.fromkeys(TASK.seeds, "")
+    assert len({v.facts["behaviour"] for v in verdicts.values()}) == len(TASK.seeds)
+    proxies = {name: judge.proxy(canonical(source), 0, sandbox) for name, source in TASK.seeds.items()}
+    assert {name: v.reason for name, v in proxies.items()} == dict.fromkeys(TASK.seeds, "")
+    assert len({v.score for v in proxies.values()}) == len(TASK.seeds)
+    assert proxies["dcn_v2"].metrics["parameter_ratio"].value == 1.0
+    assert proxies["dcn_v2"].metrics["flop_ratio"].value == 1.0
+
+
+def test_equal_questions_get_equal_answers(judge: InteractionJudge, sandbox: Sandbox) -> None:
+    source = canonical(TASK.seeds["gated_cross"])
+    first = judge.proxy(source, 1, sandbox)
+    assert without_timings(first) == without_timings(judge.proxy(source, 1, sandbox))
+    again = InteractionJudge(DATA, SETTINGS, LIMITS, "test")
+    assert again.fingerprint == judge.fingerprint
+    assert without_timings(again.proxy(source, 1, sandbox)) == without_timings(first)
+    assert InteractionJudge(DATA, {**SETTINGS, "lr": 0.01}, LIMITS, "test").fingerprint != judge.fingerprint
+
+
+class Local:
+    """A layer in this process: what `Behind` must equal."""
+
+    def __init__(self, source: str, outputs: int) -> None:
+        self.namespace, self.names, self.outputs = load(source), (), outputs
+
+    def forward(self, x_BFD: torch.Tensor, params: object, graph: bool) -> torch.Tensor:
+        self.x = x_BFD.detach().clone().requires_grad_()
+        with torch.enable_grad():
+            self.out = self.namespace["interact"](self.x, {}, {})
+        out: torch.Tensor = self.out.detach()
+        return out
+
+    def backward(self, grad_BK: torch.Tensor) -> list[torch.Tensor]:
+        return list(torch.autograd.grad(self.out, [self.x], grad_BK))
+
+
+def test_training_behind_the_wall_equals_training_here(judge: InteractionJudge, sandbox: Sandbox) -> None:
+    source, arena = canonical(TASK.seeds["fm"]), judge.arena
+    order = arena.order("search", judge.race.rows(0), 0)
+    held_out = arena.splits["search"].held_out
+    layer = arena.layer(source, 0, sandbox)
+    with arena.behind(source, layer, sandbox) as behind:
+        run = arena.run(layer, behind, order, held_out, 0)
+    model = Trial(arena.model, arena.log.fields, arena.dim, Local(source, 1), [], 0)
+    ctr.train(model, arena.log.features, arena.log.labels, order, adam(model, arena.lr), arena.batch)
+    logits = ctr.predict(model, arena.log.features[held_out])
+    np.testing.assert_allclose(run.logits, logits, rtol=1e-4, atol=1e-5)
+
+
+def test_training_teaches_more_on_a_later_rung(judge: InteractionJudge, sandbox: Sandbox) -> None:
+    first, second = (judge.proxy(TASK.seeds["fm"], rung, sandbox) for rung in (0, 1))
+    assert second.metrics["log_loss"].value < first.metrics["log_loss"].value < 0.6932
+    assert second.score is not None
+    assert second.score.value == -second.metrics["log_loss"].value
+    assert "units" not in first.facts
+    assert len(second.facts["units"]) == 100
+    assert np.mean(second.facts["units"]) == pytest.approx(second.score.value, abs=1e-6)
+
+
+def test_north_star_scores_its_own_fold_and_names_users(judge: InteractionJudge, sandbox: Sandbox) -> None:
+    source = canonical(TASK.seeds["dcn_v2"])
+    first = judge.north_star(source, "selection", 0, 2, sandbox)
+    others = [
+        judge.north_star(source, "selection", 1, 2, sandbox),
+        judge.north_star(source, "claim", 0, 2, sandbox),
+    ]
+    assert first.status is Status.SCORED
+    assert first.score is not None
+    rows = judge.arena.splits["selection"].folds[0]
+    assert first.score.count == len(rows)
+    assert first.score not in [other.score for other in others]
+    assert without_timings(first) == without_timings(judge.north_star(source, "selection", 0, 2, sandbox))
+    units = first.facts["units"]
+    assert len(units) == len(np.unique(judge.arena.log.users[rows]))
+    assert np.mean(units) == pytest.approx(first.score.value, abs=1e-6)
+    other = judge.north_star(TASK.seeds["concatenation"], "selection", 0, 2, sandbox)
+    assert np.corrcoef(units, other.facts["units"])[0, 1] > 0.5
+
+
+def test_north_star_measures_transfer_with_the_other_model(sandbox: Sandbox) -> None:
+    settings = {"rung_epochs": (0.2,), "epochs": 0.2, "folds": 1, "transfer_rows": 2_000}
+    judge = InteractionJudge(DATA, settings, LIMITS, "test")
+    verdict = judge.north_star(TASK.seeds["pairwise_dot"], "claim", 0, 1, sandbox)
+    assert {"transfer_log_loss", "transfer_auc"} <= set(verdict.metrics)
+    stacked = InteractionJudge(DATA, {**settings, "model": "stacked", "transfer": False}, LIMITS, "test")
+    assert stacked.proxy(TASK.seeds["pairwise_dot"], 0, sandbox).status is Status.SCORED
+
+
+def test_an_unknown_split_is_our_mistake(judge: InteractionJudge, sandbox: Sandbox) -> None:
+    with pytest.raises(ValueError, match="selection, claim"):
+        judge.north_star(TASK.seeds["fm"], "search", 0, 1, sandbox)
+
+
+@pytest.mark.parametrize(
+    ("source", "status", "words"),
+    [
+        (program("x.flatten(1)[:, :1] / 0.0"), Status.CRASHED, "diverged"),
+        (program("x.flatten(1)[0]"), Status.CRASHED, "while"),
+        (program("x.flatten(1)") + "raise SystemExit\n", Status.CRASHED, "SystemExit"),
+        (program("x.flatten(1).nothing()"), Status.CRASHED, "AttributeError"),
+        (
+            HEAD + EMPTY + "def interact(x, params, hp):\n    while True:\n        pass\n",
+            Status.TIMED_OUT,
+            "",
+        ),
+    ],
+)
+def test_a_bad_program_is_a_verdict(
+    source: str, status: Status, words: str, sandbox: Sandbox, judge: InteractionJudge
+) -> None:
+    if status is Status.TIMED_OUT:
+        judge = InteractionJudge(DATA, SETTINGS, type(LIMITS)(cpu_seconds=1.0), "test")
+    verdict = judge.proxy(source, 0, sandbox)
+    assert verdict.status is status
+    assert words in verdict.reason
+    if status is not Status.TIMED_OUT:
+        assert judge.north_star(source, "claim", 1, 2, sandbox).status is status
+
+
+def test_guard_compares_with_dcn_v2(judge: InteractionJudge, sandbox: Sandbox) -> None:
+    ticks = count(0.0, 0.25)
+    verdict = guard(TASK.seeds["final_mlp"], judge.arena, 4, sandbox, clock=lambda _: next(ticks))
+    assert verdict.timings["forward_time_ratio"] == 1.0
+    assert 0.0 < verdict.metrics["parameter_ratio"].value < 1.1
+    assert 0.0 < verdict.metrics["flop_ratio"].value < 1.25
+    assert judge.guard(TASK.seeds["fm"], sandbox).timings["forward_time_ratio"] > 0.0
+
+
+def test_a_config_sets_the_budget(sandbox: Sandbox) -> None:
+    source = canonical(TASK.seeds["dcn_v2"])
+    tight = adapt(DATA, {"parameter_budget": 0.5})
+    assert "0.5 times" in tight.examine(source, sandbox).reason
+    judge = InteractionJudge(DATA, {**SETTINGS, "flop_budget": 0.5}, LIMITS, "test")
+    assert judge.proxy(source, 0, sandbox).status is Status.INVALID
+    wide = TASK.seeds["dcn_v2_low_rank"].replace('"rank": 16', '"rank": 64')
+    assert TASK.examine(wide, sandbox).status is Status.INVALID
+    assert adapt(DATA, {"parameter_budget": 4.0, "flop_budget": 4.0}).examine(wide, sandbox).score
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"dim": 0}, {"lr": -1.0}, {"rung_epochs": ()}, {"widht": 8}, {"model": "dcn"}]
+)
+def test_impossible_settings_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        InteractionJudge(DATA, {**SETTINGS, **wrong}, LIMITS, "test")
+
+
+def test_bad_data_is_refused() -> None:
+    with pytest.raises(DataError):
+        InteractionJudge({"source": "nowhere"}, SETTINGS, LIMITS, "test")
+    with pytest.raises(ValueError, match=r"data\.split"):
+        InteractionJudge({**DATA, "split": "row"}, SETTINGS, LIMITS, "test")
+
+
+@pytest.mark.parametrize("fields_dim", [(2, 3), (7, 8), (11, 8), (26, 16)])
+def test_the_yardstick_is_the_dcn_v2_seed(fields_dim: tuple[int, int]) -> None:
+    fields, dim = fields_dim
+    namespace = load(TASK.seeds["dcn_v2"])
+    params = namespace["init"](fields, dim, namespace["HYPERPARAMETERS"])
+    x = torch.randn(4, fields, dim)
+    with torch.no_grad(), Meter((x, *params.values())) as meter:
+        out = namespace["interact"](x, params, namespace["HYPERPARAMETERS"])
+    yardstick = Yardstick(fields, dim)
+    assert sum(value.numel() for value in params.values()) + out.shape[1] == yardstick.parameters
+    assert meter.flops / 4 == yardstick.flops
+
+
+def test_the_meter_counts_products_elements_and_reductions() -> None:
+    x, weight = torch.randn(3, 5), torch.randn(5, 7)
+    for work, flops in (
+        (lambda: x @ weight, 2 * 3 * 5 * 7),
+        (lambda: x * x, 15),
+        (lambda: x.sum(1), 15),
+        (lambda: torch.cat([x, x], 1), 0),
+        (lambda: x.transpose(0, 1).reshape(15), 0),
+        (lambda: torch.where(x > 0, x, 0.0), 30),
+    ):
+        with Meter((x, weight)) as meter:
+            work()
+        assert meter.flops == flops
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda x: x + torch.ones(4),
+        lambda x: x * torch.randn(4),
+        lambda x: torch.rand_like(x),
+        lambda x: x + torch.triu_indices(4, 4)[0, 0],
+        lambda x: torch.from_numpy(x.numpy() * 2.0) + 1.0,
+    ],
+)
+def test_the_meter_finds_numbers_from_elsewhere(work: object) -> None:
+    x = torch.randn(3, 4)
+    with pytest.raises(Foreign), Meter((x,)):
+        work(x)  # type: ignore[operator]
+
+
+def test_verdicts_travel_as_json(judge: InteractionJudge, sandbox: Sandbox) -> None:
+    verdict = judge.north_star(TASK.seeds["fm"], "selection", 1, 2, sandbox)
+    assert Verdict.from_json(json.loads(json.dumps(verdict.to_json()))) == verdict
