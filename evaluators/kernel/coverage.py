@@ -42,6 +42,6 @@ def _scaled(recorder: Recorder, tensor: Tensor) -> float:
     storage, total = recorder.storage(tensor), 0.0
     for launch in recorder.launches:
         for name, moved in launch.account.traffic.items() if launch.account else ():
-            if getattr(launch.arguments.get(name), "storage", -1) == storage:
+            if any(getattr(launch.arguments.get(part), "storage", -1) == storage for part in name.split("+")):
                 total += (moved.store_lanes + moved.atomic_sectors) * launch.account.scale  # type: ignore[union-attr]
     return min(1.0, total / (tensor.numel() * tensor.element_size()))

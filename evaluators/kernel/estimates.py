@@ -211,12 +211,19 @@ def final(launches: Sequence[Launch], storage: int) -> bool:
     made: set[int] = set()
     for launch in launches:
         moved = launch.account.traffic if launch.account else {}
-        places = {name: getattr(each, "storage", -1) for name, each in launch.arguments.items()}
-        writes = {places[n] for n, each in moved.items() if each.store_lanes or each.atomic_sectors}
-        reads = {places[n] for n, each in moved.items() if each.load_lanes}
+        places = {name: storages_of(launch, name) for name in moved}
+        writes = {
+            p for n, each in moved.items() if each.store_lanes or each.atomic_sectors for p in places[n]
+        }
+        reads = {p for n, each in moved.items() if each.load_lanes for p in places[n]}
         if storage in writes and (
-            reads & made or any(places[n] == storage and each.atomic_sectors for n, each in moved.items())
+            reads & made or any(storage in places[n] and each.atomic_sectors for n, each in moved.items())
         ):
             return False
         made |= writes
     return True
+
+
+def storages_of(launch: Launch, name: str) -> set[int]:
+    """The storages under what an account calls `name`: one argument, or several that overlap, joined by +."""
+    return {getattr(launch.arguments.get(part), "storage", -1) for part in name.split("+")}
