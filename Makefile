@@ -13,7 +13,7 @@ ifeq ($(shell uname -sm),Linux x86_64)
 SECOND_TRITON := $(VENV)/triton/ready
 endif
 
-.PHONY: demo reward test second-triton check bench real oracles clean environment
+.PHONY: demo reward kernel test second-triton check bench real oracles clean environment
 
 # A run that was begun is continued: `make demo` again after an interruption loses nothing.
 demo: $(VENV)/ready

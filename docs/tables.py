@@ -22,6 +22,7 @@ from recevolve.engine.propose.prices import PER, price_of
 from recevolve.engine.propose.settings import Model, Quotas
 from recevolve.evaluators import registry
 from recevolve.evaluators.interaction.settings import Settings as InteractionSettings
+from recevolve.evaluators.kernel.settings import Settings as KernelSettings
 from recevolve.evaluators.optimizer.settings import Settings
 from recevolve.evaluators.reward.settings import Settings as RewardSettings
 from recevolve.evaluators.reward.signals import SIMULATED
@@ -129,6 +130,15 @@ def reward_seeds() -> str:
         words = " ".join(docstring(source).split())
         rows.append([f"`{name}`", words])
     return table(["seed", "what an item is worth, and source"], rows)
+
+
+def kernel_seeds() -> str:
+    """The seeds of the kernel kind's first operator, with their sources."""
+    rows = [
+        [f"`{name}`", " ".join(docstring(source).partition("\n\n")[0].split())]
+        for name, source in registry.find("kernel").seeds.items()
+    ]
+    return table(["seed", "method and source"], rows)
 
 
 def interaction_seeds() -> str:
@@ -254,6 +264,11 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "reward-seeds": reward_seeds,
     "reward-cheats": _of("reward", cheats),
     "reward-properties": _of("reward", properties),
+    "kernel": lambda: keys(KernelSettings),
+    "kernel-metrics": _of("kernel", metrics),
+    "kernel-seeds": kernel_seeds,
+    "kernel-cheats": _of("kernel", cheats),
+    "kernel-properties": _of("kernel", properties),
     "exit-codes": exit_codes,
     "simulator": simulator,
     "devices": devices,

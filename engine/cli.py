@@ -51,12 +51,21 @@ def run_command(
         Path, typer.Argument(metavar="CONFIG", help="A TOML file; `recevolve init` writes one.")
     ],
     changes: Annotated[list[str] | None, typer.Option("--set", help="key=value, over the file.")] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option("--reference", help="RUN:PROGRAM of an interaction search, for kernels to compute."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Start a search, or continue the one in its run_dir, and judge its winner."""
     from .config import read
 
-    _work(read(config, changes or ()), as_json)
+    settings = read(config, changes or ())
+    if reference is not None:
+        from .handing import with_reference
+
+        settings = with_reference(settings, reference)
+    _work(settings, as_json)
 
 
 @app.command()

@@ -28,7 +28,8 @@ class Data(BaseModel):
     source: str = Field(
         "movielens-100k",
         min_length=1,
-        description='"movielens-100k", "open-bandit", "synthetic", "simulated" for rewards, or a path',
+        description='"movielens-100k", "open-bandit", "synthetic", "simulated" for rewards, '
+        '"none" for kernels, or a path',
     )
     split: Literal["user", "time"] = Field(
         "user", description="held-out rows: each user's last, or the last of all"

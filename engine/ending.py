@@ -65,7 +65,8 @@ def expected() -> tuple[type[BaseException], ...]:
 def explain(error: BaseException) -> tuple[int, str]:
     """(exit code, message). A group that holds anything unexpected is raised again."""
     if isinstance(error, BaseExceptionGroup):
-        known, unknown = error.split(expected())
+        leaves: tuple[type[BaseException], ...] = (Stopped, *_codes())  # a group would match itself
+        known, unknown = error.split(leaves)
         if unknown is not None or known is None:
             raise error
         return explain(known.exceptions[0])

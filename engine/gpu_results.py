@@ -30,7 +30,7 @@ def ingest(run: Path, file: Path) -> dict[str, Any]:
     content = file.read_bytes()
     try:
         measured = Measurements.from_json(json.loads(content))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{file}: expected what `recevolve kernels measure` writes: {error}") from None
     digest, folder = sha256(content).hexdigest(), queue_of(run)
     with Archive.create_or_open(archive_of(run)) as archive:

@@ -1,6 +1,7 @@
 """Measured: what a device said of a run's programs, for reports. Light to import."""
 
 from collections.abc import Mapping, Sequence
+from statistics import median
 from typing import Any
 
 from rich.table import Table
@@ -12,7 +13,9 @@ from ..population.views import Views
 
 def standings(archive: Views) -> list[dict[str, Any]]:
     """One row for each program that a device was asked about, the best first."""
-    order = {one.program_id: rank for rank, one in enumerate(archive.elites())}
+    elites = archive.elites()
+    order = {one.program_id: rank for rank, one in enumerate(elites)}
+    guessed = {one.program_id: one.north_star.value for one in elites if one.north_star}
     rows = [
         {
             "program": one.program_id,
@@ -21,6 +24,7 @@ def standings(archive: Views) -> list[dict[str, Any]]:
             "verdict": one.verdict,
             "reason": one.reason,
             "roofline_share": one.share,
+            "estimated_share": guessed.get(one.program_id),
             "seconds": one.seconds,
             "baseline": one.baseline,
             "ratio": one.ratio,
@@ -38,9 +42,20 @@ def fastest(archive: Views) -> str | None:
     return leader.program_id if leader and leader.measured else None
 
 
+def trust(rows: Sequence[Mapping[str, Any]]) -> str:
+    """How far the run's estimates were from what was measured, and when that was; empty where nothing was."""
+    pairs = [(row["estimated_share"], row["roofline_share"]) for row in rows if row["roofline_share"]]
+    errors = [abs(estimate / share - 1) for estimate, share in pairs if estimate is not None]
+    if not errors:
+        return ""
+    taken = max(row["taken"] for row in rows)[:10]
+    return f"the estimates of {len(errors)} programs were off by {median(errors):.0%} (median), as of {taken}"
+
+
 def table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """The rows of `standings` for a person."""
-    shown = Table("program", "measured", "of the roofline", "faster than", "by", "device", box=None)
+    heads = ("program", "measured", "of the roofline", "estimate", "faster than", "by", "device")
+    shown = Table(*heads, box=None, title=trust(rows) or None, title_justify="left")
     for row in rows:
         if row["roofline_share"] is None:
             shown.add_row(
@@ -49,5 +64,6 @@ def table(rows: Sequence[Mapping[str, Any]]) -> Table:
             continue
         by = "" if row["ratio"] is None else f"{row['ratio']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
         time, share = f"{row['seconds'] * 1e6:.1f} µs", f"{row['roofline_share']:.1%}"
-        shown.add_row(row["program"], time, share, row["baseline"], by, row["device"])
+        guess = "" if row["estimated_share"] is None else f"{row['estimated_share']:.1%}"
+        shown.add_row(row["program"], time, share, guess, row["baseline"], by, row["device"])
     return shown

@@ -54,6 +54,12 @@ def executor_for(config: Config, secrets: frozenset[str] = frozenset()) -> Local
 def seeds_for(config: Config, task: Task) -> tuple[Program, ...]:
     """The seed programs that the config names, or all of the kind; each passes the static check."""
     programs = []
+    if not (config.seeds or task.seeds):
+        raise ConfigError(
+            f"seeds: no {task.kind} program that is known here does this. Give one that works, which the "
+            'search starts from and must beat: seeds = ["my_program.py"]; `recevolve check` judges it, and a '
+            "model named in propose.models can then rewrite it"
+        )
     for name in config.seeds or task.seeds:
         source = task.seeds.get(name)
         if source is None:

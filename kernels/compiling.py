@@ -7,6 +7,7 @@ once.
 """
 
 import functools
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ SM_90 = GPUTarget("cuda", 90, 32)
 GFX942 = GPUTarget("hip", "gfx942", 64)
 """AMD MI300."""
 _STOP_BEFORE = ("cubin", "hsaco")
+_MADE = frozenset({"name", "shared", "global_scratch_size", "profile_scratch_size"})
+"""What compiling adds to the options, as far as launches are recorded with it."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Compiled:
 
 _COMPILED: dict[tuple[str, str, str], Compiled] = {}
 _REMEMBERED = 1024
+_TEXTS: dict[str, Mapping[str, Any]] = {}
 
 
 def compile_source(source: Any, target: GPUTarget, options: Mapping[str, Any]) -> Compiled:
@@ -59,8 +63,35 @@ def compile_source(source: Any, target: GPUTarget, options: Mapping[str, Any]) -
     if key not in _COMPILED:
         if len(_COMPILED) >= _REMEMBERED:
             del _COMPILED[next(iter(_COMPILED))]
-        _COMPILED[key] = _compile(source, target, backend, parsed)
+        text = _TEXTS.get(_name(key))
+        _COMPILED[key] = (
+            _compile(source, target, backend, parsed) if text is None else _recalled(text, target, parsed)
+        )
     return _COMPILED[key]
+
+
+def texts() -> dict[str, dict[str, Any]]:
+    """All that this process has compiled, as plain values by name; `recall` takes them in another process."""
+    return {
+        _name(key): {"assembly": each.assembly, "metadata": {name: each.metadata[name] for name in _MADE}}
+        for key, each in _COMPILED.items()
+        if each.metadata.keys() >= _MADE
+    }
+
+
+def recall(known: Mapping[str, Mapping[str, Any]]) -> None:
+    """Takes what `texts` gave in another process for what the same kernels would be compiled to here."""
+    _TEXTS.update(known)
+
+
+def _name(key: tuple[str, str, str]) -> str:
+    return hashlib.sha256("\0".join(key).encode()).hexdigest()
+
+
+def _recalled(text: Mapping[str, Any], target: GPUTarget, options: Any) -> Compiled:
+    metadata = {"target": target, **vars(options), **text["metadata"]}
+    last = "ptx" if target.backend == "cuda" else "amdgcn"
+    return Compiled(metadata["name"], text["assembly"], {last: text["assembly"]}, metadata, options)
 
 
 def uncompiled(source: Any, target: GPUTarget, options: Mapping[str, Any]) -> Compiled:

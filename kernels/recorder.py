@@ -217,7 +217,7 @@ class Recorder:
         account, observer = execute(
             kernel, named, signature, compiled.options, grid, chosen, tensors, storages
         )
-        for region in observer.regions if account.coverage else ():
+        for region in observer.regions:
             if region.owners is not None and (written := region.owners.written).any():
                 for name, tensor in region.tensors.items():
                     flags = np.repeat(written, region.size)

@@ -21,6 +21,7 @@ from recevolve.engine.config import parse
 from recevolve.evaluators.data.catalogue import LOADERS
 from recevolve.evaluators.data.schema import Schema
 from recevolve.evaluators.interaction.settings import Settings as InteractionSettings
+from recevolve.evaluators.kernel.settings import Settings as KernelSettings
 from recevolve.evaluators.optimizer.settings import Settings
 from recevolve.evaluators.reward.settings import Settings as RewardSettings
 from recevolve.population.schema import migrate
@@ -37,7 +38,12 @@ HEADING = re.compile(r"^#+ (?P<words>.+)$", re.MULTILINE)
 RUNNABLE = {"recevolve": ["-m", "recevolve"], "sqlite-utils": ["-m", "sqlite_utils"], "python": []}
 """What a `console` block may call, and how this Python does it."""
 
-SETTINGS = {"optimizer": Settings, "reward": RewardSettings, "interaction": InteractionSettings}
+SETTINGS = {
+    "optimizer": Settings,
+    "reward": RewardSettings,
+    "kernel": KernelSettings,
+    "interaction": InteractionSettings,
+}
 """The table of each built-in kind."""
 
 

@@ -84,8 +84,14 @@ def test_cheats_say_what_they_do_and_where_they_are_caught(task: Task) -> None:
 
 
 def test_most_cheats_are_given_away_by_their_text(task: Task) -> None:
-    caught = [name for name, source in task.cheats.items() if check(source, task.rules)]
-    assert len(caught) >= 0.8 * len(task.cheats)
+    """But for wrong computations in an honest language: no text tells a kernel that forgets a mask from one
+    that needs none. Such cheats say `gate` or `estimate`, and the kind's own tests run every one of them.
+    """
+    layers = {name: source.partition("Caught by: ")[2] for name, source in task.cheats.items()}
+    told = {name for name, layer in layers.items() if not layer.startswith(("gate", "estimate"))}
+    caught = [name for name in told if check(task.cheats[name], task.rules)]
+    assert len(caught) >= 0.8 * len(told)
+    assert len(told) >= 5
 
 
 def test_every_seed_exports_with_tests_that_pass(task: Task, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Assembles what candidates compiled to: ptxas and its kin read hostile text, so they work behind a wall.
 
-Each text is assembled once and remembered by its digest: a program whose constants changed, and its kernels did
-not, costs nothing here.
+Each text is assembled once and remembered: a program whose constants changed, and its kernels did not, costs
+nothing here.
 """
 
 import functools
@@ -20,7 +20,7 @@ from ...population.verdict import Status
 from ..failure import Failed
 from ..sandbox.command import SYSTEM, bubblewrap_binaries
 
-SECONDS = 60
+SECONDS = 15
 """CPU time of all tools together; a large kernel needs two."""
 MEGABYTES = 8192
 FILE_BLOCKS = 1 << 17
@@ -35,7 +35,7 @@ ulimit -t {seconds} -v {kilobytes} -f {blocks} -c 0
 
 @functools.lru_cache(maxsize=REMEMBERED)
 def assembled(text: str, target: GPUTarget) -> Binary:
-    """The binary of a candidate's PTX or amdgcn text. Raises Failed where a tool refuses it or takes too long."""
+    """The binary of a candidate's PTX or amdgcn text. Failed where a tool refuses it, or takes long."""
     if target.backend != "cuda":
         return assemble(text, target)
     with tempfile.TemporaryDirectory(prefix="assemble-") as folder:
@@ -87,7 +87,7 @@ def _run(place: Path, script: str) -> "subprocess.CompletedProcess[str]":
 
 
 def wall(place: Path) -> list[str]:
-    """The command that shuts a tool in with this folder; empty where the machine has no bubblewrap that works."""
+    """The command that shuts a tool in with this folder; empty where no bubblewrap works here."""
     binary, users = _bubblewrap()
     if not binary:
         return []

@@ -16,10 +16,10 @@ MORE = 12
 def covered(
     call: Callable[[], Any], recorder: Recorder, outputs: Mapping[str, Tensor], settings: Settings
 ) -> dict[str, float]:
-    """For each output, the share of its elements that the grids can have written, 1 where all of them.
+    """For each output, the share of it that the grids can have written, 1 where all of it.
 
-    The mean of the sampled programs times the programs of the grid; where that does not reach the whole, as
-    many times the most that one of MORE programs wrote.
+    The bytes that sampled programs stored, times grid over sample; where that is not the whole,
+    the most that one of MORE programs stored, times the grid.
     """
     means = {name: _scaled(recorder, tensor) for name, tensor in outputs.items()}
     if all(share >= 1 for share in means.values()):
@@ -36,13 +36,12 @@ def covered(
 
 
 def _scaled(recorder: Recorder, tensor: Tensor) -> float:
-    """Elements that the sampled programs wrote, times grid over sample, over all elements; at most 1."""
+    """Bytes that the sampled programs stored, times grid over sample, over the tensor's; at most 1."""
     if not tensor.numel():
         return 1.0
     storage, total = recorder.storage(tensor), 0.0
     for launch in recorder.launches:
-        account = launch.account
-        for each in account.coverage if account else ():
-            if each.storage == storage and account:
-                total += each.written * account.scale
-    return min(1.0, total / tensor.numel())
+        for name, moved in launch.account.traffic.items() if launch.account else ():
+            if any(getattr(launch.arguments.get(part), "storage", -1) == storage for part in name.split("+")):
+                total += (moved.store_lanes + moved.atomic_sectors) * launch.account.scale  # type: ignore[union-attr]
+    return min(1.0, total / (tensor.numel() * tensor.element_size()))

@@ -1,4 +1,4 @@
-"""What a program would cost at real sizes: its launches, recorded behind the wall, assembled and priced outside."""
+"""What a program would cost at real sizes: its launches, recorded behind the wall, and priced."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,7 +10,7 @@ import torch
 from ...kernels import accuracy
 from ...kernels.calibration import Calibration
 from ...kernels.cost import Estimate, estimate
-from ...kernels.device import DEVICES, CannotLaunch
+from ...kernels.device import H100, H200, CannotLaunch
 from ...kernels.launches import Launch
 from ...kernels.operators import Operator, Shape
 from ...kernels.roofline import work
@@ -19,17 +19,19 @@ from ..failure import Failed
 from ..sandbox import Limits, Sandbox
 from . import wire
 from .assembler import assembled
+from .compilations import COMPILATIONS, Compilations
 from .examination import RUNNER, require_right
 from .inside import DIRECTIONS, TARGETS, drawn
 from .settings import Settings
 
+GPUS = {"H100": H100, "H200": H200}
 REMEMBERED = 256
 """Estimates kept per judge, so that a rung need not repeat the one before it."""
 MOST_WORK = 5e10
-"""Floating-point operations of both directions beyond which no reference is computed to compare samples with."""
+"""Operations of both directions beyond which no reference is computed to compare samples with."""
 CLOSE = 0.05
-"""How far a sampled element may lie from the reference, as a share of the largest one. Digits are judged on
-small sizes; here it is whether a program does its work at all where it counts."""
+"""How far a sampled element may lie from the reference, as a share of the largest. Digits are judged on small
+sizes; here it is whether a program does its work at all where it counts."""
 WHOLE = 0.97
 """The least share of an output that the grids must be able to write."""
 
@@ -45,11 +47,14 @@ class Cost:
     launches: Mapping[str, tuple[Launch, ...]]
     workspace: float
     """Bytes that it allocates beyond its outputs, over those of inputs and outputs."""
+    cpu_seconds: float
+    """That the candidate's process took."""
 
     @property
     def share(self) -> float:
         """Of both directions together."""
-        return self.estimate.share or 0.0
+        share: Any = self.estimate.share
+        return float(share or 0.0)
 
     def most(self, name: str) -> int:
         """The largest of a figure of its launches: registers, spill_bytes, shared_bytes."""
@@ -70,21 +75,30 @@ class Estimator:
     )
 
     def __call__(self, source: str, shape: Shape, sandbox: Sandbox, seed: int | None = None) -> Cost:
-        """The cost of a program at a shape; `seed` draws other inputs and programs. Raises Failed."""
-        seed = self.settings.seed if seed is None else seed
+        """The cost of a program at a shape; `seed` draws other inputs and programs. Raises Failed.
+
+        Without a seed kernels that another program had are not compiled again. With one, as at the north
+        star, all is compiled anew.
+        """
+        shared, seed = seed is None, self.settings.seed if seed is None else seed
         key = source, shape.name, seed
         if key not in self._costs:
             while len(self._costs) >= REMEMBERED:
                 del self._costs[next(iter(self._costs))]
-            self._costs[key] = self._made(source, shape, seed, sandbox)
+            self._costs[key] = self._made(source, shape, seed, shared, sandbox)
         return self._costs[key]
 
-    def _made(self, source: str, shape: Shape, seed: int, sandbox: Sandbox) -> Cost:
+    def _made(self, source: str, shape: Shape, seed: int, shared: bool, sandbox: Sandbox) -> Cost:
         settings = self.settings.model_copy(update={"seed": seed})
         parameters = {"settings": settings.model_dump(mode="json"), "sizes": dict(shape.sizes)}
-        outcome = sandbox.run(f"{RUNNER}:record", source, parameters=parameters, limits=self.limits)
+        compilations = COMPILATIONS if shared else Compilations()
+        with compilations.sent() as known:
+            outcome = sandbox.run(
+                f"{RUNNER}:record", source, parameters=parameters, inputs=[known], limits=self.limits
+            )
         require_right(outcome, f"being recorded at {shape.name}")
         record = wire.read(outcome.arrays)
+        compilations.keep(outcome.arrays)
         try:
             launches = {
                 direction: tuple(Launch.from_json(each) for each in record[direction]["launches"])
@@ -100,11 +114,13 @@ class Estimator:
             direction: tuple(replace(each, binary=assembled(each.ptx, target)) for each in several)
             for direction, several in launches.items()
         }
-        return self._priced(shape, launches, workspace)
+        return self._priced(shape, launches, workspace, outcome.cpu_seconds)
 
-    def _priced(self, shape: Shape, launches: Mapping[str, tuple[Launch, ...]], workspace: float) -> Cost:
+    def _priced(
+        self, shape: Shape, launches: Mapping[str, tuple[Launch, ...]], workspace: float, cpu: float
+    ) -> Cost:
         works = dict(zip(DIRECTIONS, work(self.operator, shape.sizes, self._dtype()), strict=True))
-        device = DEVICES[self.settings.device.lower()]
+        device = GPUS[self.settings.device]
         try:
             each = {
                 direction: estimate(several, device, self.calibration, (works[direction],)).share or 0.0
@@ -114,7 +130,7 @@ class Estimator:
             whole = estimate(both, device, self.calibration, tuple(works.values()))
         except CannotLaunch as refused:
             raise Failed(Status.INVALID, f"at {shape.name}: {refused}") from None
-        return Cost(shape, whole, each, launches, workspace)
+        return Cost(shape, whole, each, launches, workspace, cpu)
 
     def _dtype(self) -> torch.dtype:
         dtype = getattr(torch, self.settings.dtype)
@@ -122,8 +138,8 @@ class Estimator:
         return dtype
 
     def _workspace(self, record: Mapping[str, Any]) -> float:
-        """The greater of both directions' bytes beyond inputs and outputs, over those of inputs and outputs."""
-        ratios = []
+        """Bytes beyond inputs and outputs over theirs, the greater of both directions."""
+        ratios: list[float] = []
         for direction in DIRECTIONS:
             outputs = {each["storage"] for each in record[direction]["outputs"].values()}
             sizes = {number: (size, origin) for number, size, origin in record[direction]["storages"]}
@@ -138,7 +154,7 @@ class Estimator:
                 if not share >= WHOLE:
                     raise Failed(
                         Status.CHEATED,
-                        f"unwritten at {shape.name}: the launches of {direction} write {share:.0%} of {name} at most",
+                        f"unwritten at {shape.name}: {direction} writes {share:.0%} of {name} at most",
                     )
 
     def _require_values(
@@ -159,14 +175,14 @@ class Estimator:
                 raise Failed(Status.CRASHED, f"it sent no elements of {name} that can be read")
             if not final(launches[direction], record[direction]["outputs"][name]["storage"]):
                 continue
-            if places.size and not (0 <= places.min() and places.max() < truth.size):
+            if places.size and not (places.min() >= 0 and places.max() < truth.size):
                 raise Failed(Status.CRASHED, f"it sent elements of {name} outside of it")
             off = np.abs(values - truth[places]) > CLOSE * max(float(np.abs(truth).max()), 1e-30)
             if (off | ~np.isfinite(values)).any():
                 raise Failed(
                     Status.CHEATED,
-                    f"wrong at {shape.name}: {int(off.sum())} of {places.size} elements of {name} looked at are not "
-                    "the reference's, though results on small sizes were right",
+                    f"wrong at {shape.name}: {int(off.sum())} of {places.size} sampled elements of {name} "
+                    "are not the reference's, though results on small sizes were right",
                 )
 
     def _reference(self, shape: Shape, seed: int) -> Mapping[str, np.ndarray]:
@@ -189,18 +205,25 @@ class Estimator:
 def final(launches: Sequence[Launch], storage: int) -> bool:
     """Whether what sampled programs left in a storage is its final contents.
 
-    It is not where atomics add into it, or a launch that stores to it reads what another launch wrote: of that
-    the sample has a part.
+    It is not where atomics add into it, or a launch that stores to it reads what another one wrote: of
+    that the sample has a part.
     """
     made: set[int] = set()
     for launch in launches:
         moved = launch.account.traffic if launch.account else {}
-        places = {name: getattr(each, "storage", -1) for name, each in launch.arguments.items()}
-        writes = {places[n] for n, each in moved.items() if each.store_lanes or each.atomic_sectors}
-        reads = {places[n] for n, each in moved.items() if each.load_lanes}
+        places = {name: storages_of(launch, name) for name in moved}
+        writes = {
+            p for n, each in moved.items() if each.store_lanes or each.atomic_sectors for p in places[n]
+        }
+        reads = {p for n, each in moved.items() if each.load_lanes for p in places[n]}
         if storage in writes and (
-            reads & made or any(places[n] == storage and each.atomic_sectors for n, each in moved.items())
+            reads & made or any(storage in places[n] and each.atomic_sectors for n, each in moved.items())
         ):
             return False
         made |= writes
     return True
+
+
+def storages_of(launch: Launch, name: str) -> set[int]:
+    """The storages under what an account calls `name`: one argument, or several that overlap, joined by +."""
+    return {getattr(launch.arguments.get(part), "storage", -1) for part in name.split("+")}

@@ -1,7 +1,7 @@
-"""The examination: is a program right on sizes that it has not seen, and what does it launch? No data is needed.
+"""The examination: is a program right on sizes that it has not seen, and what does it launch?
 
-What can only be seen beside the candidate (bounds, races, coverage, who computed) is told by the gate behind the
-wall. Results are sent out as well and compared here, with a reference that the candidate's process never held.
+What can only be seen beside the candidate (bounds, races, coverage, who computed) is told by the gate behind
+the wall. Results are sent out as well, and compared with a reference that the candidate's process never held.
 """
 
 import itertools
@@ -20,6 +20,7 @@ from ..failure import Failed, require_finished
 from ..properties import behaviour
 from ..sandbox import Limits, Outcome, Sandbox, SharedArrays
 from . import wire
+from .compilations import COMPILATIONS
 from .inside import drawn
 from .settings import Settings, operator_for, shapes_for
 
@@ -30,6 +31,7 @@ PROBE = 2
 """Which of the operator's hidden sizes all programs are compared on."""
 RANDOM = 12
 """From here on an operator's hidden sizes are random."""
+LAUNCHED = ("grid", "warps", "stages", "ctas", "shared", "arguments")
 CHEATING = ("torch_computes", "unlaunched", "stale", "inputs_changed")
 """Findings of the gate that no honest mistake explains."""
 
@@ -99,18 +101,26 @@ def _examined(
     }
     parameters = {
         "settings": settings.model_dump(mode="json"),
-        "gate": {"sizes": [*known[: settings.hidden_sizes], fresh[0]], "others": [known[PROBE]], "seed": seed},
+        "gate": {
+            "sizes": [*known[: settings.hidden_sizes], fresh[0]],
+            "others": [known[PROBE]],
+            "seed": seed,
+        },
         "cases": [
-            {name: (list(tensor.shape), str(tensor.dtype).removeprefix("torch.")) for name, tensor in case.items()}
+            {
+                name: (list(tensor.shape), str(tensor.dtype).removeprefix("torch."))
+                for name, tensor in case.items()
+            }
             for case in cases
         ],
         "headline": headline,
     }
-    with SharedArrays(arrays) as shared:
+    with SharedArrays(arrays) as shared, COMPILATIONS.sent() as compiled:
         outcome = sandbox.run(
-            f"{RUNNER}:examine", source, parameters=parameters, inputs=[shared], limits=LIMITS
+            f"{RUNNER}:examine", source, parameters=parameters, inputs=[shared, compiled], limits=LIMITS
         )
     require_right(outcome, "being examined")
+    COMPILATIONS.keep(outcome.arrays)
     results: dict[str, np.ndarray] = {}
     for number, case in enumerate(cases):
         for name, tensor in _compared(operator, number, case, outcome.arrays):
@@ -145,17 +155,19 @@ def _compared(
         if words is None and (off := accuracy.miss(result, truth)).fails:
             words = f"a relative error of {off.relative:.1e}, {off.ratio:.3g} times eager's"
         if words:
-            raise Failed(Status.INVALID, f"{name} is wrong on inputs of shape {tuple(inputs[0].shape)}: {words}")
+            raise Failed(
+                Status.INVALID, f"{name} is wrong on inputs of shape {tuple(inputs[0].shape)}: {words}"
+            )
         yield name, result
 
 
 def _launched(record: Mapping[str, Any]) -> str:
-    """What makes two programs of equal results differ in speed: code, grids and options of every launch."""
+    """What makes two programs of equal results differ in speed: code, grid, options and arguments."""
     digest = sha256()
     try:
         for direction in ("forward", "backward"):
             for launch in record[direction]["launches"]:
-                parts = [launch[name] for name in ("grid", "warps", "stages", "ctas", "shared")]
+                parts = [launch[name] for name in LAUNCHED]
                 digest.update(f"{parts} {sha256(launch['ptx'].encode()).hexdigest()} ".encode())
     except (KeyError, TypeError, AttributeError):
         raise Failed(Status.CRASHED, "it sent a record of its launches that cannot be read") from None

@@ -1,4 +1,4 @@
-"""Guardrails: what a kernel program takes besides time, from its binaries and allocations at the headline sizes."""
+"""Guardrails: what a kernel program takes besides time, from its binaries and its allocations."""
 
 from ...population.verdict import Metric, Status, Verdict
 from .estimates import Cost

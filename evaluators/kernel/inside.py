@@ -1,4 +1,4 @@
-"""Runners: trusted code that runs beside a candidate behind the wall. Nothing here knows a reference's result.
+"""Runners: trusted code that runs beside a candidate behind the wall.
 
 Behind the wall no process starts and nothing is written, so kernels are compiled as far as PTX; what needs
 ptxas happens outside. Bounds, races, coverage and who computed are seen here and nowhere else.
@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...kernels import launches
+from ...kernels import compiling, launches
 from ...kernels.gate import CHECKS, QUICK, gate
 from ...kernels.grounds import Interpreted
 from ...kernels.operators import DTYPES, Operator, Sizes
+from ...kernels.recording import record as recorded
 from ...kernels.trial import poisoned
 from ..sandbox.inside import Result, explain, load
 from . import wire
@@ -38,7 +39,7 @@ def examine(source: str, parameters: Mapping[str, Any], arrays: Mapping[str, np.
     """
     settings = Settings.model_validate(parameters["settings"])
     operator, dtype = operator_for(settings), getattr(torch, settings.dtype)
-    namespace = load(source)
+    namespace, before = load(source), _recalled(arrays)
     asked = parameters["gate"]
     if wrong := _gated(operator, namespace, dtype, asked):
         return Result({}, wrong)
@@ -48,12 +49,14 @@ def examine(source: str, parameters: Mapping[str, Any], arrays: Mapping[str, np.
             name: wire.unpacked(arrays[f"{number} {name}"], shape, getattr(torch, kind))
             for name, (shape, kind) in case.items()
         }
-        found |= {f"{number} {name}": wire.packed(tensor) for name, tensor in _results(operator, namespace, inputs)}
+        found |= {
+            f"{number} {name}": wire.packed(tensor) for name, tensor in _results(operator, namespace, inputs)
+        }
     try:
         record = _recorded(operator, namespace, dtype, parameters["headline"], settings, "none")
     except Exception as error:  # noqa: BLE001 - whatever Triton or the program raises is what is wrong
         return Result({}, f"at the headline sizes it does not compile: {explain(error)}")
-    return Result({**found, wire.RECORD: wire.written(record)})
+    return Result({**found, wire.RECORD: wire.written(record), wire.COMPILED: _compiled(before)})
 
 
 def check(source: str, parameters: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Result:
@@ -67,16 +70,41 @@ def record(source: str, parameters: Mapping[str, Any], arrays: Mapping[str, np.n
     """The launches at `parameters["sizes"]`, each with the account of some of its programs.
 
     With them, of each output, elements that these programs wrote: "output at" and "output", their places in
-    row-major order and their values.
+    row-major order and their values. What `arrays` hold of earlier compilations is not compiled again.
     """
+    before = _recalled(arrays)
     settings = Settings.model_validate(parameters["settings"])
     operator, dtype = operator_for(settings), getattr(torch, settings.dtype)
     found: dict[str, np.ndarray] = {}
-    record = _recorded(operator, load(source), dtype, parameters["sizes"], settings, "sample", found)
-    return Result({**found, wire.RECORD: wire.written(record)})
+    namespace = load(source)
+    try:
+        record = _recorded(operator, namespace, dtype, parameters["sizes"], settings, "sample", found)
+    except Exception as error:  # noqa: BLE001 - whatever Triton or the program raises is what is wrong
+        return Result({}, f"it fails at real sizes: {explain(error)}")
+    return Result({**found, wire.RECORD: wire.written(record), wire.COMPILED: _compiled(before)})
 
 
-def drawn(operator: Operator, sizes: Sizes, dtype: torch.dtype, seed: int) -> tuple[Tensor, tuple[Tensor, ...]]:
+def order(source: str, parameters: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Result:
+    """Gpu-queue entries at each of `parameters["sizes"]`, none of them run; beside them PTX by digest."""
+    settings = Settings.model_validate(parameters["settings"])
+    operator, dtype = operator_for(settings), getattr(torch, settings.dtype)
+    namespace = load(source)
+    found: dict[str, np.ndarray] = {}
+    entries = []
+    for name, sizes in parameters["sizes"].items():
+        _, inputs = drawn(operator, sizes, dtype, settings.seed)
+        try:
+            entry = recorded(operator, namespace, sizes, inputs, name="entry", program_id="", note=name)
+        except Exception as error:  # noqa: BLE001 - whatever the program raises is why it cannot be measured
+            return Result({}, f"at {name}: {explain(error)}")
+        found |= {key: np.frombuffer(code, np.uint8) for key, code in entry.code.items()}
+        entries.append(entry.to_json())
+    return Result({**found, wire.RECORD: wire.written({"entries": entries})})
+
+
+def drawn(
+    operator: Operator, sizes: Sizes, dtype: torch.dtype, seed: int
+) -> tuple[Tensor, tuple[Tensor, ...]]:
     """(The output's gradient, the inputs) at these sizes, the same on both sides of the wall."""
     rng = torch.Generator().manual_seed(seed)
     inputs = operator.draw(sizes, dtype, rng)
@@ -85,7 +113,19 @@ def drawn(operator: Operator, sizes: Sizes, dtype: torch.dtype, seed: int) -> tu
     return torch.randn(shape, generator=rng).to(dtype), inputs
 
 
-def _gated(operator: Operator, namespace: Namespace, dtype: torch.dtype, asked: Mapping[str, Any]) -> str | None:
+def _recalled(arrays: Mapping[str, np.ndarray]) -> set[str]:
+    """The names of what is compiled already, after taking in what earlier candidates compiled."""
+    compiling.recall(wire.read(arrays, wire.COMPILED))
+    return set(compiling.texts())
+
+
+def _compiled(before: set[str]) -> np.ndarray:
+    return wire.written({name: text for name, text in compiling.texts().items() if name not in before})
+
+
+def _gated(
+    operator: Operator, namespace: Namespace, dtype: torch.dtype, asked: Mapping[str, Any]
+) -> str | None:
     """The first thing that is wrong, in a sentence."""
     others = [each for each in DTYPES if each != dtype]
     for dtypes, sizes, checks in (
@@ -94,14 +134,23 @@ def _gated(operator: Operator, namespace: Namespace, dtype: torch.dtype, asked: 
     ):
         if sizes:
             report = gate(
-                operator, namespace, dtypes, sizes, ground=GROUND, checks=checks, seed=asked["seed"], stop=True
+                operator,
+                namespace,
+                dtypes,
+                sizes,
+                ground=GROUND,
+                checks=checks,
+                seed=asked["seed"],
+                stop=True,
             )
             if report.findings:
                 return str(report.findings[0])
     return None
 
 
-def _results(operator: Operator, namespace: Namespace, inputs: Mapping[str, Tensor]) -> list[tuple[str, Tensor]]:
+def _results(
+    operator: Operator, namespace: Namespace, inputs: Mapping[str, Tensor]
+) -> list[tuple[str, Tensor]]:
     given = [inputs[name] for name in operator.inputs]
     with poisoned(), launches.offline(execute="all", compiles=False, assemble=False):
         output = namespace["forward"](*given)
@@ -131,7 +180,7 @@ def _recorded(
         with (
             poisoned(),
             np.errstate(all="ignore"),
-            launches.offline(programs=settings.programs, seed=settings.seed, **options) as recorder,  # type: ignore[arg-type]
+            launches.offline(programs=settings.programs, seed=settings.seed, **options) as recorder,
         ):
             outputs = call()
         made = dict(zip(names[direction], outputs, strict=True))

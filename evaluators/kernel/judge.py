@@ -3,22 +3,26 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from math import ceil
 from typing import Any
 
 from ...kernels.calibration import Calibration, load
-from ...kernels.operators import Shape
 from ...population.verdict import Metric, Status, Verdict
 from ..failure import Failed
 from ..sandbox import Limits, Sandbox
 from .estimates import Cost, Estimator
 from .examination import check_further, seed_of
 from .guard import guard
-from .north_star import SPLITS, measures, timed
+from .north_star import SPLITS, measures, reason, timed
+from .queueing import entries, order
 from .settings import Settings, operator_for, shapes_for
 
+LEAST_MEGABYTES = 16_384
+"""Of address space that a candidate may add, whatever the config says: inputs at real sizes and a record of
+who touched each element of them take it, most of it never filled.
+"""
 LEAST_FOLDS = 4
 """Folds there are at the least: where there are fewer shapes, each is judged with several draws."""
 
@@ -34,12 +38,13 @@ class KernelJudge:
     ) -> None:
         chosen = Settings.model_validate(settings)
         self.settings = chosen
-        self.limits = limits
+        self.limits = replace(limits, memory_mb=max(limits.memory_mb, LEAST_MEGABYTES))
         self.operator = operator_for(chosen)
         self.shapes = shapes_for(self.operator, chosen)
         self.calibration = _calibration(chosen)
-        self.costs = Estimator(self.operator, chosen, limits, self.calibration)
+        self.costs = Estimator(self.operator, chosen, self.limits, self.calibration)
         self.measured = measures(chosen)
+        self.estimate = reason(chosen)
         self.units = [
             (shape, draw) for draw in range(ceil(LEAST_FOLDS / len(self.shapes))) for shape in self.shapes
         ]
@@ -82,12 +87,15 @@ class KernelJudge:
         try:
             seed = seed_of(source, self.settings.seed, split, fold)
             check_further(source, self.settings, seed, self.settings.more_hidden_sizes, self.limits, sandbox)
-            costs = [
-                self.costs(source, shape, sandbox, self.settings.seed + SPLITS[split] + draw)
-                for shape, draw in self.units[fold::of]
-            ]
-            verdict = self._scored(costs)
-            return timed(verdict, costs, self.operator, self.settings, source) if self.measured else verdict
+            units = self.units[fold::of]
+            first = self.settings.seed + SPLITS[split]
+            verdict = self._scored(
+                [self.costs(source, shape, sandbox, first + draw) for shape, draw in units]
+            )
+            if not self.measured:
+                return verdict
+            shapes = list({shape.name: shape for shape, _ in units}.values())
+            return timed(verdict, entries(source, self.settings, shapes, self.limits, sandbox))
         except Failed as failed:
             return failed.verdict
 
@@ -95,6 +103,13 @@ class KernelJudge:
         """`spill_bytes` of a thread and `workspace_ratio` at the headline shape; lower is better."""
         try:
             return guard(self.costs(source, self.shapes[0], sandbox))
+        except Failed as failed:
+            return failed.verdict
+
+    def order(self, source: str, sandbox: Sandbox) -> Verdict:
+        """What another machine needs to measure the program at every shape."""
+        try:
+            return order(entries(source, self.settings, self.shapes, self.limits, sandbox))
         except Failed as failed:
             return failed.verdict
 
@@ -115,7 +130,8 @@ class KernelJudge:
             "shares": {cost.shape.name: round(cost.share, 4) for cost in costs},
             "bound": {cost.shape.name: cost.estimate.bound for cost in costs},
         }
-        return Verdict(Status.SCORED, Metric(mean), metrics=metrics, facts=facts)
+        seconds = {"cpu_seconds": sum(cost.cpu_seconds for cost in costs)}
+        return Verdict(Status.SCORED, Metric(mean), metrics=metrics, facts=facts, timings=seconds)
 
 
 def _mean(values: Sequence[float]) -> Metric:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ...kernels.operators import OPERATORS, Operator, Shape
+from .layers import Layer, operator_of_layer
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -16,6 +17,9 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     operator: str = Field("pairwise_dot", description="what the kernels must compute, forward and backward")
+    reference: Layer | None = Field(
+        None, description="a table: an interaction layer to compute in place of the operator"
+    )
     dtype: Literal["float32", "bfloat16", "float16"] = Field(
         "bfloat16", description="of inputs and outputs; float32 means all its digits, not tf32"
     )
@@ -49,6 +53,8 @@ class Settings(BaseModel):
 
 def operator_for(settings: Settings) -> Operator:
     """The operator that these settings are about. ValueError with the known ones for any other name."""
+    if settings.reference is not None:
+        return operator_of_layer(settings.reference)
     operator = OPERATORS.get(settings.operator)
     if operator is None:
         raise ValueError(f"kernel.operator is one of {', '.join(OPERATORS)}, got {settings.operator!r}")

@@ -1,4 +1,4 @@
-"""Tensors and records as they cross the wall: bytes with a shape, and JSON. What comes back is hostile input."""
+"""Tensors and records as they cross the wall: bytes, and JSON. What comes back is hostile input."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -14,6 +14,8 @@ from ..failure import Failed
 
 RECORD = "record"
 """The name of the JSON among the arrays that come back."""
+COMPILED = "compiled"
+"""The name of what was compiled, which saves the next program that shares a kernel from doing it again."""
 
 
 def packed(tensor: Tensor) -> np.ndarray:
@@ -37,9 +39,9 @@ def written(record: Mapping[str, Any]) -> np.ndarray:
     return np.frombuffer(json.dumps(record).encode(), np.uint8)
 
 
-def read(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """The record among what came back. Failed where there is none that can be read."""
-    raw = arrays.get(RECORD)
+def read(arrays: Mapping[str, np.ndarray], name: str = RECORD) -> dict[str, Any]:
+    """The record of this name among arrays. Failed where there is none that can be read."""
+    raw = arrays.get(name)
     try:
         record = json.loads(raw.tobytes().decode()) if raw is not None else None
     except (ValueError, RecursionError):

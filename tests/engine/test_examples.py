@@ -31,7 +31,7 @@ SMALL = (
 def test_an_example_is_a_config(path: Path) -> None:
     config = read(path)
     assert config.run_dir.name == path.stem
-    needs_no_network = config.data.source == "simulated" or config.data.fallback == "synthetic"
+    needs_no_network = config.data.source in ("simulated", "none") or config.data.fallback == "synthetic"
     assert needs_no_network, "an example runs without a network"
 
 

@@ -277,6 +277,12 @@ def test_zeros_need_no_launch() -> None:
     assert judge(program(DOT, *few), direction="backward", sizes=[{"B": 2, "F": 1, "D": 4}]).findings == ()
 
 
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+def test_one_field_alone_leaves_nothing_to_launch_for_and_nothing_to_spoil(direction: Direction) -> None:
+    report = judge(program(DOT), *QUICK, direction=direction, sizes=[{"B": 5, "F": 1, "D": 7}])
+    assert report.findings == ()
+
+
 def test_the_first_finding_is_enough_where_one_is_asked_for() -> None:
     wrong = program(DOT, (TAIL, TORCH))
     report = gate(OPERATORS["pairwise_dot"], vars(wrong), sizes=SMALL, stop=True)

@@ -40,9 +40,18 @@ def take_pass(program: Program, rng: np.random.Generator, others: Sequence[Progr
     at = program.tree.body.index(home)
     program.tree.body[at : at + 1] = [*constant_nodes, *brought]
     rebuilt = Program(ast.unparse(ast.fix_missing_locations(program.tree)))
+    functions = {**rebuilt.kernels, **rebuilt.hosts}
+    if any(functions.keys() & locals_of(node) for node in functions.values()):
+        raise Unsuitable("a local of one program is a function of the other")
     program.tree, program.kernels = rebuilt.tree, rebuilt.kernels
     program.hosts, program.config = rebuilt.hosts, rebuilt.config
     return f"took {entry} with {', '.join(sorted(set(needed) - {entry})) or 'nothing else'}", number
+
+
+def locals_of(function: ast.FunctionDef) -> set[str]:
+    """The parameters and locals of a function."""
+    stored = {n.id for n in ast.walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    return stored | {each.arg for each in function.args.args}
 
 
 def reachable(program: Program, entry: str) -> list[str]:

@@ -226,7 +226,9 @@ def sink(program: Program, rng: np.random.Generator, _: object) -> str:
         elsewhere = {name for node in loop.block if node is not loop.node for name in read(node)}
         for node in loop.block[:at]:
             plain = isinstance(node, ast.Assign) and not touches_memory(node)
-            only = bound(node) & read(loop.node) and not bound(node) & (elsewhere | bound(loop.node))
+            only = bound(node) & read(loop.node) and not bound(node) & (
+                elsewhere | bound(loop.node) | read(loop.head)
+            )
             if plain and only:
                 found.append((loop, node))
     loop, node = pick(found, rng)

@@ -156,6 +156,29 @@ def _turned_from(node: ast.AST) -> ast.expr | None:
     return None
 
 
+def blocked(program: Program, rng: np.random.Generator, _: object) -> str:
+    """A loop whose tiles take every n-th element takes n neighbours at a time: reads and writes coalesce.
+
+    CUDA C++ Best Practices Guide, strided accesses, as for `natural_order`.
+    """
+    found = []
+    for kernel in program.kernels.values():
+        known = Definitions(kernel)
+        for node in ast.walk(kernel):
+            match node:
+                case ast.For(target=ast.Name(id=start), iter=ast.Call(args=[*_, last])):
+                    count = known.resolved(last)
+                    ends = [ast.unparse(each) for each in getattr(count, "args", ())]
+                    for line in node.body if is_call(count, "cdiv") else ():
+                        text = f"{start} + tl.arange(0, {ends[-1]}) * {ast.unparse(last)}"
+                        if isinstance(line, ast.Assign) and ast.unparse(line.value) == text:
+                            found.append((kernel, node, line, start, ends))
+    kernel, loop, line, start, (end, step) = pick(found, rng)
+    loop.iter = expression(f"range(0, {end}, {step})")
+    line.value = expression(f"{start} + tl.arange(0, {step})")
+    return f"tiles of neighbours in place of every n-th element of {end} in {kernel.name}"
+
+
 def untangle(program: Program, rng: np.random.Generator, _: object) -> str:
     """Tiles that are turned twice, by way of locals and conversions, are not turned at all."""
     before = ast.unparse(program.tree)

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from recevolve.engine.propose.constants import NAME, NOTHING, ConstantsProposer
+from recevolve.engine.propose.constants import NAME, NOTHING, ConstantsProposer, Tuning
 from recevolve.engine.propose.literals import numbers
 from recevolve.engine.propose.proposer import NoProposal, Parent, Place, Proposal, Request
 from recevolve.evaluators.optimizer.task import TASK
 from recevolve.evaluators.static import check, syntax_hash
+from recevolve.evaluators.vocabulary import Layout
 from recevolve.population.archive import Archive
 from recevolve.population.birth import Birth
 from recevolve.population.member import Member, ranked
@@ -221,3 +222,12 @@ def test_a_migrant_is_tuned_as_well_as_a_native(archive: Archive) -> None:
     start = planted(ADAM)
     life.live(tuner(archive), 20)
     assert life.population[0].score > start / 4
+
+
+def test_numbers_with_choices_are_tuned_among_them() -> None:
+    layout = Layout("f", "CONFIG", "CONFIG", choices={"": (16, 32, 64, 128), "warps": (1, 2, 4)}, code=False)
+    tuning = Tuning(numbers('CONFIG = {"BLOCK": 32, "num_warps": 1}\n', layout))
+    drawn = [tuning.draw(generator(number, "choices")) for number in range(40)]
+    assert {values[0] for values in drawn} <= {16, 32, 64, 128}
+    assert {values[1] for values in drawn} <= {1, 2, 4}
+    assert len({tuple(values.values()) for values in drawn}) > 3

@@ -133,3 +133,13 @@ def test_every_seed_of_every_kind_is_written_back_unchanged() -> None:
 
 def test_a_text_that_is_not_ascii_is_left_alone() -> None:
     assert numbers('C = {"é": 0.5}\n', Layout("f", "C")).places == ()
+
+
+def test_a_constant_with_choices_is_one_of_them_and_numbers_in_the_code_may_be_left_alone() -> None:
+    layout = Layout("f", "CONFIG", "CONFIG", choices={"": (16, 32, 64), "warps": (1, 2, 4)}, code=False)
+    text = 'CONFIG = {"BLOCK": 32, "num_warps": 1}\n\n\ndef f(x):\n    return x * 2.5 + 3\n'
+    found = numbers(text, layout)
+    assert [(place.name, place.role, place.choices) for place in found.places] == [
+        ("BLOCK", "whole", (16, 32, 64)),
+        ("num_warps", "whole", (1, 2, 4)),
+    ]

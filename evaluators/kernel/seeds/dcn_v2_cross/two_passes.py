@@ -7,7 +7,9 @@ import torch
 import triton
 import triton.language as tl
 
-CONFIG = {"BLOCK_M": 64, "BLOCK_N": 64, "BLOCK_K": 32, "BLOCK": 512, "num_warps": 4, "num_stages": 3}
+CONFIG = {
+    "BLOCK_M": 64, "BLOCK_N": 64, "BLOCK_K": 32, "BLOCK": 512, "ROWS": 128, "num_warps": 4, "num_stages": 3,
+}
 
 
 @triton.jit
@@ -76,12 +78,14 @@ def add_grad(grad_ptr, inner_ptr, dx_ptr, K, grad_row, grad_step, BLOCK: tl.cons
 
 
 @triton.jit
-def sum_rows(through_ptr, dbias_ptr, B, K, BLOCK: tl.constexpr):
+def sum_rows(through_ptr, dbias_ptr, B, K, ROWS: tl.constexpr, BLOCK: tl.constexpr):
     k = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     total = tl.zeros((BLOCK,), dtype=tl.float32)
-    for _ in range(0, B):
-        total += tl.load(through_ptr + k, mask=k < K, other=0.0).to(tl.float32)
-        through_ptr += K
+    for start in range(0, B, ROWS):
+        row = (start + tl.arange(0, ROWS)).to(tl.int64)
+        inside = (row[:, None] < B) & (k[None, :] < K)
+        through = tl.load(through_ptr + row[:, None] * K + k[None, :], mask=inside, other=0.0)
+        total += tl.sum(through.to(tl.float32), axis=0)
     tl.store(dbias_ptr + k, total, mask=k < K)
 
 
@@ -140,5 +144,5 @@ def backward(grad, x0, x, weight, bias):
             BLOCK_M=CONFIG["BLOCK_M"], BLOCK_N=CONFIG["BLOCK_N"], BLOCK_K=CONFIG["BLOCK_K"],
             num_warps=CONFIG["num_warps"], num_stages=CONFIG["num_stages"],
         )  # fmt: skip
-        sum_rows[(triton.cdiv(K, CONFIG["BLOCK"]),)](through, dbias, B, K, BLOCK=CONFIG["BLOCK"])
+        sum_rows[(triton.cdiv(K, 32),)](through, dbias, B, K, ROWS=CONFIG["ROWS"], BLOCK=32)
     return dx0, dx, dweight, dbias

@@ -1,14 +1,14 @@
-"""Dot products of all pairs as products summed along the width, one field against all others: no tensor cores.
+"""Dot products of all pairs as products summed along the width, one field against all: no tensor cores.
 
-The interaction of DLRM, Naumov et al. 2019, section 2.1.3 (arXiv:1906.00091), on cores that only multiply and add,
-as factorization machines were computed on GPUs before matrix units (Rendle 2010).
+The interaction of DLRM, Naumov et al. 2019, section 2.1.3 (arXiv:1906.00091), on cores that only multiply and
+add, as factorization machines were computed before there were matrix units (Rendle 2010).
 """
 
 import torch
 import triton
 import triton.language as tl
 
-CONFIG = {"ROWS": 1, "num_warps": 4, "num_stages": 2}
+CONFIG = {"ROWS": 2, "num_warps": 8, "num_stages": 2}
 
 
 @triton.jit
@@ -37,9 +37,9 @@ def dots(
     for i in range(0, F - 1):
         one = load_one(x_ptr, row, i, place, B, D, x_row, x_field, x_step)
         products = tl.sum(x * one[:, None, :], axis=2)
-        pair = i * (2 * F - i - 1) // 2 + field - i - 1
+        slot = i * (2 * F - i - 1) // 2 + field - i - 1
         inside = (row[:, None] < B) & (field[None, :] > i) & (field[None, :] < F)
-        tl.store(out_ptr + row[:, None] * out_row + pair[None, :], products, mask=inside)
+        tl.store(out_ptr + row[:, None] * out_row + slot[None, :], products, mask=inside)
 
 
 @triton.jit
@@ -55,10 +55,10 @@ def gradients(
         one = load_one(x_ptr, row, i, place, B, D, x_row, x_field, x_step)
         low = tl.minimum(field, i)
         high = tl.maximum(field, i)
-        pair = (low * (2 * F - low - 1) // 2 + high - low - 1).to(tl.int64)
+        slot = (low * (2 * F - low - 1) // 2 + high - low - 1).to(tl.int64)
         known = (row[:, None] < B) & (field[None, :] != i) & (field[None, :] < F)
         grad = tl.load(
-            grad_ptr + row[:, None] * grad_row + pair[None, :] * grad_step, mask=known, other=0.0
+            grad_ptr + row[:, None] * grad_row + slot[None, :] * grad_step, mask=known, other=0.0
         ).to(tl.float32)
         dx += grad[:, :, None] * one[:, None, :]
     inside = (row[:, None, None] < B) & (field[None, :, None] < F) & (place[None, None, :] < D)

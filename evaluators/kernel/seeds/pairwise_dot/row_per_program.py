@@ -33,8 +33,8 @@ def forward_kernel(
     gram = tl.dot(x, tl.trans(x), input_precision="ieee")
     i = field[:, None]
     j = field[None, :]
-    pair = i * (2 * F - i - 1) // 2 + j - i - 1
-    tl.store(out_ptr + row * out_stride + pair, gram.to(out_ptr.dtype.element_ty), mask=(i < j) & (j < F))
+    slot = i * (2 * F - i - 1) // 2 + j - i - 1
+    tl.store(out_ptr + row * out_stride + slot, gram.to(out_ptr.dtype.element_ty), mask=(i < j) & (j < F))
 
 
 @triton.jit
@@ -62,9 +62,9 @@ def backward_kernel(
     j = field[None, :]
     low = tl.minimum(i, j)
     high = tl.maximum(i, j)
-    pair = low * (2 * F - low - 1) // 2 + high - low - 1
+    slot = low * (2 * F - low - 1) // 2 + high - low - 1
     grad = tl.load(
-        grad_ptr + row * grad_stride + pair * grad_step, mask=(i != j) & (i < F) & (j < F), other=0.0
+        grad_ptr + row * grad_stride + slot * grad_step, mask=(i != j) & (i < F) & (j < F), other=0.0
     )
     inside = (field[:, None] < F) & (place[None, :] < D)
     x = tl.load(

@@ -1,0 +1,130 @@
+"""TASK: the kernel kind. Its operators bring torch along; triton is imported where kernels are judged."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from ...kernels.operators import OPERATORS, Operator
+from ...population.verdict import Verdict
+from ..sandbox import Sandbox
+from ..sandbox.limits import Limits
+from ..task import Judge, Task
+from .describe import describe
+from .edits import EDITS
+from .language import allowed, rules_for
+from .layers import equal_operator
+from .north_star import measures
+from .properties import properties_for
+from .settings import Settings, operator_for, shapes_for
+from .template import export_for, reference_text
+from .vocabulary import VOCABULARY
+
+HERE = Path(__file__).parent
+PROGRAMS = HERE.parents[1] / "kernels" / "ops" / "programs"
+"""Our own kernels, the first seed of every operator that has one."""
+VERSION = "1"
+WORDS = {"sm_90": "NVIDIA H100 (sm_90)", "gfx942": "AMD MI300 (gfx942)"}
+STARS = {
+    True: "What we believe is the north star: the share that is measured on a GPU, by our clock.",
+    False: "No GPU is here: the ranking is by that estimate, and a queue is left for a machine that has one.",
+}
+SHARES = {True: "measured_share", False: "estimated_share"}
+
+
+def judge(data: Mapping[str, Any], settings: Mapping[str, Any], limits: Limits) -> Judge:
+    """The kind bound to settings; there is no log. ValueError for what cannot be."""
+    from .judge import KernelJudge
+
+    return KernelJudge(data, settings, limits, VERSION)
+
+
+def adapt(data: Mapping[str, Any], settings: Mapping[str, Any]) -> Task:
+    """The task for the operator and the target of a config. ValueError for settings that cannot be."""
+    return task_for(Settings.model_validate(settings))
+
+
+def task_for(settings: Settings) -> Task:
+    """The task for these settings: contract, rules, seeds and cheats are those of their operator."""
+    operator, measured = operator_for(settings), measures(settings)
+    shares = {SHARES[measured]: True, **dict.fromkeys(SHARES.values(), True)}
+    return Task(
+        kind="kernel",
+        version=VERSION,
+        summary="Triton kernels of an operator, judged by the share of the roofline that they reach",
+        contract=_contract(operator, settings, measured) + "\n" + allowed(),
+        seeds=seeds_for(operator),
+        cheats=_texts("cheats", operator.name),
+        rules=rules_for(operator),
+        vocabulary=VOCABULARY,
+        properties=properties_for(settings),
+        settings=Settings,
+        preload=("numpy", "torch", "triton", "recevolve.evaluators.kernel.inside"),
+        examine=_examine_for(settings),
+        judge=judge,
+        export=export_for(settings),
+        describe=describe,
+        metrics={
+            **(shares if measured else {"estimated_share": True}),
+            "forward_share": True,
+            "backward_share": True,
+            "registers": False,
+            "spill_bytes": False,
+            "shared_bytes": False,
+            "workspace_ratio": False,
+        },
+        guardrails={"spill_bytes": 1024.0, "workspace_ratio": 2.0},
+        backends=(),
+        source="none",
+        adapt=adapt,
+        edits=EDITS,
+    )
+
+
+def seeds_for(operator: Operator) -> dict[str, str]:
+    """Our own program of the operator first, where there is one, then other known methods.
+
+    Of a layer: those of the operator of ours that equals it, none where none does.
+    """
+    if operator.name not in OPERATORS:
+        ours = equal_operator(operator)
+        return seeds_for(ours) if ours else {}
+    own = PROGRAMS / f"{operator.name}.py"
+    texts = {operator.name: own.read_text(encoding="utf-8")} if own.is_file() else {}
+    return {**texts, **_texts("seeds", operator.name)}
+
+
+def _examine_for(settings: Settings) -> Callable[[str, Sandbox], Verdict]:
+    def examine(source: str, sandbox: Sandbox) -> Verdict:
+        """SCORED 0 and facts['behaviour'] where a program is right wherever it is tried, else why not."""
+        from .examination import examine_for
+
+        return examine_for(settings)(source, sandbox)
+
+    return examine
+
+
+def _texts(folder: str, operator: str) -> dict[str, str]:
+    files = sorted((HERE / folder / operator).glob("*.py"))
+    return {path.stem: path.read_text(encoding="utf-8") for path in files}
+
+
+def _contract(operator: Operator, settings: Settings, measured: bool) -> str:
+    shapes = shapes_for(operator, settings)
+    listed = "; ".join(
+        f"{shape.name} ({', '.join(f'{letter}={size}' for letter, size in shape.sizes.items())})"
+        for shape in shapes
+    )
+    text = Template((HERE / "contract.md").read_text(encoding="utf-8"))
+    return text.substitute(
+        summary=operator.summary,
+        inputs=", ".join(operator.inputs),
+        differentiable=" and ".join(f"`{name}`" for name in operator.differentiable),
+        reference=reference_text(operator),
+        sizes=f"It counts at these sizes, in {settings.dtype}, the first one most: {listed}.",
+        target=WORDS[settings.target],
+        star=STARS[measured],
+    )
+
+
+TASK = task_for(Settings(north_star="estimate"))
