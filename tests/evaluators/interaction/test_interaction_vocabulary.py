@@ -49,20 +49,20 @@ def test_most_mutants_of_the_seeds_hold_every_property() -> None:
     proposer = SyntaxProposer(TASK.vocabulary, TASK.rules)
     seeds = [Parent(name, source) for name, source in TASK.seeds.items()]
     held = 0
-    for number in range(24):
+    for number in range(16):
         rng = np.random.Generator(np.random.Philox(key=[3, number]))
         pair = [seeds[place] for place in rng.permutation(len(seeds))[:2]]
         source = proposer.mutant(pair, rng).source
         assert check(source, TASK.rules) == ()
         held += examine(TASK.properties, load(canonical(source)), 30.0) is None
-    assert held > 18
+    assert held > 11
 
 
 def test_a_crossover_brings_parameters_with_their_first_values() -> None:
     proposer = SyntaxProposer(TASK.vocabulary, TASK.rules)
     parents = [Parent(name, TASK.seeds[name]) for name in ("concatenation", "dcn_v2_low_rank")]
     sources = set()
-    for number in range(30):
+    for number in range(20):
         rng = np.random.Generator(np.random.Philox(key=[5, number]))
         proposal = proposer.mutant(parents, rng)
         if "dcn_v2_low_rank" in proposal.parents and 'params["down1"]'.replace('"', "'") in proposal.source:
