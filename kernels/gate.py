@@ -188,14 +188,13 @@ def _work(exam: _Examination, sizes: Sizes, seed: int) -> Iterator[tuple[str, st
     """Operators that computed; and results that stand although no launch ran."""
     if not exam.ground.interprets:
         return
-    seen = exam.call(exam.draw(sizes), seed, execute=False)
+    inputs = exam.draw(sizes)
+    seen = exam.call(inputs, seed, execute=False)
     if seen.error is not None:
         yield "raises", f"with no launch run the program raised {results.error(seen.error)}: it reads results"
         return
-    made = results.tensors(seen.result, exam.direction)
-    truths = exam.truths(exam.draw(sizes))
-    yield from results.conduct(seen, needs_launch=any(truth.exact.any() for truth in truths))
-    for name, tensor in zip(exam.names(), made, strict=False):
+    yield from results.conduct(seen, any(bool(truth.exact.any()) for truth in exam.truths(inputs)))
+    for name, tensor in zip(exam.names(), results.tensors(seen.result, exam.direction), strict=False):
         held = int((~tensor.isnan() & (tensor != 0)).sum())
         if held:
             yield (
@@ -296,7 +295,7 @@ def _far(exam: _Examination, sizes: Sizes, seed: int) -> Iterator[tuple[str, str
         return
     truths = exam.truths(inputs)
     seen = exam.call((distant, *inputs[1:]), seed)
-    wrong = list(results.conduct(seen, needs_launch=True))
+    wrong = list(results.conduct(seen, any(truth.exact.numel() for truth in truths)))
     if not wrong:
         wrong += results.values(results.tensors(seen.result, exam.direction), exam.names(), truths, seen)
     yield from ((name, f"rows {_ROW_STRIDE} elements apart: {message}") for name, message in wrong)
