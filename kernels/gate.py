@@ -265,11 +265,8 @@ def _nan(exam: _Examination, sizes: Sizes, seed: int) -> Iterator[tuple[str, str
     where autograd computes 0 * NaN is better than autograd; only a NaN in the gradient must come through.
     """
     names = exam._input_names()
-    floating = [
-        index
-        for index, tensor in enumerate(exam.draw(sizes))
-        if tensor.is_floating_point() and tensor.numel()
-    ]
+    drawn = enumerate(exam.draw(sizes))
+    floating = [index for index, tensor in drawn if tensor.is_floating_point() and tensor.numel()]
     for index, bad in [(index, float("nan")) for index in floating] + [(floating[0], float("inf"))]:
         inputs = exam.draw(sizes)
         flat = inputs[index].view(-1)

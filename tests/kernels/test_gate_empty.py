@@ -5,6 +5,7 @@ import torch
 from recevolve.kernels.gate import gate
 from recevolve.kernels.grounds import Interpreted
 from recevolve.kernels.operators import OPERATORS
+from recevolve.kernels.ops.programs import pairwise_dot
 
 
 def forward(x: torch.Tensor) -> torch.Tensor:
@@ -18,3 +19,9 @@ def test_nothing_to_compute_needs_no_launch() -> None:
     dot, float32 = OPERATORS["pairwise_dot"], (torch.float32,)
     report = gate(dot, program, float32, sizes, ground=Interpreted(), directions=("forward",))
     assert report.findings == ()
+
+
+def test_our_own_kernels_pass_every_check_where_there_are_no_pairs() -> None:
+    sizes = [{"B": 3, "F": 1, "D": 3}]
+    dot, float32 = OPERATORS["pairwise_dot"], (torch.float32,)
+    assert gate(dot, vars(pairwise_dot), float32, sizes, ground=Interpreted()).findings == ()
