@@ -23,13 +23,14 @@ def kernels_measure(
     ] = None,
 ) -> None:
     """Measure what waits in the run's gpu-queue on this machine's GPU, beside PyTorch's own kernels."""
+    from .config import ConfigError
     from .place import archive_of, queue_of
 
     folder = queue_of(run)
     if not folder.is_dir():
-        raise typer.BadParameter(
-            f"there is no {folder}: a run without a GPU leaves it at its meetings and at its end",
-            param_hint="RUN",
+        raise ConfigError(
+            f"{folder}: expected the gpu-queue of a kernel run; a run without a GPU leaves one at its "
+            "meetings and at its end"
         )
     file = output or archive_of(run).parent / "measurements.json"
     command = [sys.executable, "-m", "recevolve.kernels.measure", str(folder), "-o", str(file)]

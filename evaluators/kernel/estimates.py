@@ -130,6 +130,8 @@ class Estimator:
             whole = estimate(both, device, self.calibration, tuple(works.values()))
         except CannotLaunch as refused:
             raise Failed(Status.INVALID, f"at {shape.name}: {refused}") from None
+        except ValueError as wrong:  # the record is a candidate's word, and may contradict itself
+            raise Failed(Status.CRASHED, f"it sent launches that cannot be priced: {wrong}") from None
         return Cost(shape, whole, each, launches, workspace, cpu)
 
     def _dtype(self) -> torch.dtype:

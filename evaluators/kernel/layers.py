@@ -12,7 +12,6 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from ...kernels.operators import OPERATORS, Operator
-from ..interaction.operator import operator_of
 from ..static import canonical
 
 TRIED = ({"B": 3, "F": 5, "D": 4}, {"B": 2, "F": 8, "D": 3})
@@ -34,6 +33,8 @@ def operator_of_layer(layer: Layer) -> Operator:
 
     Its reference is a function of a module of its own, so that it can be shown and exported.
     """
+    from ..interaction.operator import operator_of  # it counts operations, for which it loads triton
+
     made = operator_of(f"layer_{layer.program[:8]}", layer.source)
     text = reference_text(layer.source, made.inputs)
     name = f"recevolve_layer_{sha256(text.encode()).hexdigest()[:16]}"
