@@ -222,12 +222,10 @@ def _verdict(search: "Search", report: Mapping[str, Any], arm: Standing) -> dict
     figures = f"{gain['estimate']:+.5f} {name} [{gain['low']:+.5f}, {gain['high']:+.5f}]"
     if broken := row["guardrails_broken"]:
         return {"beyond_noise": False, "sentence": f"Refused by a guardrail: {'; '.join(broken)}"}
-    if gain["low"] > 0:
-        return {
-            "beyond_noise": True,
-            "sentence": f"A gain beyond noise over {report['production']}: {figures}",
-        }
-    return {"beyond_noise": False, "sentence": f"No gain beyond noise over {report['production']}: {figures}"}
+    what = "estimated gain" if search.terms.estimate else "gain beyond noise"
+    found = gain["low"] > 0
+    article = ("An" if search.terms.estimate else "A") if found else "No"
+    return {"beyond_noise": found, "sentence": f"{article} {what} over {report['production']}: {figures}"}
 
 
 def generations(search: "Search") -> dict[str, int]:

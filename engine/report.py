@@ -260,7 +260,12 @@ def rendered(report: Mapping[str, Any]) -> RenderableType:
         f"isolation tier {report['tier']}; workers evaluated {report['timings']['evaluating_share']:.0%} of "
         "their time.",
         f"Gains are over {report['production']}, positive is better, with intervals of "
-        f"{report['confidence']:.4g} confidence, paired over folds of disjoint users and fresh seeds.",
+        f"{report['confidence']:.4g} confidence, paired over "
+        + (
+            "sizes and draws of estimates."
+            if report.get("estimate")
+            else "folds of disjoint users and fresh seeds."
+        ),
     ]
     first = report["arms"][0].get("metrics", {})
     for name in others if first else ():
