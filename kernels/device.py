@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 _GUIDE = "https://docs.nvidia.com/cuda/cuda-c-programming-guide/#features-and-technical-specifications"
-_THROUGHPUT = "https://docs.nvidia.com/cuda/cuda-c-programming-guide/#arithmetic-instructions"
 _TUNING = "https://docs.nvidia.com/cuda/hopper-tuning-guide/index.html"
 _H100 = "https://resources.nvidia.com/en-us-tensor-core/nvidia-tensor-core-gpu-datasheet"
 _H200 = "https://www.nvidia.com/en-us/data-center/h200/"
@@ -161,8 +160,8 @@ PIPES: Mapping[str, tuple[float, tuple[str, ...]]] = {
     "double": (2.0, ("DFMA", "DADD", "DMUL", "DSETP", "DMNMX")),
     "shuffle": (1.0, ("SHFL",)),
 }
-f"""Warp instructions a clock and multiprocessor of each unit, and the instructions that use it:
-{_THROUGHPUT}.
+"""Warp instructions a clock and multiprocessor of each unit, and the instructions that use it:
+https://docs.nvidia.com/cuda/cuda-c-programming-guide/#arithmetic-instructions.
 
 Which instruction uses which unit is assumed where the guide does not name it."""
 ISSUE_RATE = 4.0
