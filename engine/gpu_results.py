@@ -27,10 +27,10 @@ def ingest(run: Path, file: Path) -> dict[str, Any]:
     taken all the same. The same file again changes nothing. DataError where it cannot be read; ArchiveError
     where there is no run, or where it is at work.
     """
-    content = file.read_bytes()
     try:
+        content = file.read_bytes()
         measured = Measurements.from_json(json.loads(content))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{file}: expected what `recevolve kernels measure` writes: {error}") from None
     digest, folder = sha256(content).hexdigest(), queue_of(run)
     with Archive.create_or_open(archive_of(run)) as archive:

@@ -65,9 +65,8 @@ def seeds_for(config: Config, task: Task) -> tuple[Program, ...]:
         if source is None:
             path = Path(name)
             if not path.is_file():
-                raise ConfigError(
-                    f"seeds: {name!r} is neither a seed of {task.kind} ({', '.join(task.seeds)}) nor a file"
-                )
+                known = ", ".join(task.seeds) or "of which there is none for this config"
+                raise ConfigError(f"seeds: {name!r} is neither a seed of {task.kind} ({known}) nor a file")
             source = path.read_text(encoding="utf-8")
         if problems := static.check(source, task.rules):
             raise ConfigError(f"seeds: {name} is no valid {task.kind}:\n" + "\n".join(map(str, problems)))

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 import triton
 
-from . import calibration, queue, recording, static_rows
+from . import calibrate, calibration, queue, recording, static_rows
 from .clock import ROUNDS
 from .device import H100
 from .findings import Report
@@ -104,22 +104,30 @@ def _check(texts: Mapping[str, str], options: argparse.Namespace, ground: Ground
 
 
 def _order(texts: Mapping[str, str], options: argparse.Namespace) -> int:
-    """Adds an entry for each operator, shape and dtype to a gpu-queue, for `recevolve.kernels.measure`."""
+    """Adds an entry for each operator, shape and dtype to a gpu-queue, for `recevolve.kernels.measure`.
+
+    Beside them lies what the model says of each, for `recevolve.kernels.calibrate`.
+    """
     count = 0
     for name, text in texts.items():
         program = vars(load_program(text, name))
         for shape, dtype in itertools.product(_shapes(OPERATORS[name], options), options.dtype):
             inputs = OPERATORS[name].draw(shape.sizes, dtype, torch.Generator().manual_seed(options.seed))
+            given = f"{name}.{shape.name}.{_name(dtype)}"
             entry = recording.record(
                 OPERATORS[name],
                 program,
                 shape.sizes,
                 inputs,
-                name=f"{name}.{shape.name}.{_name(dtype)}",
+                name=given,
                 program_id=queue.digest(text.encode())[:16],
                 note=shape.source,
             )
             queue.write(options.queue, [recording.assembled(entry)])
+            found = static_rows.estimates(OPERATORS[name], program, shape, dtype)
+            parts = {way: tuple(each.parts for each in one.launches) for way, one in found.items()}
+            variant = calibration.Variant(name, f"{name} {shape.name} {_name(dtype)}", parts)
+            calibrate.keep(options.queue, {given: variant})
             count += 1
     print(f"{count} entries in {options.queue}")
     return 0

@@ -30,7 +30,7 @@ LEAST_FOLDS = 4
 class KernelJudge:
     """Judges kernels by the share of the roofline that they are estimated, or measured, to reach.
 
-    ValidationError for settings that cannot be, OSError or ValueError for a calibration that cannot be read.
+    ValidationError for settings that cannot be, ValueError for a calibration that cannot be read.
     """
 
     def __init__(
@@ -143,6 +143,8 @@ def _calibration(settings: Settings) -> Calibration | None:
         return None
     try:
         return load(settings.calibration)
+    except OSError as error:
+        raise ValueError(f"kernel.calibration: expected a file of `calibration.save`: {error}") from None
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"kernel.calibration: {settings.calibration} is no calibration: {error}") from None
 

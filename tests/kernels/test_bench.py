@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from recevolve.kernels import bench, measured_rows
+from recevolve.kernels.calibrate import kept
 from recevolve.kernels.captured import Build
 from recevolve.kernels.operators import OPERATORS, Shape
 from recevolve.kernels.queue import read
@@ -116,6 +117,8 @@ def test_our_own_programs_can_wait_in_a_queue(tmp_path: Path, capsys: pytest.Cap
     assert entry.sizes == {"B": 512, "F": 11, "D": 16}
     assert [len(each.steps) for each in entry.passes.values()] == [1, 1]
     assert all(step.cubin in entry.code for each in entry.passes.values() for step in each.steps)
+    (variant,) = kept(folder).values()
+    assert {way: len(parts) for way, parts in variant.parts.items()} == {"forward": 1, "backward": 1}
 
 
 @pytest.mark.slow

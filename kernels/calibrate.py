@@ -1,0 +1,77 @@
+"""Fits a calibration to what a GPU said: `python -m recevolve.kernels.calibrate QUEUE RESULTS -o FILE`.
+
+QUEUE is a gpu-queue that `python -m recevolve.kernels.bench --queue` wrote, with what the model said of each
+entry beside it; RESULTS is what `python -m recevolve.kernels.measure` made of it. Needs no GPU.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from .calibration import Calibration, Variant, calibrate, points_of
+from .device import DEVICES
+from .queue import write_whole
+
+VARIANTS = "variants.json"
+"""The file in a queue that says what the model said of its entries, by id."""
+
+
+def keep(folder: Path, variants: Mapping[str, Variant]) -> None:
+    """Adds variants to those that lie beside a queue's entries."""
+    known = {name: each.to_json() for name, each in kept(folder).items()} if _file(folder).exists() else {}
+    known |= {name: each.to_json() for name, each in variants.items()}
+    write_whole(_file(folder), json.dumps(known, indent=1, sort_keys=True).encode())
+
+
+def kept(folder: Path) -> dict[str, Variant]:
+    """The variants beside a queue's entries, by id. FileNotFoundError where there are none."""
+    return {name: Variant.from_json(each) for name, each in json.loads(_file(folder).read_text()).items()}
+
+
+def fitted(folder: Path, results: Path) -> Calibration:
+    """The calibration of the device that the results are from, as of when they were made.
+
+    ValueError for a device of which there is no model, and where too little was measured.
+    """
+    measured = json.loads(results.read_text())
+    machine = measured["machine"]
+    if machine["device"] not in DEVICES:
+        raise ValueError(
+            f"expected results of one of {', '.join(DEVICES)}, got {machine['device']}: "
+            "describe it in kernels/device.py first"
+        )
+    device = DEVICES[machine["device"]]
+    made = datetime.fromisoformat(machine["started"]).date()
+    points = points_of(measured, kept(folder))
+    return calibrate(points, device.name, made, machine["versions"], device.overlap)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0; 2 with a sentence where the files cannot give a calibration."""
+    parser = argparse.ArgumentParser(prog="recevolve.kernels.calibrate", description=__doc__)
+    parser.add_argument("queue", type=Path, metavar="QUEUE", help="folder of the gpu-queue")
+    parser.add_argument("results", type=Path, metavar="RESULTS", help="file of `kernels.measure`")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the calibration")
+    options = parser.parse_args(arguments)
+    try:
+        made = fitted(options.queue, options.results)
+    except (OSError, ValueError, KeyError) as error:
+        print(f"no calibration: {error}", file=sys.stderr)
+        return 2
+    made.save(options.output)
+    print(made.trust)
+    for each in made.held_out:
+        ranks = "" if each.correlation is None else f", rank correlation {each.correlation:.2f}"
+        print(f"without {each.family}: error {each.error:.0%}{ranks}, regret {each.regret:.1%}")
+    return 0
+
+
+def _file(folder: Path) -> Path:
+    return folder / VARIANTS
+
+
+if __name__ == "__main__":
+    sys.exit(main())
