@@ -1,6 +1,6 @@
 """Arena: one log, its splits, the ranker around a candidate. Candidates in, predictions out, then scores."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,6 +46,12 @@ class Score:
         _, codes = np.unique(self.users, return_inverse=True)
         sums = np.bincount(codes if most is None else codes % most, self.losses)
         return [round(float(each), 7) for each in -sums * len(sums) / len(self.losses)]
+
+
+def mean(scores: Sequence[Score]) -> Score:
+    """The score of several trainings that predicted the same rows: each row's mean loss, the mean AUC."""
+    losses = np.mean([score.losses for score in scores], axis=0)
+    return Score(losses, scores[0].users, float(np.mean([score.auc for score in scores])))
 
 
 @dataclass(frozen=True)

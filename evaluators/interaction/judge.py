@@ -36,7 +36,7 @@ class InteractionJudge:
         self.limits = limits
         log = load(data)
         self.arena = self._arena(log, data.get("split", "user"), chosen.model)
-        self.race = Race(self.arena, chosen.rung_epochs, chosen.seed)
+        self.race = Race(self.arena, chosen.rung_epochs, chosen.seed, chosen.draws)
         transfer = self._arena(load(TRANSFER), "user", OTHER[chosen.model]) if chosen.transfer else None
         self.star = NorthStar(
             self.arena, chosen.epochs, chosen.subsample, chosen.seed, transfer, chosen.transfer_rows

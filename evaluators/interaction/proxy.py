@@ -6,7 +6,7 @@ from typing import Any
 
 from ...population.verdict import Metric, Status, Verdict
 from ..sandbox import Sandbox
-from .arena import Arena
+from .arena import Arena, mean
 
 GROUPS = 100
 """Groups of users whose losses the last rung names, so that an edit's worth is paired by them."""
@@ -16,12 +16,14 @@ GROUPS = 100
 class Race:
     """Rungs on one arena. All programs share embeddings, tower and batch order, so that their scores pair.
 
-    `rungs` holds passes over the training rows, from cheap to dear.
+    `rungs` holds passes over the training rows, from cheap to dear. The last one trains `draws` times with
+    fresh weights and orders: close layers differ by less than one draw does from another.
     """
 
     arena: Arena
     rungs: Sequence[float]
     seed: int
+    draws: int = 1
 
     def rows(self, rung: int) -> int:
         """Training rows that a rung sees."""
@@ -32,24 +34,28 @@ class Race:
 
         facts["units"] of the last rung has the negative loss of groups of users, whose mean is the score.
         """
-        arena = self.arena
-        layer = arena.layer(source, self.seed, sandbox)
-        order = arena.order("search", self.rows(rung), self.seed)
-        with arena.behind(source, layer, sandbox) as behind:
-            run = arena.run(layer, behind, order, arena.splits["search"].held_out, self.seed)
-        loss = run.score.log_loss
+        arena, last = self.arena, rung == len(self.rungs) - 1
+        held_out = arena.splits["search"].held_out
+        runs = []
+        for seed in range(self.seed, self.seed + (self.draws if last else 1)):
+            layer = arena.layer(source, seed, sandbox)
+            order = arena.order("search", self.rows(rung), seed)
+            with arena.behind(source, layer, sandbox) as behind:
+                runs.append(arena.run(layer, behind, order, held_out, seed))
+        score = mean([run.score for run in runs])
+        loss = score.log_loss
         yardstick = arena.yardstick
         ratios = {
             "parameter_ratio": Metric(layer.size / yardstick.parameters),
             "flop_ratio": Metric(layer.flops / yardstick.flops),
         }
         facts: dict[str, Any] = {"outputs": layer.outputs}
-        if rung == len(self.rungs) - 1:
-            facts["units"] = run.score.units(GROUPS)
+        if last:
+            facts["units"] = score.units(GROUPS)
         return Verdict(
             Status.SCORED,
             Metric(-loss.value, loss.spread, loss.count),
-            metrics=run.score.metrics() | ratios,
+            metrics=score.metrics() | ratios,
             facts=facts,
-            timings={"layer_cpu_seconds": run.cpu_seconds},
+            timings={"layer_cpu_seconds": sum(run.cpu_seconds for run in runs)},
         )

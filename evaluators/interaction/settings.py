@@ -29,6 +29,9 @@ class Settings(BaseModel):
     rung_epochs: tuple[Positive, ...] = Field(
         (0.5, 1.0, 2.0), min_length=1, description="passes over the search split's training rows on each rung"
     )
+    draws: Count = Field(
+        3, description="trainings, each with fresh weights and order, whose mean is the last rung's score"
+    )
     epochs: Positive = Field(2.0, description="passes over the data at the north star")
     subsample: Annotated[float, Field(gt=0, le=1)] = Field(
         0.9, description="share of the training rows that each north-star fold draws afresh"

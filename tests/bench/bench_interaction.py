@@ -204,6 +204,9 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=50)
     parser.add_argument("--ranked", type=int, default=40)
     parser.add_argument("--folds", type=int, default=4)
+    parser.add_argument(
+        "--epochs", type=float, nargs="+", help="rungs of the last table, the last with draws"
+    )
     parser.add_argument("--rates", action="store_true", help="only the seeds at several rates of Adam")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -221,7 +224,8 @@ def main() -> None:
         battery(options.repeats, sandbox)
         judge = InteractionJudge({"source": options.data}, {}, LIMITS, "bench")
         seeds(judge, sandbox)
-        cheap = InteractionJudge({"source": options.data}, {"transfer": False}, LIMITS, "bench")
+        chosen = {"transfer": False} | ({"rung_epochs": options.epochs} if options.epochs else {})
+        cheap = InteractionJudge({"source": options.data}, chosen, LIMITS, "bench")
         ranked(cheap, options.ranked, options.folds, sandbox)
 
 

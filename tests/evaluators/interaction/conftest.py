@@ -14,6 +14,7 @@ SETTINGS = {
     "dim": 6,
     "batch": 128,
     "rung_epochs": (0.5, 1.0),
+    "draws": 1,
     "epochs": 1.0,
     "folds": 2,
     "transfer": False,

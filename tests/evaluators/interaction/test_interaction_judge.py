@@ -1,6 +1,7 @@
 """The judge: honest layers are scored, bad ones get a reason, and equal questions get equal answers."""
 
 import json
+from dataclasses import replace
 from itertools import count
 
 import numpy as np
@@ -13,6 +14,7 @@ from recevolve.evaluators.data import DataError
 from recevolve.evaluators.interaction.guard import guard
 from recevolve.evaluators.interaction.judge import InteractionJudge
 from recevolve.evaluators.interaction.meter import Foreign, Meter
+from recevolve.evaluators.interaction.proxy import Race
 from recevolve.evaluators.interaction.ranker import Trial, adam
 from recevolve.evaluators.interaction.task import TASK, adapt
 from recevolve.evaluators.interaction.yardstick import Yardstick
@@ -93,6 +95,17 @@ def test_training_teaches_more_on_a_later_rung(judge: InteractionJudge, sandbox:
     assert "units" not in first.facts
     assert len(second.facts["units"]) == 100
     assert np.mean(second.facts["units"]) == pytest.approx(second.score.value, abs=1e-6)
+
+
+def test_the_last_rung_is_the_mean_of_several_trainings(judge: InteractionJudge, sandbox: Sandbox) -> None:
+    source, rungs = canonical(TASK.seeds["dcn_v2"]), (0.5, 1.0)
+    alone = [Race(judge.arena, rungs, seed, 1).run(source, 1, sandbox) for seed in (4, 5)]
+    several = Race(judge.arena, rungs, 4, 2)
+    both, first = several.run(source, 1, sandbox), several.run(source, 0, sandbox)
+    losses = [each.metrics["log_loss"].value for each in alone]
+    assert losses[0] != losses[1]
+    assert both.metrics["log_loss"].value == pytest.approx(sum(losses) / 2, abs=1e-9)
+    assert first == replace(Race(judge.arena, rungs, 4, 1).run(source, 0, sandbox), timings=first.timings)
 
 
 def test_north_star_scores_its_own_fold_and_names_users(judge: InteractionJudge, sandbox: Sandbox) -> None:
