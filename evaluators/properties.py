@@ -5,11 +5,13 @@ shrinks the first failure and returns its smallest counter-example as text. torc
 where they are used: the search reads this module and needs neither.
 """
 
+import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, fields, is_dataclass
 from hashlib import sha256
 from importlib import import_module
+from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
@@ -214,6 +216,19 @@ def reshaped(value: Any, like: Any) -> str | None:
         return f"expected {type(like).__name__}, got {type(value).__name__}"
     if new.shape != old.shape or new.dtype != old.dtype:
         return f"expected {old.dtype} of shape {old.shape}, got {new.dtype} of shape {new.shape}"
+    return None
+
+
+def misnamed(hp: Any, reserved: Set[str]) -> str | None:
+    """None where `hp` is a dict of usable names, none reserved, to finite numbers, else a sentence."""
+    if not isinstance(hp, dict):
+        return f"HYPERPARAMETERS must be a dict of names to numbers, got {type(hp).__name__}"
+    for name, value in hp.items():
+        if not isinstance(name, str) or not name.isidentifier() or iskeyword(name) or name in reserved:
+            taken = ", ".join(sorted(reserved))
+            return f"hyperparameter name {name!r} must be a plain identifier other than {taken}"
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+            return f"hyperparameter {name!r} must be a finite number, got {value!r}"
     return None
 
 

@@ -5,13 +5,12 @@ torch and hypothesis are imported where they are used: the search itself reads t
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
-from ..properties import Property, bits
+from ..properties import Property, bits, misnamed
 from .yardstick import Yardstick
 
 if TYPE_CHECKING:
@@ -115,14 +114,8 @@ def _drawn(namespace: Namespace, example: Example, shift: float = 0.0) -> _Drawn
 def hyperparameters(namespace: Namespace, example: None) -> str | None:
     """Every hyperparameter has a usable name and a finite value; a claim about permutations is known."""
     hp = namespace["HYPERPARAMETERS"]
-    if not isinstance(hp, dict):
-        return f"HYPERPARAMETERS must be a dict of names to numbers, got {type(hp).__name__}"
-    for name, value in hp.items():
-        if not isinstance(name, str) or not name.isidentifier() or iskeyword(name) or name in RESERVED:
-            taken = ", ".join(sorted(RESERVED))
-            return f"hyperparameter name {name!r} must be a plain identifier other than {taken}"
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-            return f"hyperparameter {name!r} must be a finite number, got {value!r}"
+    if wrong := misnamed(hp, RESERVED):
+        return wrong
     claim = namespace.get("PERMUTATION", CLAIMS[0])
     return None if claim in CLAIMS else f"PERMUTATION must be one of {', '.join(CLAIMS)}, got {claim!r}"
 

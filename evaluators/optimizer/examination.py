@@ -1,8 +1,7 @@
 """The examination: does a program have every property that an optimizer must have? No data is needed."""
 
-from ...population.verdict import Metric, Status, Verdict
-from ..failure import Failed, require_finished
-from ..properties import behaviour
+from ...population.verdict import Verdict
+from ..examination import verdict_of
 from ..sandbox import Limits, Sandbox
 
 INSIDE = "recevolve.evaluators.properties:inside"
@@ -13,16 +12,4 @@ LIMITS = Limits(cpu_seconds=10.0)
 
 def examine(source: str, sandbox: Sandbox) -> Verdict:
     """SCORED 0 with facts['behaviour'] where every property holds, else INVALID with a counter-example."""
-    outcome = sandbox.run(INSIDE, source, parameters={"task": PROPERTIES}, limits=LIMITS)
-    try:
-        require_finished(outcome, "being examined")
-    except Failed as failed:
-        return failed.verdict
-    if outcome.text or not outcome.arrays:
-        return Verdict(Status.INVALID, reason=outcome.text or "it returned no answers to the probe")
-    return Verdict(
-        Status.SCORED,
-        Metric(0.0),
-        facts={"behaviour": behaviour(outcome.arrays)},
-        timings={"cpu_seconds": outcome.cpu_seconds},
-    )
+    return verdict_of(sandbox.run(INSIDE, source, parameters={"task": PROPERTIES}, limits=LIMITS))

@@ -8,10 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
-from ..properties import Property, bits
+from ..properties import Property, bits, misnamed
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -88,14 +87,8 @@ def _run(namespace: Namespace, example: Example) -> list[tuple[Tensor, dict[str,
 def hyperparameters(namespace: Namespace, example: None) -> str | None:
     """Every hyperparameter has a usable name and a finite value; `lr` is there and positive."""
     hp = namespace["HYPERPARAMETERS"]
-    if not isinstance(hp, dict):
-        return f"HYPERPARAMETERS must be a dict of names to numbers, got {type(hp).__name__}"
-    for name, value in hp.items():
-        if not isinstance(name, str) or not name.isidentifier() or iskeyword(name) or name in RESERVED:
-            taken = ", ".join(sorted(RESERVED))
-            return f"hyperparameter name {name!r} must be a plain identifier other than {taken}"
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-            return f"hyperparameter {name!r} must be a finite number, got {value!r}"
+    if wrong := misnamed(hp, RESERVED):
+        return wrong
     if not hp.get("lr", 0.0) > 0.0:
         return f"HYPERPARAMETERS must hold 'lr' above zero, got {hp.get('lr')!r}"
     return None
