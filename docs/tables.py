@@ -14,24 +14,24 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from recevolve.engine import ending
-from recevolve.engine.config import Config
-from recevolve.engine.online_settings import Measure
-from recevolve.engine.propose.auto import HOSTED
-from recevolve.engine.propose.prices import PER, price_of
-from recevolve.engine.propose.settings import Model, Quotas
-from recevolve.evaluators import registry
+from recevolve.engine.cli import exit_codes as ending
+from recevolve.engine.config.config import Config
+from recevolve.engine.config.experiments import Measure
+from recevolve.engine.config.proposers import Model, Quotas
+from recevolve.engine.propose.llm.discovery import HOSTED
+from recevolve.engine.propose.llm.prices import PER, price_of
 from recevolve.evaluators.interaction.settings import Settings as InteractionSettings
 from recevolve.evaluators.kernel.settings import Settings as KernelSettings
+from recevolve.evaluators.kinds import registry
+from recevolve.evaluators.kinds.task import Task
+from recevolve.evaluators.language.static import check
 from recevolve.evaluators.optimizer.settings import Settings
+from recevolve.evaluators.reward.logs.signals import SIMULATED
 from recevolve.evaluators.reward.settings import Settings as RewardSettings
-from recevolve.evaluators.reward.signals import SIMULATED
 from recevolve.evaluators.simulator import Parameters
-from recevolve.evaluators.static import check
-from recevolve.evaluators.task import Task
-from recevolve.kernels.device import DEVICES, SOURCES
-from recevolve.kernels.findings import NAMES
-from recevolve.kernels.gate import CHECKS
+from recevolve.kernels.estimate.device import DEVICES, SOURCES
+from recevolve.kernels.gate.gate import CHECKS
+from recevolve.kernels.gate.report import NAMES
 
 DOCS = Path(__file__).parent
 MARKED = re.compile(r"(?P<mark><!-- table: (?P<name>[\w.-]+) -->\n).*?(?P<end><!-- end -->\n)", re.DOTALL)
@@ -180,7 +180,7 @@ def metrics(task: Task) -> str:
 
 
 def exit_codes() -> str:
-    """The exit codes, from the words of engine/ending.py."""
+    """The exit codes, from the words of engine/cli/exit_codes.py."""
     lines = re.findall(r"^(\d+) +(.+)$", ending.__doc__ or "", re.MULTILINE)
     rows = [[f"`{code}`", words] for code, words in lines[:-1]]
     rows += [[f"`{code}`", words] for code, words in (("130", "Ctrl-C"), ("143", "SIGTERM"))]

@@ -5,29 +5,29 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..evaluators.task import Task
-from ..population.archive import Archive
-from ..population.birth import Birth
-from ..population.diversity import statistics
-from ..population.island import cull, migrate, neighbours
-from ..population.ledger import Ledger
-from ..population.member import Member
-from ..population.program import Program
-from ..population.verdict import Status
-from .births import birth, check, member, seeds_of
-from .config import Config, ConfigError
-from .executor import Executor, Terms
-from .meeting import changed, previous, rescored, weights_for
-from .outer import best_known, convened, meet
-from .outside import Nobody, Orders, Outside
-from .progress import Progress
-from .promotion import banned, elites, promote
+from ..evaluators.kinds.task import Task
+from ..population.archive.archive import Archive
+from ..population.archive.ledger import Ledger
+from ..population.island.diversity import statistics
+from ..population.island.island import cull, migrate, neighbours
+from ..population.values.birth import Birth
+from ..population.values.member import Member
+from ..population.values.program import Program
+from ..population.values.verdict import Status
+from .config.config import Config, ConfigError
+from .experiments.external import Nobody, Orders, Outside
+from .experiments.round import best_known, convened, meet
+from .loop.candidate import birth, check, member, seeds_of
+from .loop.events import Progress
+from .loop.executor import Executor, Terms
+from .loop.proposer import Proposer
+from .loop.race import examine, race
+from .loop.requests import propose
+from .loop.skeletons import of_each_structure
+from .loop.stagnation import Progression, fresh_start, progressed
+from .north_star.promotion import banned, elites, promote
+from .north_star.rounds import changed, previous, rescored, weights_for
 from .propose.mixture import Mixture
-from .propose.proposer import Proposer
-from .race import examine, race
-from .slots import propose
-from .stagnation import Progression, fresh_start, progressed
-from .structures import of_each_structure
 
 
 @dataclass(frozen=True)

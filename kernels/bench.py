@@ -16,16 +16,19 @@ from typing import Any
 import torch
 import triton
 
-from . import calibrate, calibration, queue, recording, static_rows
-from .clock import ROUNDS
-from .device import H100
-from .findings import Report
-from .gate import CHECKS, gate
-from .grounds import Interpreted, Native
-from .loading import load_program
+from . import calibrate
+from .bench_table import estimated
+from .bench_table.rows import Row, table
+from .estimate import calibration
+from .estimate.device import H100
+from .gate.backends import Interpreted, Native
+from .gate.gate import CHECKS, gate
+from .gate.observed_call import Ground
+from .gate.report import Report
+from .gpu_queue import queue, record_entry
 from .operators import DTYPES, OPERATORS, Operator, Shape, Sizes
-from .rows import Row, table
-from .trial import Ground
+from .record.load_source import load_program
+from .timing.clock import ROUNDS
 
 Program = Mapping[str, Any]
 Maker = Callable[[Operator, Program, Program | None, Shape, torch.dtype], list[Row]]
@@ -114,7 +117,7 @@ def _order(texts: Mapping[str, str], options: argparse.Namespace) -> int:
         for shape, dtype in itertools.product(_shapes(OPERATORS[name], options), options.dtype):
             inputs = OPERATORS[name].draw(shape.sizes, dtype, torch.Generator().manual_seed(options.seed))
             given = f"{name}.{shape.name}.{_name(dtype)}"
-            entry = recording.record(
+            entry = record_entry.record(
                 OPERATORS[name],
                 program,
                 shape.sizes,
@@ -123,8 +126,8 @@ def _order(texts: Mapping[str, str], options: argparse.Namespace) -> int:
                 program_id=queue.digest(text.encode())[:16],
                 note=shape.source,
             )
-            queue.write(options.queue, [recording.assembled(entry)])
-            found = static_rows.estimates(OPERATORS[name], program, shape, dtype)
+            queue.write(options.queue, [record_entry.assembled(entry)])
+            found = estimated.estimates(OPERATORS[name], program, shape, dtype)
             parts = {way: tuple(each.parts for each in one.launches) for way, one in found.items()}
             variant = calibration.Variant(name, f"{name} {shape.name} {_name(dtype)}", parts)
             calibrate.keep(options.queue, {given: variant})
@@ -177,15 +180,15 @@ def _estimated(options: argparse.Namespace) -> Maker:
     def make(
         operator: Operator, program: Program, before: Program | None, shape: Shape, dtype: torch.dtype
     ) -> list[Row]:
-        found = static_rows.estimates(operator, program, shape, dtype, H100, weights)
-        old = static_rows.estimates(operator, before, shape, dtype, H100, weights) if before else {}
-        return static_rows.rows(operator, shape, dtype, found, old)
+        found = estimated.estimates(operator, program, shape, dtype, H100, weights)
+        old = estimated.estimates(operator, before, shape, dtype, H100, weights) if before else {}
+        return estimated.rows(operator, shape, dtype, found, old)
 
     return make
 
 
 def _measured(options: argparse.Namespace) -> Maker:
-    from . import measured_rows  # with the CUDA driver, which is not everywhere
+    from .bench_table import measured  # with the CUDA driver, which is not everywhere
     from .measure import place
 
     here = place()
@@ -193,7 +196,7 @@ def _measured(options: argparse.Namespace) -> Maker:
     def make(
         operator: Operator, program: Program, before: Program | None, shape: Shape, dtype: torch.dtype
     ) -> list[Row]:
-        return measured_rows.rows(operator, program, before, shape, dtype, here, options.seed, options.rounds)
+        return measured.rows(operator, program, before, shape, dtype, here, options.seed, options.rounds)
 
     return make
 

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from .calibration import Calibration, Variant, calibrate, points_of
-from .device import DEVICES
-from .queue import write_whole
+from .estimate.calibration import Calibration, Variant, calibrate, points_of
+from .estimate.device import DEVICES
+from .gpu_queue.queue import write_whole
 
 VARIANTS = "variants.json"
 """The file in a queue that says what the model said of its entries, by id."""
@@ -41,7 +41,7 @@ def fitted(folder: Path, results: Path) -> Calibration:
     if machine["device"] not in DEVICES:
         raise ValueError(
             f"expected results of one of {', '.join(DEVICES)}, got {machine['device']}: "
-            "describe it in kernels/device.py first"
+            "describe it in kernels/estimate/device.py first"
         )
     device = DEVICES[machine["device"]]
     made = datetime.fromisoformat(machine["started"]).date()

@@ -24,10 +24,10 @@ from typing import Any
 import torch
 import triton
 
-from . import queue
-from .clock import ROUNDS
-from .measurements import Machine, Measurements, Result, result_from_json
-from .queue import Entry
+from .gpu_queue import queue
+from .gpu_queue.queue import Entry
+from .timing.clock import ROUNDS
+from .timing.measurements import Machine, Measurements, Result, result_from_json
 
 TIMEOUT = 900.0
 """Seconds for one entry; max-autotune takes most of them."""
@@ -157,7 +157,7 @@ def _command(options: argparse.Namespace, name: str) -> list[str]:
 
 def _child(options: argparse.Namespace, entries: Sequence[Entry]) -> int:
     """Judges one entry and writes its result."""
-    from .judging import judge
+    from .gpu_queue.measure_entry import judge
 
     (entry,) = (each for each in entries if each.id in options.only)
     result = judge(entry, place(), options.seed, options.rounds)
@@ -167,9 +167,9 @@ def _child(options: argparse.Namespace, entries: Sequence[Entry]) -> int:
 
 def place() -> Any:
     """This machine, for contests on its GPU."""
-    from .captured import Captured, copy_bandwidth
-    from .contest import Place
-    from .cuda import Driver
+    from .timing.comparison import Place
+    from .timing.cuda import Driver
+    from .timing.cuda_graphs import Captured, copy_bandwidth
 
     nvml = _nvml()
     major, minor = torch.cuda.get_device_capability()
@@ -184,13 +184,13 @@ def place() -> Any:
 
 
 def _nvml() -> Any:
-    from .sensors import Nvml
+    from .timing.sensors import Nvml
 
     return Nvml(f"GPU-{torch.cuda.get_device_properties(0).uuid}")
 
 
 def _machine(options: argparse.Namespace) -> Machine:
-    from .captured import copy_bandwidth
+    from .timing.cuda_graphs import copy_bandwidth
 
     nvml = _nvml()
     return Machine(

@@ -15,16 +15,16 @@ from typing import Any
 import pytest
 import typer
 
-from recevolve.engine import ending
-from recevolve.engine.cli import app
-from recevolve.engine.config import parse
+from recevolve.engine.cli import exit_codes
+from recevolve.engine.cli.main import app
+from recevolve.engine.config.config import parse
 from recevolve.evaluators.data.catalogue import LOADERS
 from recevolve.evaluators.data.schema import Schema
 from recevolve.evaluators.interaction.settings import Settings as InteractionSettings
 from recevolve.evaluators.kernel.settings import Settings as KernelSettings
 from recevolve.evaluators.optimizer.settings import Settings
 from recevolve.evaluators.reward.settings import Settings as RewardSettings
-from recevolve.population.schema import migrate
+from recevolve.population.archive.schema import migrate
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -164,7 +164,7 @@ def test_a_section_names_the_options_of_its_command(command: str) -> None:
 
 def test_exit_codes_are_those_of_the_code() -> None:
     words = set(re.findall(r"`(\d+)`", text_of("cli.md").partition("## Exit codes")[2]))
-    codes = {0, 1, 130, 143, ending.USAGE, ending.ENVIRONMENT, ending.DATA, ending.DISAGREED}
+    codes = {0, 1, 130, 143, exit_codes.USAGE, exit_codes.ENVIRONMENT, exit_codes.DATA, exit_codes.DISAGREED}
     assert words == {str(code) for code in codes}
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from recevolve.evaluators.properties import examine
-from recevolve.evaluators.registry import find, kinds
+from recevolve.evaluators.kinds.properties import examine
+from recevolve.evaluators.kinds.registry import find, kinds
+from recevolve.evaluators.kinds.task import Task, Winner
+from recevolve.evaluators.language.static import canonical, check, syntax_hash
 from recevolve.evaluators.sandbox import load
-from recevolve.evaluators.static import canonical, check, syntax_hash
-from recevolve.evaluators.task import Task, Winner
 
 PROVENANCE = {
     "run": "runs/example",

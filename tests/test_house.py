@@ -53,7 +53,7 @@ def test_the_guard_sees_every_way_to_import(tmp_path: Path) -> None:
     probe.parent.mkdir()
     probe.write_text(
         "from ..engine import search\nfrom .. import kernels\nfrom .program import Program\n"
-        "import recevolve.evaluators.task\n"
+        "import recevolve.evaluators.kinds.task\n"
     )
     assert imported_parts(probe, tmp_path) == {"engine", "evaluators", "kernels"}
 

@@ -8,12 +8,13 @@ from collections import Counter
 
 import pytest
 
-from recevolve.engine.executor import Blueprint, Call, LocalExecutor
-from recevolve.engine.propose.proposer import Parent
-from recevolve.engine.propose.syntax import SyntaxProposer
-from recevolve.evaluators import registry, static
-from recevolve.population.randomness import generator
-from recevolve.population.verdict import Status, Verdict
+from recevolve.engine.loop.executor import Blueprint, Call, LocalExecutor
+from recevolve.engine.loop.proposer import Parent
+from recevolve.engine.propose.syntax.proposer import SyntaxProposer
+from recevolve.evaluators.kinds import registry
+from recevolve.evaluators.language import static
+from recevolve.population.island.randomness import generator
+from recevolve.population.values.verdict import Status, Verdict
 
 MUTANTS = 10_000
 DATA = {"source": "synthetic", "rows": 6_000, "split": "user"}

@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from recevolve.engine.executor import Blueprint, LocalExecutor
+from recevolve.engine.loop.executor import Blueprint, LocalExecutor
 
 from .toy import task as toy
 

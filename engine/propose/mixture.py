@@ -7,13 +7,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ...population.birth import Birth
-from ...population.member import Member, ranked
-from ...population.origin import Spend
-from ...population.randomness import generator
-from ...population.views import Views
+from ...population.archive.views import Views
+from ...population.island.randomness import generator
+from ...population.values.birth import Birth
+from ...population.values.member import Member, ranked
+from ...population.values.origin import Spend
+from ..loop.proposer import NoProposal, Proposal, Proposer, Request
 from .bandit import Belief, Pull, State, after, believed
-from .proposer import NoProposal, Proposal, Proposer, Request
 
 SYNTAX, CONSTANTS, MODELS = "syntax", "constants", "models"
 ABSENT = frozenset({"timed_out", "unavailable", "capped", "rejected"})

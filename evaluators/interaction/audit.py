@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...population.verdict import Status
-from ..ctr import Diverged
-from ..failure import Failed
-from .arena import Arena, Run
-from .ranker import predict
-from .remote import Behind, Call, apart
+from ...population.values.verdict import Status
+from ..ctr.model import Diverged
+from ..kinds.failure import Failed
+from .ranking_model import predict
+from .sandboxed_layer import Behind, Call, apart
+from .setup import Arena, Run
 
 TOLERANCE = 1e-4
 """Largest difference of a logit or a gradient, in units of the largest; other batches round otherwise."""

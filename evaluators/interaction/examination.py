@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from ...population.verdict import Verdict
-from ..examination import verdict_of
+from ...population.values.verdict import Verdict
+from ..kinds.examination import verdict_of
 from ..sandbox import Limits, Sandbox
 
 INSIDE = "recevolve.evaluators.interaction.inside:examine"

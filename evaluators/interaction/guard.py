@@ -7,10 +7,10 @@ from statistics import median
 import numpy as np
 import torch
 
-from ...population.verdict import Metric, Status, Verdict
+from ...population.values.verdict import Metric, Status, Verdict
 from ..sandbox import Sandbox
-from .arena import Arena
-from .remote import Behind
+from .sandboxed_layer import Behind
+from .setup import Arena
 
 REFERENCE = Path(__file__).with_name("seeds") / "dcn_v2.py"
 WARM_UP = 5

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..properties import examined
+from ..kinds.properties import examined
 from ..sandbox.inside import Result, load
 from .layer import BACKWARD, TURNS, WITH_GRAPH, begin
 from .meter import Meter

@@ -7,16 +7,16 @@ from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
-from ...population.verdict import Verdict
+from ...population.values.verdict import Verdict
 from ..data import Log, load, split
-from ..failure import Failed
+from ..kinds.failure import Failed
 from ..sandbox import Limits, Sandbox
-from .arena import Arena
 from .guard import guard
 from .north_star import NorthStar
 from .proxy import Race
-from .remote import Budget
+from .sandboxed_layer import Budget
 from .settings import Settings
+from .setup import Arena
 
 TRANSFER = {"source": "synthetic", "rows": 40_000, "seed": 1}
 OTHER = {"parallel": "stacked", "stacked": "parallel"}

@@ -1,6 +1,6 @@
 """What an interaction layer may be written in: the rules that its text must obey."""
 
-from ..static import Rules
+from ..language.static import Rules
 
 ELEMENTWISE = frozenset({
     "abs", "clamp", "cos", "erf", "exp", "lerp", "log1p", "maximum", "minimum", "neg", "pow", "reciprocal",

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .yardstick import Yardstick
+from .reference_cost import Yardstick
 
 FORWARD, WITH_GRAPH, BACKWARD = range(3)
 TURNS = 3

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...population.verdict import Metric, Status, Verdict
+from ...population.values.verdict import Metric, Status, Verdict
 from ..sandbox import Sandbox
 from . import audit
-from .arena import Arena, Run
-from .remote import Call
+from .sandboxed_layer import Call
+from .setup import Arena, Run
 
 SPLITS = ("selection", "claim")
 

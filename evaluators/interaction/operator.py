@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from ...kernels.operators import PAIRWISE_DOT, Operator, Sizes
+from ..language.static import canonical, check
 from ..sandbox.inside import load
-from ..static import canonical, check
 from .language import RULES
 from .layer import begin
 from .meter import Meter

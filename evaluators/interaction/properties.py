@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
-from ..properties import Property, bits, misnamed
-from .yardstick import Yardstick
+from ..kinds.properties import Property, bits, misnamed
+from .reference_cost import Yardstick
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy

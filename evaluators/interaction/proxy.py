@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...population.verdict import Metric, Status, Verdict
+from ...population.values.verdict import Metric, Status, Verdict
 from ..sandbox import Sandbox
-from .arena import Arena, mean
+from .setup import Arena, mean
 
 GROUPS = 100
 """Groups of users whose losses the last rung names, so that an edit's worth is paired by them."""

@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..kinds.task import Judge, Task
 from ..sandbox.limits import Limits
-from ..task import Judge, Task
 from .describe import describe
 from .examination import examine_for
 from .language import RULES, allowed
@@ -54,7 +54,7 @@ TASK = Task(
         "numpy",
         "torch",
         "hypothesis",
-        "recevolve.evaluators.properties",
+        "recevolve.evaluators.kinds.properties",
         "recevolve.evaluators.interaction.properties",
         "recevolve.evaluators.interaction.inside",
     ),

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..patch import (
+from ..kinds.patch import (
     as_literal,
     bullets,
     check_module_name,
@@ -16,8 +16,8 @@ from ..patch import (
     function_text,
     header,
 )
-from ..static import canonical
-from ..task import Winner
+from ..kinds.task import Winner
+from ..language.static import canonical
 
 TEMPLATES = Path(__file__).with_name("templates")
 OWN_NAMES = frozenset({"Tensor", "nn", "math", "torch"})

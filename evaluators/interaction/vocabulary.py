@@ -5,7 +5,7 @@ An idiom's weights start so that it changes little: gates near one half doubled,
 
 from typing import Final
 
-from ..vocabulary import Idiom, Layout, Operator, Sizes, Vocabulary
+from ..language.vocabulary import Idiom, Layout, Operator, Sizes, Vocabulary
 
 LAYOUT = Layout(
     function="interact",

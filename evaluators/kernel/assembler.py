@@ -15,9 +15,9 @@ import triton
 from triton import knobs
 from triton.backends.compiler import GPUTarget
 
-from ...kernels.binary import Binary, assemble, digest, read_listing, read_usage
-from ...population.verdict import Status
-from ..failure import Failed
+from ...kernels.record.binary import Binary, assemble, digest, read_listing, read_usage
+from ...population.values.verdict import Status
+from ..kinds.failure import Failed
 from ..sandbox.command import SYSTEM, bubblewrap_binaries
 
 SECONDS = 15

@@ -5,8 +5,8 @@ from typing import Any
 
 from torch import Tensor
 
-from ...kernels import launches
-from ...kernels.launches import Recorder
+from ...kernels.record import launches
+from ...kernels.record.launches import Recorder
 from .settings import Settings
 
 MORE = 12

@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...kernels import accuracy
-from ...kernels.calibration import Calibration
-from ...kernels.cost import Estimate, estimate
-from ...kernels.device import H100, H200, CannotLaunch
-from ...kernels.launches import Launch
+from ...kernels.estimate.calibration import Calibration
+from ...kernels.estimate.cost import Estimate, estimate
+from ...kernels.estimate.device import H100, H200, CannotLaunch
+from ...kernels.estimate.roofline import work
+from ...kernels.gate import accuracy
 from ...kernels.operators import Operator, Shape
-from ...kernels.roofline import work
-from ...population.verdict import Status
-from ..failure import Failed
+from ...kernels.record.launches import Launch
+from ...population.values.verdict import Status
+from ..kinds.failure import Failed
 from ..sandbox import Limits, Sandbox
 from . import wire
 from .assembler import assembled

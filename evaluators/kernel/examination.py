@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...kernels import accuracy
+from ...kernels.gate import accuracy
 from ...kernels.operators import Operator, Sizes
-from ...population.verdict import Metric, Status, Verdict
-from ..failure import Failed, require_finished
-from ..properties import behaviour
+from ...population.values.verdict import Metric, Status, Verdict
+from ..kinds.failure import Failed, require_finished
+from ..kinds.properties import behaviour
 from ..sandbox import Limits, Outcome, Sandbox, SharedArrays
 from . import wire
 from .compilations import COMPILATIONS

@@ -1,6 +1,6 @@
 """Guardrails: what a kernel program takes besides time, from its binaries and its allocations."""
 
-from ...population.verdict import Metric, Status, Verdict
+from ...population.values.verdict import Metric, Status, Verdict
 from .estimates import Cost
 
 

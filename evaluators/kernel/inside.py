@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...kernels import compiling, launches
-from ...kernels.gate import CHECKS, QUICK, gate
-from ...kernels.grounds import Interpreted
+from ...kernels.gate.backends import Interpreted
+from ...kernels.gate.gate import CHECKS, QUICK, gate
+from ...kernels.gate.observed_call import poisoned
+from ...kernels.gpu_queue.record_entry import record as recorded
 from ...kernels.operators import DTYPES, Operator, Sizes
-from ...kernels.recording import record as recorded
-from ...kernels.trial import poisoned
+from ...kernels.record import compiling, launches
 from ..sandbox.inside import Result, explain, load
 from . import wire
 from .coverage import covered

@@ -8,9 +8,9 @@ from importlib.metadata import version
 from math import ceil
 from typing import Any
 
-from ...kernels.calibration import Calibration, load
-from ...population.verdict import Metric, Status, Verdict
-from ..failure import Failed
+from ...kernels.estimate.calibration import Calibration, load
+from ...population.values.verdict import Metric, Status, Verdict
+from ..kinds.failure import Failed
 from ..sandbox import Limits, Sandbox
 from .estimates import Cost, Estimator
 from .examination import check_further, seed_of

@@ -1,8 +1,8 @@
 """What a kernel program may be written in: the rules that its text must obey, for the operator at hand."""
 
 from ...kernels.operators import Operator
-from ..kernel_grammar import KernelRules
-from ..static import Rules
+from ..language.static import Rules
+from ..language.triton import KernelRules
 
 DTYPES = frozenset({"bfloat16", "bool", "float16", "float32", "float64", "int32", "int64", "uint8"})
 MEMORY = frozenset({"empty", "empty_like", "zeros", "zeros_like"})

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ...kernels import queue
-from ...kernels.measurements import Measurements, Result
-from ...population.verdict import Metric, Status, Verdict
-from ..failure import Failed
+from ...kernels.gpu_queue import queue
+from ...kernels.timing.measurements import Measurements, Result
+from ...population.values.verdict import Metric, Status, Verdict
+from ..kinds.failure import Failed
 from .settings import Settings
 
 SPLITS = {"selection": 1_000, "claim": 2_000}

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..properties import Property
+from ..kinds.properties import Property
 from .settings import Settings, operator_for
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def is_right(settings: Settings, namespace: Namespace, number: int) -> str | Non
 
     import torch
 
-    from ...kernels.gate import gate
+    from ...kernels.gate.gate import gate
     from .inside import GROUND
 
     operator = operator_for(settings)

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ...kernels.gpu_queue.queue import Entry, digest
 from ...kernels.operators import Shape
-from ...kernels.queue import Entry, digest
-from ...population.verdict import Metric, Status, Verdict
-from ..failure import Failed
+from ...population.values.verdict import Metric, Status, Verdict
+from ..kinds.failure import Failed
 from ..sandbox import Limits, Sandbox
 from . import wire
 from .assembler import assembled

@@ -6,10 +6,10 @@ from string import Template
 from typing import Any
 
 from ...kernels.operators import OPERATORS, Operator
-from ...population.verdict import Verdict
+from ...population.values.verdict import Verdict
+from ..kinds.task import Judge, Task
 from ..sandbox import Sandbox
 from ..sandbox.limits import Limits
-from ..task import Judge, Task
 from .describe import describe
 from .edits import EDITS
 from .language import allowed, rules_for

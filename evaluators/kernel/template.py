@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ...kernels.operators import Operator
-from ..patch import (
+from ..kinds.patch import (
     bullets,
     check_module_name,
     constants_of,
@@ -24,7 +24,7 @@ from ..patch import (
     header,
     line,
 )
-from ..task import Winner
+from ..kinds.task import Winner
 from .settings import Settings, operator_for
 
 TEMPLATES = Path(__file__).parent / "templates"

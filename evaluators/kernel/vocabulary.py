@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from ..vocabulary import Layout, Vocabulary
+from ..language.vocabulary import Layout, Vocabulary
 
 CHOICES: Mapping[str, tuple[float, ...]] = {
     "": tuple(2**power for power in range(11)),

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...population.verdict import Status
-from ..failure import Failed
+from ...population.values.verdict import Status
+from ..kinds.failure import Failed
 
 RECORD = "record"
 """The name of the JSON among the arrays that come back."""

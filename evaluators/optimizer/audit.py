@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...population.verdict import Status
-from ..failure import Failed
+from ...population.values.verdict import Status
+from ..kinds.failure import Failed
 from ..sandbox import Sandbox
 from .proxy import Race
-from .stepper import Step, Stepper
+from .sandboxed_steps import Step, Stepper
 
 TOLERANCE = 1e-5
 """Largest difference of a weight, in units of the largest weight. Both sides were bit-equal wherever it was

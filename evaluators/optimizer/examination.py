@@ -1,10 +1,10 @@
 """The examination: does a program have every property that an optimizer must have? No data is needed."""
 
-from ...population.verdict import Verdict
-from ..examination import verdict_of
+from ...population.values.verdict import Verdict
+from ..kinds.examination import verdict_of
 from ..sandbox import Limits, Sandbox
 
-INSIDE = "recevolve.evaluators.properties:inside"
+INSIDE = "recevolve.evaluators.kinds.properties:inside"
 PROPERTIES = "recevolve.evaluators.optimizer.properties"
 LIMITS = Limits(cpu_seconds=10.0)
 """The CPU time after which an examination is killed lies above the budget at which it ends by itself."""

@@ -6,9 +6,9 @@ from statistics import median
 
 import numpy as np
 
-from ...population.verdict import Metric, Status, Verdict
+from ...population.values.verdict import Metric, Status, Verdict
 from ..sandbox import Limits, Sandbox
-from .stepper import Stepper
+from .sandboxed_steps import Stepper
 
 REFERENCE = Path(__file__).with_name("seeds") / "adam.py"
 WARM_UP = 5

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..ctr import Diverged, flatten, make_ranker
-from ..ctr import train as fit
+from ..ctr.model import Diverged, flatten, make_ranker
+from ..ctr.model import train as fit
 from ..data import Field
 from ..sandbox.inside import load
 from .layout import Layout

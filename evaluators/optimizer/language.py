@@ -1,6 +1,6 @@
 """What an optimizer may be written in: the rules that its text must obey."""
 
-from ..static import Rules
+from ..language.static import Rules
 
 ELEMENTWISE = frozenset({
     "abs", "atan", "clamp", "cos", "erf", "exp", "expm1", "full_like", "isfinite", "lerp", "log", "log1p",

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...population.verdict import Metric, Status, Verdict
-from ..failure import Failed
+from ...population.values.verdict import Metric, Status, Verdict
+from ..kinds.failure import Failed
 from ..sandbox import Sandbox
 from . import audit
-from .arena import Arena, Score
 from .proxy import Race
-from .stepper import Stepper
+from .sandboxed_steps import Stepper
+from .setup import Arena, Score
 
 SPLITS = ("selection", "claim")
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..patch import constants_of, double_quoted, function_text, renamed
+from ..kinds.patch import constants_of, double_quoted, function_text, renamed
 from .language import ELEMENTWISE
 
 NUMBERED = re.compile(r"v\d+")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..properties import Property, bits, misnamed
+from ..kinds.properties import Property, bits, misnamed
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ...population.verdict import Metric, Status, Verdict
-from ..failure import Failed
+from ...population.values.verdict import Metric, Status, Verdict
+from ..kinds.failure import Failed
 from ..sandbox import Sandbox, SharedArrays
-from .arena import Arena, Score
+from .setup import Arena, Score
 
 REMEMBERED = 256
 """Results kept per race, so that a rung need not repeat the one before it."""

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..kinds.task import Judge, Task
 from ..sandbox.limits import Limits
-from ..task import Judge, Task
 from .describe import describe
 from .examination import examine
 from .language import RULES, allowed
@@ -44,7 +44,7 @@ TASK = Task(
         "numpy",
         "torch",
         "hypothesis",
-        "recevolve.evaluators.properties",
+        "recevolve.evaluators.kinds.properties",
         "recevolve.evaluators.optimizer.properties",
         "recevolve.evaluators.optimizer.inside",
     ),

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..patch import WIDTH, as_literal, bullets, check_module_name, facts_of, filled, header
-from ..task import Winner
+from ..kinds.patch import WIDTH, as_literal, bullets, check_module_name, facts_of, filled, header
+from ..kinds.task import Winner
 from .patch_program import PatchProgram
 
 TEMPLATES = Path(__file__).with_name("templates")

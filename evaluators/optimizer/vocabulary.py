@@ -3,7 +3,7 @@
 import math
 from typing import Final
 
-from ..vocabulary import Idiom, Layout, Operator, Vocabulary
+from ..language.vocabulary import Idiom, Layout, Operator, Vocabulary
 
 FRACTION = (0.0, 0.999999)
 """Where a decay rate stays: at 1 an average would never see its input."""

@@ -7,11 +7,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ...population.verdict import Status
-from ..failure import Failed, require_finished
+from ...population.values.verdict import Status
+from ..kinds.failure import Failed, require_finished
 from ..sandbox import Limits, Sandbox, Session, SessionEnded
 from .fast import Undefined, formula
-from .signals import Signals
+from .logs.signals import Signals
 
 Array = NDArray[np.float64]
 STEP = "recevolve.evaluators.reward.inside:step"

@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Callable
 
-from .signals import Signals
+from .logs.signals import Signals
 
 MOST_LISTED = 4
 """Predictions named one by one; of more, the number that is read."""

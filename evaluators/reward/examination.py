@@ -5,11 +5,11 @@ from hashlib import sha256
 
 import numpy as np
 
-from ...population.verdict import Metric, Status, Verdict
-from ..failure import Failed, require_finished
+from ...population.values.verdict import Metric, Status, Verdict
+from ..kinds.failure import Failed, require_finished
 from ..sandbox import Limits, Sandbox
+from .logs.signals import Signals
 from .properties import PROBES
-from .signals import Signals
 
 INSIDE = "recevolve.evaluators.reward.inside:examine"
 LIMITS = Limits(cpu_seconds=10.0)

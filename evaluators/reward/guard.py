@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from ...population.verdict import Metric
+from ...population.values.verdict import Metric
 from .caller import Caller
-from .log import RewardLog
+from .logs.log import RewardLog
 
 Array = NDArray[np.float64]
 ROWS = 5_000

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ..properties import examined
+from ..kinds.properties import examined
 from ..sandbox.inside import Result, load
+from .logs.signals import Signals
 from .properties import probe, properties_for
-from .signals import Signals
 
 
 def examine(source: str, parameters: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Result:

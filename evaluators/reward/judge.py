@@ -9,17 +9,17 @@ from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
 
-from ...population.verdict import Metric, Status, Verdict
-from ..failure import Failed
+from ...population.values.verdict import Metric, Status, Verdict
+from ..kinds.failure import Failed
 from ..sandbox import Limits, Sandbox
 from . import guard
 from .caller import Caller
-from .log import split
-from .logs import load, people
+from .logs.log import split
+from .logs.logs import load, people
+from .logs.signals import SIMULATED, Signals
 from .north_star import SPLITS, Replayed, Simulated
 from .proxy import Proxy
 from .settings import Settings
-from .signals import SIMULATED, Signals
 from .task import seeds_for, signals_of
 
 

@@ -1,7 +1,7 @@
 """What a reward may be written in: the rules that its text must obey, for the signals at hand."""
 
-from ..static import Rules
-from .signals import Signals
+from ..language.static import Rules
+from .logs.signals import Signals
 
 ARGUMENTS = {
     "abs": 1, "arctan": 1, "clip": 3, "exp": 1, "expm1": 1, "log": 1, "log1p": 1, "logical_and": 2,

@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...population.verdict import Metric, Status, Verdict
+from ...population.values.verdict import Metric, Status, Verdict
 from ..data import DataError
-from ..failure import Failed
+from ..kinds.failure import Failed
 from ..sandbox import Limits, Sandbox
 from ..simulator import Lives, Parameters, Users, World, make_users, make_world, simulate
 from .caller import Caller
-from .log import RewardLog, luck_of
+from .logs.log import RewardLog, luck_of
+from .logs.signals import Signals
 from .proxy import Proxy
 from .settings import Settings
-from .signals import Signals
 
 Array = NDArray[np.float64]
 SPLITS = ("selection", "claim")

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .log import RewardLog, luck_of
+from .logs.log import RewardLog, luck_of
 
 Array = NDArray[np.float64]
 LARGEST = 6.0

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from ..patch import constants_of, double_quoted, function_text, renamed
+from ..kinds.patch import constants_of, double_quoted, function_text, renamed
 
 TORCH = {
     "abs": "lambda x: torch.abs(tensor(x))",

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..properties import Property, bits
-from .signals import SIMULATED, Signal, Signals
+from ..kinds.properties import Property, bits
+from .logs.signals import SIMULATED, Signal, Signals
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from ...population.verdict import Metric, Status, Verdict
+from ...population.values.verdict import Metric, Status, Verdict
 from ..data import DataError
-from ..failure import Failed
+from ..kinds.failure import Failed
 from ..statistics import Interval, PolicyValue, can_rank, doubly_robust, snips
 from .caller import Caller
-from .log import RewardLog
+from .logs.log import RewardLog
 from .outcome_model import Expected, expected
 from .policy import beaten, chances, place
 

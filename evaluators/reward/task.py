@@ -6,17 +6,17 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from ..kinds.task import Judge, Task
 from ..sandbox.limits import Limits
-from ..task import Judge, Task
 from .describe import describe_for
 from .examination import examine_for
 from .fast import formula
 from .language import allowed, rules_for
+from .logs.sample import sample_for
+from .logs.signals import SIMULATED, Signals
+from .logs.sources import SIGNALS, SIMULATED_SOURCE
 from .properties import properties_for
-from .sample import sample_for
 from .settings import Settings
-from .signals import SIMULATED, Signals
-from .sources import SIGNALS, SIMULATED_SOURCE
 from .template import export, export_for
 from .vocabulary import vocabulary_for
 
@@ -55,7 +55,7 @@ def judge(data: Mapping[str, Any], settings: Mapping[str, Any], limits: Limits) 
 
 def adapt(data: Mapping[str, Any], settings: Mapping[str, Any]) -> Task:
     """The task for the signals and north star of a config. ValueError, OSError for a wrong file of either."""
-    from .logs import people
+    from .logs.logs import people
 
     chosen = Settings.model_validate(settings)
     people(chosen)  # a file that is wrong is told before any work
@@ -94,7 +94,7 @@ def task_for(signals: Signals, star: str = "late_active_days") -> Task:
         preload=(
             "numpy",
             "hypothesis",
-            "recevolve.evaluators.properties",
+            "recevolve.evaluators.kinds.properties",
             "recevolve.evaluators.reward.properties",
             "recevolve.evaluators.reward.inside",
         ),

@@ -7,13 +7,23 @@ from typing import Any
 
 import numpy as np
 
-from ..patch import WIDTH, as_literal, bullets, check_module_name, facts_of, filled, header, line, words_of
-from ..task import Winner
-from .audit import Array, Audit, Reward, audit, drawn
+from ..kinds.patch import (
+    WIDTH,
+    as_literal,
+    bullets,
+    check_module_name,
+    facts_of,
+    filled,
+    header,
+    line,
+    words_of,
+)
+from ..kinds.task import Winner
+from .audit.audit import Array, Audit, Reward, audit, drawn
+from .audit.picture import svg
 from .fast import Undefined, formula
+from .logs.signals import SIMULATED, Signals
 from .patch_formula import OWN_NAMES, PatchFormula
-from .picture import svg
-from .signals import SIMULATED, Signals
 
 HERE = Path(__file__).parent
 TEMPLATES = HERE / "templates"

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from ..vocabulary import Idiom, Layout, Operator, Vocabulary
-from .signals import Signal, Signals
+from ..language.vocabulary import Idiom, Layout, Operator, Vocabulary
+from .logs.signals import Signal, Signals
 
 T: Final = "tensor"
 S: Final = "scalar"

@@ -1,7 +1,9 @@
 """The wall: runs programs that nobody trusts, and brings back plain arrays, never a score.
 
-    with Sandbox(["recevolve.evaluators.properties"]) as sandbox:
-        outcome = sandbox.run("recevolve.evaluators.properties:inside", source, limits=Limits(cpu_seconds=2))
+    with Sandbox(["recevolve.evaluators.kinds.properties"]) as sandbox:
+        outcome = sandbox.run(
+            "recevolve.evaluators.kinds.properties:inside", source, limits=Limits(cpu_seconds=2)
+        )
 
 What is not covered: holes in the kernel itself, and side channels such as timing of shared caches. Candidates
 cannot start threads or processes, so whatever needs a compiler at run time does not work behind it.

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...population.randomness import generator
+from ...population.island.randomness import generator
 from .sessions import OFFERED, Flags, Offers, Places, Policy, best, click_times_watch, live, scored
 from .world import Floats, Users, World
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...population.randomness import generator
-from ..reward.signals import SIMULATED
+from ...population.island.randomness import generator
+from ..reward.logs.signals import SIMULATED
 from .world import PREPARED, ROW, Deck, Floats, Users, World, deck
 
 Flags = NDArray[np.bool_]

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from ...population.randomness import generator
+from ...population.island.randomness import generator
 from .parameters import Parameters
 
 Floats = NDArray[np.float32]

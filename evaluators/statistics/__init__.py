@@ -9,13 +9,7 @@ from .intervals import Interval, cuped, paired, paired_cuped, two_samples
 from .moments import Moments, effect
 from .policies import PolicyValue, Ranking, can_rank, doubly_robust, ips, snips
 from .racing import Measure, Race, halving, ocba, survivors, uniform
-from .sequential import (
-    MINIMUM,
-    always_valid_p,
-    confidence_sequence,
-    confidence_sequence_difference,
-    msprt,
-)
+from .sequential import MINIMUM, always_valid_p, confidence_sequence, confidence_sequence_difference, msprt
 from .streams import lord_level
 from .winners import Shrunken, Winner, shrink, winner
 

@@ -1,5 +1,5 @@
 """`python -m recevolve`: the command line."""
 
-from .engine.cli import main
+from .engine.cli.main import main
 
 main()

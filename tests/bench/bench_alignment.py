@@ -12,11 +12,11 @@ from statistics import median
 import numpy as np
 from scipy.stats import spearmanr
 
-from recevolve.engine.alignment import Point, alarm
-from recevolve.engine.reweighting import index, learn
+from recevolve.engine.north_star.alignment import Point, alarm
+from recevolve.engine.north_star.reweighting import index, learn
 from recevolve.evaluators.statistics import Interval
-from recevolve.population.randomness import generator
-from recevolve.population.verdict import Metric, Status, Verdict
+from recevolve.population.island.randomness import generator
+from recevolve.population.values.verdict import Metric, Status, Verdict
 
 RUNS, MEETINGS, ELITES, FRESH = 60, 8, 5, 300
 SLOPES = (0.0, 0.3, 0.8)

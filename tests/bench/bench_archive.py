@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from recevolve.population.archive import Archive
-from recevolve.population.birth import Birth
-from recevolve.population.island import Member, cull, select
-from recevolve.population.program import Program
-from recevolve.population.randomness import generator
-from recevolve.population.verdict import Metric, Status, Verdict
+from recevolve.population.archive.archive import Archive
+from recevolve.population.island.island import Member, cull, select
+from recevolve.population.island.randomness import generator
+from recevolve.population.values.birth import Birth
+from recevolve.population.values.program import Program
+from recevolve.population.values.verdict import Metric, Status, Verdict
 
 BIRTHS, CALLS, REPEATS, FILLING, SIZES = 16, 3, 100, 500, (1_000, 100_000)
 SOURCE = "def update(grad, state, param, step, hp):\n    return param - hp['lr'] * grad, state\n" * 8

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
-from recevolve.evaluators import ctr
+from recevolve.evaluators.ctr import model as ctr
 from recevolve.evaluators.data import DataUnavailable, Log, load
 
 FLOOR = 100_000

@@ -14,17 +14,17 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from recevolve.engine.config import parse
-from recevolve.engine.executor import Call, Terms
-from recevolve.engine.propose.syntax import SyntaxProposer
+from recevolve.engine.config.config import parse
+from recevolve.engine.loop.executor import Call, Terms
+from recevolve.engine.propose.syntax.proposer import SyntaxProposer
+from recevolve.engine.runs.session import seeds_for
 from recevolve.engine.search import Search, generation
-from recevolve.engine.session import seeds_for
-from recevolve.evaluators import registry
-from recevolve.population.archive import Archive
-from recevolve.population.birth import Birth
-from recevolve.population.member import Member
-from recevolve.population.program import Program
-from recevolve.population.verdict import Metric, Status, Verdict
+from recevolve.evaluators.kinds import registry
+from recevolve.population.archive.archive import Archive
+from recevolve.population.values.birth import Birth
+from recevolve.population.values.member import Member
+from recevolve.population.values.program import Program
+from recevolve.population.values.verdict import Metric, Status, Verdict
 
 SIZES, GENERATIONS, FILLING = (1_000, 100_000), 30, 1_000
 

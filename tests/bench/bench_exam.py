@@ -22,16 +22,16 @@ from typing import Any
 
 import numpy as np
 
-from recevolve.engine.propose.draft import Draft, Unsuitable
+from recevolve.engine.propose.syntax.tree import Draft, Unsuitable
+from recevolve.evaluators.language.static import canonical, check
 from recevolve.evaluators.reward.fast import Undefined, formula
 from recevolve.evaluators.reward.judge import RewardJudge
-from recevolve.evaluators.reward.signals import SIMULATED
+from recevolve.evaluators.reward.logs.signals import SIMULATED
 from recevolve.evaluators.reward.task import TASK, VERSION
 from recevolve.evaluators.sandbox import Limits, Sandbox
 from recevolve.evaluators.simulator import World, make_users, make_world, scenario, simulate
-from recevolve.evaluators.static import canonical, check
 from recevolve.evaluators.statistics import Moments, paired, survivors
-from recevolve.population.archive import Archive
+from recevolve.population.archive.archive import Archive
 
 SEEDS, CANDIDATES, FORMULAS, PROMOTIONS = 10, 480, 2_000, 16
 SCENARIO = "clickbait"

@@ -20,17 +20,17 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import spearmanr
 
-from recevolve.engine.propose.proposer import Parent
-from recevolve.engine.propose.syntax import SyntaxProposer
+from recevolve.engine.loop.proposer import Parent
+from recevolve.engine.propose.syntax.proposer import SyntaxProposer
 from recevolve.evaluators.data import DataUnavailable, load
 from recevolve.evaluators.interaction.judge import InteractionJudge
 from recevolve.evaluators.interaction.properties import Example
 from recevolve.evaluators.interaction.task import TASK
-from recevolve.evaluators.properties import examine
+from recevolve.evaluators.kinds.properties import examine
+from recevolve.evaluators.language.static import canonical, check
 from recevolve.evaluators.sandbox import Limits, Sandbox
 from recevolve.evaluators.sandbox import load as loaded
-from recevolve.evaluators.static import canonical, check
-from recevolve.population.verdict import Status, Verdict
+from recevolve.population.values.verdict import Status, Verdict
 
 LIMITS = Limits(cpu_seconds=60.0)
 SMALL = {

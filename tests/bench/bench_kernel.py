@@ -13,16 +13,16 @@ import resource
 import sys
 from collections.abc import Callable
 
-from recevolve.evaluators.failure import Failed
 from recevolve.evaluators.kernel.assembler import assembled
 from recevolve.evaluators.kernel.examination import LIMITS, check_further
 from recevolve.evaluators.kernel.judge import KernelJudge
 from recevolve.evaluators.kernel.settings import Settings
 from recevolve.evaluators.kernel.task import task_for
+from recevolve.evaluators.kinds.failure import Failed
+from recevolve.evaluators.kinds.task import Task
+from recevolve.evaluators.language.static import canonical, check
 from recevolve.evaluators.sandbox import Limits, Sandbox
-from recevolve.evaluators.static import canonical, check
-from recevolve.evaluators.task import Task
-from recevolve.population.verdict import Verdict
+from recevolve.population.values.verdict import Verdict
 
 OPERATORS = ("pairwise_dot", "dcn_v2_cross")
 HEADLINES = {"pairwise_dot": "dlrm-dcnv2-batch", "dcn_v2_cross": "criteo-kaggle"}

@@ -19,17 +19,17 @@ from typing import Any
 
 import numpy as np
 
-from recevolve.engine.config import Config, read
-from recevolve.engine.executor import Call
-from recevolve.engine.place import archive_of
-from recevolve.engine.progress import Silent
-from recevolve.engine.propose.proposer import NoProposal, Parent
-from recevolve.engine.propose.syntax import SyntaxProposer
-from recevolve.engine.session import executor_for, work
-from recevolve.engine.tasks import task_for
-from recevolve.evaluators.static import canonical
+from recevolve.engine.config.config import Config, read
+from recevolve.engine.config.run_dir import archive_of
+from recevolve.engine.config.task import task_for
+from recevolve.engine.loop.events import Silent
+from recevolve.engine.loop.executor import Call
+from recevolve.engine.loop.proposer import NoProposal, Parent
+from recevolve.engine.propose.syntax.proposer import SyntaxProposer
+from recevolve.engine.runs.session import executor_for, work
+from recevolve.evaluators.language.static import canonical
 from recevolve.kernels.operators import OPERATORS
-from recevolve.population.archive import Archive
+from recevolve.population.archive.archive import Archive
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "kernel.toml"
 HAND_WRITTEN = "pairwise_dot"

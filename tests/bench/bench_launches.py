@@ -18,8 +18,8 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from recevolve.kernels.launches import SM_90, Recorder, assemble, offline, warm
 from recevolve.kernels.operators import OPERATORS, Operator
+from recevolve.kernels.record.launches import SM_90, Recorder, assemble, offline, warm
 
 
 def cpu() -> float:

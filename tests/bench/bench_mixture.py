@@ -21,19 +21,19 @@ from typing import Any
 
 import numpy as np
 
-from recevolve.engine.config import parse
-from recevolve.engine.executor import Call, Terms
-from recevolve.engine.propose.constants import ConstantsProposer
+from recevolve.engine.config.config import parse
+from recevolve.engine.loop.executor import Call, Terms
+from recevolve.engine.propose.constants.proposer import ConstantsProposer
 from recevolve.engine.propose.mixture import Mixture
-from recevolve.engine.propose.syntax import SyntaxProposer
+from recevolve.engine.propose.syntax.proposer import SyntaxProposer
+from recevolve.engine.runs.session import seeds_for
 from recevolve.engine.search import Search, generation
-from recevolve.engine.session import seeds_for
-from recevolve.evaluators import registry
+from recevolve.evaluators.kinds import registry
+from recevolve.evaluators.kinds.task import Task
 from recevolve.evaluators.sandbox import Outcome
 from recevolve.evaluators.statistics import paired
-from recevolve.evaluators.task import Task
-from recevolve.population.archive import Archive
-from recevolve.population.verdict import Verdict
+from recevolve.population.archive.archive import Archive
+from recevolve.population.values.verdict import Verdict
 
 PLANTED = Path(__file__).parents[1] / "planted"
 KINDS = ("convex", "reward", "expression")

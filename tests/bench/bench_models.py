@@ -25,20 +25,20 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from server.scripted import Server
 
-from recevolve.engine.arms import arms_for
-from recevolve.engine.config import Budget, parse
-from recevolve.engine.executor import Call, Terms
-from recevolve.engine.progress import Silent
-from recevolve.engine.propose.asking import Ask, Models
-from recevolve.engine.propose.keys import Keys
-from recevolve.engine.propose.settings import Model
+from recevolve.engine.config.config import Budget, parse
+from recevolve.engine.config.proposers import Model
+from recevolve.engine.loop.events import Silent
+from recevolve.engine.loop.executor import Call, Terms
+from recevolve.engine.propose.assemble import arms_for
+from recevolve.engine.propose.llm.client import Ask, Models
+from recevolve.engine.propose.llm.cost_cap import Purse
+from recevolve.engine.propose.llm.keys import Keys
+from recevolve.engine.runs.session import seeds_for
 from recevolve.engine.search import Search, run
-from recevolve.engine.session import seeds_for
-from recevolve.engine.spend import Purse
-from recevolve.evaluators import registry
-from recevolve.population.archive import Archive
-from recevolve.population.spending import Spending
-from recevolve.population.verdict import Metric, Status, Verdict
+from recevolve.evaluators.kinds import registry
+from recevolve.population.archive.archive import Archive
+from recevolve.population.archive.spending import Spending
+from recevolve.population.values.verdict import Metric, Status, Verdict
 
 TESTS = Path(__file__).parents[1]
 SCRIPT = TESTS / "server" / "scripted.py"

@@ -13,17 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from recevolve.engine.config import Config, parse
-from recevolve.engine.journal import Journal, render
-from recevolve.engine.propose.prompt import Prompts, count
-from recevolve.engine.propose.proposer import Parent, Place, Request
-from recevolve.evaluators import registry
-from recevolve.evaluators.task import Task
-from recevolve.population.archive import Archive
-from recevolve.population.birth import Birth
-from recevolve.population.member import Member
-from recevolve.population.program import Program
-from recevolve.population.verdict import Metric, Status, Verdict
+from recevolve.engine.config.config import Config, parse
+from recevolve.engine.loop.proposer import Parent, Place, Request
+from recevolve.engine.propose.journal import Journal, render
+from recevolve.engine.propose.llm.prompts.prompt import Prompts, count
+from recevolve.evaluators.kinds import registry
+from recevolve.evaluators.kinds.task import Task
+from recevolve.population.archive.archive import Archive
+from recevolve.population.values.birth import Birth
+from recevolve.population.values.member import Member
+from recevolve.population.values.program import Program
+from recevolve.population.values.verdict import Metric, Status, Verdict
 
 SIZES, ISLANDS, BIRTHS, REPEATS, EVERY = (1_000, 100_000), 4, 16, 20, 5
 SOURCE = next(iter(registry.find("optimizer").seeds.values()))

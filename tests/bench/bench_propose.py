@@ -13,18 +13,18 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from recevolve.engine.propose.answers import read
-from recevolve.engine.propose.embeddings import Index
-from recevolve.engine.propose.grammars import grammar
-from recevolve.engine.propose.novelty import distance, nearest, vector
-from recevolve.engine.propose.proposer import Parent, Proposal
-from recevolve.engine.propose.syntax import SyntaxProposer
-from recevolve.evaluators.canonical import canonical, syntax_hash
+from recevolve.engine.loop.proposer import Parent, Proposal
+from recevolve.engine.propose.llm.answers.answers import read
+from recevolve.engine.propose.llm.answers.gbnf import grammar
+from recevolve.engine.propose.llm.embeddings import Index
+from recevolve.engine.propose.llm.novelty import distance, nearest, vector
+from recevolve.engine.propose.syntax.proposer import SyntaxProposer
+from recevolve.evaluators.kinds.properties import examine, warm
+from recevolve.evaluators.language.canonical import canonical, syntax_hash
+from recevolve.evaluators.language.static import check
 from recevolve.evaluators.optimizer.task import TASK
-from recevolve.evaluators.properties import examine, warm
 from recevolve.evaluators.sandbox import load
-from recevolve.evaluators.static import check
-from recevolve.population.member import Member
+from recevolve.population.values.member import Member
 
 PROPOSALS, EXAMINED = 1_000, 500
 SEEDS = tuple(Parent(name, source) for name, source in TASK.seeds.items())

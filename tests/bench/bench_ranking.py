@@ -2,10 +2,10 @@
 
 vLLM's tuner timed 1,280 configurations of a Triton kernel for a block-scaled fp8 matrix product on an H100,
 and published the fastest one for each shape and batch size (`data/fp8_gemm_h100.json`). Here a kernel of the
-same structure, ours, is compiled in these configurations without a GPU and ranked by `kernels/cost.py`. Where
-does the published winner stand? 0 is first, 100 last. GROUP_SIZE_M, which orders programs, changes neither a
-binary nor an estimate, so configurations that differ in it alone are one; that leaves 320, less those that
-need too much shared memory.
+same structure, ours, is compiled in these configurations without a GPU and ranked by
+`kernels/estimate/cost.py`. Where does the published winner stand? 0 is first, 100 last. GROUP_SIZE_M, which
+orders programs, changes neither a binary nor an estimate, so configurations that differ in it alone are one;
+that leaves 320, less those that need too much shared memory.
 
 Rankers: chance; the analytic roofline, which knows tiles and no binary; `estimate`, for an empty L2 and for a
 warm one (the tuner timed repeated calls); and `estimate` with one part left out. Nothing was fitted to these
@@ -32,13 +32,13 @@ import triton
 from scaled_gemm import scaled_gemm
 from triton.compiler import ASTSource
 
-from recevolve.kernels.account import Account, Traffic
-from recevolve.kernels.binary import Binary, assemble
-from recevolve.kernels.compiling import SM_90, compile_source
-from recevolve.kernels.cost import estimate
-from recevolve.kernels.device import H100, CannotLaunch, Device
-from recevolve.kernels.parts import BUSY, combine
-from recevolve.kernels.records import Buffer, Launch, Scalar
+from recevolve.kernels.estimate.components import BUSY, combine
+from recevolve.kernels.estimate.cost import estimate
+from recevolve.kernels.estimate.device import H100, CannotLaunch, Device
+from recevolve.kernels.interpreter.launch_account import Account, Traffic
+from recevolve.kernels.record.binary import Binary, assemble
+from recevolve.kernels.record.compiling import SM_90, compile_source
+from recevolve.kernels.record.launch_record import Buffer, Launch, Scalar
 
 DATA = Path(__file__).parent / "data" / "fp8_gemm_h100.json"
 SCALED = 128

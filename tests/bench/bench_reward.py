@@ -13,17 +13,17 @@ from collections.abc import Callable
 
 import numpy as np
 
-from recevolve.engine.propose.proposer import Parent
-from recevolve.engine.propose.syntax import SyntaxProposer
+from recevolve.engine.loop.proposer import Parent
+from recevolve.engine.propose.syntax.proposer import SyntaxProposer
+from recevolve.evaluators.language.static import canonical
 from recevolve.evaluators.reward.caller import Caller
 from recevolve.evaluators.reward.judge import RewardJudge
+from recevolve.evaluators.reward.logs.signals import SIMULATED
 from recevolve.evaluators.reward.properties import Rows, draw
-from recevolve.evaluators.reward.signals import SIMULATED
 from recevolve.evaluators.reward.task import TASK
 from recevolve.evaluators.sandbox import Limits, Sandbox
-from recevolve.evaluators.static import canonical
 from recevolve.evaluators.statistics import spearman_interval
-from recevolve.population.randomness import generator
+from recevolve.population.island.randomness import generator
 
 SHOWN = ("ordering", "clicked", "watched", "liked", "hated", "returned", "later_days")
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from recevolve.engine.cli import main
-from recevolve.engine.readings import COLUMNS
+from recevolve.engine.cli.main import main
+from recevolve.engine.experiments.readings import COLUMNS
 
-from .runs import RECEVOLVE, command, descendants, gone
+from .toy_runs import RECEVOLVE, command, descendants, gone
 
 ONLINE: dict[str, Any] = {
     "backend": "live",

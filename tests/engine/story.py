@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from recevolve.engine.config import Config
-from recevolve.population.archive import Archive
-from recevolve.population.birth import Birth, Promotion
-from recevolve.population.member import Member
-from recevolve.population.origin import Spend
-from recevolve.population.program import Program
-from recevolve.population.verdict import Metric, Status, Verdict
+from recevolve.engine.config.config import Config
+from recevolve.population.archive.archive import Archive
+from recevolve.population.values.birth import Birth, Promotion
+from recevolve.population.values.member import Member
+from recevolve.population.values.origin import Spend
+from recevolve.population.values.program import Program
+from recevolve.population.values.verdict import Metric, Status, Verdict
 
-from .runs import config as toy_config
+from .toy_runs import config as toy_config
 
 SOURCE = 'CONSTANTS = {{"a": {}}}\n\n\ndef f(x, c):\n    return c["a"] * x\n'
 

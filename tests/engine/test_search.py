@@ -11,19 +11,19 @@ from typing import Any
 
 import pytest
 
-from recevolve.engine.config import ConfigError
-from recevolve.engine.executor import Call, Terms
-from recevolve.engine.progress import Silent
-from recevolve.engine.promotion import banned, champion, promote, standings_of
-from recevolve.engine.propose.proposer import NoProposal, Proposal, Request
-from recevolve.engine.replay import replay
+from recevolve.engine.config.config import ConfigError
+from recevolve.engine.loop.events import Silent
+from recevolve.engine.loop.executor import Call, Terms
+from recevolve.engine.loop.proposer import NoProposal, Proposal, Request
+from recevolve.engine.north_star.promotion import banned, champion, promote, standings_of
+from recevolve.engine.runs.replay import replay
+from recevolve.engine.runs.session import seeds_for
 from recevolve.engine.search import Search, generation, run
-from recevolve.engine.session import seeds_for
-from recevolve.evaluators import registry
-from recevolve.population.archive import Archive
-from recevolve.population.verdict import Metric, Status, Verdict
+from recevolve.evaluators.kinds import registry
+from recevolve.population.archive.archive import Archive
+from recevolve.population.values.verdict import Metric, Status, Verdict
 
-from .runs import TOY, config
+from .toy_runs import TOY, config
 
 Judge = Callable[[Call], Verdict]
 SOURCE = 'CONSTANTS = {{"a": {}}}\n\n\ndef f(x, c):\n    return c["a"] * x\n'
@@ -288,5 +288,5 @@ def test_a_run_of_islands_is_rebuilt_from_its_record(made: Any, topology: str) -
     patch = pytest.MonkeyPatch()
     with patch.context() as context:
         scripted = SimpleNamespace(mixture=Deterministic())
-        context.setattr("recevolve.engine.replay.arms_for", lambda *_, **__: scripted)
+        context.setattr("recevolve.engine.runs.replay.arms_for", lambda *_, **__: scripted)
         assert asyncio.run(replay(search.archive, Silent())) == []

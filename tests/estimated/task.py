@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from recevolve.evaluators.registry import find
+from recevolve.evaluators.kinds.registry import find
+from recevolve.evaluators.kinds.task import Judge
 from recevolve.evaluators.sandbox import Limits, Sandbox
-from recevolve.evaluators.task import Judge
-from recevolve.kernels.queue import Argument, Buffer, Entry, Output, Pass, Step, digest
-from recevolve.population.verdict import Metric, Status, Verdict
+from recevolve.kernels.gpu_queue.queue import Argument, Buffer, Entry, Output, Pass, Step, digest
+from recevolve.population.values.verdict import Metric, Status, Verdict
 
 TOY = find("toy", [Path(__file__).parents[1] / "toy"])
 REASON = "the curve is a static estimate, not measured: this machine has no ruler"

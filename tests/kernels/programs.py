@@ -2,7 +2,7 @@
 
 from types import ModuleType
 
-from recevolve.kernels.loading import load_program
+from recevolve.kernels.record.load_source import load_program
 
 DOT = r'''
 """Pairwise dot products, one program a row."""

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from recevolve.kernels.captured import Build
-from recevolve.kernels.clock import Sensors
-from recevolve.kernels.contest import Place
+from recevolve.kernels.gpu_queue.queue import Entry
+from recevolve.kernels.gpu_queue.record_entry import record
 from recevolve.kernels.operators import OPERATORS
-from recevolve.kernels.queue import Entry
-from recevolve.kernels.recording import record
-from recevolve.kernels.replay import LaunchRefused
+from recevolve.kernels.timing.clock import Sensors
+from recevolve.kernels.timing.comparison import Place
+from recevolve.kernels.timing.cuda_graphs import Build
+from recevolve.kernels.timing.replay import LaunchRefused
 
 from .programs import DOT, program
 

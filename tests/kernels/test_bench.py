@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 import torch
 
-from recevolve.kernels import bench, measured_rows
+from recevolve.kernels import bench
+from recevolve.kernels.bench_table import measured
+from recevolve.kernels.bench_table.rows import HEADINGS, Row, table
 from recevolve.kernels.calibrate import kept
-from recevolve.kernels.captured import Build
+from recevolve.kernels.gpu_queue.queue import read
 from recevolve.kernels.operators import OPERATORS, Shape
-from recevolve.kernels.queue import read
-from recevolve.kernels.rows import HEADINGS, Row, table
+from recevolve.kernels.timing.cuda_graphs import Build
 
 from .programs import DOT
 from .replays import Emulated, FakeClock, place
@@ -140,7 +141,7 @@ def test_a_live_program_is_measured_and_a_wrong_one_is_red(monkeypatch: pytest.M
     monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
     dot, shape = OPERATORS["pairwise_dot"], Shape("tiny", {"B": 4, "F": 3, "D": 5}, "a test")
     ticks = iter(range(10_000))
-    honest = measured_rows.rows(
+    honest = measured.rows(
         dot,
         spoiled(1.0),
         spoiled(1.0),
@@ -157,7 +158,7 @@ def test_a_live_program_is_measured_and_a_wrong_one_is_red(monkeypatch: pytest.M
     assert honest[0].ratios["previous"] == "1.00x [1.00, 1.00] tie"
     assert honest[0].ratios["eager"].endswith("faster")
     assert honest[0].ratios["compile"] == "failed"
-    wrong = measured_rows.rows(dot, spoiled(1.01), None, shape, torch.float32, place(Emulated()), 0, 3)
+    wrong = measured.rows(dot, spoiled(1.01), None, shape, torch.float32, place(Emulated()), 0, 3)
     assert [row.kind for row in wrong] == ["red", "measured"]
     assert "relative error of 1.0e-02" in wrong[0].note
 
@@ -170,14 +171,15 @@ def test_a_program_that_no_graph_can_hold_is_red() -> None:
         return FakeClock(builds, cold, {"program": "RuntimeError: operation not permitted when capturing"})
 
     here = replace(place(Emulated()), clock=clock)
-    rows = measured_rows.rows(dot, spoiled(1.0), None, shape, torch.float32, here, 0, 3)
+    rows = measured.rows(dot, spoiled(1.0), None, shape, torch.float32, here, 0, 3)
     assert [row.kind for row in rows] == ["red", "red"]
     assert "cannot be captured in a graph: RuntimeError" in rows[0].note
 
 
 def test_it_imports_nothing_but_torch_triton_and_numpy() -> None:
     code = (
-        "import sys; import recevolve.kernels.bench, recevolve.kernels.measure, recevolve.kernels.judging; "
+        "import sys; import recevolve.kernels.bench, recevolve.kernels.measure; "
+        "import recevolve.kernels.gpu_queue.measure_entry; "
         "print([name for name in ('litellm', 'sqlite_utils', 'pydantic', 'hypothesis', 'typer', 'scipy') "
         "if name in sys.modules])"
     )

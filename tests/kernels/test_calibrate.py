@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from recevolve.kernels import calibrate
-from recevolve.kernels.calibration import Variant, load
-from recevolve.kernels.device import H100
-from recevolve.kernels.parts import PARTS
+from recevolve.kernels.estimate.calibration import Variant, load
+from recevolve.kernels.estimate.components import PARTS
+from recevolve.kernels.estimate.device import H100
 
-from .test_calibration import PLANTED, points
+from .estimate.test_calibration import PLANTED, points
 
 DEVICE = "NVIDIA H100 80GB HBM3"
 

@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 import torch
 
-from recevolve.kernels import measure, queue
-from recevolve.kernels.contest import roof
-from recevolve.kernels.judging import judge
-from recevolve.kernels.measurements import Machine, Measurements, Result
+from recevolve.kernels import measure
+from recevolve.kernels.gpu_queue import queue
+from recevolve.kernels.gpu_queue.measure_entry import judge
+from recevolve.kernels.gpu_queue.queue import Argument, Buffer, Entry, digest
+from recevolve.kernels.gpu_queue.record_entry import NotReplayable, assembled, record
 from recevolve.kernels.operators import OPERATORS
-from recevolve.kernels.queue import Argument, Buffer, Entry, digest
-from recevolve.kernels.recording import NotReplayable, assembled, record
-from recevolve.kernels.replay import loaded, pack, prepare
+from recevolve.kernels.timing.comparison import roof
+from recevolve.kernels.timing.measurements import Machine, Measurements, Result
+from recevolve.kernels.timing.replay import loaded, pack, prepare
 
 from .programs import DOT, program
 from .replays import SIZES, Array, Emulated, dot_entry, place

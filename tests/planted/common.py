@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from recevolve.evaluators.properties import behaviour
+from recevolve.evaluators.kinds.properties import behaviour
+from recevolve.evaluators.kinds.task import Task
+from recevolve.evaluators.language.static import Rules
+from recevolve.evaluators.language.vocabulary import Vocabulary
 from recevolve.evaluators.sandbox import Limits, Outcome, Sandbox, SharedArrays
-from recevolve.evaluators.static import Rules
-from recevolve.evaluators.task import Task
-from recevolve.evaluators.vocabulary import Vocabulary
-from recevolve.population.verdict import Metric, Status, Verdict
+from recevolve.population.values.verdict import Metric, Status, Verdict
 
 CALL = "recevolve.evaluators.sandbox.runners:call"
 LIMITS = Limits(cpu_seconds=5.0, memory_mb=256)

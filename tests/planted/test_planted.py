@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from recevolve.evaluators import registry
+from recevolve.evaluators.kinds import registry
+from recevolve.evaluators.kinds.task import Task
+from recevolve.evaluators.language.static import check
 from recevolve.evaluators.sandbox import Limits, Sandbox
-from recevolve.evaluators.static import check
-from recevolve.evaluators.task import Task
-from recevolve.population.verdict import Status
+from recevolve.population.values.verdict import Status
 
 KINDS = ("convex", "reward", "expression")
 ANSWERS = {

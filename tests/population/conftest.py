@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from recevolve.population.archive import Archive
-from recevolve.population.birth import Birth
-from recevolve.population.island import Member
-from recevolve.population.program import Program
-from recevolve.population.verdict import Metric, Status, Verdict
+from recevolve.population.archive.archive import Archive
+from recevolve.population.island.island import Member
+from recevolve.population.values.birth import Birth
+from recevolve.population.values.program import Program
+from recevolve.population.values.verdict import Metric, Status, Verdict
 
 Born = Callable[..., Birth]
 

@@ -16,11 +16,11 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from recevolve.engine.propose.answers import Unusable, read
-from recevolve.engine.propose.proposer import Parent
-from recevolve.evaluators import static
+from recevolve.engine.loop.proposer import Parent
+from recevolve.engine.propose.llm.answers.answers import Unusable, read
+from recevolve.evaluators.language import static
 
-from ..engine.runs import command, config_file
+from ..engine.toy_runs import command, config_file
 from ..toy.task import RULES
 from . import server
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from recevolve.evaluators.properties import behaviour
+from recevolve.evaluators.kinds.properties import behaviour
+from recevolve.evaluators.kinds.task import Task, Winner
+from recevolve.evaluators.language.static import Rules
+from recevolve.evaluators.language.vocabulary import Layout, Operator, Vocabulary
 from recevolve.evaluators.sandbox import Limits, Outcome, Sandbox, SharedArrays
-from recevolve.evaluators.static import Rules
-from recevolve.evaluators.task import Task, Winner
-from recevolve.evaluators.vocabulary import Layout, Operator, Vocabulary
-from recevolve.population.verdict import Metric, Status, Verdict
+from recevolve.population.values.verdict import Metric, Status, Verdict
 
 CALL = "recevolve.evaluators.sandbox.runners:call"
 SEEDS = {

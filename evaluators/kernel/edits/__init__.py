@@ -9,7 +9,7 @@ from functools import wraps
 
 import numpy as np
 
-from ...edit import Edit, Edited, Unsuitable
+from ...language.edit import Edit, Edited, Unsuitable
 from . import config, grid, loops, masks, memory, products
 from .crossover import take_pass
 from .program import Program

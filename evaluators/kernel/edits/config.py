@@ -4,7 +4,7 @@ import ast
 
 import numpy as np
 
-from ...edit import Unsuitable
+from ...language.edit import Unsuitable
 from ..vocabulary import VOCABULARY
 from .program import Program, expression, pick
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...edit import Unsuitable
+from ...language.edit import Unsuitable
 from .program import CONFIG, ENTRIES, Program, expression, pick, renamed
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...edit import Unsuitable
+from ...language.edit import Unsuitable
 from .program import Launch, Program, bound, expression, pick, read, renamed, statement
 
 ROWS = (2, 4, 8)

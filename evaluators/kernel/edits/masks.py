@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ...edit import Unsuitable
+from ...language.edit import Unsuitable
 from .program import Program, blocks, expression, is_call, keyword, pick, read, renamed, set_keyword, shown
 from .shapes import Shapes
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...edit import Unsuitable
+from ...language.edit import Unsuitable
 from .definitions import Definitions
 from .program import (
     Program,

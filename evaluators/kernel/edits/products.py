@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...edit import Unsuitable
+from ...language.edit import Unsuitable
 from .definitions import Definitions, statement_of
 from .program import (
     Launch,

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from ...edit import Unsuitable
+from ...language.edit import Unsuitable
 
 CONFIG = "CONFIG"
 ENTRIES = ("forward", "backward")

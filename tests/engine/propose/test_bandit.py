@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from recevolve.engine.propose.bandit import AWAY, FLOOR, PROBE, Pull, after, believed
-from recevolve.population.randomness import generator
+from recevolve.population.island.randomness import generator
 
 BIRTHS, DOLLARS = 16, 0.005
 Arm = tuple[float, float]

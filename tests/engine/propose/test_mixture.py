@@ -9,15 +9,15 @@ from typing import Any, cast
 
 import pytest
 
+from recevolve.engine.loop.proposer import NoProposal, Parent, Place, Proposal, Proposer, Request
 from recevolve.engine.propose.mixture import TUNED, TUNED_AT_MOST, TUNED_MORE, Mixture, cost, fixed, worth
-from recevolve.engine.propose.proposer import NoProposal, Parent, Place, Proposal, Proposer, Request
-from recevolve.population.birth import Birth
-from recevolve.population.member import Member
-from recevolve.population.origin import Origin, Spend
-from recevolve.population.program import Program
-from recevolve.population.randomness import generator
-from recevolve.population.verdict import Metric, Status, Verdict
-from recevolve.population.views import Views
+from recevolve.population.archive.views import Views
+from recevolve.population.island.randomness import generator
+from recevolve.population.values.birth import Birth
+from recevolve.population.values.member import Member
+from recevolve.population.values.origin import Origin, Spend
+from recevolve.population.values.program import Program
+from recevolve.population.values.verdict import Metric, Status, Verdict
 
 MODEL = "openai/x edits"
 

@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from recevolve.engine.config import Budget
-from recevolve.engine.propose.asking import Answer, Ask, Message, Models
-from recevolve.engine.propose.keys import Keys
-from recevolve.engine.propose.prices import Price
-from recevolve.engine.propose.reply import Outcome, Reply
-from recevolve.engine.propose.settings import Model
-from recevolve.engine.spend import Purse
-from recevolve.population.archive import Archive
-from recevolve.population.origin import Spend
-from recevolve.population.spending import Spending
+from recevolve.engine.config.config import Budget
+from recevolve.engine.config.proposers import Model
+from recevolve.engine.propose.llm.client import Answer, Ask, Message, Models
+from recevolve.engine.propose.llm.cost_cap import Purse
+from recevolve.engine.propose.llm.keys import Keys
+from recevolve.engine.propose.llm.prices import Price
+from recevolve.engine.propose.llm.reply import Outcome, Reply
+from recevolve.population.archive.archive import Archive
+from recevolve.population.archive.spending import Spending
+from recevolve.population.values.origin import Spend
 
 T = TypeVar("T")
 BILL = Spend(1, 100, 0, 50)

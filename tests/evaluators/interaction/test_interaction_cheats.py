@@ -4,9 +4,9 @@ import pytest
 
 from recevolve.evaluators.interaction.judge import InteractionJudge
 from recevolve.evaluators.interaction.task import TASK
+from recevolve.evaluators.language.static import check
 from recevolve.evaluators.sandbox import Sandbox
-from recevolve.evaluators.static import check
-from recevolve.population.verdict import Status
+from recevolve.population.values.verdict import Status
 
 MAY_BE_WRITTEN = {
     "cheap_when_small", "cheap_where_counted", "ignores_embeddings", "index_weights", "late_batch_statistics",

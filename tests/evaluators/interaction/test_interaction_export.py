@@ -11,10 +11,10 @@ import torch
 
 from recevolve.evaluators.interaction.task import TASK
 from recevolve.evaluators.interaction.template import export
+from recevolve.evaluators.kinds.task import Winner
+from recevolve.evaluators.language.static import canonical
 from recevolve.evaluators.sandbox import load
-from recevolve.evaluators.static import canonical
-from recevolve.evaluators.task import Winner
-from recevolve.population.verdict import Metric, Status, Verdict
+from recevolve.population.values.verdict import Metric, Status, Verdict
 
 
 def exported(seed: str, **provenance: object) -> Mapping[str, str]:

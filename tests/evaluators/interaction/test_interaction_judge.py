@@ -9,18 +9,18 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from recevolve.evaluators import ctr
+from recevolve.evaluators.ctr import model as ctr
 from recevolve.evaluators.data import DataError
 from recevolve.evaluators.interaction.guard import guard
 from recevolve.evaluators.interaction.judge import InteractionJudge
 from recevolve.evaluators.interaction.meter import Foreign, Meter
 from recevolve.evaluators.interaction.proxy import Race
-from recevolve.evaluators.interaction.ranker import Trial, adam
+from recevolve.evaluators.interaction.ranking_model import Trial, adam
+from recevolve.evaluators.interaction.reference_cost import Yardstick
 from recevolve.evaluators.interaction.task import TASK, adapt
-from recevolve.evaluators.interaction.yardstick import Yardstick
+from recevolve.evaluators.language.static import canonical
 from recevolve.evaluators.sandbox import Sandbox, load
-from recevolve.evaluators.static import canonical
-from recevolve.population.verdict import Status, Verdict
+from recevolve.population.values.verdict import Status, Verdict
 
 from .conftest import DATA, LIMITS, SETTINGS
 

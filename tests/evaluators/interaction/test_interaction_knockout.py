@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from recevolve.engine.hunks import hunks, together, undo
-from recevolve.engine.propose.proposer import Parent
-from recevolve.engine.propose.syntax import SyntaxProposer
+from recevolve.engine.loop.proposer import Parent
+from recevolve.engine.north_star.hunks import hunks, together, undo
+from recevolve.engine.propose.syntax.proposer import SyntaxProposer
 from recevolve.evaluators.interaction.task import TASK
-from recevolve.evaluators.properties import examine
+from recevolve.evaluators.kinds.properties import examine
+from recevolve.evaluators.language.simplify import simplify
+from recevolve.evaluators.language.static import canonical, check, syntax_hash
 from recevolve.evaluators.sandbox import load
-from recevolve.evaluators.simplify import simplify
-from recevolve.evaluators.static import canonical, check, syntax_hash
 
 LAYOUT = TASK.vocabulary.layout
 OLD = canonical(TASK.seeds["dcn_v2_low_rank"])

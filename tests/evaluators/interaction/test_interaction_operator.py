@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from recevolve.evaluators.interaction.operator import operator_of
+from recevolve.evaluators.interaction.reference_cost import Yardstick
 from recevolve.evaluators.interaction.task import TASK
-from recevolve.evaluators.interaction.yardstick import Yardstick
+from recevolve.evaluators.language.static import canonical
 from recevolve.evaluators.sandbox import load
-from recevolve.evaluators.static import canonical
 
 
 @pytest.mark.parametrize("name", TASK.seeds)

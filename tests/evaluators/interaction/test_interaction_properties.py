@@ -6,7 +6,7 @@ import pytest
 
 from recevolve.evaluators.interaction.properties import Example, permutation, probe
 from recevolve.evaluators.interaction.task import TASK
-from recevolve.evaluators.properties import behaviour, examine
+from recevolve.evaluators.kinds.properties import behaviour, examine
 from recevolve.evaluators.sandbox import load
 
 HEAD = "import math\nimport torch\nHYPERPARAMETERS = {}\n"

@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from recevolve.engine.propose.draft import Draft, Unsuitable
-from recevolve.engine.propose.graft import graft_of_idiom
-from recevolve.engine.propose.proposer import Parent
-from recevolve.engine.propose.syntax import SyntaxProposer
+from recevolve.engine.loop.proposer import Parent
+from recevolve.engine.propose.syntax.graft import graft_of_idiom
+from recevolve.engine.propose.syntax.proposer import SyntaxProposer
+from recevolve.engine.propose.syntax.tree import Draft, Unsuitable
 from recevolve.evaluators.interaction.task import TASK
-from recevolve.evaluators.properties import examine
+from recevolve.evaluators.kinds.properties import examine
+from recevolve.evaluators.language.static import canonical, check
+from recevolve.evaluators.language.vocabulary import Idiom
 from recevolve.evaluators.sandbox import load
-from recevolve.evaluators.static import canonical, check
-from recevolve.evaluators.vocabulary import Idiom
 
 HOST = (
     "import torch\n\nHYPERPARAMETERS = {}\n\n\ndef init(fields, dim, hp):\n    return {}\n\n\n"

@@ -5,10 +5,10 @@ import pytest
 from recevolve.evaluators.kernel.judge import KernelJudge
 from recevolve.evaluators.kernel.settings import Settings
 from recevolve.evaluators.kernel.task import TASK, task_for
+from recevolve.evaluators.kinds.task import Task
+from recevolve.evaluators.language.static import canonical, check
 from recevolve.evaluators.sandbox import Sandbox
-from recevolve.evaluators.static import canonical, check
-from recevolve.evaluators.task import Task
-from recevolve.population.verdict import Status
+from recevolve.population.values.verdict import Status
 
 CROSS = task_for(Settings(operator="dcn_v2_cross", north_star="estimate"))
 CHEATS = [(task, name) for task in (TASK, CROSS) for name in task.cheats]

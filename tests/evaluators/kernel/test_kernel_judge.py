@@ -9,11 +9,11 @@ from recevolve.evaluators.kernel.assembler import assembled
 from recevolve.evaluators.kernel.judge import KernelJudge
 from recevolve.evaluators.kernel.settings import Settings, shapes_for
 from recevolve.evaluators.kernel.task import TASK, task_for
+from recevolve.evaluators.kinds.task import Estimating, Task
+from recevolve.evaluators.language.static import canonical
 from recevolve.evaluators.sandbox import Limits, Sandbox
-from recevolve.evaluators.static import canonical
-from recevolve.evaluators.task import Estimating, Task
 from recevolve.kernels.operators import PAIRWISE_DOT
-from recevolve.population.verdict import Status
+from recevolve.population.values.verdict import Status
 
 from .conftest import SMALL
 

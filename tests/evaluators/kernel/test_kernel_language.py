@@ -5,10 +5,10 @@ import ast
 import pytest
 
 from recevolve.evaluators.kernel.language import rules_for
+from recevolve.evaluators.language.simplify import simplify
+from recevolve.evaluators.language.static import canonical, check, syntax_hash
+from recevolve.evaluators.language.vocabulary import Layout
 from recevolve.evaluators.sandbox import load
-from recevolve.evaluators.simplify import simplify
-from recevolve.evaluators.static import canonical, check, syntax_hash
-from recevolve.evaluators.vocabulary import Layout
 from recevolve.kernels.operators import OPERATORS
 
 RULES = rules_for(OPERATORS["pairwise_dot"])

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from recevolve.evaluators.failure import Failed
 from recevolve.evaluators.kernel import wire
 from recevolve.evaluators.kernel.assembler import assembled, wall
 from recevolve.evaluators.kernel.compilations import MOST, Compilations
 from recevolve.evaluators.kernel.task import TASK
-from recevolve.evaluators.task import Winner
-from recevolve.kernels.launches import SM_90, assemble, offline
-from recevolve.kernels.loading import load_program
-from recevolve.population.verdict import Status
+from recevolve.evaluators.kinds.failure import Failed
+from recevolve.evaluators.kinds.task import Winner
+from recevolve.kernels.record.launches import SM_90, assemble, offline
+from recevolve.kernels.record.load_source import load_program
+from recevolve.population.values.verdict import Status
 
 
 def ptx_of(source: str) -> str:

@@ -2,11 +2,11 @@
 
 import pytest
 
+from recevolve.evaluators.language.static import check
 from recevolve.evaluators.optimizer.judge import OptimizerJudge
 from recevolve.evaluators.optimizer.task import TASK
 from recevolve.evaluators.sandbox import Limits, Sandbox
-from recevolve.evaluators.static import check
-from recevolve.population.verdict import Status
+from recevolve.population.values.verdict import Status
 
 DATA = {"source": "synthetic", "rows": 6_000}
 SETTINGS = {

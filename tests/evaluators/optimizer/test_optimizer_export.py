@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from recevolve.evaluators.kinds.task import Winner
+from recevolve.evaluators.language.static import canonical
 from recevolve.evaluators.optimizer.patch_program import PatchProgram, elementwise
 from recevolve.evaluators.optimizer.task import TASK
 from recevolve.evaluators.optimizer.template import export
 from recevolve.evaluators.sandbox import load
-from recevolve.evaluators.static import canonical
-from recevolve.evaluators.task import Winner
-from recevolve.population.verdict import Metric, Status, Verdict
+from recevolve.population.values.verdict import Metric, Status, Verdict
 
 
 def exported(seed: str, **provenance: object) -> Mapping[str, str]:

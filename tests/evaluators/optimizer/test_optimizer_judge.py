@@ -11,14 +11,14 @@ import pytest
 from pydantic import ValidationError
 
 from recevolve.evaluators.data import DataError
+from recevolve.evaluators.language.static import canonical
 from recevolve.evaluators.optimizer.audit import trajectory
 from recevolve.evaluators.optimizer.guard import guard
 from recevolve.evaluators.optimizer.judge import OptimizerJudge
-from recevolve.evaluators.optimizer.stepper import Stepper
+from recevolve.evaluators.optimizer.sandboxed_steps import Stepper
 from recevolve.evaluators.optimizer.task import TASK
 from recevolve.evaluators.sandbox import Limits, Sandbox
-from recevolve.evaluators.static import canonical
-from recevolve.population.verdict import Status, Verdict
+from recevolve.population.values.verdict import Status, Verdict
 
 DATA = {"source": "synthetic", "rows": 6_000}
 LIMITS = Limits(cpu_seconds=20.0)

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
+from recevolve.evaluators.kinds.properties import behaviour, examine
 from recevolve.evaluators.optimizer.properties import PROPERTIES, probe
 from recevolve.evaluators.optimizer.task import TASK
-from recevolve.evaluators.properties import behaviour, examine
 from recevolve.evaluators.sandbox import load
 
 HEAD = 'import math\nimport torch\nHYPERPARAMETERS = {"lr": 0.1}\n'

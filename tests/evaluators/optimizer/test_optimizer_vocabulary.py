@@ -4,9 +4,9 @@ import re
 
 import pytest
 
+from recevolve.evaluators.language.static import check
 from recevolve.evaluators.optimizer.task import TASK
 from recevolve.evaluators.sandbox import load
-from recevolve.evaluators.static import check
 
 WORDS = {"tensor": "grad", "scalar": "0.5", "int": "step", "bool": "(grad > 0.0)"}
 USES = {

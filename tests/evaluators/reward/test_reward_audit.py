@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from recevolve.evaluators.reward.audit import Audit, Reward, audit, drawn, percentiles
-from recevolve.evaluators.reward.audit_text import findings
-from recevolve.evaluators.reward.picture import svg
-from recevolve.evaluators.reward.signals import SIMULATED, Signals
+from recevolve.evaluators.reward.audit.audit import Audit, Reward, audit, drawn, percentiles
+from recevolve.evaluators.reward.audit.audit_text import findings
+from recevolve.evaluators.reward.audit.picture import svg
+from recevolve.evaluators.reward.logs.signals import SIMULATED, Signals
 
 Array = NDArray[Any]
 Rows = Mapping[str, Array]

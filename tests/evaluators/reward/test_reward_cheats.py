@@ -2,11 +2,11 @@
 
 import pytest
 
+from recevolve.evaluators.language.static import canonical, check
 from recevolve.evaluators.reward.judge import RewardJudge
 from recevolve.evaluators.reward.task import TASK
 from recevolve.evaluators.sandbox import Sandbox
-from recevolve.evaluators.static import canonical, check
-from recevolve.population.verdict import Status
+from recevolve.population.values.verdict import Status
 
 MAY_BE_WRITTEN = {"constant", "scale_inflation"}
 """Obey every rule of the language: their trick is in the numbers."""

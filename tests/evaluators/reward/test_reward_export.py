@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from recevolve.evaluators.kinds.task import Winner
+from recevolve.evaluators.language.static import canonical, check
 from recevolve.evaluators.reward.language import ARGUMENTS
+from recevolve.evaluators.reward.logs.sample import sample_for
+from recevolve.evaluators.reward.logs.signals import SIMULATED, Signals
 from recevolve.evaluators.reward.patch_formula import TORCH, PatchFormula
-from recevolve.evaluators.reward.sample import sample_for
 from recevolve.evaluators.reward.settings import Settings
-from recevolve.evaluators.reward.signals import SIMULATED, Signals
 from recevolve.evaluators.reward.task import TASK, adapt
 from recevolve.evaluators.reward.template import export, export_for
 from recevolve.evaluators.sandbox import load
-from recevolve.evaluators.static import canonical, check
-from recevolve.evaluators.task import Winner
 
 AWKWARD = {
     "branches": 'np.where(signals["survey"] > 0.0, np.log(signals["survey"]), signals["click"])',

@@ -3,17 +3,17 @@
 import numpy as np
 import pytest
 
-from recevolve.engine.propose.proposer import Parent
-from recevolve.engine.propose.syntax import SyntaxProposer
-from recevolve.evaluators.failure import Failed
+from recevolve.engine.loop.proposer import Parent
+from recevolve.engine.propose.syntax.proposer import SyntaxProposer
+from recevolve.evaluators.kinds.failure import Failed
+from recevolve.evaluators.language.static import canonical, check
 from recevolve.evaluators.reward.caller import ROWS, Caller
 from recevolve.evaluators.reward.fast import Formula, NotPlain, Undefined, formula, parsed
+from recevolve.evaluators.reward.logs.signals import SIMULATED
 from recevolve.evaluators.reward.properties import Rows, draw
-from recevolve.evaluators.reward.signals import SIMULATED
 from recevolve.evaluators.reward.task import TASK
 from recevolve.evaluators.sandbox import Limits, Sandbox
-from recevolve.evaluators.static import canonical, check
-from recevolve.population.randomness import generator
+from recevolve.population.island.randomness import generator
 
 READABLE = frozenset(one.name for one in SIMULATED.predictions)
 LIMITS = Limits(cpu_seconds=20.0)

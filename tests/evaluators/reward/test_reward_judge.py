@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from recevolve.engine.propose.proposer import Parent
-from recevolve.engine.propose.syntax import SyntaxProposer
+from recevolve.engine.loop.proposer import Parent
+from recevolve.engine.propose.syntax.proposer import SyntaxProposer
+from recevolve.evaluators.language.static import canonical
 from recevolve.evaluators.reward.guard import leans
 from recevolve.evaluators.reward.judge import RewardJudge
 from recevolve.evaluators.reward.task import TASK
 from recevolve.evaluators.sandbox import Limits, Sandbox
 from recevolve.evaluators.simulator import scenario
-from recevolve.evaluators.static import canonical
-from recevolve.population.randomness import generator
-from recevolve.population.verdict import Status
+from recevolve.population.island.randomness import generator
+from recevolve.population.values.verdict import Status
 
 from .conftest import DATA, LIMITS, SETTINGS
 

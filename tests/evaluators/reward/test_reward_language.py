@@ -4,11 +4,11 @@ import re
 
 import pytest
 
+from recevolve.evaluators.language.static import check
 from recevolve.evaluators.reward.fast import parsed
+from recevolve.evaluators.reward.logs.signals import SIMULATED
 from recevolve.evaluators.reward.properties import Rows, draw
-from recevolve.evaluators.reward.signals import SIMULATED
 from recevolve.evaluators.reward.task import TASK
-from recevolve.evaluators.static import check
 
 READABLE = frozenset(one.name for one in SIMULATED.predictions)
 

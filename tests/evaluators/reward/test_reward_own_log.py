@@ -8,13 +8,13 @@ import polars as pl
 import pytest
 
 from recevolve.evaluators.data import DataError
-from recevolve.evaluators.registry import adapted
-from recevolve.evaluators.reward.log import RewardLog
-from recevolve.evaluators.reward.logs import load
+from recevolve.evaluators.kinds.registry import adapted
+from recevolve.evaluators.reward.logs.log import RewardLog
+from recevolve.evaluators.reward.logs.logs import load
+from recevolve.evaluators.reward.logs.signals import Signals
+from recevolve.evaluators.reward.logs.visits import DAY, around, came_next_day, grouped
 from recevolve.evaluators.reward.settings import Settings
-from recevolve.evaluators.reward.signals import Signals
 from recevolve.evaluators.reward.task import TASK
-from recevolve.evaluators.reward.visits import DAY, around, came_next_day, grouped
 from recevolve.evaluators.sandbox import Limits, Sandbox
 
 SIGNALS = """

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from recevolve.evaluators.properties import examine
+from recevolve.evaluators.kinds.properties import examine
 from recevolve.evaluators.reward.examination import behaviour
+from recevolve.evaluators.reward.logs.signals import SIMULATED, Signals
 from recevolve.evaluators.reward.properties import PROBES, Rows, draw, properties_for
-from recevolve.evaluators.reward.signals import SIMULATED, Signals
 from recevolve.evaluators.reward.task import TASK, task_for
 from recevolve.evaluators.sandbox import Sandbox, load
-from recevolve.population.verdict import Status
+from recevolve.population.values.verdict import Status
 
 
 def program(expression: str, head: str = "WEIGHTS = {}") -> str:

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from recevolve.evaluators.data import DataError
-from recevolve.evaluators.failure import Failed
+from recevolve.evaluators.kinds.failure import Failed
 from recevolve.evaluators.reward.caller import Caller
-from recevolve.evaluators.reward.log import RewardLog, split
+from recevolve.evaluators.reward.logs.log import RewardLog, split
+from recevolve.evaluators.reward.logs.signals import Signals
 from recevolve.evaluators.reward.outcome_model import expected
 from recevolve.evaluators.reward.policy import beaten, chances, place
 from recevolve.evaluators.reward.proxy import Proxy
-from recevolve.evaluators.reward.signals import Signals
 from recevolve.evaluators.sandbox import Limits
-from recevolve.population.verdict import Metric, Status
+from recevolve.population.values.verdict import Metric, Status
 
 SIGNALS = Signals.of(
     [

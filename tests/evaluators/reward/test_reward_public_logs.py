@@ -5,9 +5,9 @@ import pytest
 
 from recevolve.evaluators import data
 from recevolve.evaluators.data import DataError, Field, Log
-from recevolve.evaluators.registry import adapted
-from recevolve.evaluators.reward import public_logs
-from recevolve.evaluators.reward.public_logs import bandit, movielens
+from recevolve.evaluators.kinds.registry import adapted
+from recevolve.evaluators.reward.logs import public_logs
+from recevolve.evaluators.reward.logs.public_logs import bandit, movielens
 from recevolve.evaluators.reward.settings import Settings
 from recevolve.evaluators.reward.task import TASK
 from recevolve.evaluators.sandbox import Limits

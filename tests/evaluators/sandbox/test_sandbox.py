@@ -144,7 +144,7 @@ def test_inputs_are_mapped_and_do_not_count_as_the_candidates_memory(sandbox: Sa
 
 def test_a_request_that_makes_no_sense_is_refused_before_it_is_sent(sandbox: Sandbox) -> None:
     with pytest.raises(ValueError, match="preloaded"):
-        sandbox.run("recevolve.evaluators.static:check", "")
+        sandbox.run("recevolve.evaluators.language.static:check", "")
     with pytest.raises(ValueError, match="module:function"):
         sandbox.run(RUNNERS, "")
     with pytest.raises(ValueError, match="JSON"):

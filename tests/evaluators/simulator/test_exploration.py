@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from recevolve.evaluators.reward.signals import SIMULATED
+from recevolve.evaluators.reward.logs.signals import SIMULATED
 from recevolve.evaluators.simulator import (
     Exploration,
     World,

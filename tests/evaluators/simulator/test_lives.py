@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from recevolve.evaluators.reward.signals import SIMULATED
+from recevolve.evaluators.reward.logs.signals import SIMULATED
 from recevolve.evaluators.simulator import (
     Lives,
     Policy,

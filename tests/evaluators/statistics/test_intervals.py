@@ -7,13 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from recevolve.evaluators.statistics import (
-    Interval,
-    cuped,
-    paired,
-    paired_cuped,
-    two_samples,
-)
+from recevolve.evaluators.statistics import Interval, cuped, paired, paired_cuped, two_samples
 
 
 def test_paired_agrees_with_scipy() -> None:

@@ -6,14 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from recevolve.evaluators.statistics import (
-    Measure,
-    Race,
-    halving,
-    ocba,
-    survivors,
-    uniform,
-)
+from recevolve.evaluators.statistics import Measure, Race, halving, ocba, survivors, uniform
 
 
 @pytest.mark.parametrize(

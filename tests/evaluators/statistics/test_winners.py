@@ -7,11 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from recevolve.evaluators.statistics import (
-    paired,
-    shrink,
-    winner,
-)
+from recevolve.evaluators.statistics import paired, shrink, winner
 
 
 def test_shrinkage_equals_its_formula_for_equal_errors() -> None:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import pytest
 import torch
 
-from recevolve.kernels.gate import QUICK, gate
-from recevolve.kernels.launches import offline
+from recevolve.kernels.gate.gate import QUICK, gate
 from recevolve.kernels.operators import DTYPES, OPERATORS, Sizes
+from recevolve.kernels.record.launches import offline
 
 NAMES = pytest.mark.parametrize("name", OPERATORS)
 ODD: dict[str, Sequence[Sizes]] = {

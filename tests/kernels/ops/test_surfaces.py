@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from recevolve.kernels import ops
-from recevolve.kernels.launches import offline
 from recevolve.kernels.operators import OPERATORS
 from recevolve.kernels.ops.registration import Registered
+from recevolve.kernels.record.launches import offline
 
 NAMES = pytest.mark.parametrize("name", OPERATORS)
 MODULES: dict[str, tuple[Callable[[], nn.Module], tuple[str, ...]]] = {

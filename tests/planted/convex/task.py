@@ -4,8 +4,8 @@ import ast
 
 import numpy as np
 
-from recevolve.evaluators.static import Rules
-from recevolve.evaluators.vocabulary import Idiom, Layout, Operator, Vocabulary
+from recevolve.evaluators.language.static import Rules
+from recevolve.evaluators.language.vocabulary import Idiom, Layout, Operator, Vocabulary
 
 from .common import Arrays, Plant, planted
 

@@ -5,8 +5,8 @@ import ast
 import numpy as np
 from scipy import stats
 
-from recevolve.evaluators.static import Rules
-from recevolve.evaluators.vocabulary import Layout, Operator, Vocabulary
+from recevolve.evaluators.language.static import Rules
+from recevolve.evaluators.language.vocabulary import Layout, Operator, Vocabulary
 
 from .common import Arrays, Plant, planted
 

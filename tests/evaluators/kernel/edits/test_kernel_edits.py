@@ -6,10 +6,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from recevolve.engine.propose.proposer import Parent
-from recevolve.engine.propose.syntax import SyntaxProposer
-from recevolve.evaluators.canonical import canonical
-from recevolve.evaluators.edit import Edit, Unsuitable
+from recevolve.engine.loop.proposer import Parent
+from recevolve.engine.propose.syntax.proposer import SyntaxProposer
 from recevolve.evaluators.kernel import edits
 from recevolve.evaluators.kernel.edits import EDITS, config, grid, loops, masks, memory, products
 from recevolve.evaluators.kernel.edits.program import Program
@@ -17,7 +15,9 @@ from recevolve.evaluators.kernel.edits.shapes import Shapes
 from recevolve.evaluators.kernel.language import rules_for
 from recevolve.evaluators.kernel.task import seeds_for
 from recevolve.evaluators.kernel.vocabulary import VOCABULARY
-from recevolve.evaluators.static import check
+from recevolve.evaluators.language.canonical import canonical
+from recevolve.evaluators.language.edit import Edit, Unsuitable
+from recevolve.evaluators.language.static import check
 from recevolve.kernels.operators import OPERATORS
 
 DOT = OPERATORS["pairwise_dot"]

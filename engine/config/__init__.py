@@ -1,0 +1,1 @@
+"""What a user writes, checked; where a run keeps its files."""

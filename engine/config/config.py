@@ -1,0 +1,351 @@
+"""Config: what a user writes in one TOML file, checked before any work is spent.
+
+Every key has a default, a description with its unit, and an error that names the key, what was expected,
+what came and the nearest valid name.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+
+from .experiments import Online
+from .proposers import Propose, Share, Table
+
+
+class ConfigError(ValueError):
+    """A config that cannot be run; the message lists every key that is wrong."""
+
+
+class Data(BaseModel):
+    """The log. Keys that belong to one source (schema, rows, ...) are checked by its loader."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    source: str = Field(
+        "movielens-100k",
+        min_length=1,
+        description='"movielens-100k", "open-bandit", "synthetic", "simulated" for rewards, '
+        '"none" for kernels, or a path',
+    )
+    split: Literal["user", "time"] = Field(
+        "user", description="held-out rows: each user's last, or the last of all"
+    )
+    fallback: str | None = Field(
+        None, description="a built-in source to use, and to say so, where the first is not to be had"
+    )
+
+    def table(self) -> dict[str, Any]:
+        """What the loader and the judge see."""
+        return self.model_dump(mode="json", exclude={"fallback"})
+
+
+class Population(Table):
+    """The islands and what they keep."""
+
+    islands: PositiveInt = Field(4, description="islands that evolve side by side")
+    size: PositiveInt = Field(24, description="programs kept per island")
+    births: PositiveInt = Field(16, description="candidates per island and generation")
+    topology: Literal["ring", "full", "random"] = Field("ring", description="whom an island receives from")
+    migrate_every: PositiveInt = Field(5, description="generations between migrations")
+    migrants: PositiveInt = Field(2, description="programs that each neighbour sends")
+    patience: PositiveInt = Field(
+        12, description="generations without a gain beyond noise before an island explores; twice: restarts"
+    )
+
+
+class Budget(Table):
+    """Limits of the run; the first one reached ends it, cleanly, and starts the final judgement."""
+
+    generations: PositiveInt = Field(40, description="generations per island")
+    seconds: float = Field(900.0, gt=0, description="seconds of searching, over all sessions of the run")
+    candidates: PositiveInt = Field(100_000, description="candidates born on all islands together")
+    dollars: float = Field(0.0, ge=0, description="US dollars for models; 0: only models that cost nothing")
+    dollars_per_day: float | None = Field(
+        None, gt=0, description="US dollars for models in one day (UTC); the run goes on without them"
+    )
+    tokens: PositiveInt | None = Field(None, description="tokens for models, prompts and answers together")
+    calls: PositiveInt | None = Field(None, description="answered calls of models")
+
+
+class Proxy(Table):
+    """The race that culls every generation."""
+
+    rungs: PositiveInt = Field(3, description="fidelities, cheapest first; at most as many as the kind has")
+    keep: Share = Field(0.4, description="share of the field that goes on to the next rung")
+    floor: PositiveInt = Field(4, description="programs that go on at the least")
+    reweight: bool = Field(
+        False, description="weigh the last rung's metrics by what past elites' north stars taught"
+    )
+
+
+class NorthStar(Table):
+    """The slow measure that ranks elites on data that the search does not see."""
+
+    every: PositiveInt = Field(5, description="generations between promotions")
+    slots: PositiveInt = Field(4, description="elites promoted each time")
+    folds: int = Field(4, ge=2, description="replicates per promotion: fresh seed, other held-out users")
+    audits: int = Field(0, ge=0, description="elites measured too, drawn at random below the promoted ones")
+    alarm: float = Field(
+        0.0, ge=-1, le=1, description="rank correlation below which, beyond noise, the run sounds an alarm"
+    )
+    knockouts: int = Field(
+        12, ge=0, description="edits of a winner or newcomer that are undone one by one, at most; 0: none"
+    )
+    knockout_on: Literal["proxy", "north_star"] = Field(
+        "proxy", description="what says whether an edit does nothing: the last rung, or the selection folds"
+    )
+
+
+class Workers(Table):
+    """Where evaluations run."""
+
+    backend: Literal["local"] = Field("local", description="where evaluations run")
+    workers: PositiveInt = Field(2, description="evaluation processes, each with its own sandbox")
+
+
+class Walls(Table):
+    """The sandbox around candidates."""
+
+    min_tier: int = Field(2, ge=1, le=2, description="weakest isolation tier accepted (`recevolve doctor`)")
+    unsafe: bool = Field(False, description="run below tier 2 all the same; every result is marked")
+    cpu_seconds: float = Field(60.0, gt=0, description="CPU seconds one candidate may use in one evaluation")
+    memory_mb: PositiveInt = Field(2048, description="memory in MiB that one candidate may add")
+
+
+class Config(Table):
+    """One run, as its file describes it. `settings` is the table named after the kind."""
+
+    kind: str = Field(description="kind of program to evolve")
+    seed: int = Field(0, ge=0, description="seed of every random choice")
+    run_dir: Path = Field(description="folder of archive.db and of everything else that the run writes")
+    seeds: tuple[str, ...] = Field(
+        (), description="seed programs, names or paths; the first is in production; none: all of the kind"
+    )
+    tasks: tuple[Path, ...] = Field((), description="folders of kinds of your own")
+    data: Data = Data()
+    population: Population = Population()
+    budget: Budget = Budget()
+    propose: Propose = Propose()
+    proxy: Proxy = Proxy()
+    north_star: NorthStar = NorthStar()
+    online: Online = Online()
+    executor: Workers = Workers()
+    sandbox: Walls = Walls()
+    guardrails: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        default_factory=dict, description="largest value allowed of each guardrail metric of the kind"
+    )
+    settings: dict[str, Any] = Field(default_factory=dict, description="the kind's own table")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_settings(cls, raw: Any) -> Any:
+        """The table named after the kind becomes `settings`, so that its own model checks it."""
+        if isinstance(raw, Mapping) and isinstance(kind := raw.get("kind"), str) and kind in raw:
+            raw = dict(raw)
+            raw["settings"] = raw.pop(kind)
+        return raw
+
+    def identity(self) -> dict[str, Any]:
+        """The part that decides what is in a generation: all but budget, place, workers and tier."""
+        whole = self.model_dump(mode="json", exclude={"budget", "run_dir", "executor", "tasks"})
+        del whole["sandbox"]["min_tier"], whole["sandbox"]["unsafe"]
+        return {**whole, "propose": self.propose.identity()}
+
+
+def _field_names(model: type[BaseModel], path: Sequence[str]) -> Iterable[str]:
+    """The keys that are valid where the last part of `path` stands."""
+    for part in path[:-1]:
+        if part.isdecimal():
+            continue
+        table = _table_in(model.model_fields[part].annotation) if part in model.model_fields else None
+        if table is None:
+            return ()
+        model = table
+    return model.model_fields.keys() - {"settings"}
+
+
+def _table_in(annotation: Any) -> type[BaseModel] | None:
+    """The table that a field is, or is a list of."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((table for part in get_args(annotation) if (table := _table_in(part))), None)
+
+
+def explain(error: ValidationError, model: type[BaseModel], table: str = "") -> str:
+    """One line per wrong key of `model`, which stands under `table` in the config.
+
+    Each says which key, what was expected, what came, and the nearest valid name.
+    """
+    lines = []
+    for problem in error.errors():
+        branches = [str(part) for part in problem["loc"]]
+        if "literal['auto']" in branches and not isinstance(problem["input"], str):
+            continue  # a list of models is told about its models
+        path = [part for part in branches if "[" not in part]
+        key = ".".join([table, *path] if table else path) or "config"
+        if problem["type"] == "extra_forbidden":
+            names = sorted(_field_names(model, path))
+            near = difflib.get_close_matches(path[-1], names, 1, 0.5)
+            known = f"known here: {', '.join(names)}" if names else "nothing can be set here"
+            hint = f"did you mean `{near[0]}`?" if near else known
+            lines.append(f"{key}: no such key; {hint}")
+        elif problem["type"] == "missing":
+            lines.append(f"{key}: missing; give it a value")
+        else:
+            what = problem["msg"].removeprefix("Value error, ")
+            what = what[0].lower() + what[1:]
+            # what our own checks refuse may be a key, and stays out of logs
+            hidden = isinstance(problem["input"], Mapping) or problem["type"] == "value_error"
+            got = "" if hidden else f", got {problem['input']!r}"
+            lines.append(f"{key}: {what}{got}")
+    return "\n".join(lines)
+
+
+def parse(raw: Mapping[str, Any]) -> Config:
+    """The checked config, or ConfigError with every wrong key."""
+    try:
+        return Config.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError(explain(error, Config)) from None
+
+
+def read(path: Path, changes: Sequence[str] = ()) -> Config:
+    """The config in a TOML file with `key.path=value` changes applied, or ConfigError.
+
+    A value is read as TOML where it is TOML (`4`, `true`, `["a"]`) and as a string otherwise. Relative paths
+    are taken from the current folder and made absolute, so that a run can be continued from any other.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; `recevolve init {path}` writes one to start from") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    for change in changes:
+        _apply(raw, change)
+    try:
+        return _absolute(parse(raw))
+    except ConfigError as error:
+        raise ConfigError(f"{path}:\n{error}") from None
+
+
+def _absolute(config: Config) -> Config:
+    """The config with every path made absolute: run, task folders, log, seed files, what proposing reads,
+    files that settings name.
+    """
+
+    def found(name: str) -> str:
+        return str(Path(name).absolute()) if Path(name).is_file() else name
+
+    def placed(path: Path | None) -> Path | None:
+        return path and path.expanduser().absolute()
+
+    propose = config.propose
+    return config.model_copy(
+        update={
+            "run_dir": config.run_dir.absolute(),
+            "tasks": tuple(path.absolute() for path in config.tasks),
+            "seeds": tuple(map(found, config.seeds)),
+            "data": config.data.model_copy(update={"source": found(config.data.source)}),
+            "settings": {
+                key: found(value) if isinstance(value, str) else value
+                for key, value in config.settings.items()
+            },
+            "propose": propose.model_copy(
+                update={
+                    "keys": placed(propose.keys),
+                    "prompts": placed(propose.prompts),
+                    "journal_from": placed(propose.journal_from),
+                    "variants": tuple(path.expanduser().absolute() for path in propose.variants),
+                }
+            ),
+        }
+    )
+
+
+def changed(config: Config, changes: Sequence[str]) -> Config:
+    """The config with `key.path=value` changes applied, or ConfigError."""
+    raw = config.model_dump(mode="json")
+    for change in changes:
+        _apply(raw, change)
+    return parse(raw)
+
+
+def _apply(raw: dict[str, Any], change: str) -> None:
+    key, equals, text = change.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(f"--set {change}: expected key=value, for example --set budget.seconds=60")
+    *tables, last = key.strip().split(".")
+    place = raw
+    for name in tables:
+        place = place.setdefault(name, {})
+        if not isinstance(place, dict):
+            raise ConfigError(f"--set {change}: `{name}` is a value, not a table")
+    try:
+        place[last] = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        place[last] = text
+
+
+def commented(
+    kind: str,
+    seeds: Sequence[str],
+    guardrails: Mapping[str, float],
+    settings: type[BaseModel],
+    source: str = "movielens-100k",
+) -> str:
+    """A TOML config for `kind` in which every key stands with its default, description and choices."""
+    lines = [f'kind = "{kind}"', f'run_dir = "runs/{kind}"']
+    tables = {
+        name: field.annotation
+        for name, field in Config.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+    }
+    lines += _comment_fields(Config, skip={"kind", "run_dir", "settings", "guardrails", *tables})
+    lines.append(f"# seeds of this kind: {', '.join(seeds)}")
+    for name, annotation in tables.items():
+        fields = _comment_fields(annotation)
+        if name == "data":
+            fields[0] = fields[0].replace(_toml(Data().source), _toml(source), 1)
+        lines += ["", f"[{name}]", *fields]
+    lines += ["", f"[{kind}]", *_comment_fields(settings)]
+    lines += ["", "[guardrails]  # largest value allowed"]
+    lines += [f"{name} = {limit:g}" for name, limit in guardrails.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _comment_fields(model: type[BaseModel], skip: Iterable[str] = ()) -> list[str]:
+    lines = []
+    for name, field in model.model_fields.items():
+        if name in skip:
+            continue
+        default = field.get_default(call_default_factory=True)
+        if default is None:
+            lines.append(f"# {name} =   # {field.description}")
+            continue
+        choices = get_args(field.annotation) if isinstance(default, str) else ()
+        note = f"{field.description}" + (f": {' | '.join(map(str, choices))}" if choices else "")
+        lines.append(f"{name} = {_toml(default)}  # {note}")
+    return lines
+
+
+def _toml(value: Any) -> str:
+    match value:
+        case BaseModel():
+            return _toml(value.model_dump())
+        case bool():
+            return str(value).lower()
+        case str():
+            return f'"{value}"'
+        case tuple() | list():
+            return "[" + ", ".join(_toml(item) for item in value) + "]"
+        case dict():
+            return "{ " + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + " }"
+        case _:
+            return str(value)

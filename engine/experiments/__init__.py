@@ -1,0 +1,1 @@
+"""North-star experiments: rules, rounds, readings from outside, outcomes."""

@@ -1,0 +1,271 @@
+"""Ingest: readings from the experiment platform, into the archive at once or through the run's inbox.
+
+One file is one transaction: its rows, the looks at what they change, and the decisions. So a process that is
+killed leaves all of a file or nothing, and the same file may be sent again.
+"""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from hashlib import sha256
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from ...evaluators.data import DataError
+from ...population.archive.archive import Archive, ArchiveBusy
+from ...population.archive.experiments import Experiments, effects
+from ...population.values.experiment import CONTROL, TREATMENT, Ingest, Look, State
+from ..config.config import Config, ConfigError
+from ..config.recorded import recorded_config
+from ..config.run_dir import archive_of
+from .changes import Draft
+from .readings import Sorted, parse, sort
+from .round import live_plan
+from .rules import LATE, look
+
+INBOX = "inbox"
+REFUSED = ".refused"
+FORMS = ("csv", "parquet", "json")
+
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A file or request of readings. `key` is the sender's own name for the request, hashed; "" for none."""
+
+    data: bytes
+    form: str
+    source: str
+    key: str = ""
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of its bytes."""
+        return sha256(self.data).hexdigest()
+
+
+class KeyReused(ValueError):
+    """A request came under the name of another one."""
+
+
+def receive(run: Path, letter: Letter, clock: Clock = time.time) -> dict[str, Any]:
+    """What became of the letter, and of those that waited before it.
+
+    Where the run's archive is being written (`recevolve run` works), the letter is put on the disk and the
+    run takes it in at its next meeting: then the answer has `waiting`, the path. DataError where it cannot be
+    read, ConfigError where the run has no live experiments, ArchiveError where there is no run.
+    """
+    with Archive.read(archive_of(run)) as archive:
+        require_live(recorded_config(archive))
+    parse(letter.data, letter.form)
+    path = archive_of(run)
+    run_dir = path.parent
+    try:
+        with Archive.create_or_open(path) as archive:
+            before = drain(archive, run_dir, clock)
+            return {**take(archive, recorded_config(archive), letter, clock), "before": before}
+    except ArchiveBusy as error:
+        waiting = put(run_dir, letter, clock)
+        busy = str(error)
+    try:  # the run may have ended in between
+        with Archive.create_or_open(path) as archive:
+            taken = drain(archive, run_dir, clock)
+            own = next((one for one in taken if one["digest"] == letter.digest), None)
+            if own is None:  # the run took it in before it ended
+                own = take(archive, recorded_config(archive), letter, clock)
+    except ArchiveBusy:
+        return {"waiting": str(waiting), "why": busy, "rejected": []}
+    return {**own, "before": [one for one in taken if one is not own]}
+
+
+def require_live(config: Config) -> None:
+    """Raises ConfigError where the run takes no readings from outside."""
+    if config.online.backend != "live":
+        raise ConfigError(
+            f"online.backend: this run's is {config.online.backend}, which takes no readings from outside; "
+            'begin a run with backend = "live"'
+        )
+
+
+def take(archive: Archive, config: Config, letter: Letter, clock: Clock = time.time) -> dict[str, Any]:
+    """Takes a letter into an archive that is open for writing: rows, looks and decisions in one transaction.
+
+    One that was taken in full before changes nothing. ConfigError where the run has no live experiments.
+    KeyReused, DataError.
+    """
+    require_live(config)
+    book = archive.experiments()
+    for old in book.ingests():
+        if old.digest == letter.digest and not old.rejected:
+            return {**_answer(old, old.id), "already_known": True}
+        if letter.key and old.key == letter.key and old.digest != letter.digest:
+            raise KeyReused(f"this key came with other rows before, as ingest {old.id}: give each its own")
+    rows = parse(letter.data, letter.form)
+    draft = Draft.of(book, config.online)
+    today = datetime.fromtimestamp(clock(), UTC).date()
+    history = book.history(name for name, one in draft.experiments.items() if one.backend == "live")
+    found = sort(rows, draft.experiments, history, config.online, today)
+    _apply(draft, found, config)
+    ingest = Ingest(
+        letter.digest,
+        letter.source,
+        letter.key,
+        found.accepted,
+        found.duplicate,
+        found.corrected,
+        found.outdated,
+        tuple(asdict(one) for one in found.rejected),
+    )
+    number = book.write(draft.changes(ingest))
+    return {
+        **_answer(ingest, number),
+        "experiments": [_told(draft, name) for name in _touched(found)],
+        "moved": [f"{one.experiment} {one.state}: {one.reason}" for one in draft.moved()],
+    }
+
+
+def _touched(found: Sorted) -> list[str]:
+    return sorted({one.experiment for one in found.taken})
+
+
+def _apply(draft: Draft, found: Sorted, config: Config) -> None:
+    """Adds the readings, begins experiments that had none, looks at each one touched, and settles."""
+    draft.read(found.taken)
+    rules = config.online
+    for name in _touched(found):
+        if draft.experiments[name].state is State.TRAINING:
+            draft.go_live(name, "its first readings are here")
+        draft.look(name, live_plan(rules))
+        arms: dict[str, set[str]] = {TREATMENT: set(), CONTROL: set()}
+        for one in draft.readings[name].values():
+            if one.metric == rules.deciding:
+                arms[one.arm].add(one.day)
+        if len(arms[TREATMENT] & arms[CONTROL]) >= rules.horizon_days:
+            draft.exhausted([name], f"undecided after all {rules.horizon_days} days (online.horizon_days)")
+    draft.settle()
+
+
+def _answer(ingest: Ingest, number: int) -> dict[str, Any]:
+    counts = ("accepted", "duplicate", "corrected", "outdated")
+    return {
+        "ingest": number,
+        "digest": ingest.digest,
+        "source": ingest.source,
+        "already_known": False,
+        **{name: getattr(ingest, name) for name in counts},
+        "rejected": [dict(one) for one in ingest.rejected],
+    }
+
+
+def _told(draft: Draft, name: str) -> dict[str, Any]:
+    """How an experiment stands after the ingest."""
+    one = draft.experiments[name]
+    newest = effects((each for each in draft.looks if each.experiment == name), draft.rules.deciding)
+    found = newest.get(name)
+    return {
+        "experiment": name,
+        "state": str(one.state),
+        "outcome": str(one.outcome),
+        "reason": one.reason,
+        "effect": None if found is None else found.estimate,
+        "low": None if found is None else found.low,
+        "high": None if found is None else found.high,
+    }
+
+
+def put(run_dir: Path, letter: Letter, clock: Clock = time.time) -> Path:
+    """The letter's place in the inbox, where it lies durably. One that waits already is not put twice."""
+    inbox = run_dir / INBOX
+    inbox.mkdir(exist_ok=True)
+    name = f"{letter.digest}-{letter.key or 'none'}.{letter.form}"
+    for old in sorted(inbox.iterdir()):
+        if old.name.partition("-")[2] == name:
+            return old
+    path = inbox / f"{int(clock() * 1e9):020d}-{name}"
+    draft = inbox / f".{path.name}.{os.getpid()}"
+    with draft.open("wb") as file:
+        file.write(letter.data)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+    folder = os.open(inbox, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+    return path
+
+
+def drain(archive: Archive, run_dir: Path, clock: Clock = time.time) -> list[dict[str, Any]]:
+    """Takes in what waits in the inbox, oldest first. A letter is removed once it is committed.
+
+    A process that is killed in between takes it again, and then it is known already. What cannot be read
+    is set aside under another name.
+    """
+    inbox = run_dir / INBOX
+    if not inbox.is_dir():
+        return []
+    taken = []
+    config = recorded_config(archive)
+    for path in sorted(inbox.iterdir()):
+        form = path.suffix.removeprefix(".")
+        if path.name.startswith(".") or form not in FORMS:
+            continue
+        key = path.stem.rpartition("-")[2]
+        letter = Letter(path.read_bytes(), form, f"{INBOX}/{path.name}", key if len(key) == 64 else "")
+        try:
+            taken.append(take(archive, config, letter, clock))
+        except (ConfigError, DataError, KeyReused) as error:
+            path.rename(path.with_name(path.name + REFUSED))
+            taken.append({**_answer(Ingest(letter.digest, letter.source), 0), "refused": str(error)})
+            continue
+        path.unlink()
+    return taken
+
+
+def looked_again(book: Experiments, config: Config) -> list[str]:
+    """Sentences on recorded looks at live readings that do not follow from the readings known at the time."""
+    known = {one.id: one for one in book.all()}
+    wrong = []
+    recorded: dict[tuple[str, int], list[Look]] = {}
+    for each in book.looks():
+        if each.ingest is not None:
+            recorded.setdefault((each.experiment, each.number), []).append(each)
+    for (name, number), looks in recorded.items():
+        ingest = looks[0].ingest
+        assert ingest is not None
+        readings = [one for one in book.readings(ingest) if one.experiment == name]
+        for old, new in zip_longest(
+            looks, look(known[name], readings, config.online, number, live_plan(config.online))
+        ):
+            shared = replace(new, decision=old.decision, ingest=ingest) if old and new else new
+            if old != shared or (old and new and old.decision not in (new.decision, LATE)):
+                wrong.append(f"look {number} at {name} is {old}, but the readings of then say {new}")
+    return wrong
+
+
+class Inbox:
+    """What was sent while the run works: it is taken in at meetings."""
+
+    def __init__(self, archive: Archive, say: Callable[[str], None], clock: Clock = time.time) -> None:
+        self._archive, self._say, self._clock = archive, say, clock
+
+    def arrive(self, generation: int | None) -> None:
+        """Takes in what waits."""
+        for one in drain(self._archive, self._archive.path.parent, self._clock):
+            self._say(f"ingest {one['ingest']} of {one['source']}: {counts(one)}")
+
+
+def counts(answer: Mapping[str, Any]) -> str:
+    """What became of the rows, in words."""
+    if answer.get("refused"):
+        return f"refused: {answer['refused']}"
+    if answer["already_known"]:
+        return f"known already as ingest {answer['ingest']}: nothing is counted twice"
+    names = ("accepted", "duplicate", "corrected", "outdated")
+    words = [f"{answer[name]} {name}" for name in names if answer[name] or name == "accepted"]
+    return ", ".join([*words, f"{len(answer['rejected'])} rejected"])

@@ -1,0 +1,309 @@
+"""Outer loop: where islands and north-star experiments meet. Admit, collect, look, decide, commit."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import ceil
+from typing import TYPE_CHECKING, Protocol
+
+from ...evaluators.kinds.task import Task
+from ...evaluators.statistics import Moments
+from ...population.archive.experiments import effects
+from ...population.values.birth import Promotion
+from ...population.values.experiment import CONTROL, PAIRED, Experiment, Look, Mark, Outcome, Reading, State
+from ...population.values.member import Member
+from ...population.values.verdict import Verdict
+from ..config.config import Config, ConfigError
+from ..config.experiments import SCORE, Online
+from ..loop.candidate import member
+from ..loop.events import Progress
+from ..loop.race import judge
+from ..north_star.alignment import finished, last_stage, meeting_at, note_of
+from ..north_star.effects import UNITS
+from ..north_star.promotion import Standing, champion, require_folds, rows
+from ..north_star.rounds import held, previous, tell
+from .admission import Admission, admit, propose
+from .changes import Draft
+from .outcomes import live_effects
+from .rules import Plan
+
+if TYPE_CHECKING:
+    from ..search import Search
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What an experiment brought to a meeting: readings, the verdicts behind them, or why it failed."""
+
+    readings: tuple[Reading, ...] = ()
+    program: Mapping[int, Verdict] = field(default_factory=dict)
+    production: Mapping[int, Verdict] = field(default_factory=dict)
+    failed: str = ""
+
+
+class Backend(Protocol):
+    """Who answers how an experiment does: see `backend_of`."""
+
+    def trial(self, search: "Search") -> tuple[int, int]:
+        """(folds, of how many) of the selection split on which a proposal is validated."""
+        ...
+
+    def begins(self) -> bool:
+        """Whether a validated experiment is live at once, or waits for its first readings."""
+        ...
+
+    async def collect(self, search: "Search", experiment: Experiment, source: str, folds: int) -> Collected:
+        """The next readings of a live experiment of that source that has `folds` days behind it."""
+        ...
+
+    def plan(self, search: "Search") -> Plan:
+        """How long experiments go on, and how often they are looked at."""
+        ...
+
+
+class Folds:
+    """A simulator, or a log that is replayed: the kind judges program and production on the next folds.
+
+    Both share users and random numbers on a fold, so that they pair: unit by unit where the verdicts hold
+    the score of each unit, else fold by fold.
+    """
+
+    def trial(self, search: "Search") -> tuple[int, int]:
+        """The folds of the first meeting."""
+        return min(search.config.online.batches, search.terms.folds), search.terms.folds
+
+    def begins(self) -> bool:
+        """At once."""
+        return True
+
+    async def collect(self, search: "Search", experiment: Experiment, source: str, folds: int) -> Collected:
+        """The next `online.batches` folds, as far as the kind has them."""
+        of = search.terms.folds
+        numbers = range(folds, min(folds + search.config.online.batches, of))
+
+        async def on_folds(text: str) -> dict[int, Verdict]:
+            calls = (judge(search, "north_star", text, number, "selection", of) for number in numbers)
+            return dict(zip(numbers, await asyncio.gather(*calls), strict=True))
+
+        program, production = await asyncio.gather(on_folds(source), on_folds(search.seeds[0].source))
+        require_folds(list(production.values()))
+        bad = next((number for number in numbers if not program[number].score), None)
+        if bad is not None:
+            return Collected((), program, production, f"fold {bad}: {program[bad].reason}")
+        readings: list[Reading] = []
+        for number in numbers:
+            readings += readings_of(
+                experiment.id, number, program[number], production[number], search.config.online
+            )
+        return Collected(tuple(readings), program, production)
+
+    def plan(self, search: "Search") -> Plan:
+        """Every fold of the kind, a look after each batch."""
+        return Plan(folds=search.terms.folds, looks=ceil(search.terms.folds / search.config.online.batches))
+
+
+class Live:
+    """An experiment platform: readings are ingested whenever they come."""
+
+    def trial(self, search: "Search") -> tuple[int, int]:
+        """The folds on which elites are ranked without experiments."""
+        return search.config.north_star.folds, search.config.north_star.folds
+
+    def begins(self) -> bool:
+        """With the first readings."""
+        return False
+
+    async def collect(self, search: "Search", experiment: Experiment, source: str, folds: int) -> Collected:
+        """Nothing: what came lies in the archive, and was looked at when it came."""
+        return Collected()
+
+    def plan(self, search: "Search") -> Plan:
+        """Looks at any time."""
+        return live_plan(search.config.online)
+
+
+def live_plan(rules: Online) -> Plan:
+    """Looks at any time, tightest at the users that the config names."""
+    return Plan(units=rules.users)
+
+
+def backend_of(config: Config) -> Backend:
+    """The backend that the config names; simulator and replay differ in what the kind's judge does."""
+    return Live() if config.online.backend == "live" else Folds()
+
+
+def readings_of(
+    name: str, number: int, program: Verdict, production: Verdict, rules: Online
+) -> list[Reading]:
+    """The readings of one fold: differences of pairs, and production's level, for each metric looked at."""
+    day = f"fold {number:04d}"
+    readings = []
+    for metric in (SCORE, *rules.metrics):
+        pair = [each.score if metric == SCORE else each.metrics.get(metric) for each in (program, production)]
+        ours, theirs = pair
+        if ours is None or theirs is None:
+            continue
+        units = [each.facts.get(UNITS) for each in (program, production)] if metric == SCORE else []
+        if units and all(units):
+            paired = Moments.of([a - b for a, b in zip(*units, strict=True)])
+        else:
+            paired = Moments(1, ours.value - theirs.value, 0.0)
+        readings.append(Reading(name, day, metric, PAIRED, paired.count, paired.mean, paired.variance))
+        readings.append(Reading(name, day, metric, CONTROL, paired.count, theirs.value, 0.0))
+    return readings
+
+
+async def meet(search: "Search", generation: int, progress: Progress) -> None:
+    """One meeting, committed as a whole: newcomers take free slots, everybody collects, looks decide."""
+    search.outside.arrive(generation)
+    rules, backend = search.config.online, backend_of(search.config)
+    book = search.archive.experiments()
+    draft = Draft.of(book, rules, generation)
+    admission = await admit(search, draft, backend.trial(search), generation)
+    propose(search, draft, admission, generation, begins=backend.begins())
+    live = [name for name, one in sorted(draft.experiments.items()) if one.state is State.LIVE]
+    days = {name: len({one.day for one in draft.readings.get(name, {}).values()}) for name in live}
+    collected = dict(
+        zip(
+            live,
+            await asyncio.gather(
+                *(
+                    backend.collect(search, one, _source(search, one, admission), days[one.id])
+                    for one in (draft.experiments[name] for name in live)
+                )
+            ),
+            strict=True,
+        )
+    )
+    plan = backend.plan(search)
+    for name, one in collected.items():
+        draft.read(one.readings)
+        if one.failed:
+            draft.step(name, State.ROLLED_BACK, one.failed)
+        elif one.readings:
+            draft.look(name, plan)
+    if plan.folds:
+        over = [name for name in live if days[name] + search.config.online.batches >= plan.folds]
+        draft.exhausted(over, f"undecided after {plan.folds} folds, which is all there are")
+    draft.settle()
+    promotions = _promotions(search, generation, admission.standings, draft, collected)
+    audited = [one.program_id for one in admission.standings if one.audited]
+    answers = live_effects(search.archive, rules, draft.looks)
+    note = held(search, generation, promotions, audited, answers, admission.simplified)
+    notes = {**admission.notes(generation), note_of(generation): note.to_json()}
+    book.hold_meeting(generation, draft.changes(), promotions, notes, admission.simplified)
+    _tell(draft, generation, progress)
+    tell(note, meeting_at(search.archive, previous(search, generation)), progress)
+
+
+def _source(search: "Search", one: Experiment, admission: Admission) -> str:
+    """The text of an experiment's program, which the archive does not hold yet where it has just entered."""
+    return admission.sources.get(one.program_id) or search.archive.program(one.program_id).source
+
+
+def _promotions(
+    search: "Search",
+    generation: int,
+    standings: Sequence[Standing],
+    draft: Draft,
+    collected: Mapping[str, Collected],
+) -> list[Promotion]:
+    """Every verdict of the meeting that the archive does not hold yet, by program."""
+    found = list(rows(standings, generation))
+    seen = {(one.program_id, one.split, one.fold) for one in (*search.archive.promotions(), *found)}
+    slot = len(standings)
+    for name, one in collected.items():
+        for program_id, verdicts in (
+            (draft.experiments[name].program_id, one.program),
+            (search.seeds[0].id, one.production),
+        ):
+            for fold, verdict in verdicts.items():
+                if (program_id, "selection", fold) not in seen:
+                    seen.add((program_id, "selection", fold))
+                    found.append(Promotion(generation, slot, program_id, "selection", fold, verdict))
+            slot += 1
+    return found
+
+
+def _tell(draft: Draft, generation: int, progress: Progress) -> None:
+    """Says who came and who went."""
+    for step in draft.moved():
+        if step.state not in (State.PROPOSED, State.VALIDATED):
+            what = f"{step.state}{f' ({step.outcome})' if step.outcome else ''}"
+            progress.say("note", line=f"experiment {step.experiment} {what}: {step.reason}")
+    states = [one.state for one in draft.experiments.values()]
+    counts = ", ".join(f"{states.count(state)} {state}" for state in State if state in states)
+    programs = [one.program_id for one in draft.experiments.values() if one.generation == generation]
+    progress.say(
+        "promoted", generation=generation, programs=programs, line=f"experiments: {counts or 'none'}"
+    )
+
+
+def leader(search: "Search", until: int) -> Member | None:
+    """The program with the highest gain above 0 at the last meeting up to that generation, or None.
+
+    Not one from which traffic was taken back, nor one that was decided not to be better.
+    """
+    book = search.archive.experiments()
+    mark = book.mark(until)
+    if mark is None:
+        return None
+    gains: Mapping[str, Look] = effects(book.looks(mark.looks), search.config.online.deciding)
+    ranked = sorted(
+        (
+            one
+            for one in book.all(mark.transitions)
+            if one.id in gains
+            and gains[one.id].estimate > 0
+            and one.state is not State.ROLLED_BACK
+            and one.outcome not in (Outcome.LOSS, Outcome.FUTILE, Outcome.DROPPED)
+        ),
+        key=lambda one: (-gains[one.id].estimate, one.id),
+    )
+    stage = last_stage(search.config.proxy.rungs, search.terms.rungs)
+    born = finished(search.archive, ranked[0].program_id, stage) if ranked else None
+    return member(born) if born else None
+
+
+def convened(search: "Search", generation: int) -> bool:
+    """Whether the meeting of that generation was held."""
+    if search.config.online.on:
+        return search.archive.experiments().met(generation)
+    return bool(search.archive.promotions(generation))
+
+
+def best_known(search: "Search", until: int) -> Member | None:
+    """The best that is known of at the last meeting up to that generation: what islands receive from it.
+
+    By experiments where there are any; before a live one has answered, the best on the selection split.
+    """
+    if not search.config.online.on:
+        return champion(search, until)
+    if best := leader(search, until):
+        return best
+    if search.config.online.backend != "live" or (offline := champion(search, until)) is None:
+        return None
+    book = search.archive.experiments()
+    looked = {one.experiment for one in book.looks((book.mark(until) or Mark()).looks)}
+    answered = {one.program_id for one in book.all() if one.id in looked}
+    return None if offline.program_id in answered else offline
+
+
+def require_backend(config: Config, task: Task) -> None:
+    """Raises ConfigError where the kind, as the config has it, cannot answer experiments as they are to be.
+
+    Its judge is of another sort than the backend says, or a metric is read that it does not have.
+    """
+    backend = config.online.backend
+    if backend not in ("simulator", "replay"):
+        return
+    if backend not in task.backends:
+        offered = " or ".join(f'"{one}"' for one in task.backends) or "nobody"
+        raise ConfigError(
+            f"online.backend: expected {offered}, who answers for {task.kind} as [{task.kind}] sets it, got "
+            f'"{backend}": change online.backend, or what [{task.kind}] takes for its north star'
+        )
+    if unknown := config.online.metrics.keys() - set(task.metrics):
+        raise ConfigError(
+            f"online.metrics: {task.kind} has {', '.join(task.metrics)}, not {', '.join(sorted(unknown))}"
+        )

@@ -1,0 +1,1 @@
+"""From an archived program to a patch."""

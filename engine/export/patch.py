@@ -1,0 +1,139 @@
+"""Export: an elite as production code, simplified, re-checked, with what a reviewer must know."""
+
+import platform
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ... import __version__
+from ...evaluators.kinds.task import Task, Winner
+from ...evaluators.language import static
+from ...evaluators.language.simplify import simplify
+from ...evaluators.language.vocabulary import Layout
+from ...population.archive.archive import Archive
+from ..config.recorded import recorded_config
+from ..config.run_dir import REPORT, archive_of
+from ..config.task import task_for
+from ..loop.executor import Call, Executor
+from ..north_star.ablation import of_experiments
+from ..report import measurements, report
+from ..runs.session import executor_for
+
+
+class ExportRefused(Exception):
+    """The program cannot be exported; the message says why."""
+
+
+async def export(run: Path, asked: str, output: Path) -> dict[str, Any]:
+    """What was written: program id, file names, and one sentence on its gain.
+
+    Dead statements are removed first; the shorter program is exported only where it behaves as the archived
+    one on every probe. `output` must be new or empty; it appears complete or not at all.
+    """
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise ExportRefused(f"{output} must be a new or empty folder; give another with -o, or empty it")
+    facts, files = await packed(run, asked)
+    write(output, files)
+    return facts
+
+
+async def packed(run: Path, asked: str) -> tuple[dict[str, Any], Mapping[str, str]]:
+    """(what an export of the program is, its files by name), with nothing written."""
+    with Archive.read(archive_of(run)) as archive:
+        config = recorded_config(archive)
+        task = task_for(config)
+        program = archive.program(report.identify(archive, asked))
+        provenance = describe(archive, task, program.id)
+    executor = executor_for(config)
+    try:
+        source = await _simplified(program.source, task.vocabulary.layout, executor)
+    finally:
+        executor.close()
+    files = task.export(Winner(f"evolved_{program.id[:8]}", source, provenance))
+    return {"program": program.id, "files": sorted(files), "gain": provenance["gain"]}, files
+
+
+async def _simplified(source: str, layout: Layout, executor: Executor) -> str:
+    """The program without dead statements, or as it is where that would change what it does."""
+    shorter = simplify(source, layout)
+    before, after = [
+        await executor.judge(Call("examine", static.canonical(one))) for one in (source, shorter)
+    ]
+    if not before.score:
+        raise ExportRefused(f"the archived program no longer passes its properties here: {before.reason}")
+    return shorter if after.score and after.facts["behaviour"] == before.facts["behaviour"] else source
+
+
+def describe(archive: Archive, task: Task, program_id: str) -> dict[str, Any]:
+    """The provenance of a program: run, lineage, gain with its interval, trials, guardrails, versions."""
+    begun = archive.run()
+    assert begun is not None  # a program was found in it
+    found = archive.conclusion(REPORT)
+    born = archive.births_of(program_id)
+    arm = next((row for row in found["arms"] if row["program"] == program_id), None) if found else None
+    claimed = found is not None and found["winner"]["program"] == program_id
+    tried = of_experiments(archive).get(program_id, {})
+    return {
+        "program": program_id,
+        "kind": task.kind,
+        "run": {"begun": begun.created, "seed": begun.seed, "data": begun.config["terms"]["data"]},
+        "lineage": [
+            f"{birth.program.id}: {birth.program.explanation or birth.program.made_by}"
+            for birth in archive.lineage(program_id)
+        ],
+        "gain": found["gain"]["sentence"]
+        if found and claimed
+        else "Not claimed: it is not the run's winner.",
+        "metrics": {name: _figures(metric) for name, metric in (arm or {}).get("metrics", {}).items()},
+        "production": found["production"] if found else None,
+        "trials": archive.shares().births,
+        "edits": [
+            {name: edit[name] for name in ("edit", "worth", "low", "high")}
+            for edit in (found if found and claimed else tried).get("edits", ())
+            if not edit["removed"]
+        ],
+        "guardrails": {
+            name: reading
+            for name, reading in {**(arm or {}).get("guard", {}), **_timings(found, program_id)}.items()
+            if name in task.guardrails
+        },
+        "guardrails_broken": (arm or {}).get("guardrails_broken", []),
+        "tier": begun.config["terms"]["tier"],
+        "estimate": begun.config["terms"].get("estimate", ""),
+        "measured": next(
+            (row for row in measurements.standings(archive) if row["program"] == program_id), None
+        ),
+        "proxy": born[0].verdict.to_json() if born else None,
+        "versions": {"recevolve": __version__, "python": platform.python_version(), **_versions()},
+    }
+
+
+def _figures(metric: Mapping[str, Any]) -> str:
+    gain = metric["gain"]
+    interval = f"[{gain['low']:+.4f}, {gain['high']:+.4f}] of {gain['confidence']:.4g} confidence"
+    return f"{metric['mean']:.4f}, gain over production {gain['estimate']:+.4f} {interval}"
+
+
+def _timings(found: Mapping[str, Any] | None, program_id: str) -> dict[str, float]:
+    arms: Mapping[str, dict[str, float]] = found["timings"]["arms"] if found else {}
+    return arms.get(program_id, {})
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import version
+
+    return {name: version(name) for name in ("torch", "numpy")}
+
+
+def write(output: Path, files: Mapping[str, str]) -> None:
+    """Writes the files into a folder that appears complete or not at all."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".export-") as folder:
+        made = Path(folder) / output.name
+        made.mkdir()
+        for name, text in files.items():
+            (made / name).write_text(text, encoding="utf-8")
+        if output.exists():
+            output.rmdir()
+        made.replace(output)

@@ -1,0 +1,94 @@
+"""Slots: the places of a generation, and the program that is proposed for each."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from numpy.random import Generator
+
+from ...population.island.island import select
+from ...population.island.randomness import generator
+from ...population.values.member import Member
+from ...population.values.origin import Origin
+from ...population.values.program import Program
+from .candidate import canonical, refused, residents
+from .proposer import NoProposal, Parent, Place, Proposal, Quota, Request, Trial
+from .race import judge
+
+if TYPE_CHECKING:
+    from ..search import Search
+
+PARENTS = 2
+
+
+async def propose(
+    search: "Search", island: int, number: int, population: Sequence[Member], *, bold: bool = False
+) -> list[tuple[int, Program, Origin]]:
+    """One program for each slot of the generation; which one depends on seed, place and population alone.
+
+    A `bold` generation explores more and goes further from its parents.
+    """
+    quotas = search.config.propose.quotas
+    shares = {Quota(name): share for name, share in quotas.model_dump().items()}
+    if bold:
+        shares[Quota.EXPLORE] += shares[Quota.EXPLOIT]
+        shares[Quota.EXPLOIT] = 0.0
+    slots = search.config.population.births
+    cards = dealt(shares, slots, generator(search.config.seed, "quotas", island, number))
+
+    async def one(slot: int) -> tuple[int, Program, Origin]:
+        rng = generator(search.config.seed, "propose", island, number, slot)
+        chosen = select(population, rng, PARENTS)
+        request = Request(
+            Place(island, number, slot),
+            tuple(Parent(each.program_id, each.source, each.score) for each in chosen),
+            rng,
+            tuple(population),
+            cards[slot],
+            bold,
+            partial(trial, search, island, number, population),
+        )
+        try:
+            made = await search.proposer.propose(request)
+        except NoProposal as none:
+            # the parent once more: a duplicate, which costs nothing and says why
+            made = Proposal(chosen[0].source, (chosen[0].program_id,), "nobody", str(none))
+            origin = Origin(none.arm, request.quota, none.outcome, spend=none.spend)
+        else:
+            stand_in = made.made_by if made.instead_of else ""
+            arm = made.instead_of or made.made_by
+            origin = Origin(arm, request.quota, made.outcome, stand_in, made.spend)
+        program = Program(search.task.kind, made.source, tuple(made.parents), made.made_by, made.explanation)
+        return slot, program, origin
+
+    return list(await asyncio.gather(*(one(slot) for slot in range(slots))))
+
+
+def dealt(shares: Mapping[Quota, float], slots: int, rng: Generator) -> list[Quota]:
+    """A quota for each slot in random order: each gets its share of them, remainders are drawn."""
+    names, total = list(shares), sum(shares.values())
+    exact = [shares[name] / total * slots for name in names]
+    counts = [int(share) for share in exact]
+    rest = [share - count for share, count in zip(exact, counts, strict=True)]
+    if missing := slots - sum(counts):
+        weights = [share / sum(rest) for share in rest]
+        for place in rng.choice(len(names), missing, p=weights):
+            counts[int(place)] += 1
+    cards = [name for name, count in zip(names, counts, strict=True) for _ in range(count)]
+    return [cards[int(place)] for place in rng.permutation(slots)]
+
+
+async def trial(
+    search: "Search", island: int, number: int, population: Sequence[Member], source: str
+) -> Trial:
+    """What the generation would find in the source: its text, its twins by syntax, then its properties."""
+    if reason := refused(source, search.task.rules):
+        return Trial("invalid", reason)
+    _, syntax, _ = canonical(source)
+    if syntax in residents(population):
+        return Trial("known", "a program of the island has the same syntax tree")
+    if before := search.archive.twin_by_syntax(island, syntax, number):
+        return Trial("known", f"{before.program.id} had the same syntax tree: {before.verdict.reason}")
+    verdict = await judge(search, "examine", source)
+    return Trial("new") if verdict.score else Trial("invalid", verdict.reason)

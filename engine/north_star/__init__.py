@@ -1,0 +1,1 @@
+"""Promotion rounds: elites get the north star, the proxy is compared with it, edits are undone."""

@@ -1,0 +1,326 @@
+"""Knock-out: the cause of a gain. Each edit of a winner is undone alone, and what it was worth is measured.
+
+What does nothing is taken out, so that a patch holds no passengers; what is left is listed with its worth.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from ...evaluators.language import static
+from ...evaluators.language.simplify import simplify
+from ...evaluators.statistics import Interval
+from ...population.archive.archive import Archive
+from ...population.archive.rows import kept_row
+from ...population.archive.views import KNOCK_OUT, Views
+from ...population.values.birth import Birth
+from ...population.values.program import Program
+from ...population.values.verdict import Verdict
+from ..loop.candidate import candidate, refused
+from ..loop.race import judge
+from .alignment import last_stage
+from .effects import north_star_effect, plain, proxy_effect
+from .hunks import Hunk, hunks, together, undo
+from .promotion import Standing, measure
+from .reweighting import Weights, reweighted
+from .rounds import weights_for
+
+if TYPE_CHECKING:
+    from ..search import Search
+
+NOTHING = 0.05
+"""Share of the winner's gain over its ancestor that an edit must be worth, or it may do nothing."""
+TRIES = 3
+"""How many sets of edits are taken out together before the winner is left as it is."""
+MADE_BY = "knock-out"
+MEETING = "meeting"
+"""In what is kept of a knock-out: the generation of the meeting that made an experiment of its result."""
+SAME_AS = "same_as"
+"""In what a meeting keeps: the program that the simplified one only repeats, so that it was not tried."""
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One edit of a winner against its ancestor, and its worth: the winner's gain over itself without it.
+
+    `proxy` is the gain on the last rung, `north_star` on the folds of the selection split where those were
+    asked; positive: the edit helps. `reason` says why the edit could not be undone alone.
+    """
+
+    text: str
+    proxy: Interval | None = None
+    north_star: Interval | None = None
+    reason: str = ""
+    removed: bool = False
+
+    @property
+    def worth(self) -> Interval | None:
+        """What decides: the north star where it was asked."""
+        return self.north_star or self.proxy
+
+    def to_json(self) -> dict[str, Any]:
+        """The edit and its worth as JSON; numbers are null where it could not be undone alone."""
+        worth = plain(self.worth) if self.worth else {"estimate": None, "low": None, "high": None}
+        return {
+            "edit": self.text,
+            "worth": worth["estimate"],
+            "low": worth["low"],
+            "high": worth["high"],
+            "removed": self.removed,
+            "reason": self.reason,
+            "proxy": plain(self.proxy) if self.proxy else None,
+            "north_star": plain(self.north_star) if self.north_star else None,
+        }
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of the cause of a winner's gain over its ancestor.
+
+    `gain` is the winner's over the ancestor, measured as the edits are. `simplified` is the winner without
+    the edits that do nothing, with its standing under the north star; None where nothing was taken out.
+    """
+
+    program_id: str
+    ancestor_id: str
+    measure: str
+    gain: Interval | None = None
+    edits: tuple[Edit, ...] = ()
+    simplified: Birth | None = None
+    standing: Standing | None = None
+
+    def untouched(self) -> "Evidence":
+        """The evidence with the winner left as it is."""
+        edits = tuple(replace(one, removed=False) for one in self.edits)
+        return replace(self, edits=edits, simplified=None, standing=None)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON; `births` holds the simplified program, as archives keep it."""
+        return {
+            "program": self.program_id,
+            "ancestor": self.ancestor_id,
+            "measure": self.measure,
+            "gain": plain(self.gain) if self.gain else None,
+            "edits": [one.to_json() for one in self.edits],
+            "births": [kept_row(self.simplified)] if self.simplified else [],
+        }
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """A program as a knock-out sees it; `reason` says why it has no verdicts."""
+
+    source: str
+    reason: str = ""
+    proxy: Verdict | None = None
+    folds: tuple[Verdict, ...] = ()
+    behaviour: str = ""
+
+
+def ancestor_of(search: "Search", program_id: str) -> Program:
+    """The program in production where the program descends from it, else the seed at the end of its first
+    parents; the program itself where it has none."""
+    births = {birth.program.id: birth.program for birth in search.archive.lineage(program_id)}
+    if search.seeds[0].id in births:
+        return search.seeds[0]
+    one = births[program_id]
+    while one.parents and one.parents[0] in births:
+        one = births[one.parents[0]]
+    return one
+
+
+async def knock_out(
+    search: "Search", program: Program, ancestor: Program, generation: int | None = None
+) -> Evidence:
+    """The worth of each edit of a program against its ancestor, and the program without those worth nothing.
+
+    At most `north_star.knockouts` edits, or groups of neighbouring ones where there are more, are undone one
+    by one. Every judgement goes through the ledger. An edit does nothing where its worth is below NOTHING of
+    the gain and its interval does not lie above 0; such edits are taken out only where the program without
+    all of them passes the same test and its selection folds show no loss beyond noise. Where the measure
+    sees no gain to begin with, nothing is taken out by it. The proxy is the one of `generation`, which all
+    islands have reached, or the one that the next generation of the run would have.
+    """
+    config = search.config.north_star
+    layout = search.task.vocabulary.layout
+    found = hunks(ancestor.source, program.source, layout.constants_parameter)
+    evidence = Evidence(program.id, ancestor.id, config.knockout_on)
+    if not found or not config.knockouts or program.id == ancestor.id:
+        return evidence
+    if generation is None:
+        generation = 1 + max(map(_last(search), range(search.config.population.islands)))
+    weights = weights_for(search, generation)
+    groups = _groups(search, found, ancestor, program, config.knockouts)
+    winner, base, *without = await asyncio.gather(
+        _judged(search, program.source, weights),
+        _judged(search, ancestor.source, weights),
+        *(_judged(search, source, weights) for source, _, _ in groups),
+    )
+    gain = _worth(winner, base)
+    edits = [
+        Edit(text, _proxy(winner, one), _star(winner, one), one.reason)
+        for one, (_, text, _) in zip(without, groups, strict=True)
+    ]
+    evidence = replace(evidence, gain=gain, edits=tuple(edits))
+    if gain is None or gain.estimate <= 0:
+        return evidence
+    least = NOTHING * gain.estimate
+    idle = [place for place, one in enumerate(edits) if one.worth and _nothing(one.worth, least)]
+    idle.sort(key=lambda place: _estimate(edits[place]))
+    for _ in range(TRIES):
+        if len(idle) == len(edits):  # without all of them it is its ancestor
+            idle = idle[: len(idle) // 2]
+        if not idle:
+            break
+        undone = frozenset().union(*(groups[place][2] for place in idle))
+        left = undo(ancestor.source, program.source, undone, layout.constants_parameter)
+        source = simplify(left, layout)
+        shorter = await _judged(search, source, weights)
+        worth = _worth(winner, shorter)
+        if worth and _nothing(worth, least):
+            return await _simplified(search, evidence, program, shorter, idle)
+        idle = idle[: len(idle) // 2]
+    return evidence
+
+
+async def _simplified(
+    search: "Search", evidence: Evidence, program: Program, shorter: _Judged, idle: Sequence[int]
+) -> Evidence:
+    """The evidence with the simplified program, unless the selection folds speak against it."""
+    texts = [evidence.edits[place].text for place in idle]
+    explanation = f"the winner without what does nothing: {'; '.join(texts)}"
+    made = Program(program.kind, shorter.source, (program.id,), MADE_BY, explanation)
+    folds = search.config.north_star.folds
+    ours, theirs = await asyncio.gather(
+        measure(search, made.id, made.source, "selection", folds),
+        measure(search, program.id, program.source, "selection", folds),
+    )
+    same = static.canonical(made.source) == static.canonical(program.source)
+    if same or not ours.eligible or not theirs.scores:
+        return evidence
+    if north_star_effect(ours.folds, theirs.folds).high < 0:
+        return evidence
+    born = search.archive.births_of(program.id)[0]
+    entry = candidate(search, 0, made)
+    assert shorter.proxy is not None  # it was compared
+    birth = Birth(
+        born.island,
+        born.generation,
+        born.slot,
+        made,
+        entry.syntax,
+        shorter.proxy,
+        last_stage(search.config.proxy.rungs, search.terms.rungs),
+        shorter.behaviour,
+        cell=entry.cell,
+        size=entry.size,
+    )
+    edits = tuple(replace(one, removed=place in idle) for place, one in enumerate(evidence.edits))
+    return replace(evidence, edits=edits, simplified=birth, standing=ours)
+
+
+def keep(search: "Search", evidence: Evidence) -> None:
+    """Commits the evidence; the simplified program can then be shown and exported like any other."""
+    search.archive.conclude(KNOCK_OUT + evidence.program_id, evidence.to_json())
+
+
+def at_meetings(archive: Views) -> dict[str, Mapping[str, Any]]:
+    """What meetings kept of the elites that they knocked edits out of, by the elite."""
+    kept = archive.conclusions(KNOCK_OUT).values()
+    return {value["program"]: value for value in kept if MEETING in value}
+
+
+def of_experiments(archive: Views) -> dict[str, Mapping[str, Any]]:
+    """The same of those that became experiments, by the program that was tried."""
+    kept = [value for value in at_meetings(archive).values() if SAME_AS not in value]
+    return {value["births"][0]["program"] if value["births"] else value["program"]: value for value in kept}
+
+
+def told(kept: Mapping[str, Any]) -> dict[str, Any]:
+    """What a report says of how its program came about, beside the edits."""
+    found = {"ancestor": kept["ancestor"], "measured_by": kept["measure"]}
+    return found | ({"simplified_from": kept["program"]} if kept["births"] else {})
+
+
+def hand_on(source: Archive, rebuilt: Archive) -> None:
+    """Copies what earlier conclusions of a run kept; the present one and meetings write their own anew."""
+    for name, value in source.conclusions(KNOCK_OUT).items():
+        if MEETING not in value:
+            rebuilt.conclude(name, value)
+
+
+def _last(search: "Search") -> Any:
+    return lambda island: search.archive.last_generation(island) or 0
+
+
+def _groups(
+    search: "Search", found: Sequence[Hunk], ancestor: Program, program: Program, most: int
+) -> list[tuple[str, str, frozenset[int]]]:
+    """(source without them, text, numbers) of the edits: what cannot be told apart by its result is one."""
+    layout = search.task.vocabulary.layout
+
+    def without(numbers: frozenset[int]) -> str:
+        return simplify(undo(ancestor.source, program.source, numbers, layout.constants_parameter), layout)
+
+    whole = static.canonical(simplify(program.source, layout))
+    alike: dict[str, frozenset[int]] = {}
+    for number in range(len(found)):
+        numbers = together(found, number)
+        text = static.canonical(without(numbers))
+        if text == whole and all(found[place].removal for place in numbers):
+            continue  # what the winner took away and nothing of it reads
+        alike[text] = alike.get(text, frozenset()) | numbers
+    sets = list(dict.fromkeys(alike.values()))
+    size = max(1, -(-len(sets) // most))
+    sets = [frozenset().union(*sets[start : start + size]) for start in range(0, len(sets), size)]
+    return [(without(one), _text(found, one), one) for one in sets]
+
+
+def _text(found: Sequence[Hunk], numbers: frozenset[int]) -> str:
+    """The edits in words; an operation that goes with the expression around it is not told apart."""
+    return "; ".join(found[place].text for place in sorted(numbers) if found[place].part_of not in numbers)
+
+
+async def _judged(search: "Search", source: str, weights: Weights | None) -> _Judged:
+    """The program's rules, properties, last rung, and selection folds where those decide."""
+    if reason := refused(source, search.task.rules):
+        return _Judged(source, reason)
+    examined = await judge(search, "examine", source)
+    if not examined.score:
+        return _Judged(source, examined.reason.partition("\n")[0])
+    rung = min(search.config.proxy.rungs, search.terms.rungs) - 1
+    config = search.config.north_star
+    folds = range(config.folds if config.knockout_on == "north_star" else 0)
+    proxy, *stars = await asyncio.gather(
+        judge(search, "proxy", source, rung),
+        *(judge(search, "north_star", source, fold, "selection", config.folds) for fold in folds),
+    )
+    failed = next((one.reason for one in (proxy, *stars) if not one.score), "")
+    behaviour = str(examined.facts["behaviour"])
+    return _Judged(source, failed, reweighted(proxy, weights), tuple(stars), behaviour)
+
+
+def _proxy(winner: _Judged, other: _Judged) -> Interval | None:
+    if winner.reason or other.reason or winner.proxy is None or other.proxy is None:
+        return None
+    return proxy_effect(winner.proxy, other.proxy)
+
+
+def _star(winner: _Judged, other: _Judged) -> Interval | None:
+    if winner.reason or other.reason or not winner.folds:
+        return None
+    return north_star_effect(winner.folds, other.folds)
+
+
+def _worth(winner: _Judged, other: _Judged) -> Interval | None:
+    return _star(winner, other) or _proxy(winner, other)
+
+
+def _estimate(edit: Edit) -> float:
+    return edit.worth.estimate if edit.worth else 0.0
+
+
+def _nothing(worth: Interval, least: float) -> bool:
+    """Whether what is lost with it is small, and not beyond noise above 0."""
+    return worth.estimate <= least and worth.low <= 0

@@ -1,0 +1,209 @@
+"""Promotion: elites meet the north star, on data that the search has not seen."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from ...evaluators.statistics import paired
+from ...population.archive.archive import Archive
+from ...population.island.diversity import distinct
+from ...population.island.randomness import generator
+from ...population.values.birth import Promotion
+from ...population.values.member import Member, ranked
+from ...population.values.verdict import Status, Verdict
+from ..config.config import ConfigError
+from ..loop.candidate import member
+from ..loop.events import Progress
+from ..loop.race import judge
+from .alignment import finished, last_stage, meeting_at, note_of
+from .rounds import held, previous, rescored, tell
+
+if TYPE_CHECKING:
+    from ..search import Search
+
+GUARD: Literal["guard"] = "guard"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A promoted program: its verdict on each fold and on its guardrails."""
+
+    program_id: str
+    folds: tuple[Verdict, ...]
+    guard: Verdict
+    broken: tuple[str, ...]
+    """One sentence for each guardrail that does not hold."""
+    audited: bool = False
+    """Whether chance had it measured, and not its proxy."""
+
+    @property
+    def scores(self) -> tuple[float, ...]:
+        """The score on each fold, higher is better; empty where any fold has none."""
+        scores = [verdict.score.value for verdict in self.folds if verdict.score]
+        return tuple(scores) if len(scores) == len(self.folds) else ()
+
+    @property
+    def eligible(self) -> bool:
+        """Whether it may win: scored on every fold, all guardrails hold."""
+        return bool(self.scores) and not self.broken
+
+    @property
+    def mean(self) -> float:
+        """The mean score over folds."""
+        return sum(self.scores) / len(self.scores)
+
+
+async def measure(
+    search: "Search", program_id: str, source: str, split: str, folds: int, of: int | None = None
+) -> Standing:
+    """A program's standing on the first `folds` of a split dealt into `of`, by default as many.
+
+    What is recorded already costs nothing.
+    """
+    guard, *verdicts = await asyncio.gather(
+        judge(search, GUARD, source),
+        *(judge(search, "north_star", source, fold, split, of or folds) for fold in range(folds)),
+    )
+    return Standing(program_id, tuple(verdicts), guard, broken(guard, search.limits))
+
+
+def broken(guard: Verdict, limits: Mapping[str, float]) -> tuple[str, ...]:
+    """A sentence for each guardrail that does not hold, or the reason why none could be measured."""
+    if not guard.score:
+        return (guard.reason,)
+    readings = {**{name: metric.value for name, metric in guard.metrics.items()}, **guard.timings}
+    return tuple(
+        f"{name} is {readings[name]:.3g}, more than the {limit:g} allowed"
+        for name, limit in limits.items()
+        if name in readings and readings[name] > limit
+    )
+
+
+async def promote(search: "Search", generation: int, progress: Progress) -> None:
+    """Gives the best elites of all islands their north star, once each, and commits the verdicts.
+
+    With them goes what the meeting learnt about the proxy.
+    """
+    standings = await newcomers(search, generation, search.config.north_star.audits)
+    for standing in standings:
+        if standing.program_id == search.seeds[0].id:
+            require_scores(standing)
+    made = tuple(rows(standings, generation))
+    meeting = held(search, generation, made, [one.program_id for one in standings if one.audited])
+    search.archive.commit_promotions(made, {note_of(generation): meeting.to_json()})
+    line = f"{len(standings)} promoted{_ahead(search, generation)}"
+    progress.say("promoted", generation=generation, programs=[one.program_id for one in standings], line=line)
+    tell(meeting, meeting_at(search.archive, previous(search, generation)), progress)
+
+
+async def newcomers(search: "Search", generation: int, audits: int = 0) -> list[Standing]:
+    """The standings, on the selection split, of the best elites that have none yet, and of production.
+
+    `audits` more are drawn at random from the elites below: only so can be seen what the proxy misses.
+    """
+    seen = {promotion.program_id for promotion in search.archive.promotions()}
+    fresh = [one for one in elites(search, generation) if one.program_id not in seen]
+    slots, production = search.config.north_star.slots, search.seeds[0]
+    below = [one for one in fresh[slots:] if one.program_id != production.id]
+    audited = {one.program_id: one.source for one in drawn(search, below, generation, audits)}
+    runners = {one.program_id: one.source for one in fresh[:slots]} | audited
+    if production.id not in seen:
+        runners.setdefault(production.id, production.source)
+    folds = search.config.north_star.folds
+    standings = await asyncio.gather(
+        *(measure(search, program_id, source, "selection", folds) for program_id, source in runners.items())
+    )
+    return [replace(one, audited=one.program_id in audited) for one in standings]
+
+
+def drawn(search: "Search", below: Sequence[Member], generation: int, count: int) -> list[Member]:
+    """So many of the elites below the promoted as chance draws at a meeting."""
+    places = generator(search.config.seed, "audits", generation).permutation(len(below))[:count]
+    return [below[int(place)] for place in places]
+
+
+def require_scores(production: Standing) -> None:
+    """Raises ConfigError where the program in production failed the north star: nothing could be compared."""
+    require_folds(production.folds)
+
+
+def require_folds(production: Sequence[Verdict]) -> None:
+    """The same of the verdicts on some folds."""
+    if not all(verdict.score for verdict in production):
+        reasons = sorted({verdict.reason for verdict in production if verdict.reason})
+        raise ConfigError(
+            "seeds: the program in production fails the north star, so nothing can be compared with it: "
+            + "; ".join(reasons)
+        )
+
+
+def _ahead(search: "Search", generation: int) -> str:
+    """The best program promoted so far and its gain over production with an interval, in words."""
+    known = {one.program_id: one for one in standings_of(search, generation)}
+    best, home = champion(search, generation), known.get(search.seeds[0].id)
+    if best is None or home is None or not home.scores or best.program_id == home.program_id:
+        return ""
+    gain = paired(known[best.program_id].scores, home.scores)
+    interval = f"[{gain.low:+.4f}, {gain.high:+.4f}]"
+    return f", best {best.program_id}: {gain.estimate:+.4f} {interval} over production"
+
+
+def rows(standings: Sequence[Standing], generation: int) -> Iterable[Promotion]:
+    """The standings as the archive keeps them: one row per fold, and one for the guardrails."""
+    for slot, standing in enumerate(standings):
+        for fold, verdict in enumerate(standing.folds):
+            yield Promotion(generation, slot, standing.program_id, "selection", fold, verdict)
+        yield Promotion(generation, slot, standing.program_id, GUARD, 0, standing.guard)
+
+
+def elites(search: "Search", generation: int) -> tuple[Member, ...]:
+    """The members of all islands after that generation, each behaviour once, best proxy score first."""
+    everyone: list[Member] = []
+    for island in range(search.config.population.islands):
+        last = search.archive.last_generation(island)
+        if last is not None:
+            everyone += search.archive.population(island, min(last, generation))
+    return ranked(distinct(rescored(search, everyone, generation)))
+
+
+def standings_of(search: "Search", until: int) -> list[Standing]:
+    """The standings of every program promoted up to that generation."""
+    verdicts: dict[str, dict[tuple[str, int], Verdict]] = {}
+    for promotion in search.archive.promotions():
+        if promotion.generation <= until:
+            place = (promotion.split, promotion.fold)
+            verdicts.setdefault(promotion.program_id, {})[place] = promotion.verdict
+    standings = []
+    for program_id, known in verdicts.items():
+        folds = tuple(known[place] for place in sorted(known) if place[0] == "selection")
+        guard = known[GUARD, 0]
+        standings.append(Standing(program_id, folds, guard, broken(guard, search.limits)))
+    return standings
+
+
+def champion(search: "Search", until: int) -> Member | None:
+    """The eligible program with the best mean on the selection split up to that generation, or None."""
+    best = max(
+        (standing for standing in standings_of(search, until) if standing.eligible),
+        key=lambda standing: (standing.mean, standing.program_id),
+        default=None,
+    )
+    if best is None:
+        return None
+    stage = last_stage(search.config.proxy.rungs, search.terms.rungs)
+    born = finished(search.archive, best.program_id, stage)
+    assert born is not None  # it was a member when it was promoted
+    return member(born)
+
+
+def banned(archive: Archive, until: int) -> set[str]:
+    """Programs that the north star caught cheating up to that generation, and what they were cut from."""
+    caught = {
+        promotion.program_id
+        for promotion in archive.promotions()
+        if promotion.generation <= until and promotion.verdict.status is Status.CHEATED
+    }
+    tried = {one.program_id for one in archive.experiments().all()}
+    cut = (one for name in sorted(caught & tried) for one in archive.kept(name))
+    return caught | {parent for one in cut for parent in one.program.parents}

@@ -1,0 +1,146 @@
+"""Arms: the proposers that a config asks for, behind one mixture, and the purse that models are paid from."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from ...evaluators.kinds.task import Task
+from ...population.archive.archive import Archive
+from ...population.archive.ledger import Ledger
+from ...population.archive.schema import Clock
+from ...population.archive.spending import Spending
+from ...population.island.randomness import generator
+from ..config.config import Config, ConfigError
+from ..loop.proposer import Proposer
+from .constants.proposer import ConstantsProposer
+from .journal import Journal
+from .llm.admission import require_admitted
+from .llm.client import Models
+from .llm.cost_cap import Purse, check
+from .llm.discovery import NoModel, offered, ollama_models
+from .llm.embeddings import Embeddings, through_litellm
+from .llm.keys import Keys, KeysUnreadable
+from .llm.prompts.lessons import Lessons
+from .llm.prompts.prompt import Prompts
+from .llm.proposer import LlmProposer
+from .mixture import CONSTANTS, SYNTAX, Mixture
+from .syntax.proposer import SyntaxProposer
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Arms:
+    """The mixture of a run; `models` and `purse` are None where it asks no model.
+
+    `prompts` is a fingerprint of all templates, "" where no model sees any.
+    """
+
+    mixture: Mixture
+    models: Models | None = None
+    purse: Purse | None = None
+    prompts: str = ""
+
+    async def close(self) -> None:
+        """Ends what models have open."""
+        if self.models is not None:
+            await self.models.close()
+
+
+def arms_for(
+    config: Config,
+    task: Task,
+    archive: Archive,
+    ledger: Ledger,
+    rungs: int,
+    *,
+    keys: Keys | None = None,
+    say: Say = lambda line: None,
+    clock: Callable[[], float] = time.monotonic,
+    now: Clock = time.time,
+) -> Arms:
+    """The proposers over this archive. ConfigError for prompt templates that cannot be rendered.
+
+    `ledger` may be another archive's, which is how a replay answers: without a key and without a model.
+    """
+    propose, keys = config.propose, keys or Keys({}, {})
+    arms: dict[str, Proposer] = {
+        SYNTAX: SyntaxProposer(task.vocabulary, task.rules, own=task.edits),
+        CONSTANTS: ConstantsProposer(archive, task.rules, task.vocabulary),
+    }
+    models, purse, fingerprint = None, None, ""
+    if propose.chosen:
+        journal = Journal(archive, config, task.guardrails)
+        prompts = Prompts(task, config, archive, journal)
+        purse = Purse(Spending(archive.connection, now), config.budget, clock=now)
+        models = Models(
+            propose.chosen,
+            ledger,
+            purse,
+            keys,
+            deadline=propose.deadline,
+            say=say,
+            clock=clock,
+            rng=generator(config.seed, "pauses"),
+        )
+        embedder = None
+        if propose.embeddings is not None:
+            ask = through_litellm(keys)
+            embedder = Embeddings(propose.embeddings, ledger, purse, ask, propose.deadline)
+        lessons = Lessons(prompts, journal, config, models)
+        shown = {"": prompts} | _variants(config, task, archive, journal)
+        fingerprint = " ".join(one.fingerprint for one in shown.values())
+        for model in propose.chosen:
+            for form in model.forms:
+                for name, texts in shown.items():
+                    arm = f"{model.name} {form}{name}"
+                    arms[arm] = LlmProposer(
+                        arm, model, form, propose, task.rules, models, texts, lessons, clock, embedder
+                    )
+    mixture = Mixture(
+        arms,
+        archive,
+        config.seed,
+        shares=propose.mixture,
+        evaluation_dollars=propose.evaluation_dollars,
+        rungs=min(config.proxy.rungs, rungs),
+    )
+    return Arms(mixture, models, purse, fingerprint)
+
+
+def _variants(config: Config, task: Task, archive: Archive, journal: Journal) -> dict[str, Prompts]:
+    """The admitted variants' prompts, by what their arms' names end in."""
+    found = {}
+    for folder in config.propose.variants:
+        variant = Prompts(task, config, archive, journal, folder)
+        require_admitted(folder, task.kind, variant.fingerprint)
+        found[f" @{folder.name}"] = variant
+    return found
+
+
+def keys_for(config: Config, environ: Mapping[str, str], say: Say) -> Keys:
+    """The keys that the config and the environment offer. ConfigError for a bad file."""
+    try:
+        return Keys.read(config.propose.keys, environ, say)
+    except KeysUnreadable as error:
+        raise ConfigError(str(error)) from None
+
+
+def with_models(config: Config, environ: Mapping[str, str], keys: Keys, say: Say) -> Config:
+    """The config with the models that `models = "auto"` stands for. ConfigError where there are none."""
+    if config.propose.models != "auto":
+        return config
+    try:
+        found = offered({**environ, **keys.held()}, ollama_models)
+    except NoModel as error:
+        raise ConfigError(str(error)) from None
+    say(f"models: {', '.join(model.name for model in found)}")
+    return config.model_copy(update={"propose": config.propose.model_copy(update={"models": found})})
+
+
+def require_models(config: Config, keys: Keys) -> None:
+    """Raises ConfigError where a model has no key or no price and no cap; says what to set and where."""
+    wrong = [line for model in config.propose.paid if (line := keys.missing(model))]
+    if wrong:
+        raise ConfigError("propose.models:\n" + "\n".join(wrong))
+    check(config.propose.paid, config.budget)

@@ -1,0 +1,1 @@
+"""Candidates from CMA-ES over the numbers of a program."""

@@ -1,0 +1,1 @@
+"""Candidates from language models: asking, paying, comparing."""

@@ -1,0 +1,171 @@
+"""Embeddings: programs compared by meaning, where the config names a model that turns text into a vector.
+
+Every vector is a recorded call, and so is every failure to get one, so a replay compares the same vectors.
+They are packed as little-endian float32 in base64, a third of the size of their decimals in JSON.
+"""
+
+import asyncio
+import base64
+import binascii
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ....population.archive.ledger import Key, Ledger
+from ....population.archive.spending import Bill
+from ....population.values.origin import Spend
+from ...config.proposers import Model
+from .cost_cap import Capped, Purse, Reservation
+from .keys import Keys
+from .litellm_loader import faults, load
+
+Vector = NDArray[np.float32]
+Ask = Callable[[Model, str], Awaitable[Mapping[str, Any]]]
+"""(model, text) to {"vector": numbers, "tokens_in": count} or {"outcome": why, "reason": words}."""
+CHARACTERS_PER_TOKEN = 2
+
+
+class Embedder(Protocol):
+    """A source of vectors."""
+
+    async def embed(self, text: str) -> Vector | None:
+        """The text's vector, shape (D,), of length 1; None where the model had none to give."""
+        ...
+
+
+def packed(vector: Sequence[float] | Vector) -> str:
+    """The vector as base64 of little-endian float32. ValueError unless finite and of some direction."""
+    vector_D = np.asarray(vector, "<f4")
+    if vector_D.ndim != 1 or not np.isfinite(vector_D).all() or not vector_D.any():
+        raise ValueError(f"expected a vector of finite numbers, not all zero, got shape {vector_D.shape}")
+    return base64.b64encode(vector_D.tobytes()).decode()
+
+
+def unpacked(text: str) -> Vector:
+    """The vector that `packed` wrote, scaled to length 1. ValueError where the text is none."""
+    try:
+        blob = base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise ValueError(f"expected base64, got {text[:20]!r}: {error}") from error
+    vector_D = np.frombuffer(blob, "<f4").astype(np.float32)
+    return np.asarray(vector_D / np.linalg.norm(vector_D.astype(np.float64)), np.float32)
+
+
+class Embeddings:
+    """An Embedder over a model, each answer through the ledger and paid from the purse.
+
+    `ask` is the seam to the outside. `seconds` is how long one call may take.
+    """
+
+    def __init__(self, model: Model, ledger: Ledger, purse: Purse, ask: Ask, seconds: float = 60.0) -> None:
+        # nothing is written, so room for an answer would only be in the way of other calls
+        self._model = model.model_copy(update={"max_tokens": 1})
+        self._ledger = ledger
+        self._purse = purse
+        self._ask = ask
+        self._seconds = seconds
+        self._queue = asyncio.Semaphore(model.concurrency)
+
+    async def embed(self, text: str) -> Vector | None:
+        """The text's vector of length 1, recorded; None where the model had none, which is recorded too."""
+        key: Key = {"stage": "model", "model": self._model.name, "input": text}
+        notes: list[Reservation] = []
+        answer = await self._ledger.recall_or(key, partial(self._pay, text, notes))
+        self._purse.strike(notes)
+        return unpacked(answer["vector"]) if "vector" in answer else None
+
+    async def _pay(self, text: str, notes: list[Reservation]) -> Mapping[str, Any]:
+        """The record of one call, its bill included; `notes` takes its note in the archive."""
+        name = self._model.name
+        record: dict[str, Any] = {"model": name, "bills": {}, "dropped": []}
+        tokens = len(text) // CHARACTERS_PER_TOKEN + 1
+        async with self._queue:
+            try:
+                note = await self._purse.reserve(self._model, tokens)
+            except Capped as cap:
+                return record | {"outcome": "capped", "reason": str(cap)}
+            notes.append(note)
+            bill = Bill(Spend(unanswered=tokens), note.dollars)
+            try:
+                async with asyncio.timeout(self._seconds):
+                    answer = dict(await self._ask(self._model, text))
+                bill = self._bill(answer.pop("tokens_in", tokens)) if "vector" in answer else Bill()
+            except TimeoutError:
+                answer = {"outcome": "timed_out", "reason": f"no vector within {self._seconds:g} s"}
+            finally:
+                self._purse.charge(note, bill)
+        if "vector" in answer:
+            try:
+                answer |= {"vector": packed(answer["vector"]), "outcome": "answered"}
+            except (ValueError, TypeError) as error:
+                answer = {"outcome": "garbage", "reason": str(error)}
+        return {**record, **answer, "bills": {name: bill.to_json()}}
+
+    def _bill(self, tokens: int) -> Bill:
+        price = self._purse.price(self._model)
+        if price is None:
+            return Bill(Spend(1, tokens, unpriced=tokens))
+        return Bill(Spend(1, tokens, dollars=price.of(tokens, 0)))
+
+
+class Index:
+    """The vectors of an island in one matrix, normalised; the nearest is found by one product."""
+
+    def __init__(self) -> None:
+        self._names: list[str] = []
+        self._known: set[str] = set()
+        self._matrix_ND: Vector = np.zeros((0, 0), np.float32)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def add(self, name: str, vector_D: Vector) -> bool:
+        """Whether the name is new, and its vector now in the index. ValueError for other dimensions."""
+        if name in self._known:
+            return False
+        if self._names and len(vector_D) != self._matrix_ND.shape[1]:
+            raise ValueError(f"expected {self._matrix_ND.shape[1]} dimensions, got {len(vector_D)}")
+        if len(self._names) == len(self._matrix_ND):
+            larger_ND = np.zeros((max(32, 2 * len(self._names)), len(vector_D)), np.float32)
+            larger_ND[: len(self._names)] = self._matrix_ND.reshape(-1, len(vector_D))
+            self._matrix_ND = larger_ND
+        self._matrix_ND[len(self._names)] = vector_D / np.linalg.norm(vector_D)
+        self._names.append(name)
+        self._known.add(name)
+        return True
+
+    def nearest(self, vector_D: Vector) -> tuple[float, str]:
+        """(cosine of the most similar vector, its name), the first of equals; (-1.0, "") where empty."""
+        if not self._names:
+            return -1.0, ""
+        cosines_N = self._matrix_ND[: len(self._names)] @ (vector_D / np.linalg.norm(vector_D))
+        place = int(cosines_N.argmax())
+        return float(cosines_N[place]), self._names[place]
+
+    def novel(self, vector_D: Vector | None, similarity: float) -> bool:
+        """Whether no vector is as similar as that or more. What has no vector counts as new."""
+        return vector_D is None or self.nearest(vector_D)[0] < similarity
+
+
+def through_litellm(keys: Keys) -> Ask:
+    """Calls by litellm with these keys."""
+
+    async def ask(model: Model, text: str) -> Mapping[str, Any]:
+        library: Any = await asyncio.to_thread(load)
+        call: dict[str, Any] = {"model": model.name, "input": [text], "max_retries": 0, **model.extra}
+        if model.api_base:
+            call["api_base"] = model.api_base
+        if key := keys.key(model):
+            call["api_key"] = key
+        try:
+            response = await library.aembedding(**call)
+            used = response.usage.prompt_tokens if response.usage else 0
+            return {"vector": response.data[0]["embedding"], "tokens_in": used}
+        except faults() as error:
+            reason = keys.redact(f"{type(error).__name__}: {error}")[:300]
+            return {"outcome": "unavailable", "reason": reason}
+
+    return ask

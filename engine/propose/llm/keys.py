@@ -1,0 +1,194 @@
+"""Keys: where models' keys are found, and how they are kept out of everything that is written or started."""
+
+import base64
+import os
+import re
+import stat
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote, quote_plus
+
+from ...config.proposers import KEYLESS, Model
+from .litellm_loader import load, provider_of
+
+SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
+"""Names of variables that hold something to keep."""
+DUMMY = "none"
+"""What servers that want no key are given, because their client insists on one."""
+REDACTED = "[key]"
+LEAST_NAMED, LEAST_GUESSED = 4, 12
+"""Characters that a value must have to be kept out of texts: of a key named as such, of any other secret."""
+
+
+class KeysUnreadable(ValueError):
+    """The keys file cannot be used; the message says which line, what was expected and what to do."""
+
+
+class Keys:
+    """The keys of a run: those of a file, else those of the environment."""
+
+    def __init__(
+        self,
+        named: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
+        path: Path | None = None,
+    ) -> None:
+        self._named = dict(named or {})
+        self._environment = os.environ if environment is None else environment
+        self._path = path
+        self._values: dict[int, re.Pattern[str] | None] = {}
+
+    @classmethod
+    def read(
+        cls,
+        path: Path | None,
+        environment: Mapping[str, str] | None = None,
+        warn: Callable[[str], None] = lambda line: None,
+    ) -> "Keys":
+        """The keys of the file, where one is named, and of the environment. KeysUnreadable for a bad file.
+
+        `warn` hears of a file that others than its owner may read.
+        """
+        if path is None:
+            return cls({}, environment)
+        try:
+            text = path.read_text(encoding="utf-8")
+            mode = path.stat().st_mode
+        except (OSError, UnicodeDecodeError) as error:
+            raise KeysUnreadable(
+                f"propose.keys: cannot read {path}: {error}. Expected a text file of NAME=value lines."
+            ) from None
+        if mode & (stat.S_IRGRP | stat.S_IROTH):
+            warn(f"{path} holds keys and can be read by others: chmod 600 {path}")
+        return cls(_parsed(text, path), environment, path)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Every name that the file gives a key."""
+        return frozenset(self._named)
+
+    def held(self) -> Mapping[str, str]:
+        """The file's keys by name."""
+        return self._named
+
+    def key(self, model: Model) -> str | None:
+        """The key to call the model with; None where litellm finds its own, or where there is none."""
+        if model.key_env is not None:
+            return self._value(model.key_env)
+        if _keyless(model):
+            return DUMMY
+        for name in _wanted(model):
+            if SECRET.search(name) and (value := self._named.get(name)):
+                return value
+        return None
+
+    def missing(self, model: Model) -> str | None:
+        """What to set and where so that the model can be called, or None where nothing is missing."""
+        where = f"in {self._path}" if self._path else "in a file of NAME=value lines named in propose.keys"
+        if model.key_env is not None:
+            if self._value(model.key_env):
+                return None
+            return (
+                f"{model.name}: key_env names {model.key_env}, which is not set. Set it in the environment "
+                f"(export {model.key_env}=...) or {where}."
+            )
+        if provider_of(model.name) is None:
+            return (
+                f"{model.name}: litellm knows no provider of that name. Begin it with one, such as "
+                f"openai/{model.name} for any server with an OpenAI-compatible address in api_base, or "
+                f"ollama_chat/{model.name}."
+            )
+        if _keyless(model):
+            return None
+        wanted = _wanted(model)
+        if not wanted or any(self._named.get(name) for name in wanted if SECRET.search(name)):
+            return None
+        return (
+            f"{model.name}: no key. Set {' or '.join(wanted)} in the environment "
+            f"(export {wanted[-1]}=...) or {where}."
+        )
+
+    def redact(self, text: str) -> str:
+        """The text with every known secret, also in its URL-quoted and base64 forms, replaced by "[key]"."""
+        pattern = self._pattern()
+        return pattern.sub(REDACTED, text) if pattern else text
+
+    def _value(self, name: str) -> str | None:
+        return self._named.get(name) or self._environment.get(name) or None
+
+    def _pattern(self) -> re.Pattern[str] | None:
+        """All forms of all secrets, longest first; made again when the environment has changed."""
+        found = frozenset(self._secrets())
+        mark = hash(found)
+        if mark not in self._values:
+            forms = sorted({form for value in found for form in _forms(value)}, key=len, reverse=True)
+            self._values = {mark: re.compile("|".join(map(re.escape, forms))) if forms else None}
+        return self._values[mark]
+
+    def _secrets(self) -> Iterator[str]:
+        for value in self._named.values():
+            if len(value) >= LEAST_NAMED and value != DUMMY:
+                yield value
+        for name, value in self._environment.items():
+            # a guess by name alone would also hide plain words and paths in prompts and answers
+            random = re.search(r"\d", value) and re.search(r"[A-Za-z]", value) and "/" not in value[:1]
+            if SECRET.search(name) and len(value) >= LEAST_GUESSED and random:
+                yield value
+
+
+@contextmanager
+def withheld(names: Iterable[str] = ()) -> Iterator[None]:
+    """Takes secrets out of this process's environment while child processes are started in the block.
+
+    Secrets are variables of these names and those whose names look like it. A block must not await.
+    """
+    also = frozenset(names)
+    taken = {name: value for name, value in os.environ.items() if name in also or SECRET.search(name)}
+    for name in taken:
+        del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.update(taken)
+
+
+def _keyless(model: Model) -> bool:
+    """Whether the model's server wants no key as far as we know."""
+    return model.local or model.name.startswith(KEYLESS)
+
+
+def _wanted(model: Model) -> tuple[str, ...]:
+    """The variables that litellm misses in the environment to call the model."""
+    found = load().validate_environment(model.name, api_base=model.api_base)
+    return () if found["keys_in_environment"] else tuple(found["missing_keys"])
+
+
+def _parsed(text: str, path: Path) -> dict[str, str]:
+    named: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        line = line.strip().removeprefix("export ").strip()
+        if not line or line.startswith("#"):
+            continue
+        name, equals, value = line.partition("=")
+        value = value.strip()
+        if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+            value = value[1:-1]
+        if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name.strip()) or not value:
+            # the line itself may be a key, so it is not shown
+            raise KeysUnreadable(f"{path}:{number}: expected NAME=value, for example OPENAI_API_KEY=sk-...")
+        named[name.strip()] = value
+    return named
+
+
+def _forms(value: str) -> Iterator[str]:
+    """The value as it may stand in a text: plain, URL-quoted, and in base64 whatever stands before it."""
+    yield from (value, quote(value), quote(value, safe=""), quote_plus(value))
+    raw = value.encode()
+    for before in range(3):
+        whole = base64.b64encode(b"\0" * before + raw).decode().rstrip("=")
+        # characters of base64 that also hold bits of what stands around the value are left out
+        inner = whole[-(-before * 8 // 6) :][: (len(raw) * 8 - (-before * 8 % 6)) // 6]
+        if len(inner) >= LEAST_NAMED:
+            yield inner
+            yield inner.replace("+", "-").replace("/", "_")

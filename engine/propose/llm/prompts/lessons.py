@@ -1,0 +1,91 @@
+"""Lessons: the journal in a dozen lines, written by a model now and then, the same for all islands."""
+
+import re
+from collections.abc import Sequence
+from typing import Protocol
+
+from .....population.archive.history import Past
+from .....population.archive.views import Views
+from ....config.config import Config
+from ...journal import Journal
+from ..answers.sanitize import line
+from ..client import Answer, Ask, Outcome
+from .prompt import Prompts
+
+MOST, LONGEST = 12, 240
+"""Lessons, and characters of each."""
+SAMPLE = "lessons/"
+"""How the ledger's key of a distillation begins; the meeting's generation follows."""
+
+_BULLET = re.compile(r"^\s*(?:[-*•]|\d{1,2}[.)])\s+(?P<words>\S.*)$")
+
+
+class Asking(Protocol):
+    """Whoever puts a question to a model; `Models` does."""
+
+    async def ask(self, ask: Ask, *, until: float | None = None) -> Answer:
+        """The recorded answer, whatever became of the question."""
+        ...
+
+
+class Lessons:
+    """The lessons of a run. The first model of the config writes them; without one, an earlier run's stay."""
+
+    def __init__(self, prompts: Prompts, journal: Journal, config: Config, models: Asking | None) -> None:
+        self._prompts = prompts
+        self._journal = journal
+        self._config = config
+        self._models = models
+        self._known: dict[int, tuple[str, ...]] = {}
+
+    async def at(self, generation: int, *, until: float | None = None) -> tuple[str, ...]:
+        """The lessons in force at that generation, asked for where they are due.
+
+        They are due at each meeting that passed a multiple of `propose.lessons_every`, and stay as they were
+        where the model gives none. `until` is a value of the models' clock.
+        """
+        lessons = self._journal.inherited()[1]
+        if self._models is None or not self._config.propose.chosen:
+            return lessons
+        for meeting in meetings(self._config, self._journal.meeting(generation)):
+            if meeting not in self._known:
+                self._known[meeting] = await self._distilled(meeting, lessons, self._models, until)
+            lessons = self._known[meeting]
+        return lessons
+
+    async def _distilled(
+        self, meeting: int, before: Sequence[str], models: Asking, until: float | None
+    ) -> tuple[str, ...]:
+        model = self._config.propose.chosen[0]
+        room = None if model.context is None else max(0, (model.context - model.max_tokens) * 2 // 3)
+        entries = self._journal.entries_at(meeting, room)
+        if not entries:
+            return tuple(before)
+        messages = self._prompts.lessons(entries, before, MOST)
+        answer = await models.ask(Ask(model.name, messages, f"{SAMPLE}{meeting}"), until=until)
+        return read(answer.text) or tuple(before) if answer.outcome is Outcome.ANSWERED else tuple(before)
+
+
+def meetings(config: Config, last: int) -> list[int]:
+    """The meetings up to `last` at which lessons are due: those that passed a multiple of `lessons_every`."""
+    every, due = config.north_star.every, config.propose.lessons_every
+    if not due:
+        return []
+    return [one for one in range(every, last + 1, every) if one // due > (one - every) // due]
+
+
+def read(text: str) -> tuple[str, ...]:
+    """The lessons in a model's answer: its list items, each on one line."""
+    found = (_BULLET.match(each) for each in text.splitlines())
+    return tuple(line(one["words"], LONGEST) for one in found if one)[:MOST]
+
+
+def recorded(archive: Views, last: int) -> tuple[str, ...]:
+    """The newest lessons that the archive's ledger holds of meetings up to `last`; needs no model."""
+    newest: tuple[int, tuple[str, ...]] = (-1, ())
+    for sample, answer in Past(archive.connection, 1).answers(SAMPLE):
+        meeting = int(sample.removeprefix(SAMPLE))
+        lessons = read(answer["text"]) if answer["outcome"] == Outcome.ANSWERED else ()
+        if lessons and newest[0] <= meeting <= last:
+            newest = meeting, lessons
+    return newest[1]

@@ -1,0 +1,143 @@
+"""Templates: the texts of prompts, ours or a user's in their place, checked before anything is asked."""
+
+import difflib
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from jinja2 import (
+    ChoiceLoader,
+    FileSystemLoader,
+    StrictUndefined,
+    Template,
+    TemplateError,
+    TemplateSyntaxError,
+    nodes,
+)
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from ....config.config import ConfigError
+from ..answers.sanitize import clean, fenced, line
+
+OURS = Path(__file__).parent
+PERSONA = "personas/any.md"
+BLOCKS = {f"forms/{form}.md": ("format", "question", "answer") for form in ("edits", "whole", "crossover")}
+"""The blocks that a form's template must define: how to answer, and one worked example of it."""
+LOOP = frozenset({"loop"})
+FAULTS = (TemplateError, TypeError, ValueError, LookupError, ArithmeticError, AttributeError)
+"""What a template that does not fit its variables raises."""
+
+Variables = Mapping[str, Mapping[str, Any]]
+"""Template name -> a sample of the variables that it is rendered with."""
+
+
+class Templates:
+    """The templates of a run: those in `folders`, the first that has one of the name; ours in the last place.
+
+    A template is Markdown with Jinja2 marks; an unknown variable is an error. Filters: `fence(language)` for
+    what others wrote, `line` for what must stay on one line, `clean`. ConfigError where a folder is missing,
+    holds a `.md` file that no template is named after, or one that cannot be read as Jinja2.
+    """
+
+    def __init__(self, folders: Sequence[Path], kind: str) -> None:
+        self.kind = kind
+        self._folders = (*folders, OURS)
+        names = {str(path.relative_to(OURS)) for path in OURS.rglob("*.md")}
+        self.names = tuple(sorted({*names, f"personas/{kind}.md"}))
+        for folder in folders:
+            _require_names(folder, self.names)
+        self._environment = ImmutableSandboxedEnvironment(
+            loader=ChoiceLoader([FileSystemLoader(folder) for folder in self._folders]),
+            undefined=StrictUndefined,
+            autoescape=False,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.filters |= {"fence": fenced, "line": line, "clean": clean}
+        self.paths = {name: path for name in self.names if (path := self._path(name))}
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits of all texts: equal prompts, equal fingerprint."""
+        texts = [f"{name}\0{path.read_text(encoding='utf-8')}" for name, path in sorted(self.paths.items())]
+        return sha256("\0".join(texts).encode()).hexdigest()[:16]
+
+    def persona(self) -> str:
+        """Who is asked to propose programs of the kind."""
+        name = f"personas/{self.kind}.md"
+        return self.render(name if name in self.paths else PERSONA)
+
+    def render(self, name: str, /, **values: Any) -> str:
+        """The template's text with these values."""
+        return self._made(name, lambda template: template.render(values))
+
+    def block(self, name: str, block: str, /, **values: Any) -> str:
+        """The text of one block of the template."""
+        return self._made(
+            name, lambda template: "".join(template.blocks[block](template.new_context(dict(values))))
+        )
+
+    def check(self, samples: Variables) -> None:
+        """ConfigError, with file and line, where a template cannot be rendered with variables like these."""
+        for name, path in self.paths.items():
+            known = frozenset(samples.get(name, {}))
+            for number, variable in self._unknown(name, known):
+                names = ", ".join(sorted(known)) or "none"
+                raise ConfigError(f"{path}:{number}: no variable `{variable}` here; known: {names}")
+            template = self._template(name)
+            for block in BLOCKS.get(name, ()):
+                if block not in template.blocks:
+                    raise ConfigError(f"{path}: expected a block, {{% block {block} %}}…{{% endblock %}}")
+                self.block(name, block, **samples.get(name, {}))
+            self.render(name, **samples.get(name, {}))
+
+    def _made(self, name: str, make: Any) -> str:
+        template = self._template(name)
+        try:
+            return str(make(template)).strip("\n")
+        except FAULTS as error:
+            raise ConfigError(f"{self.paths[name]}:{_line_of(error, self.paths[name])}: {error}") from None
+
+    def _template(self, name: str) -> Template:
+        try:
+            return self._environment.get_template(name)
+        except TemplateSyntaxError as error:
+            raise ConfigError(f"{self.paths[name]}:{error.lineno}: {error.message}") from None
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"{self.paths[name]}: not UTF-8: {error.reason}") from None
+
+    def _unknown(self, name: str, known: frozenset[str]) -> Iterator[tuple[int, str]]:
+        """(line, name) of variables that are read but never given, in branches not taken too."""
+        self._template(name)
+        tree = self._environment.parse(self.paths[name].read_text(encoding="utf-8"))
+        bound = {node.name for node in tree.find_all(nodes.Name) if node.ctx in ("store", "param")}
+        bound |= {target.name for node in tree.find_all(nodes.Macro) for target in node.args}
+        bound |= {node.name for node in tree.find_all(nodes.Macro)}
+        for node in tree.find_all(nodes.Name):
+            if (
+                node.ctx == "load"
+                and node.name not in known | bound | LOOP | self._environment.globals.keys()
+            ):
+                yield node.lineno, node.name
+
+    def _path(self, name: str) -> Path | None:
+        return next((path for folder in self._folders if (path := folder / name).is_file()), None)
+
+
+def _require_names(folder: Path, names: Sequence[str]) -> None:
+    if not folder.is_dir():
+        raise ConfigError(f"propose.prompts: {folder} is no folder; give one with templates such as user.md")
+    for path in sorted(folder.rglob("*.md")):
+        name = str(path.relative_to(folder))
+        if name not in names:
+            near = difflib.get_close_matches(name, names, 1, 0.5)
+            hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(names)}"
+            raise ConfigError(f"propose.prompts: {path} replaces no template; {hint}")
+
+
+def _line_of(error: BaseException, path: Path) -> int:
+    """The template's line that raised; Jinja2 rewrites tracebacks to name it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return next((frame.lineno or 1 for frame in reversed(frames) if frame.filename == str(path)), 1)

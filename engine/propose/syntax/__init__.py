@@ -1,0 +1,1 @@
+"""Candidates from typed edits of syntax trees."""

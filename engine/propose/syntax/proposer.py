@@ -1,0 +1,177 @@
+"""SyntaxProposer: new programs by typed edits of syntax trees. Needs no model, no key and no network."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from ....evaluators.language.edit import Edit as OwnEdit
+from ....evaluators.language.edit import Edited, Unsuitable
+from ....evaluators.language.static import Rules, canonical, check
+from ....evaluators.language.vocabulary import Vocabulary
+from ...loop.proposer import NoProposal, Parent, Proposal, Request
+from . import edits, rescale
+from .edits import Change, Edit
+from .expr_types import Kind
+from .intervals import Follow
+from .tree import Draft, pick
+
+EDITS: Mapping[Edit, float] = {
+    edits.replace: 3.0,
+    edits.wrap: 2.0,
+    edits.unwrap: 1.5,
+    edits.exchange: 1.0,
+    edits.operate: 1.0,
+    edits.insert: 1.0,
+    edits.delete: 1.0,
+    edits.reorder: 0.3,
+    edits.idiom: 3.0,
+    edits.borrow: 2.5,
+    edits.splice: 1.5,
+    edits.simplify: 0.5,
+    rescale.scale_constant: 3.0,
+    rescale.scale_literal: 1.0,
+}
+"""The edits, and how often each is tried relative to the others."""
+MOST_MISFITS = 8
+_REMEMBERED = 256
+MOST_TRIES = 60
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How far a proposal goes: the chance of one more edit after each, and the most there are."""
+
+    another: float
+    most: int
+
+
+CAUTIOUS, BOLD = Pace(0.3, 3), Pace(0.65, 6)
+
+
+class SyntaxProposer:
+    """Proposes the first parent with one to three edits, some of which take parts from the others.
+
+    Every product obeys the rules and differs from every parent in canonical form.
+    """
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        rules: Rules,
+        edits: Mapping[Edit, float] = EDITS,
+        own: Mapping[OwnEdit, float] | None = None,
+    ) -> None:
+        """`own` are a kind's own edits, which then stand in place of `edits`."""
+        self.vocabulary = vocabulary
+        self.rules = rules
+        self._own = own or {}
+        self._form_of = lru_cache(_REMEMBERED)(lambda source: _form(Draft(source, vocabulary)))
+        self._edits = list(edits)
+        self._weights = list(edits.values())
+
+    async def propose(self, request: Request) -> Proposal:
+        """One proposal, as `mutant` makes it."""
+        return self.mutant(request.parents, request.rng, bold=request.bold)
+
+    def mutant(self, parents: Sequence[Parent], rng: np.random.Generator, *, bold: bool = False) -> Proposal:
+        """One proposal, a pure function of the arguments. NoProposal where no try gives anything new.
+
+        A `bold` one makes about twice as many edits.
+        """
+        known = {canonical(parent.source) for parent in parents}
+        form = None if self._own else self._form_of(parents[0].source)
+        pace = BOLD if bold else CAUTIOUS
+        for _ in range(MOST_TRIES):
+            try:
+                proposal = self._try(parents, form, rng, pace) if form else self._rewrite(parents, rng, pace)
+            except Unsuitable:
+                continue
+            if not check(proposal.source, self.rules) and canonical(proposal.source) not in known:
+                return proposal
+        raise NoProposal(
+            f"{MOST_TRIES} tries at {parents[0].program_id} gave nothing new that obeys the rules"
+        )
+
+    def _try(
+        self, parents: Sequence[Parent], form: "_Form", rng: np.random.Generator, pace: "Pace"
+    ) -> Proposal:
+        host, others = parents[0], parents[1:]
+        draft = Draft(host.source, self.vocabulary)
+        changes: list[Change] = []
+        while not changes or (len(changes) < pace.most and rng.random() < pace.another):
+            changes.append(self._edit(draft, rng, others))
+        if not _form(draft).keeps(form):
+            raise Unsuitable("what is returned is of another form now")
+        draft.drop_dead()
+        draft.import_what_is_used(self.rules.modules)
+        lenders = dict.fromkeys(change.lender for change in changes if change.lender)
+        words = "; ".join(change.words for change in changes)
+        return Proposal(draft.text(), (host.program_id, *lenders), "syntax", words)
+
+    def _rewrite(self, parents: Sequence[Parent], rng: np.random.Generator, pace: "Pace") -> Proposal:
+        """The first parent after edits of the kind's own."""
+        host, others = parents[0], parents[1:]
+        source, words, lenders = host.source, list[str](), list[str]()
+        while not words or (len(words) < pace.most and rng.random() < pace.another):
+            made = self._own_edit(source, [each.source for each in others], rng)
+            source = made.source
+            words.append(made.words)
+            lenders += [] if made.lender is None else [others[made.lender].program_id]
+        return Proposal(source, (host.program_id, *dict.fromkeys(lenders)), "syntax", "; ".join(words))
+
+    def _own_edit(self, source: str, others: Sequence[str], rng: np.random.Generator) -> Edited:
+        """One edit of the kind's own that suits the source; Unsuitable where several did not."""
+        for _ in range(MOST_MISFITS):
+            try:
+                return pick(list(self._own), rng, list(self._own.values()))(source, others, rng)
+            except Unsuitable:
+                continue
+        raise Unsuitable(f"{MOST_MISFITS} edits found nothing to work on")
+
+    def _edit(self, draft: Draft, rng: np.random.Generator, others: Sequence[Parent]) -> Change:
+        """One edit that the draft is suitable for; Unsuitable where several were not."""
+        for _ in range(MOST_MISFITS):
+            try:
+                return pick(self._edits, rng, self._weights)(draft, rng, others)
+            except Unsuitable:
+                continue
+        raise Unsuitable(f"{MOST_MISFITS} edits found nothing to work on")
+
+
+@dataclass(frozen=True)
+class _Form:
+    """What an edit must not break, as far as it can be told without running the program."""
+
+    result: Kind | None
+    slots_fit: bool
+    """Whether every state slot stays of the shape in which it starts."""
+    leads: frozenset[str]
+    """The leaves that the result follows as the vocabulary asks."""
+    unsafe: int
+    """Operations that may give what is not a finite number."""
+    unread: frozenset[str]
+    """Pinned constants that nothing reads."""
+
+    def keeps(self, before: "_Form") -> bool:
+        return (
+            self.result == before.result
+            and self.slots_fit
+            and self.leads >= before.leads
+            and self.unsafe <= before.unsafe
+            and self.unread <= before.unread
+        )
+
+
+def _form(draft: Draft) -> _Form:
+    roles, slots = draft.survey().roles(), draft.slots()
+    followed = Follow(draft)
+    leans = followed.result.leans if followed.result else frozenset()
+    return _Form(
+        draft.pattern(roles.get("result")),
+        all(roles.get(slot, kind) == kind for slot, kind in slots.items()),
+        frozenset(name for name, sign in draft.vocabulary.follows.items() if (name, sign) in leans),
+        len(followed.unsafe),
+        draft.layout.pinned - followed.read,
+    )

@@ -1,0 +1,383 @@
+"""Shapes: what every expression of a function is, found by walking it with lengths in the place of tensors.
+
+For kinds whose tensors have many shapes (`Vocabulary.sizes`). Lengths are numbers that differ from each
+other, so equal shapes mean equal sizes. What cannot be told is None, and no edit touches it.
+"""
+
+import ast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from ....evaluators.language.vocabulary import Layout, Sizes
+from .expr_types import Kind
+
+
+@dataclass(frozen=True)
+class Sized:
+    """A tensor of this shape; `whole` where it holds integers."""
+
+    shape: tuple[int, ...]
+    whole: bool = False
+
+
+Value = Any
+"""Sized, int, float, a tuple of these, or None for what is not known."""
+WRONG = (TypeError, ValueError, IndexError, ZeroDivisionError, OverflowError, AttributeError, KeyError)
+"""What fitting shapes together raises where they do not fit."""
+PREFIX = "tensor "
+
+
+def kind_of(value: Value) -> Kind | None:
+    """The kind of a value: "tensor 100003x41989" for its shape; None for ints, which edits leave alone."""
+    match value:
+        case Sized(shape=shape, whole=False):
+            return PREFIX + "x".join(map(str, shape))
+        case float():
+            return "scalar"
+    return None
+
+
+def shape_of(kind: Kind) -> tuple[int, ...] | None:
+    """The shape in a kind that `kind_of` named."""
+    if not kind.startswith(PREFIX):
+        return None
+    return tuple(int(length) for length in kind.removeprefix(PREFIX).split("x") if length)
+
+
+def base(kind: Kind) -> Kind:
+    """The type that operators know a kind by."""
+    return "tensor" if shape_of(kind) is not None else kind
+
+
+def meant(argument: Kind, kind: Kind) -> Kind:
+    """The kind of an operator's argument where it works on that kind: tensors have all its shape."""
+    return kind if argument == "tensor" and shape_of(kind) is not None else argument
+
+
+def pattern(kind: Kind | None, batch: int) -> str | None:
+    """ "matrix" or "cube" for a batch of rows or of matrices; else the kind itself."""
+    shape = shape_of(kind) if kind else None
+    if shape and shape[0] == batch:
+        return {2: "matrix", 3: "cube"}.get(len(shape), kind)
+    return kind
+
+
+def written(length: int, sizes: Sizes, constants: Mapping[str, float], parameter: str) -> str | None:
+    """How the state function writes a length, in its parameters or by a named constant; None: not at all."""
+    fields, dim = sizes.lengths
+    a, b = sizes.lengths[fields], sizes.lengths[dim]
+    for key, value in constants.items():
+        for times in (1, 2, 3):
+            if value and times * value == length:
+                return f"{parameter}[{key!r}]" if times == 1 else f"{times} * {parameter}[{key!r}]"
+    pairs, pairs_text = a * (a - 1) // 2, f"{fields} * ({fields} - 1) // 2"
+    terms = ((a * b, f"{fields} * {dim}"), (pairs, pairs_text), (a * a, f"{fields} * {fields}"),
+             (b * b, f"{dim} * {dim}"), (a, fields), (b, dim), (1, "1"))  # fmt: skip
+    parts = _sum(length, terms)
+    return " + ".join(parts) if parts else None
+
+
+MOST_TIMES = 4
+
+
+def _sum(length: int, terms: Sequence[tuple[int, str]]) -> list[str] | None:
+    """The terms that a length is the sum of, each a few times; None: there are none."""
+    if not length or not terms:
+        return None if length else []
+    (size, text), *rest = terms
+    for times in range(min(MOST_TIMES, length // size), -1, -1):
+        parts = _sum(length - times * size, rest)
+        if parts is not None:
+            return [text] * times + parts
+    return None
+
+
+class Shapes:
+    """The value of every expression of a function, by the id of its node."""
+
+    def __init__(
+        self,
+        function: ast.FunctionDef,
+        layout: Layout,
+        scope: Mapping[str, Value],
+        constants: Mapping[str, float],
+        slots: Mapping[str, Value],
+    ) -> None:
+        self.layout, self.constants, self.slots = layout, constants, slots
+        self.values: dict[int, Value] = {}
+        self.returned: dict[str, Value] = {}
+        """What a returned dict holds."""
+        self._scope = dict(scope)
+        self._block(function.body)
+
+    def kinds(self) -> dict[int, Kind | None]:
+        """The kind of every expression, by the id of its node."""
+        return {node: kind_of(value) for node, value in self.values.items()}
+
+    def _block(self, body: Sequence[ast.stmt]) -> None:
+        for node in body:
+            match node:
+                case ast.Assign(targets=[ast.Name(id=name)]):
+                    self._scope[name] = self._value(node.value)
+                case ast.Assign():
+                    self._value(node.value)
+                    names = [n.id for each in node.targets for n in ast.walk(each) if isinstance(n, ast.Name)]
+                    self._scope.update(dict.fromkeys(names))
+                case ast.If():
+                    self._value(node.test)
+                    before = dict(self._scope)
+                    self._block(node.body)
+                    then, self._scope = self._scope, before
+                    self._block(node.orelse)
+                    self._scope = {n: v for n, v in self._scope.items() if n in then and then[n] == v}
+                case ast.For(target=ast.Name(id=name)):
+                    self._scope[name] = None
+                    self._block(node.body)
+                case ast.Return(value=ast.Dict() as given):
+                    for key, item in zip(given.keys, given.values, strict=True):
+                        if isinstance(key, ast.Constant):
+                            self.returned[str(key.value)] = self._value(item)
+                case ast.Return(value=ast.expr() as value):
+                    self._value(value)
+
+    def _value(self, node: ast.expr) -> Value:
+        try:
+            found = self._found(node)
+        except WRONG:
+            found = None
+        self.values[id(node)] = found
+        return found
+
+    def _found(self, node: ast.expr) -> Value:
+        match node:
+            case ast.Name(id=name):
+                return self._scope.get(name)
+            case ast.Constant(value=value):
+                return value
+            case ast.Tuple(elts=items) | ast.List(elts=items):
+                return tuple(map(self._value, items))
+            case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=str(key))):
+                return (self.slots if name == self.layout.state_parameter else self.constants).get(key)
+            case ast.Subscript():
+                return _indexed(self._value(node.value), node.slice, self._value)
+            case ast.BinOp():
+                return _arithmetic(node.op, self._value(node.left), self._value(node.right))
+            case ast.UnaryOp(op=ast.USub()):
+                value = self._value(node.operand)
+                return -value if isinstance(value, (int, float)) else value
+            case ast.Attribute(attr=name):
+                value = self._value(node.value)
+                return value.shape if name == "shape" else _turned(value, -1, -2) if name == "mT" else None
+            case ast.IfExp():
+                self._value(node.test)
+                body, other = self._value(node.body), self._value(node.orelse)
+                return body if body == other else None
+            case ast.Compare():
+                sides = [self._value(side) for side in (node.left, *node.comparators)]
+                return Sized(_broadcast(sides).shape, True)
+            case ast.Call():
+                return self._call(node)
+        for part in ast.iter_child_nodes(node):
+            if isinstance(part, ast.expr):
+                self._value(part)
+        return None
+
+    def _call(self, node: ast.Call) -> Value:
+        arguments = [self._value(each) for each in node.args]
+        named = {str(each.arg): self._value(each.value) for each in node.keywords}
+        match node.func:
+            case ast.Name(id=name):
+                return _of_numbers(name, arguments)
+            case ast.Attribute(attr=name, value=ast.Name(id=owner)) if owner not in self._scope:
+                return 0.5 if owner == "math" else _of_tensors(name, arguments, named)
+            case ast.Attribute(attr=name, value=owner):
+                return _of_tensors(name, [self._value(owner), *arguments], named)
+        return None
+
+
+def _of_numbers(name: str, arguments: Sequence[Value]) -> Value:
+    match name, arguments:
+        case "len", [Sized(shape=shape)]:
+            return shape[0]
+        case "int", [value]:
+            return int(value)
+        case "float", [value]:
+            return float(value)
+        case "max" | "min", _:
+            return (max if name == "max" else min)(*arguments)
+    return None
+
+
+def _indexed(value: Value, index: ast.expr, read: Any) -> Value:
+    parts = index.elts if isinstance(index, ast.Tuple) else [index]
+    if isinstance(value, tuple):
+        return value[read(parts[0])]
+    shape, left = [], list(value.shape)
+    for part in parts:
+        if isinstance(part, ast.Slice):
+            ends = [read(end) if end is not None else None for end in (part.lower, part.upper, part.step)]
+            shape.append(len(range(left.pop(0))[slice(*ends)]))
+        elif (number := read(part)) is None and isinstance(part, ast.Constant):
+            shape.append(1)
+        elif isinstance(number, int):
+            range(left.pop(0))[number]
+        else:
+            return None
+    return Sized((*shape, *left), value.whole)
+
+
+def _arithmetic(op: ast.operator, left: Value, right: Value) -> Value:
+    if left is None or right is None:
+        return None
+    if isinstance(left, Sized) or isinstance(right, Sized):
+        return _product(left, right) if isinstance(op, ast.MatMult) else _broadcast([left, right])
+    match op:
+        case ast.Add():
+            return left + right
+        case ast.Sub():
+            return left - right
+        case ast.Mult():
+            return left * right
+        case ast.Div():
+            return left / right
+        case ast.FloorDiv():
+            return left // right
+        case ast.Mod():
+            return left % right
+        case ast.Pow():
+            return float(left) ** right
+    return None
+
+
+def _broadcast(values: Sequence[Value]) -> Value:
+    if any(value is None for value in values):
+        return None
+    tensors = [value for value in values if isinstance(value, Sized)]
+    rank = max(len(each.shape) for each in tensors)
+    padded = [(1,) * (rank - len(each.shape)) + each.shape for each in tensors]
+    shape = []
+    for lengths in zip(*padded, strict=True):
+        known = set(lengths) - {1}
+        if len(known) > 1:
+            raise ValueError("shapes do not broadcast")
+        shape.append(known.pop() if known else 1)
+    whole = all(each.whole for each in tensors) and not any(isinstance(value, float) for value in values)
+    return Sized(tuple(shape), whole)
+
+
+def _product(left: Value, right: Value) -> Value:
+    one, other = left.shape, right.shape
+    if one[-1] != other[-2 if len(other) > 1 else 0]:
+        raise ValueError("the inner lengths differ")
+    if len(other) == 1:
+        return Sized(one[:-1])
+    ahead = _broadcast([Sized(one[:-2]), Sized(other[:-2])]).shape
+    return Sized((*ahead, *one[-2:-1], other[-1]))
+
+
+def _turned(value: Value, one: int, other: int) -> Sized:
+    shape = list(value.shape)
+    shape[one], shape[other] = shape[other], shape[one]
+    return Sized(tuple(shape), value.whole)
+
+
+REDUCE = frozenset({"sum", "mean", "amax", "amin", "logsumexp"})
+KEEP = frozenset({"softmax", "layer_norm", "clamp"})
+
+
+def _of_tensors(name: str, arguments: Sequence[Value], named: Mapping[str, Value]) -> Value:
+    """What a function of torch, or a method, yields; the receiver is the first argument."""
+    first: Value = arguments[0] if arguments else None
+    if name in ("randn", "rand", "zeros", "ones"):
+        return Sized(tuple(first if isinstance(first, tuple) else arguments))
+    if name in ("eye", "full"):
+        return Sized(first if name == "full" else (first, first))
+    if name in REDUCE:
+        return _reduced(first, named.get("dim", [*arguments, None][1]), bool(named.get("keepdim", False)))
+    if name in KEEP:
+        return Sized(first.shape) if isinstance(first, Sized) else None
+    if name in ("matmul", "bmm"):
+        return _product(first, arguments[1])
+    if name in ("cat", "stack"):
+        return _joined(name, first, named.get("dim", [*arguments, 0][1]))
+    if name in ("triu_indices", "tril_indices"):
+        rows, columns, offset = [*arguments, 0][:3]
+        shift = offset if name == "triu_indices" else offset + 1
+        above = sum(max(0, min(columns, columns - row - shift)) for row in range(rows))
+        return Sized((2, above if name == "triu_indices" else rows * columns - above), True)
+    if name == "where":
+        return Sized(_broadcast(arguments).shape, False)
+    if name in RESHAPE:
+        return Sized(RESHAPE[name](first.shape, *arguments[1:]), first.whole)
+    if name == "index_select":
+        shape = list(first.shape)
+        shape[arguments[1]] = arguments[2].shape[0]
+        return Sized(tuple(shape))
+    return _broadcast(arguments) if any(isinstance(each, Sized) for each in arguments) else None
+
+
+def _reduced(value: Value, dims: Value, keep: bool) -> Sized:
+    rank = len(value.shape)
+    gone = (
+        range(rank)
+        if dims is None
+        else [each % rank for each in (dims if isinstance(dims, tuple) else (dims,))]
+    )
+    kept = [
+        1 if place in gone else length
+        for place, length in enumerate(value.shape)
+        if keep or place not in gone
+    ]
+    return Sized(tuple(kept))
+
+
+def _joined(name: str, parts: Sequence[Value], dim: int) -> Sized:
+    shapes = [list(part.shape) for part in parts]
+    if name == "stack":
+        shapes[0].insert(dim % (len(shapes[0]) + 1), len(shapes))
+        return Sized(tuple(shapes[0]))
+    total = sum(shape[dim] for shape in shapes)
+    rest = [[length for place, length in enumerate(shape) if place != dim % len(shape)] for shape in shapes]
+    if any(each != rest[0] for each in rest):
+        raise ValueError("shapes do not join")
+    shapes[0][dim] = total
+    return Sized(tuple(shapes[0]))
+
+
+def _reshaped(shape: tuple[int, ...], *lengths: Any) -> tuple[int, ...]:
+    wanted = list(lengths[0]) if isinstance(lengths[0], tuple) else list(lengths)
+    if -1 in wanted:
+        rest, left = divmod(prod(shape), prod(length for length in wanted if length != -1))
+        if left:
+            raise ValueError("elements are left over")
+        wanted[wanted.index(-1)] = rest
+    if prod(wanted) != prod(shape):
+        raise ValueError("another number of elements")
+    return tuple(wanted)
+
+
+def _flattened(shape: tuple[int, ...], start: int = 0, end: int = -1) -> tuple[int, ...]:
+    end = end % len(shape)
+    return (*shape[:start], prod(shape[start : end + 1]), *shape[end + 1 :])
+
+
+def _unsqueezed(shape: tuple[int, ...], dim: int) -> tuple[int, ...]:
+    dim = dim % (len(shape) + 1)
+    return (*shape[:dim], 1, *shape[dim:])
+
+
+def _squeezed(shape: tuple[int, ...], dim: int) -> tuple[int, ...]:
+    dim = dim % len(shape)
+    return (*shape[:dim], *shape[dim + 1 :]) if shape[dim] == 1 else shape
+
+
+RESHAPE: Mapping[str, Any] = {
+    "reshape": _reshaped,
+    "flatten": _flattened,
+    "unsqueeze": _unsqueezed,
+    "squeeze": _squeezed,
+    "transpose": lambda shape, one, other: _turned(Sized(shape), one, other).shape,
+    "permute": lambda shape, *order: tuple(shape[place] for place in order),
+}

@@ -1,0 +1,143 @@
+"""Preview: the next prompt of an island, as a model would get it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, get_args
+
+from ...population.archive.archive import Archive
+from ..config.config import Config, ConfigError
+from ..config.proposers import Form
+from ..config.recorded import recorded_config
+from ..config.run_dir import archive_of
+from ..config.task import task_for
+from ..loop.events import Silent
+from ..loop.executor import Terms
+from ..loop.proposer import NoProposal, Proposal, Request
+from ..loop.requests import propose
+from ..propose.journal import Journal
+from ..propose.llm.prompts.lessons import meetings, recorded
+from ..propose.llm.prompts.prompt import Message, Prompts, count
+from ..search import Islands, Search, arrive, rouse
+
+
+class Listener:
+    """A proposer that keeps what it is asked and proposes nothing."""
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+
+    async def propose(self, request: Request) -> Proposal:
+        """NoProposal."""
+        self.requests.append(request)
+        raise NoProposal("listening")
+
+
+async def preview(
+    run: Path, island: int, form: str | None = None, generation: int | None = None
+) -> dict[str, Any]:
+    """The prompt of the first slot of that generation, the next one by default, with its count of tokens.
+
+    `form` is that of the first model by default. No model is asked, and lessons that are due but not yet
+    written are not in it. ConfigError where the run has no such island, generation or form.
+    """
+    with Archive.read(archive_of(run)) as archive:
+        config = recorded_config(archive)
+        number = _number(archive, config, island, generation)
+        request = await _request(archive, config, island, number)
+        chosen = _form(config, form, request)
+        task = task_for(config)
+        journal = Journal(archive, config, task.guardrails)
+        due = meetings(config, journal.meeting(number))
+        lessons = recorded(archive, due[-1] if due else -1) or journal.inherited()[1]
+        prompts = Prompts(task, config, archive, journal)
+        messages = prompts.messages(request, chosen, lessons)
+    tokens, counted_by = _tokens(config, messages)
+    return {
+        "island": island,
+        "generation": number,
+        "slot": request.place.slot,
+        "form": chosen,
+        "quota": str(request.quota),
+        "templates": prompts.fingerprint,
+        "tokens": tokens,
+        "counted_by": counted_by,
+        "messages": [dict(one) for one in messages],
+    }
+
+
+def rendered(facts: dict[str, Any]) -> str:
+    """The prompt for a person."""
+    parts = [
+        f"island {facts['island']}, generation {facts['generation']}, slot {facts['slot']}: {facts['form']}, "
+        f"{facts['quota']}; {facts['tokens']:,} tokens, counted by {facts['counted_by']}"
+    ]
+    for message in facts["messages"]:
+        mark = " (constant up to here)" if message.get("cache") else ""
+        parts.append(f"----- {message['role']}{mark} -----\n{message['content']}")
+    return "\n\n".join(parts)
+
+
+def _number(archive: Archive, config: Config, island: int, generation: int | None) -> int:
+    """The generation to preview."""
+    islands = config.population.islands
+    if not 0 <= island < islands:
+        raise ConfigError(f"--island: expected 0 to {islands - 1}, got {island}")
+    last = archive.last_generation(island)
+    if last is None:
+        raise ConfigError(f"--island: island {island} has no generation yet; look again later")
+    number = last + 1 if generation is None else generation
+    if not 1 <= number <= last + 1:
+        raise ConfigError(f"--generation: expected 1 to {last + 1}, got {number}")
+    return number
+
+
+async def _request(archive: Archive, config: Config, island: int, number: int) -> Request:
+    """What the proposer of the first slot will be asked."""
+    begun = archive.run()
+    assert begun is not None  # recorded_config read it
+    task = task_for(config)
+    terms = Terms(**begun.config["terms"])
+    search = Search(config, task, terms, (), archive, archive.ledger(replaying=True), Listener(), None)
+    return (await requests(search, island, number))[0]
+
+
+async def requests(search: Search, island: int, number: int) -> tuple[Request, ...]:
+    """What the proposer is asked in that generation, in order of slot.
+
+    The generation before must be committed; neighbours that are behind send nothing yet. The trials of the
+    requests are those of `search`.
+    """
+    listener = Listener()
+    search = replace(search, proposer=listener)
+    islands = Islands(search, Silent())
+    islands.ended = dict.fromkeys(islands.done, "only looking")
+    population = await arrive(search, islands, island, number)
+    population = population or search.archive.population(island, number - 1)
+    population, progression = rouse(search, island, number, population, Silent())
+    bold = bool(progression and progression.explores(number, search.config.population.patience))
+    await propose(search, island, number, population, bold=bold)
+    return tuple(sorted(listener.requests, key=lambda one: one.place.slot))
+
+
+def _form(config: Config, asked: str | None, request: Request) -> Form:
+    forms: tuple[Form, ...] = get_args(Form)
+    models = config.propose.chosen
+    name = asked or (models[0].forms[0] if models else forms[0])
+    found = next((form for form in forms if form == name), None)
+    if found is None:
+        raise ConfigError(f"--form: expected {', '.join(forms)}, got {name}")
+    return "whole" if found == "crossover" and len(request.parents) < 2 else found
+
+
+def _tokens(config: Config, messages: Sequence[Message]) -> tuple[int, str]:
+    """(tokens of the messages, who counted them): one tokenizer for all models.
+
+    For some models litellm would fetch theirs from the network; on such text tokenizers differ little.
+    """
+    if not config.propose.chosen:
+        return count(messages), "estimate"
+    from ..propose.llm.litellm_loader import COUNTED_AS, load
+
+    plain = [{"role": one["role"], "content": one["content"]} for one in messages]
+    return int(load().token_counter(model=COUNTED_AS, messages=plain)), f"the tokenizer of {COUNTED_AS}"

@@ -1,0 +1,71 @@
+"""Replay: the whole search again from its record, with computing switched off."""
+
+import tempfile
+from pathlib import Path
+
+from ...population.archive.archive import Archive
+from ...population.archive.compare import SEARCH
+from ...population.archive.ledger import NotRecorded
+from .. import claim
+from ..config.recorded import recorded_config
+from ..config.run_dir import REPORT
+from ..config.task import task_for
+from ..experiments import outcomes
+from ..experiments.external import Recorded
+from ..experiments.ingest import looked_again
+from ..loop.events import Progress
+from ..loop.executor import Terms
+from ..north_star import ablation
+from ..propose.assemble import arms_for
+from ..search import Search, run
+from .session import seeds_for
+from .warm_start import hand_on
+
+
+async def replay(source: Archive, progress: Progress) -> list[str]:
+    """Sentences on where the record and the search rebuilt from it differ; none where they agree.
+
+    No worker starts, nothing is evaluated, and the run's own archive is only read.
+    """
+    config = recorded_config(source)
+    begun = source.run()
+    assert begun is not None  # recorded_config read it
+    task = task_for(config)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Archive.create_or_open(Path(folder) / "replay.db") as rebuilt,
+    ):
+        rebuilt.begin(begun.config, begun.seed, begun.version)
+        hand_on(source, rebuilt)
+        terms, ledger = Terms(**begun.config["terms"]), source.ledger(replaying=True)
+        mixture = arms_for(config, task, rebuilt, ledger, terms.rungs).mixture
+        outside = Recorded(source.experiments(), rebuilt.experiments())
+        search = Search(config, task, terms, seeds_for(config, task), rebuilt, ledger, mixture, None, outside)
+
+        def limit(island: int, generation: int) -> str | None:
+            last = source.last_generation(island)
+            return "the record ends here" if last is None or generation > last else None
+
+        missing: list[str] = []
+        try:
+            await run(search, limit, progress)
+        except* NotRecorded as group:
+            missing = [str(error) for error in group.exceptions]
+        if missing and not _complete(source, rebuilt):
+            return missing
+        tables = [table for table in SEARCH if table not in ("ledger", "conclusions")]
+        report = source.conclusion(REPORT)
+        if report and report["generations"] == claim.generations(search):
+            outside.until(outcomes.seen(report))
+            ablation.hand_on(source, rebuilt)
+            await claim.conclude(search, report["reason"], report["claimed_before"], {}, progress)
+            tables.append("conclusions")
+        outside.until(source.experiments().now())
+        return [*source.compare(rebuilt, tables), *looked_again(source.experiments(), config)]
+
+
+def _complete(source: Archive, rebuilt: Archive) -> bool:
+    """Whether the record simply ends there: every generation that it holds was rebuilt."""
+    return all(
+        source.last_generation(island) == rebuilt.last_generation(island) for island in source.islands()
+    )

@@ -1,0 +1,263 @@
+"""Session: one process working on a run, from a checked config to the report, and back after any end."""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ... import __version__
+from ...evaluators.data import DataUnavailable, catalogue, fetch
+from ...evaluators.kinds.task import Task
+from ...evaluators.language import static
+from ...population.archive.archive import Archive
+from ...population.values.origin import NOTHING
+from ...population.values.program import Program
+from .. import claim
+from ..config.config import Config, ConfigError, Data, parse
+from ..config.recorded import recorded_config
+from ..config.run_dir import PICTURE, REPORT, archive_of, queue_of
+from ..config.task import task_for
+from ..experiments.ingest import Inbox
+from ..experiments.round import require_backend
+from ..loop.events import Progress
+from ..loop.executor import Blueprint, Executor, LocalExecutor, Terms
+from ..propose.assemble import arms_for, keys_for, require_models, with_models
+from ..propose.llm.cost_cap import Purse
+from ..propose.llm.keys import Keys
+from ..report import alignment_table
+from ..search import Search, run
+from .budget import Budget
+from .device_queue import MEASURE, GpuQueue
+from .warm_start import inherit
+
+
+def executor_for(config: Config, secrets: frozenset[str] = frozenset()) -> LocalExecutor:
+    """Workers as the config asks for them; none starts before the first call.
+
+    `secrets` are names of environment variables that they must not inherit.
+    """
+    blueprint = Blueprint(
+        config.kind,
+        tuple(str(path) for path in config.tasks),
+        config.data.table(),
+        config.settings,
+        config.sandbox.min_tier,
+        config.sandbox.unsafe,
+        config.sandbox.cpu_seconds,
+        config.sandbox.memory_mb,
+    )
+    return LocalExecutor(blueprint, config.executor.workers, secrets)
+
+
+def seeds_for(config: Config, task: Task) -> tuple[Program, ...]:
+    """The seed programs that the config names, or all of the kind; each passes the static check."""
+    programs = []
+    if not (config.seeds or task.seeds):
+        raise ConfigError(
+            f"seeds: no {task.kind} program that is known here does this. Give one that works, which the "
+            'search starts from and must beat: seeds = ["my_program.py"]; `recevolve check` judges it, and a '
+            "model named in propose.models can then rewrite it"
+        )
+    for name in config.seeds or task.seeds:
+        source = task.seeds.get(name)
+        if source is None:
+            path = Path(name)
+            if not path.is_file():
+                known = ", ".join(task.seeds) or "of which there is none for this config"
+                raise ConfigError(f"seeds: {name!r} is neither a seed of {task.kind} ({known}) nor a file")
+            source = path.read_text(encoding="utf-8")
+        if problems := static.check(source, task.rules):
+            raise ConfigError(f"seeds: {name} is no valid {task.kind}:\n" + "\n".join(map(str, problems)))
+        programs.append(Program(task.kind, source, made_by=f"seed {name}", explanation=f"the seed {name}"))
+    return tuple(programs)
+
+
+async def work(
+    config: Config,
+    progress: Progress,
+    clock: Callable[[], float] = time.monotonic,
+    environ: Mapping[str, str] | None = None,
+) -> Mapping[str, Any]:
+    """The report of the run, after searching as far as the budget goes.
+
+    Starts the run where there is none, continues it otherwise. Everything that was answered before, in this
+    or in an earlier session, comes from the ledger. ConfigError where the run was begun with another config.
+    `environ` is where keys and models are looked for; none: this process's.
+    """
+    task = task_for(config)
+    seeds = seeds_for(config, task)
+    require_backend(config, task)
+    if unknown := config.guardrails.keys() - task.guardrails.keys():
+        raise ConfigError(
+            f"guardrails: {task.kind} has {', '.join(task.guardrails)}, not {', '.join(unknown)}"
+        )
+    with Archive.create_or_open(archive_of(config.run_dir)) as archive:
+        environ = os.environ if environ is None else environ
+        keys = keys_for(config, environ, partial(_note, progress))
+        config = _with_models(archive, config, environ, keys, progress)
+        config = _with_data(archive, config, progress)
+        _same_search(archive, config)
+        require_models(config, keys)
+        if config.propose.journal_from is not None:
+            inherit(archive, config.propose.journal_from, config.kind)
+        secrets = keys.names | {model.key_env for model in config.propose.paid if model.key_env}
+        executor = executor_for(config, secrets)
+        try:
+            terms = await executor.terms()
+            if config.north_star.folds > terms.folds:
+                raise ConfigError(
+                    f"north_star.folds: this log is dealt into {terms.folds} groups of users at most, "
+                    f"got {config.north_star.folds}"
+                )
+            ledger = archive.ledger()
+            say = partial(_note, progress)
+            arms = arms_for(config, task, archive, ledger, terms.rungs, keys=keys, say=say, clock=clock)
+            _begin(archive, config, terms, arms.prompts)
+            inbox = Inbox(archive, say)
+            orders = GpuQueue(config.run_dir, say) if terms.estimate else None
+            search = Search(
+                config, task, terms, seeds, archive, ledger, arms.mixture, executor, inbox, orders
+            )
+            try:
+                return await _search_and_conclude(search, executor, arms.purse, progress, clock)
+            finally:
+                await arms.close()
+        finally:
+            executor.close()
+
+
+def _note(progress: Progress, line: str) -> None:
+    progress.say("note", line=line)
+
+
+def _with_models(
+    archive: Archive, config: Config, environ: Mapping[str, str], keys: Keys, progress: Progress
+) -> Config:
+    """The config with the models that "auto" stands for; a run keeps those that it was begun with."""
+    if config.propose.models == "auto" and archive.run() is not None:
+        models = recorded_config(archive).propose.models
+        return config.model_copy(update={"propose": config.propose.model_copy(update={"models": models})})
+    return with_models(config, environ, keys, partial(_note, progress))
+
+
+def _with_data(archive: Archive, config: Config, progress: Progress) -> Config:
+    """The config, with the fallback log, and a word on it, where its own is not to be had.
+
+    A run keeps the log that it was begun with.
+    """
+    source, fallback = config.data.source, config.data.fallback
+    if fallback is None or source == fallback or source not in {one.name for one in catalogue()}:
+        return config
+    stand_in = Data(source=fallback, split=config.data.split, fallback=fallback)
+    synthetic = config.model_copy(update={"data": stand_in})
+    if archive.run() is not None:
+        return synthetic if recorded_config(archive).data.source == fallback else config
+    try:
+        fetch(config.data.source)
+    except DataUnavailable as error:
+        progress.say(
+            "note", line=f"FALLBACK: {config.data.source} is not to be had, so {fallback} stands in: {error}"
+        )
+        return synthetic
+    return config
+
+
+async def _search_and_conclude(
+    search: Search,
+    executor: Executor,
+    purse: Purse | None,
+    progress: Progress,
+    clock: Callable[[], float],
+) -> Mapping[str, Any]:
+    """Runs one session inside an open archive; notes its seconds however it ends."""
+    archive, config = search.archive, search.config
+    births = config.population.islands * config.population.births
+    budget = Budget(config.budget, births, clock, clock(), archive.seconds_used())
+    session = archive.begin_session()
+    searched = None
+    if search.terms.estimate:
+        progress.say("note", line=search.terms.estimate)
+    progress.say(
+        "started",
+        kind=config.kind,
+        data=search.terms.data,
+        tier=search.terms.tier,
+        generations=budget.last_generation(),
+        seconds=max(0.0, config.budget.seconds - budget.spent),
+    )
+    ending, told = "interrupted", NOTHING
+
+    def limit(island: int, generation: int) -> str | None:
+        archive.note_session(session, clock() - budget.started)
+        nonlocal told
+        if purse is not None and (spent := purse.total()) != told:
+            told = spent
+            progress.say("spent", **asdict(spent))
+        return budget.reached(generation) or (purse.exhausted() if purse and generation else None)
+
+    try:
+        reason = await run(search, limit, progress)
+        searched = clock() - budget.started
+        readings = {
+            "seconds": round(budget.seconds_used(), 1),
+            "evaluating_share": round(executor.busy_seconds / max(searched * executor.workers, 1e-9), 3),
+        }
+        report = await _conclusion(search, reason, readings, progress)
+        if search.orders is not None and (
+            added := await search.orders.fill(search, max(claim.generations(search).values()))
+        ):
+            progress.say("note", line=f"{added} new entries in {queue_of(config.run_dir)}: {MEASURE}")
+        ending = reason
+        answered = {"recalled": search.ledger.hits + search.ledger.shared, "evaluated": search.ledger.misses}
+        progress.say("ended", line=report["gain"]["sentence"], reason=reason, **readings, **answered)
+        return report
+    finally:
+        # the final judgement is not searching, and counts against no budget
+        archive.note_session(session, clock() - budget.started if searched is None else searched, ending)
+
+
+async def _conclusion(
+    search: Search, reason: str, readings: Mapping[str, float], progress: Progress
+) -> Mapping[str, Any]:
+    """The report: the recorded one where the search has not moved since, else a new one."""
+    search.outside.arrive(None)
+    before = search.archive.conclusion(REPORT)
+    if before and claim.covers(search, before):
+        return before
+    claimed = before["claimed"] if before else ()
+    report = await claim.conclude(search, reason, claimed, readings, progress)
+    alignment_table.draw(alignment_table.read(search.archive.path), search.archive.path.parent / PICTURE)
+    return report
+
+
+def _same_search(archive: Archive, config: Config) -> None:
+    begun = archive.run()
+    if begun is None:
+        return
+    before, now = parse(begun.config["config"]).identity(), config.identity()
+    changed = [name for name in now if now[name] != before[name]]
+    if changed:
+        raise ConfigError(
+            f"{archive.path} was begun with another config; changed since: {', '.join(changed)}. A changed "
+            "search is another run: set another run_dir. Budget and executor may change."
+        )
+
+
+def _begin(archive: Archive, config: Config, terms: Terms, prompts: str) -> None:
+    recorded = {"config": config.model_dump(mode="json"), "terms": asdict(terms), "prompts": prompts}
+    begun = archive.begin(recorded, config.seed, __version__)
+    if begun.config.get("prompts", "") != prompts:
+        raise ConfigError(
+            f"{archive.path} was begun with other prompt templates, and what models are shown is part of the "
+            f"search: restore them (propose.prompts, recevolve {begun.version}), or set another run_dir."
+        )
+    before = begun.config["terms"]["fingerprint"]
+    if before != terms.fingerprint:
+        raise ConfigError(
+            f"{archive.path} was begun with other data or another version: its verdicts carry the "
+            f"fingerprint {before[:12]}, this machine's would carry {terms.fingerprint[:12]}. Restore the "
+            f"data and the packages (recevolve {begun.version}), or start a new run in another run_dir."
+        )

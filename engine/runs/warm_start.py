@@ -1,0 +1,47 @@
+"""Inheritance: what a new run takes over from an earlier one's journal, so that it needs no other file."""
+
+import sys
+from pathlib import Path
+
+from ...population.archive.archive import Archive, ArchiveError
+from ...population.archive.views import Views
+from ..config.config import ConfigError, parse
+from ..config.run_dir import archive_of
+from ..propose.journal import INHERITED, Journal, entry_to
+from ..propose.llm.prompts import lessons
+
+
+def inherit(archive: Archive, path: Path, kind: str) -> None:
+    """Copies journal and last lessons of the run at `path` (its folder or its archive) into `archive`.
+
+    Does nothing where that was done before. ConfigError where there is no run, one of another kind, or
+    nothing to learn from.
+    """
+    if archive.conclusion(INHERITED) is not None:
+        return
+    try:
+        with Archive.read(archive_of(path)) as earlier:
+            begun = earlier.run()
+            if begun is None:
+                raise ConfigError(f"propose.journal_from: no run was begun in {path}")
+            config = parse(begun.config["config"])
+            if config.kind != kind:
+                raise ConfigError(
+                    f"propose.journal_from: expected a run of kind {kind}, but {path} evolves {config.kind}"
+                )
+            journal = Journal(earlier, config)
+            entries = journal.whole()
+            learnt = lessons.recorded(earlier, sys.maxsize) or journal.inherited()[1]
+    except (ArchiveError, OSError) as error:
+        raise ConfigError(f"propose.journal_from: {path} cannot be read: {error}") from None
+    if not entries:
+        raise ConfigError(f"propose.journal_from: {path} holds no experiment to learn from yet")
+    kept = [{**entry_to(entry), "earlier": True} for entry in entries]
+    archive.conclude(INHERITED, {"entries": kept, "lessons": list(learnt)})
+
+
+def hand_on(source: Views, rebuilt: Archive) -> None:
+    """Copies what `source` inherited into an archive that rebuilds its search."""
+    kept = source.conclusion(INHERITED)
+    if kept is not None:
+        rebuilt.conclude(INHERITED, kept)

@@ -1,0 +1,1 @@
+"""The small click model that optimizers and interaction layers are trained in."""

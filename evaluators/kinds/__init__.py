@@ -1,0 +1,1 @@
+"""What all kinds of program share: the Task, the registry, properties, patches."""

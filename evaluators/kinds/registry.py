@@ -1,0 +1,93 @@
+"""The registry: every kind of program there is. A folder whose `task.py` holds a TASK is a kind."""
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from hashlib import sha256
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+from .task import Task
+
+GROUP = "recevolve.tasks"
+"""Entry points of this group name a Task, as in `mine = "package.task:TASK"`."""
+
+
+class UnknownKind(ValueError):
+    """No such kind; the message lists those that there are and the nearest."""
+
+
+class BadTask(ValueError):
+    """A folder or an entry point that should hold a kind does not; the message says what is missing."""
+
+
+def kinds() -> tuple[str, ...]:
+    """The names of the built-in kinds and of those that installed packages bring, sorted."""
+    return tuple(sorted({*_folders(), *_installed()}))
+
+
+def find(kind: str, extra_paths: Sequence[str | Path] = ()) -> Task:
+    """The task of this kind; `extra_paths` are folders with a `task.py` of the user's own, which go first.
+
+    Built-in kinds go before installed ones. UnknownKind, or BadTask where a task cannot be read.
+    """
+    own = {task.kind: task for task in map(_from_path, extra_paths)}
+    if kind in own:
+        return own[kind]
+    if kind in _folders():
+        return _checked(importlib.import_module(f"..{kind}.task", __package__), f"evaluators/{kind}/task.py")
+    if kind in (installed := _installed()):
+        return _loaded(installed[kind])
+    known = sorted({*kinds(), *own})
+    near = get_close_matches(kind, known, n=1)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    raise UnknownKind(
+        f"unknown kind {kind!r}{hint}; there is {', '.join(known)}; `tasks` in the config adds more"
+    )
+
+
+def adapted(task: Task, data: Mapping[str, Any], settings: Mapping[str, Any]) -> Task:
+    """The task as a config with this data and these settings has it. ValueError, OSError as it raises."""
+    return task.adapt(data, settings) if task.adapt else task
+
+
+def _folders() -> tuple[str, ...]:
+    here = Path(__file__).parent
+    return tuple(path.parent.name for path in here.parent.glob("*/task.py") if path.parent != here)
+
+
+def _installed() -> Mapping[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def _loaded(point: EntryPoint) -> Task:
+    task = point.load()
+    if not isinstance(task, Task):
+        raise BadTask(f"entry point {point.name} = {point.value} must name a Task, got {type(task).__name__}")
+    return task
+
+
+def _from_path(path: str | Path) -> Task:
+    """The TASK of a folder outside the package, imported as a package of its own: relative imports work."""
+    folder = Path(path).expanduser().resolve()
+    file = folder / "task.py"
+    if not file.is_file():
+        raise BadTask(f"{folder} must be a folder with a task.py that holds TASK; there is no such file")
+    package = f"recevolve_task_{sha256(str(folder).encode()).hexdigest()[:12]}"
+    if package not in sys.modules:
+        spec = importlib.util.spec_from_loader(package, loader=None, is_package=True)
+        assert spec is not None
+        module = importlib.util.module_from_spec(spec)
+        module.__path__ = [str(folder)]
+        sys.modules[package] = module
+    return _checked(importlib.import_module(f"{package}.task"), str(file))
+
+
+def _checked(module: object, where: str) -> Task:
+    task = getattr(module, "TASK", None)
+    if not isinstance(task, Task):
+        raise BadTask(f"{where} must hold TASK, a Task, got {type(task).__name__}")
+    return task

@@ -1,0 +1,126 @@
+"""Task: what a kind of program is. A folder whose `task.py` holds a TASK is a kind; nothing else changes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from pydantic import BaseModel
+
+from ...population.values.verdict import Verdict
+from ..language.edit import Edit
+from ..language.static import Rules
+from ..language.vocabulary import Vocabulary
+from ..sandbox.limits import Limits
+from .properties import Property
+
+if TYPE_CHECKING:
+    from ..sandbox import Sandbox
+
+
+class Judge(Protocol):
+    """A task bound to its data and settings. Source in, Verdict out; knows no island and no archive.
+
+    Every method is a pure function of its arguments and of `fingerprint`, timings excepted. `source` is
+    canonical. A bad program is a verdict; only a bad environment raises.
+    """
+
+    fingerprint: str
+    """Changes whenever any verdict could: data, splits, settings, versions. Part of every ledger key."""
+    rungs: int
+    """How many fidelities the proxy has; 0 is the cheapest."""
+    folds: int
+    """How many groups of disjoint users `north_star` can deal a split into, at most."""
+    data: str
+    """One line about the log for a person: its name, rows, and where it came from."""
+
+    def proxy(self, source: str, rung: int, sandbox: "Sandbox") -> Verdict:
+        """The cheap score on the search split; all programs share seeds, so that scores pair."""
+        ...
+
+    def north_star(self, source: str, split: str, fold: int, of: int, sandbox: "Sandbox") -> Verdict:
+        """The slow score on 'selection' or 'claim', whose users are dealt into `of` folds numbered from 0.
+
+        Seed and held-out users belong to the fold, so that the scores of two programs pair. `facts["units"]`
+        may hold the score of each unit, such as a user, in an order that is the same for all programs: then
+        experiments pair unit by unit.
+        """
+        ...
+
+    def guard(self, source: str, sandbox: "Sandbox") -> Verdict:
+        """SCORED with guardrail readings, lower is better: steady ones in `metrics`, times in `timings`."""
+        ...
+
+
+@runtime_checkable
+class Estimating(Protocol):
+    """A judge whose north star is an estimate on this machine, and a measurement on another."""
+
+    estimate: str
+    """What stands in for the measurement here and why, in one line; empty where it is measured here."""
+
+    def order(self, source: str, sandbox: "Sandbox") -> Verdict:
+        """What another machine needs to measure the program: SCORED 0 with it in `facts["entries"]`.
+
+        Each is a dict: `entry`, a gpu-queue entry as JSON, and `code`, by digest and in base64.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Winner:
+    """A program to export, with all that a reviewer of the patch should see."""
+
+    name: str
+    source: str
+    provenance: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A kind of program.
+
+    `seeds` and `cheats` map a name to source; each docstring names its paper or its trick. `judge` binds
+    `settings` to the config's data table. `export` gives
+    file names and their contents: a module that production imports without us, its tests, its README.
+    """
+
+    kind: str
+    version: str
+    summary: str
+    contract: str
+    seeds: Mapping[str, str]
+    cheats: Mapping[str, str]
+    rules: Rules
+    vocabulary: Vocabulary
+    properties: Sequence[Property]
+    settings: type[BaseModel]
+    """The kind's own table of the config: every field with a default and a description."""
+    preload: Sequence[str]
+    """Modules that the sandbox imports before it forks; candidates run beside them: no secrets in there."""
+    examine: Callable[[str, "Sandbox"], Verdict]
+    """SCORED (score 0 and facts['behaviour']) where every property holds, else why not. Needs no data."""
+    judge: Callable[[Mapping[str, Any], Mapping[str, Any], Limits], Judge]
+    """(data table, settings table, what a candidate may use in one request) -> Judge.
+
+    Raises ValueError with a message for the user."""
+    export: Callable[[Winner], Mapping[str, str]]
+    describe: Callable[[str], tuple[str, ...]]
+    """The diversity cell of a source: what makes it a different program, as short words."""
+    metrics: Mapping[str, bool] = field(default_factory=dict)
+    """Metric names in the order that reports show them, and whether higher is better."""
+    floors: Sequence[str] = ()
+    """Metrics that may not get worse than production's beyond noise, such as those of a second log."""
+    guardrails: Mapping[str, float] = field(default_factory=dict)
+    """Readings of `guard` and the largest value allowed; a config may override each."""
+    backends: Sequence[str] = ("simulator", "replay")
+    """Who answers in `north_star`: simulated users, a log that is replayed, or either name will do. An
+    experiment may name one of them as its `online.backend`."""
+    source: str = "movielens-100k"
+    """The data source that `recevolve init` writes into a config of this kind."""
+    adapt: "Callable[[Mapping[str, Any], Mapping[str, Any]], Task] | None" = None
+    """(data table, settings) -> the task as that config has it, where these change what programs may be."""
+    edits: Mapping[Edit, float] = field(default_factory=dict)
+    """The kind's own edits and how often each is tried relative to the others, in place of the typed edits
+    that draw from the vocabulary; none: those."""
+    persona: str = ""
+    """Who a model is asked to be when it writes such programs; none: a general one."""

@@ -1,0 +1,1 @@
+"""The language of candidates: rules, canonical text, edits' vocabulary."""

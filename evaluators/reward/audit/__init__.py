@@ -1,0 +1,1 @@
+"""What a reviewer should know of a reward formula."""

@@ -1,0 +1,1 @@
+"""Where the log of a reward search comes from, and its signals."""

@@ -1,0 +1,76 @@
+"""The benchmark's rows where there is no GPU: static estimates of recorded launches."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..estimate.calibration import Calibration
+from ..estimate.cost import Estimate, estimate
+from ..estimate.device import H100, Device
+from ..estimate.roofline import work
+from ..gate.report import DIRECTIONS
+from ..gate.results import tensors
+from ..operators import Operator, Shape
+from ..record.launches import SM_90, Launch, offline
+from .rows import PREVIOUS, Row
+
+_PROGRAMS = 4
+"""Programs of a launch that are interpreted; the others are taken to be like them."""
+
+
+def estimates(
+    operator: Operator,
+    program: Mapping[str, Any],
+    shape: Shape,
+    dtype: torch.dtype,
+    device: Device = H100,
+    calibration: Calibration | None = None,
+) -> dict[str, Estimate]:
+    """By direction, what `program` would take at a real shape: nothing but estimates."""
+    inputs = operator.draw(shape.sizes, dtype, torch.Generator().manual_seed(0))
+    launches, output = _launches(program["forward"], inputs)
+    recorded = {"forward": launches}
+    grad = torch.ones_like(output)
+    recorded["backward"], _ = _launches(program["backward"], (grad, *inputs))
+    works = dict(zip(DIRECTIONS, work(operator, shape.sizes, dtype), strict=True))
+    return {
+        direction: estimate(recorded[direction], device, calibration, [works[direction]])
+        for direction in DIRECTIONS
+    }
+
+
+def _launches(function: Any, given: tuple[Tensor, ...]) -> tuple[list[Launch], Tensor]:
+    with offline(SM_90, execute="sample", programs=_PROGRAMS) as recorder:
+        result = function(*given)
+    return recorder.launches, tensors(result, "backward")[0]
+
+
+def rows(
+    operator: Operator,
+    shape: Shape,
+    dtype: torch.dtype,
+    found: Mapping[str, Estimate],
+    previous: Mapping[str, Estimate],
+) -> list[Row]:
+    """One row a direction; `previous` are estimates of what came before, if anything did."""
+    result = []
+    for direction, each in found.items():
+        row = Row(
+            operator.name,
+            shape.name,
+            str(dtype).removeprefix("torch."),
+            direction,
+            "estimate",
+            each.seconds,
+            each.share or 0.0,
+            each.bound,
+            note=f"bound by {each.bound}, {each.trust}",
+        )
+        if direction in previous:
+            ratio = previous[direction].seconds / each.seconds
+            row = replace(row, ratios={PREVIOUS: f"{ratio:.2f}x (estimates)"})
+        result.append(row)
+    return result

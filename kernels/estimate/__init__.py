@@ -1,0 +1,1 @@
+"""The estimated cost of launches on a device."""

@@ -1,0 +1,1 @@
+"""The checks that a kernel must pass before it is timed."""

@@ -1,0 +1,1 @@
+"""Programs that wait for a GPU: written, read, measured."""

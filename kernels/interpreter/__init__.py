@@ -1,0 +1,1 @@
+"""Runs a Triton kernel on the CPU and checks every access."""

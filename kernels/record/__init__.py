@@ -1,0 +1,1 @@
+"""What a kernel launches, and what each launch compiles to."""

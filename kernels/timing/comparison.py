@@ -1,0 +1,241 @@
+"""A contest on one machine: a subject that is right first, then timed against baselines, then right again."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from ..estimate import roofline
+from ..estimate.device import DEVICES, H100, Device
+from ..estimate.roofline import Work
+from ..gate import accuracy, layouts
+from ..operators import Operator, Sizes
+from . import baselines, clock
+from .cuda_graphs import EMPTY, Build
+from .measurements import Ratio, Seconds, Timing
+from .replay import Launcher, LaunchRefused
+
+SUBJECT = "program"
+"""The contender that everything is compared with."""
+_SETS = (4, 16)
+"""Sets of inputs that calls rotate over, at least and at most; more as long as they are below `_ROTATED`."""
+_ROTATED = 100 << 20
+_REPEATS = 20
+_CHECKED = 2
+"""How many sets are compared with float64, before and after."""
+
+
+class Clock(clock.Device, Protocol):
+    """A clock's device that can also repeat its calls and says what it could not take."""
+
+    @property
+    def failed(self) -> Mapping[str, str]: ...
+
+    def contenders(self) -> Sequence[str]: ...
+
+    def replay(self, contender: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class Place:
+    """A machine as a contest needs it."""
+
+    name: str
+    """The device's, as torch has it."""
+    target: str
+    """What binaries it runs as they are: "sm_90"."""
+    device: torch.device
+    launcher: Launcher
+    bytes_per_second: float
+    clock: Callable[[Mapping[str, Sequence[Build]], bool], Clock]
+    """From builds by contender, and whether calls are to be cold."""
+
+
+class Attempt(Protocol):
+    """The subject on one set of inputs. Calling it enqueues its work."""
+
+    @property
+    def inputs(self) -> Sequence[Tensor]: ...
+
+    @property
+    def outputs(self) -> Sequence[Tensor]:
+        """Of the last call."""
+        ...
+
+    def __call__(self) -> object: ...
+
+    def poison(self) -> None:
+        """Makes NaN of the outputs, and of scratch where that is known."""
+        ...
+
+
+class Contest:
+    """One direction of an operator at one size on several sets of inputs."""
+
+    def __init__(
+        self,
+        operator: Operator,
+        sizes: Sizes,
+        dtype: torch.dtype,
+        direction: str,
+        place: Place,
+        seed: int,
+        subject: Callable[[accuracy.Inputs], Attempt],
+    ) -> None:
+        self.operator, self.sizes, self.dtype = operator, sizes, dtype
+        self.direction, self.place, self.seed = direction, place, seed
+        first = self.draw(0)
+        size = sum(tensor.numel() * tensor.element_size() for tensor in first)
+        count = min(max(_SETS[0], math.ceil(_ROTATED / max(size, 1))), _SETS[1])
+        self.sets = [first, *(self.draw(index) for index in range(1, count))]
+        self.attempts = [subject(inputs) for inputs in self.sets]
+        self.worst = 0.0
+
+    def draw(self, index: int) -> accuracy.Inputs:
+        rng = torch.Generator(self.place.device).manual_seed(self.seed * 1000 + index)
+        inputs = self.operator.draw(self.sizes, self.dtype, rng)
+        if self.direction == "backward":
+            (output,) = accuracy.forward(self.operator, inputs)
+            grad = torch.randn(output.shape, generator=rng, device=rng.device).to(self.dtype)
+            inputs = (*inputs, grad)
+        return inputs
+
+    def evaluate(self, inputs: accuracy.Inputs) -> tuple[Tensor, ...]:
+        if self.direction == "forward":
+            return accuracy.forward(self.operator, inputs)
+        return accuracy.backward(self.operator, inputs[:-1], inputs[-1])
+
+    def call(self) -> None:
+        for each in self.attempts[:_CHECKED]:
+            each()
+
+    def wrong(self, run: Callable[[], None]) -> Iterator[str]:
+        """Sentences about what is wrong with the first sets' results after `run`, on poisoned memory."""
+        checked = self.attempts[:_CHECKED]
+        before = [[layouts.bits(tensor).clone() for tensor in each.inputs] for each in checked]
+        for each in checked:
+            each.poison()
+        run()
+        for each, olds in zip(checked, before, strict=True):
+            for index, (tensor, old) in enumerate(zip(each.inputs, olds, strict=True)):
+                if not torch.equal(layouts.bits(tensor), old):
+                    yield f"input {index} does not hold what it held before the call"
+            rng = torch.Generator(self.place.device).manual_seed(self.seed)
+            truths = accuracy.truths(self.evaluate, tuple(each.inputs), rng)
+            if len(each.outputs) != len(truths):
+                yield f"{len(each.outputs)} results were recorded, the reference has {len(truths)}"
+                continue
+            for index, (output, truth) in enumerate(zip(each.outputs, truths, strict=True)):
+                yield from self._wrong_result(index, output, truth)
+
+    def _wrong_result(self, index: int, output: Tensor, truth: accuracy.Truth) -> Iterator[str]:
+        if output.shape != truth.exact.shape or output.dtype != truth.eager.dtype:
+            yield f"result {index} is {output.dtype} {tuple(output.shape)}, not {tuple(truth.exact.shape)}"
+            return
+        place = accuracy.pattern(output, truth, strict=True)
+        if place:
+            yield f"in result {index} {place}"
+        off = accuracy.miss(output, truth)
+        self.worst = max(self.worst, off.ratio)
+        if off.fails:
+            yield (
+                f"result {index} has a relative error of {off.relative:.1e}, {off.ratio:.3g} times eager's "
+                f"{off.eager:.1e}; {accuracy.ALLOWANCE:g} times are allowed"
+            )
+
+    def unrepeatable(self) -> str | None:
+        """None, or that the same call on the same inputs gives other bits in one of 20 repeats."""
+        first = self.attempts[0]
+        first()
+        kept = [tensor.clone() for tensor in first.outputs]
+        for repeat in range(1, _REPEATS + 1):
+            first.poison()
+            first()
+            for index, (one, other) in enumerate(zip(kept, first.outputs, strict=True)):
+                if not layouts.same_bits(one, other):
+                    return f"result {index} has other bits in repeat {repeat} of the same call: it races"
+        return None
+
+    def time(self, rounds: int, others: Mapping[str, Sequence[Build]]) -> tuple[Timing, Callable[[], None]]:
+        """The timing, and what runs the timed calls once more.
+
+        `others` are further contenders, by name, one build for each of `sets`. Raises LaunchRefused where the
+        subject cannot be captured.
+        """
+        ours: list[Build] = [lambda each=each: each for each in self.attempts]  # type: ignore[misc]
+        builds: dict[str, Sequence[Build]] = {SUBJECT: ours}
+        for name, mode in baselines.MODES.items():
+            builds[name] = [
+                baselines.build(self.operator, self.direction, mode, inputs) for inputs in self.sets
+            ]
+        builds.update(others)
+        cold_clock = self.place.clock(builds, True)
+        if SUBJECT in cold_clock.failed:
+            raise LaunchRefused(cold_clock.failed[SUBJECT])
+        cold = clock.compare(cold_clock, cold_clock.contenders(), self.seed, rounds)
+        warm_clock = self.place.clock({SUBJECT: ours[:1] * _SETS[0]}, False)
+        warm = clock.compare(warm_clock, warm_clock.contenders(), self.seed, rounds)
+        least, bound = roof(
+            self.operator,
+            self.sizes,
+            self.dtype,
+            self.direction,
+            self.place.name,
+            self.place.bytes_per_second,
+        )
+        timing = Timing(
+            cold=Seconds(**asdict(cold.spreads[SUBJECT])),
+            warm=Seconds(**asdict(warm.spreads[SUBJECT])),
+            baselines={
+                name: Seconds(**asdict(each))
+                for name, each in cold.spreads.items()
+                if name not in (SUBJECT, EMPTY)
+            },
+            ratios={
+                name: Ratio(each.ratio, each.low, each.high, each.verdict)
+                for name, each in cold.comparisons.items()
+                if name != EMPTY
+            },
+            failed=dict(cold_clock.failed),
+            bracket=cold.spreads[EMPTY].median,
+            roofline_seconds=least,
+            roofline_share=least / cold.spreads[SUBJECT].median,
+            bound=bound,
+            error_ratio=self.worst,
+            discarded=cold.discarded,
+            steady=cold.steady and warm.steady,
+            sm_mhz=cold.sm_mhz,
+            watts=cold.watts,
+        )
+        return timing, lambda: cold_clock.replay(SUBJECT)
+
+
+def device_of(name: str, bytes_per_second: float) -> Device | None:
+    """What we know of a device by torch's name for it, with its measured bandwidth; None: an unknown one."""
+    known = DEVICES.get(name)
+    return known and replace(known, dram_rate=bytes_per_second)
+
+
+def roof(
+    operator: Operator,
+    sizes: Mapping[str, int],
+    dtype: torch.dtype,
+    direction: str,
+    device_name: str,
+    bytes_per_second: float,
+) -> tuple[float, str]:
+    """(Seconds of the roofline, "bytes" or "operations").
+
+    Bytes at the bandwidth that a copy reached on this device. On a device whose rate of operations we do not
+    know, bytes alone.
+    """
+    work: Work = roofline.work(operator, sizes, dtype)[direction == "backward"]
+    device = device_of(device_name, bytes_per_second)
+    if device is None:
+        device, work = replace(H100, dram_rate=bytes_per_second), replace(work, flops=0.0)
+    by_bytes = work.bytes / bytes_per_second
+    least = roofline.seconds([work], device)
+    return least, "bytes" if least <= by_bytes else "operations"

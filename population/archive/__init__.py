@@ -1,0 +1,1 @@
+"""What a run remembers, in one SQLite file."""

@@ -1,0 +1,1 @@
+"""The population of an island: selection, culling, diversity, randomness."""

