@@ -1,0 +1,66 @@
+"""Runs of every kind that an earlier release made: they replay, export and go on as they did then.
+
+Each `NAME.tar.xz` holds `archive.db` of a small finished run as schema 4 wrote it, and `exported/`, what
+`recevolve export RUN best` gave of it then. They are evidence and are never made again.
+"""
+
+import asyncio
+import json
+import sqlite3
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recevolve.engine.export.patch import packed
+from recevolve.engine.loop.events import Silent
+from recevolve.engine.runs.replay import replay
+from recevolve.population.archive.archive import Archive
+
+from ..engine.platform import called
+
+STORED = Path(__file__).parent
+TOY = STORED.parent / "toy"
+NAMES = sorted(path.name.removesuffix(".tar.xz") for path in STORED.glob("*.tar.xz"))
+KINDS = ("interaction", "kernel", "optimizer", "reward")
+
+
+def test_there_is_a_run_of_every_kind() -> None:
+    assert set(KINDS) <= set(NAMES)
+
+
+@pytest.fixture(params=NAMES)
+def run(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """The folder of a stored run; the toy kind is looked for where it is here."""
+    with tarfile.open(STORED / f"{request.param}.tar.xz") as archive:
+        archive.extractall(tmp_path, filter="data")
+    folder = tmp_path / request.param
+    with sqlite3.connect(folder / "archive.db") as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (4,)
+        (text,) = connection.execute("SELECT config FROM run").fetchone()
+        config: dict[str, Any] = json.loads(text)
+        if config["config"]["tasks"]:
+            config["config"]["tasks"] = [str(TOY)]
+        config["config"]["run_dir"] = str(folder)
+        connection.execute("UPDATE run SET config = ?", (json.dumps(config),))
+    connection.close()
+    return folder
+
+
+def test_it_replays_equal(run: Path) -> None:
+    with Archive.read(run / "archive.db") as archive:
+        assert asyncio.run(replay(archive, Silent())) == []
+
+
+def test_it_can_be_read(run: Path) -> None:
+    for command in ("status", "top", "alignment"):
+        done = called(command, run, "--json")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)
+
+
+def test_it_exports_the_same_files(run: Path) -> None:
+    exported = {path.name: path.read_text(encoding="utf-8") for path in (run / "exported").iterdir()}
+    _, files = asyncio.run(packed(run, "best"))
+    assert dict(files) == exported
