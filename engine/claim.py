@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..evaluators.statistics import Interval, paired, winner
 from ..population.values.experiment import Mark
@@ -11,19 +11,17 @@ from ..population.values.program import Program
 from ..population.values.verdict import Verdict
 from .config.run_dir import REPORT
 from .experiments import outcomes
+from .loop.context import SearchContext
 from .loop.events import Progress
 from .north_star.ablation import Evidence, ancestor_of, keep, knock_out, of_experiments, told
 from .north_star.alignment import Elites, summary
 from .north_star.promotion import Standing, measure, newcomers, require_scores, rows, standings_of
 
-if TYPE_CHECKING:
-    from .search import Search
-
 CONFIDENCE = 0.95
 
 
 async def conclude(
-    search: "Search",
+    search: SearchContext,
     reason: str,
     claimed: Sequence[str],
     readings: Mapping[str, float],
@@ -87,7 +85,7 @@ async def conclude(
     return {**report, "timings": timings}
 
 
-def _choose(search: "Search", finalists: Sequence[Standing]) -> dict[str, Any]:
+def _choose(search: SearchContext, finalists: Sequence[Standing]) -> dict[str, Any]:
     """The finalist with the highest gain over production on the selection split, corrected for the choice.
 
     Production itself where nothing eligible is above it.
@@ -119,7 +117,7 @@ def _choose(search: "Search", finalists: Sequence[Standing]) -> dict[str, Any]:
 
 
 def _of_experiments(
-    search: "Search", causes: Mapping[str, Mapping[str, Any]]
+    search: SearchContext, causes: Mapping[str, Mapping[str, Any]]
 ) -> tuple[dict[str, Any], list[Any]]:
     """(the winner by experiments, the worth of its edits) as the meeting that tried it found them."""
     chosen = outcomes.choose(search)
@@ -128,7 +126,7 @@ def _of_experiments(
 
 
 async def _explained(
-    search: "Search", chosen: dict[str, Any], finalists: Sequence[Standing], progress: Progress
+    search: SearchContext, chosen: dict[str, Any], finalists: Sequence[Standing], progress: Progress
 ) -> tuple[dict[str, Any], Evidence | None]:
     """(the choice, the worth of its edits): without the edits that do nothing where that costs nothing."""
     if "selection_gain" not in chosen or not search.config.north_star.knockouts:
@@ -147,7 +145,7 @@ async def _explained(
     return chosen, evidence
 
 
-def _alignment(search: "Search", fresh: Sequence[Standing], last: int) -> dict[str, Any] | None:
+def _alignment(search: SearchContext, fresh: Sequence[Standing], last: int) -> dict[str, Any] | None:
     """How well the proxy foretold the north star, the finalists measured just now included."""
     elites = Elites.of(search.archive, outcomes.live_effects(search.archive, search.config.online))
     if elites is None:
@@ -156,7 +154,7 @@ def _alignment(search: "Search", fresh: Sequence[Standing], last: int) -> dict[s
     return summary([point for point, _ in measured], search.config.seed)
 
 
-def _sources(search: "Search", chosen: str) -> dict[str, str]:
+def _sources(search: SearchContext, chosen: str) -> dict[str, str]:
     """Program id and source of every arm of the claim: winner, production, the kind's other seeds."""
     kind = search.task.kind
     arms = {chosen: search.archive.program(chosen).source, search.seeds[0].id: search.seeds[0].source}
@@ -164,7 +162,9 @@ def _sources(search: "Search", chosen: str) -> dict[str, str]:
     return arms | {one.id: one.source for one in others if one.id not in arms}
 
 
-def _sunk(search: "Search", arm: Standing, production: Standing, confidence: float = CONFIDENCE) -> list[str]:
+def _sunk(
+    search: SearchContext, arm: Standing, production: Standing, confidence: float = CONFIDENCE
+) -> list[str]:
     """A sentence for each floor metric that is worse than production's beyond noise."""
     sentences = []
     for name in _metrics(search, arm, production):
@@ -174,20 +174,22 @@ def _sunk(search: "Search", arm: Standing, production: Standing, confidence: flo
     return sentences
 
 
-def _metrics(search: "Search", arm: Standing, production: Standing) -> list[str]:
+def _metrics(search: SearchContext, arm: Standing, production: Standing) -> list[str]:
     """The kind's metrics that every fold of both has, in the order that reports show them."""
     folds = (*arm.folds, *production.folds)
     return [name for name in search.task.metrics if all(name in verdict.metrics for verdict in folds)]
 
 
-def _gain(search: "Search", metric: str, arm: Standing, production: Standing, confidence: float) -> Interval:
+def _gain(
+    search: SearchContext, metric: str, arm: Standing, production: Standing, confidence: float
+) -> Interval:
     """The paired gain over production, positive is better."""
     pair = _values(arm.folds, metric), _values(production.folds, metric)
     return paired(*(pair if search.task.metrics[metric] else pair[::-1]), confidence)
 
 
 def _arm(
-    search: "Search", arm: Standing, production: Standing, chosen: str, confidence: float
+    search: SearchContext, arm: Standing, production: Standing, chosen: str, confidence: float
 ) -> dict[str, Any]:
     """One row of the report: metrics on the claim split, and gains over production, better is positive."""
     row: dict[str, Any] = {
@@ -210,7 +212,7 @@ def _arm(
     return row
 
 
-def _verdict(search: "Search", report: Mapping[str, Any], arm: Standing) -> dict[str, Any]:
+def _verdict(search: SearchContext, report: Mapping[str, Any], arm: Standing) -> dict[str, Any]:
     """What may be claimed, in words and as data; the first metric of the kind decides."""
     name = next(iter(search.task.metrics))
     row = next(row for row in report["arms"] if row["program"] == arm.program_id)
@@ -228,19 +230,19 @@ def _verdict(search: "Search", report: Mapping[str, Any], arm: Standing) -> dict
     return {"beyond_noise": found, "sentence": f"{article} {what} over {report['production']}: {figures}"}
 
 
-def generations(search: "Search") -> dict[str, int]:
+def generations(search: SearchContext) -> dict[str, int]:
     """The newest generation of each island, as a report names them."""
     islands = range(search.config.population.islands)
     return {str(island): search.archive.last_generation(island) or 0 for island in islands}
 
 
-def covers(search: "Search", report: Mapping[str, Any]) -> bool:
+def covers(search: SearchContext, report: Mapping[str, Any]) -> bool:
     """Whether nothing happened since the report: no generation, and no word from outside."""
     seen = search.archive.experiments().now() if search.config.online.on else Mark()
     return bool(report["generations"] == generations(search)) and outcomes.seen(report) == seen
 
 
-def _name_of(search: "Search", program_id: str) -> str:
+def _name_of(search: SearchContext, program_id: str) -> str:
     names = {Program(search.task.kind, source).id: name for name, source in search.task.seeds.items()}
     return names.get(program_id, program_id)
 

@@ -1,110 +1,24 @@
-"""Search: one generation of one island, and the whole run; a function of config, seed and recorded calls."""
+"""Search: the whole run, islands side by side; a function of config, seed and recorded calls."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import partial
 
-from ..evaluators.kinds.task import Task
-from ..population.archive.archive import Archive
-from ..population.archive.ledger import Ledger
 from ..population.island.diversity import statistics
-from ..population.island.island import cull, migrate, neighbours
+from ..population.island.island import migrate, neighbours
 from ..population.values.birth import Birth
 from ..population.values.member import Member
-from ..population.values.program import Program
 from ..population.values.verdict import Status
-from .config.config import Config, ConfigError
-from .experiments.external import Nobody, Orders, Outside
+from .config.config import ConfigError
 from .experiments.round import best_known, convened, meet
-from .loop.candidate import birth, check, member, seeds_of
+from .loop.context import SearchContext
 from .loop.events import Progress
-from .loop.executor import Executor, Terms
-from .loop.proposer import Proposer
-from .loop.race import examine, race
-from .loop.requests import propose
-from .loop.skeletons import of_each_structure
-from .loop.stagnation import Progression, fresh_start, progressed
+from .loop.generation import Generation, generation
+from .loop.stagnation import Progression, fresh_start
 from .north_star.promotion import banned, elites, promote
+from .north_star.reweighting import reweighted
 from .north_star.rounds import changed, previous, rescored, weights_for
-from .propose.mixture import Mixture
-
-
-@dataclass(frozen=True)
-class Search:
-    """All that a generation needs. Nothing in here reads a clock, the environment or the network.
-
-    `seeds` are programs of the kind, the first one in production. `executor` is None where calls are
-    replayed from the ledger. What the world sends meanwhile comes through `outside`, at meetings alone.
-    """
-
-    config: Config
-    task: Task
-    terms: Terms
-    seeds: tuple[Program, ...]
-    archive: Archive
-    ledger: Ledger
-    proposer: Proposer
-    executor: Executor | None
-    outside: Outside = field(default_factory=Nobody)
-    orders: Orders | None = None
-    """Leaves work for another machine after each meeting; None where there is none to leave."""
-
-    @property
-    def limits(self) -> Mapping[str, float]:
-        """The largest value allowed of each guardrail metric."""
-        return {**self.task.guardrails, **self.config.guardrails}
-
-
-@dataclass(frozen=True)
-class Generation:
-    """What one generation gave: every candidate's fate, and the next population."""
-
-    births: tuple[Birth, ...]
-    population: tuple[Member, ...]
-    notes: Mapping[str, Any] = field(default_factory=dict)
-    """What the next generation wants to know: how the island gets on, what its proposers earned."""
-
-
-async def generation(
-    search: Search,
-    island: int,
-    number: int,
-    population: tuple[Member, ...],
-    progression: Progression | None = None,
-) -> Generation:
-    """One generation: propose, check, deduplicate, race, cull. Generation 0 judges the seeds, all of them."""
-    if number:
-        bold = bool(progression and progression.explores(number, search.config.population.patience))
-        programs = await propose(search, island, number, population, bold=bold)
-    else:
-        programs = seeds_of(search, island)
-    candidates, failed = check(search, programs, island, number, population)
-    fresh, rejected, twins = await examine(search, candidates, island, number, population)
-    weights = weights_for(search, number)
-    raced = await race(search, fresh, population, everyone=number == 0, weights=weights)
-    fates = {fate.candidate.slot: fate for fate in (*failed, *rejected, *raced)}
-    fates |= {twin.candidate.slot: twin.fate(fates) for twin in twins}
-    births = tuple(birth(island, number, fates[slot]) for slot in sorted(fates))
-    births, earned = weighed(search, island, number, population, births)
-    newcomers = [member(born) for born in births if fates[born.slot].finished]
-    kept = cull(of_each_structure((*population, *newcomers)), search.config.population.size)
-    after = progressed(progression, number, population, births)
-    return Generation(births, kept, {**earned, **({"progression": after.to_json()} if after else {})})
-
-
-def weighed(
-    search: Search, island: int, number: int, population: tuple[Member, ...], births: tuple[Birth, ...]
-) -> tuple[tuple[Birth, ...], dict[str, Any]]:
-    """(the births with their worth, what the mixture has learnt from them) where a mixture proposed them."""
-    mixture = search.proposer
-    if not (number and isinstance(mixture, Mixture)):
-        return births, {}
-    valued = tuple(
-        replace(one, origin=replace(one.origin, worth=mixture.worth(one, population))) for one in births
-    )
-    before = mixture.state(island, number - 1)
-    return valued, {"mixture": mixture.learn(before, valued, population)}
 
 
 @dataclass
@@ -114,7 +28,7 @@ class Islands:
     Whoever waits for a neighbour sleeps until that one commits or ends.
     """
 
-    search: Search
+    search: SearchContext
     progress: Progress
     done: dict[int, int] = field(default_factory=dict)
     ended: dict[int, str] = field(default_factory=dict)
@@ -166,7 +80,7 @@ Limit = Callable[[int, int], str | None]
 """(island, generation) -> why that generation may not start, or None."""
 
 
-async def run(search: Search, limit: Limit, progress: Progress) -> str:
+async def run(search: SearchContext, limit: Limit, progress: Progress) -> str:
     """Why the search ended. Islands run free between promotions and meet at them."""
     islands = Islands(search, progress)
     every = search.config.north_star.every
@@ -183,7 +97,7 @@ async def run(search: Search, limit: Limit, progress: Progress) -> str:
     return next(reason for reason in islands.ended.values() if reason)
 
 
-async def live(search: Search, islands: Islands, island: int, until: int, limit: Limit) -> None:
+async def live(search: SearchContext, islands: Islands, island: int, until: int, limit: Limit) -> None:
     """Carries one island to generation `until`, or as far as the limit lets it."""
     for number in range(islands.done[island] + 1, until + 1):
         if reason := limit(island, number):
@@ -192,14 +106,19 @@ async def live(search: Search, islands: Islands, island: int, until: int, limit:
         if population is None:
             return await islands.end(island, "")
         population, progression = rouse(search, island, number, population, islands.progress)
-        made = await generation(search, island, number, population, progression)
+        weights = weights_for(search, number)
+        made = await generation(
+            search, island, number, population, progression, partial(reweighted, weights=weights)
+        )
         if number == 0:
             require_production(search, made.births)
         await islands.commit(island, number, made)
     return None
 
 
-async def arrive(search: Search, islands: Islands, island: int, number: int) -> tuple[Member, ...] | None:
+async def arrive(
+    search: SearchContext, islands: Islands, island: int, number: int
+) -> tuple[Member, ...] | None:
     """The island's population with what came from its neighbours and from the north star; None at the end."""
     rules, every = search.config.population, search.config.north_star.every
     population = rescored(search, search.archive.population(island, number - 1), number)
@@ -219,7 +138,7 @@ async def arrive(search: Search, islands: Islands, island: int, number: int) -> 
 
 
 def rouse(
-    search: Search, island: int, number: int, population: tuple[Member, ...], progress: Progress
+    search: SearchContext, island: int, number: int, population: tuple[Member, ...], progress: Progress
 ) -> tuple[tuple[Member, ...], Progression | None]:
     """The population to begin with and how the island gets on; a long stagnation restarts it.
 
@@ -241,7 +160,7 @@ def rouse(
     return fresh, Progression(fresh[0].score, progression.gained, number - 1)
 
 
-def require_production(search: Search, births: Sequence[Birth]) -> None:
+def require_production(search: SearchContext, births: Sequence[Birth]) -> None:
     """Raises ConfigError where the program in production could not be judged: nothing could be compared."""
     for one in births:
         if one.program.id == search.seeds[0].id and one.verdict.status is not Status.SCORED:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...population.archive.views import KNOCK_OUT
 from ...population.values.birth import Birth
@@ -11,14 +11,12 @@ from ...population.values.experiment import Experiment, Outcome, State
 from ...population.values.member import Member
 from ...population.values.program import Program
 from ..loop.candidate import canonical
+from ..loop.context import SearchContext
 from ..north_star.ablation import MEETING, SAME_AS, Evidence, ancestor_of, at_meetings, knock_out
 from ..north_star.alignment import finished, last_stage
 from ..north_star.promotion import Standing, banned, drawn, elites, measure, require_scores
 from .changes import Draft
 from .rules import Newcomer, admitted
-
-if TYPE_CHECKING:
-    from ..search import Search
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,7 @@ class Admission:
         return {KNOCK_OUT + one.elite.program_id: one.note(generation) for one in known}
 
 
-async def admit(search: "Search", draft: Draft, trial: tuple[int, int], generation: int) -> Admission:
+async def admit(search: SearchContext, draft: Draft, trial: tuple[int, int], generation: int) -> Admission:
     """Gives free slots to newcomers, simplified; `trial` is (folds, of how many) on which they are validated.
 
     The standings are those of all who entered, production's first where it is new, and those of
@@ -115,7 +113,9 @@ async def admit(search: "Search", draft: Draft, trial: tuple[int, int], generati
     return Admission(tuple(replace(one, audited=one.program_id in lot) for one in standings), entrants)
 
 
-def propose(search: "Search", draft: Draft, admission: Admission, generation: int, *, begins: bool) -> None:
+def propose(
+    search: SearchContext, draft: Draft, admission: Admission, generation: int, *, begins: bool
+) -> None:
     """Makes experiments of those that were admitted. `begins`: they are live at once."""
     standings = {one.program_id: one for one in admission.standings}
     for one in admission.entrants:
@@ -141,7 +141,7 @@ def _validate(draft: Draft, name: str, standing: Standing, *, begins: bool) -> N
 
 
 async def _simplified(
-    search: "Search", draft: Draft, chosen: Sequence[Member], generation: int
+    search: SearchContext, draft: Draft, chosen: Sequence[Member], generation: int
 ) -> tuple[Entrant, ...]:
     """The chosen without the edits that do nothing. None is tried that only repeats another."""
 
@@ -165,7 +165,7 @@ async def _simplified(
     return tuple(entrants)
 
 
-def _traces(search: "Search", programs: Iterable[str]) -> dict[str, str]:
+def _traces(search: SearchContext, programs: Iterable[str]) -> dict[str, str]:
     """The programs by what tells that another is the same: the hash of its tree, and its behaviour."""
     found = {}
     for name in programs:
@@ -176,7 +176,7 @@ def _traces(search: "Search", programs: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def newcomers(search: "Search", draft: Draft, generation: int) -> list[Newcomer]:
+def newcomers(search: SearchContext, draft: Draft, generation: int) -> list[Newcomer]:
     """The elites that have been no experiment yet, that behave as none, and that cheated nowhere.
 
     Whom a meeting simplified has been one, and so has whom it found to repeat another.
@@ -196,5 +196,5 @@ def newcomers(search: "Search", draft: Draft, generation: int) -> list[Newcomer]
     return found
 
 
-def _cell(search: "Search", program_id: str) -> tuple[str, ...]:
+def _cell(search: SearchContext, program_id: str) -> tuple[str, ...]:
     return search.archive.births_of(program_id)[0].cell

@@ -2,17 +2,15 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...evaluators.statistics import Interval
+from ...population.archive.archive import Archive
 from ...population.archive.experiments import effects as newest
 from ...population.values.experiment import Experiment, Look, Mark, State
 from ..config.experiments import Online
+from ..loop.context import SearchContext
 from ..north_star.effects import normal
-
-if TYPE_CHECKING:
-    from ...population.archive.archive import Archive
-    from ..search import Search
 
 
 def live_effects(
@@ -29,7 +27,7 @@ def live_effects(
     return found
 
 
-def choose(search: "Search") -> dict[str, Any]:
+def choose(search: SearchContext) -> dict[str, Any]:
     """The run's winner by its experiments: of those launched, else of those won, the one that gains most.
 
     Production itself where there is none.
@@ -48,7 +46,7 @@ def choose(search: "Search") -> dict[str, Any]:
 
 
 def told(
-    search: "Search", gain: Mapping[str, Any], causes: Mapping[str, Mapping[str, Any]]
+    search: SearchContext, gain: Mapping[str, Any], causes: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
     """The parts of a report on experiments: `gain` with the launch in its sentence, and `online`.
 

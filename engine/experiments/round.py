@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from ...evaluators.kinds.task import Task
 from ...evaluators.statistics import Moments
@@ -16,6 +16,7 @@ from ...population.values.verdict import Verdict
 from ..config.config import Config, ConfigError
 from ..config.experiments import SCORE, Online
 from ..loop.candidate import member
+from ..loop.context import SearchContext
 from ..loop.events import Progress
 from ..loop.race import judge
 from ..north_star.alignment import finished, last_stage, meeting_at, note_of
@@ -26,9 +27,6 @@ from .admission import Admission, admit, propose
 from .changes import Draft
 from .outcomes import live_effects
 from .rules import Plan
-
-if TYPE_CHECKING:
-    from ..search import Search
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ class Collected:
 class Backend(Protocol):
     """Who answers how an experiment does: see `backend_of`."""
 
-    def trial(self, search: "Search") -> tuple[int, int]:
+    def trial(self, search: SearchContext) -> tuple[int, int]:
         """(folds, of how many) of the selection split on which a proposal is validated."""
         ...
 
@@ -52,11 +50,13 @@ class Backend(Protocol):
         """Whether a validated experiment is live at once, or waits for its first readings."""
         ...
 
-    async def collect(self, search: "Search", experiment: Experiment, source: str, folds: int) -> Collected:
+    async def collect(
+        self, search: SearchContext, experiment: Experiment, source: str, folds: int
+    ) -> Collected:
         """The next readings of a live experiment of that source that has `folds` days behind it."""
         ...
 
-    def plan(self, search: "Search") -> Plan:
+    def plan(self, search: SearchContext) -> Plan:
         """How long experiments go on, and how often they are looked at."""
         ...
 
@@ -68,7 +68,7 @@ class Folds:
     the score of each unit, else fold by fold.
     """
 
-    def trial(self, search: "Search") -> tuple[int, int]:
+    def trial(self, search: SearchContext) -> tuple[int, int]:
         """The folds of the first meeting."""
         return min(search.config.online.batches, search.terms.folds), search.terms.folds
 
@@ -76,7 +76,9 @@ class Folds:
         """At once."""
         return True
 
-    async def collect(self, search: "Search", experiment: Experiment, source: str, folds: int) -> Collected:
+    async def collect(
+        self, search: SearchContext, experiment: Experiment, source: str, folds: int
+    ) -> Collected:
         """The next `online.batches` folds, as far as the kind has them."""
         of = search.terms.folds
         numbers = range(folds, min(folds + search.config.online.batches, of))
@@ -97,7 +99,7 @@ class Folds:
             )
         return Collected(tuple(readings), program, production)
 
-    def plan(self, search: "Search") -> Plan:
+    def plan(self, search: SearchContext) -> Plan:
         """Every fold of the kind, a look after each batch."""
         return Plan(folds=search.terms.folds, looks=ceil(search.terms.folds / search.config.online.batches))
 
@@ -105,7 +107,7 @@ class Folds:
 class Live:
     """An experiment platform: readings are ingested whenever they come."""
 
-    def trial(self, search: "Search") -> tuple[int, int]:
+    def trial(self, search: SearchContext) -> tuple[int, int]:
         """The folds on which elites are ranked without experiments."""
         return search.config.north_star.folds, search.config.north_star.folds
 
@@ -113,11 +115,13 @@ class Live:
         """With the first readings."""
         return False
 
-    async def collect(self, search: "Search", experiment: Experiment, source: str, folds: int) -> Collected:
+    async def collect(
+        self, search: SearchContext, experiment: Experiment, source: str, folds: int
+    ) -> Collected:
         """Nothing: what came lies in the archive, and was looked at when it came."""
         return Collected()
 
-    def plan(self, search: "Search") -> Plan:
+    def plan(self, search: SearchContext) -> Plan:
         """Looks at any time."""
         return live_plan(search.config.online)
 
@@ -153,7 +157,7 @@ def readings_of(
     return readings
 
 
-async def meet(search: "Search", generation: int, progress: Progress) -> None:
+async def meet(search: SearchContext, generation: int, progress: Progress) -> None:
     """One meeting, committed as a whole: newcomers take free slots, everybody collects, looks decide."""
     search.outside.arrive(generation)
     rules, backend = search.config.online, backend_of(search.config)
@@ -196,13 +200,13 @@ async def meet(search: "Search", generation: int, progress: Progress) -> None:
     tell(note, meeting_at(search.archive, previous(search, generation)), progress)
 
 
-def _source(search: "Search", one: Experiment, admission: Admission) -> str:
+def _source(search: SearchContext, one: Experiment, admission: Admission) -> str:
     """The text of an experiment's program, which the archive does not hold yet where it has just entered."""
     return admission.sources.get(one.program_id) or search.archive.program(one.program_id).source
 
 
 def _promotions(
-    search: "Search",
+    search: SearchContext,
     generation: int,
     standings: Sequence[Standing],
     draft: Draft,
@@ -239,7 +243,7 @@ def _tell(draft: Draft, generation: int, progress: Progress) -> None:
     )
 
 
-def leader(search: "Search", until: int) -> Member | None:
+def leader(search: SearchContext, until: int) -> Member | None:
     """The program with the highest gain above 0 at the last meeting up to that generation, or None.
 
     Not one from which traffic was taken back, nor one that was decided not to be better.
@@ -265,14 +269,14 @@ def leader(search: "Search", until: int) -> Member | None:
     return member(born) if born else None
 
 
-def convened(search: "Search", generation: int) -> bool:
+def convened(search: SearchContext, generation: int) -> bool:
     """Whether the meeting of that generation was held."""
     if search.config.online.on:
         return search.archive.experiments().met(generation)
     return bool(search.archive.promotions(generation))
 
 
-def best_known(search: "Search", until: int) -> Member | None:
+def best_known(search: SearchContext, until: int) -> Member | None:
     """The best that is known of at the last meeting up to that generation: what islands receive from it.
 
     By experiments where there are any; before a live one has answered, the best on the selection split.

@@ -15,10 +15,9 @@ from ...population.archive.archive import Archive
 from ..config.recorded import recorded_config
 from ..config.run_dir import REPORT, archive_of
 from ..config.task import task_for
-from ..loop.executor import Call, Executor
+from ..loop.executor import Call, Executor, executor_for
 from ..north_star.ablation import of_experiments
 from ..report import measurements, report
-from ..runs.session import executor_for
 
 
 class ExportRefused(Exception):

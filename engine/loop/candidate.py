@@ -4,7 +4,6 @@ import ast
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from ...evaluators.language import static
 from ...population.values.birth import Birth
@@ -12,10 +11,7 @@ from ...population.values.member import Member
 from ...population.values.origin import UNKNOWN, Origin
 from ...population.values.program import Program
 from ...population.values.verdict import Metric, Status, Verdict
-
-if TYPE_CHECKING:
-    from ..search import Search
-
+from .context import SearchContext
 
 MOST_PROBLEMS = 5
 
@@ -66,17 +62,10 @@ def canonical(source: str) -> tuple[str, str, int]:
     return text, static.syntax_hash(source), sum(1 for _ in ast.walk(ast.parse(text)))
 
 
-def candidate(search: "Search", slot: int, program: Program, origin: Origin = UNKNOWN) -> Candidate:
+def candidate(search: SearchContext, slot: int, program: Program, origin: Origin = UNKNOWN) -> Candidate:
     """The candidate of a program that passed the static check."""
     text, syntax, size = canonical(program.source)
     return Candidate(slot, program, text, syntax, search.task.describe(text), size, origin)
-
-
-def seeds_of(search: "Search", island: int) -> list[tuple[int, Program, Origin]]:
-    """The seeds that start an island: dealt out in turn, all of them where there are fewer than islands."""
-    seeds, islands = search.seeds, search.config.population.islands
-    dealt = seeds[island::islands] if len(seeds) >= islands else seeds
-    return [(slot, seed, UNKNOWN) for slot, seed in enumerate(dealt)]
 
 
 def residents(population: Iterable[Member]) -> dict[str, Member]:
@@ -90,7 +79,7 @@ def refused(source: str, rules: static.Rules) -> str:
 
 
 def check(
-    search: "Search",
+    search: SearchContext,
     programs: Iterable[tuple[int, Program, Origin]],
     island: int,
     number: int,

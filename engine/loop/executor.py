@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ...evaluators.kinds.task import Estimating
 from ...population.values.verdict import Verdict
-from ..propose.llm.keys import withheld
+from ..config.config import Config
+from .environment import withheld
 
 if TYPE_CHECKING:
     from ...evaluators.kinds.task import Judge, Task
@@ -149,6 +150,24 @@ class LocalExecutor:
                 initargs=(self.blueprint, os.getpid()),
             )
         return self._pool
+
+
+def executor_for(config: Config, secrets: frozenset[str] = frozenset()) -> LocalExecutor:
+    """Workers as the config asks for them; none starts before the first call.
+
+    `secrets` are names of environment variables that they must not inherit.
+    """
+    blueprint = Blueprint(
+        config.kind,
+        tuple(str(path) for path in config.tasks),
+        config.data.table(),
+        config.settings,
+        config.sandbox.min_tier,
+        config.sandbox.unsafe,
+        config.sandbox.cpu_seconds,
+        config.sandbox.memory_mb,
+    )
+    return LocalExecutor(blueprint, config.executor.workers, secrets)
 
 
 @dataclass

@@ -1,12 +1,13 @@
 """Proposer: a request in, one new program out. The protocol that every source of candidates follows."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from ...population.values.birth import Birth
 from ...population.values.member import Member
 from ...population.values.origin import NOTHING, Spend
 
@@ -116,4 +117,23 @@ class Proposer(Protocol):
 
         NoProposal where none is found.
         """
+        ...
+
+
+@runtime_checkable
+class Learning(Protocol):
+    """A proposer that learns from what became of its candidates. Its state belongs to an island."""
+
+    def worth(self, birth: Birth, population: Sequence[Member]) -> float:
+        """What a birth was to the island whose population was this, 0 to 1; higher is better."""
+        ...
+
+    def state(self, island: int, generation: int) -> Mapping[str, Any]:
+        """What the island had learnt after that generation, plain JSON."""
+        ...
+
+    def learn(
+        self, before: Mapping[str, Any], births: Sequence[Birth], population: Sequence[Member]
+    ) -> dict[str, Any]:
+        """The state after a generation's births; `population` is the one that it began with."""
         ...

@@ -1,25 +1,30 @@
 """Race: properties in the sandbox, then rungs of growing cost that keep a share of the field."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...evaluators.statistics import survivors
 from ...population.values.member import Member
 from ...population.values.verdict import Status, Verdict
-from ..north_star.reweighting import Weights, reweighted
 from .candidate import Candidate, Fate, Twin, as_before, as_resident, canonical
+from .context import SearchContext
 from .executor import Call, Stage
-
-if TYPE_CHECKING:
-    from ..search import Search
 
 TRIES = 3
 
+Rescore = Callable[[Verdict], Verdict]
+"""A verdict of the last rung -> the verdict that counts."""
+
+
+def as_judged(verdict: Verdict) -> Verdict:
+    """The verdict as it is."""
+    return verdict
+
 
 async def judge(
-    search: "Search", stage: Stage, source: str, number: int = 0, split: str = "", of: int = 1
+    search: SearchContext, stage: Stage, source: str, number: int = 0, split: str = "", of: int = 1
 ) -> Verdict:
     """The recorded verdict on a source that passed the static check, computed where there is none.
 
@@ -49,7 +54,11 @@ async def judge(
 
 
 async def examine(
-    search: "Search", candidates: Sequence[Candidate], island: int, number: int, population: Sequence[Member]
+    search: SearchContext,
+    candidates: Sequence[Candidate],
+    island: int,
+    number: int,
+    population: Sequence[Member],
 ) -> tuple[list[Fate], list[Fate], list[Twin]]:
     """(candidates whose properties hold, fates of the others, twins within this generation).
 
@@ -80,18 +89,18 @@ async def examine(
 
 
 async def race(
-    search: "Search",
+    search: SearchContext,
     fates: Sequence[Fate],
     population: Sequence[Member],
     *,
     everyone: bool = False,
-    weights: Weights | None = None,
+    rescore: Rescore = as_judged,
 ) -> list[Fate]:
     """The fates after the race. A rung's field is the island and its newcomers; a share of it goes on.
 
     Incumbents ran every rung when they were young, so their scores come from the ledger and a newcomer
-    must be among the best of both. With `everyone` nobody is culled before the last rung, whose verdicts are
-    scored by the `weights`.
+    must be among the best of both. With `everyone` nobody is culled before the last rung, whose verdicts
+    count as `rescore` gives them.
     """
     rungs = min(search.config.proxy.rungs, search.terms.rungs)
     running = list(fates)
@@ -104,7 +113,7 @@ async def race(
         running = [
             replace(
                 fate,
-                verdict=reweighted(verdict, weights) if last else verdict,
+                verdict=rescore(verdict) if last else verdict,
                 stage=f"proxy {rung}",
                 finished=last,
             )
@@ -120,7 +129,7 @@ async def race(
 
 
 async def _ahead(
-    search: "Search", running: Sequence[Fate], population: Sequence[Member], rung: int
+    search: SearchContext, running: Sequence[Fate], population: Sequence[Member], rung: int
 ) -> set[str]:
     """The programs of the field that go on to the next rung."""
     incumbents = await asyncio.gather(*(judge(search, "proxy", one.source, rung) for one in population))

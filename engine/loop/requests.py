@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 from numpy.random import Generator
 
@@ -13,17 +12,15 @@ from ...population.values.member import Member
 from ...population.values.origin import Origin
 from ...population.values.program import Program
 from .candidate import canonical, refused, residents
+from .context import SearchContext
 from .proposer import NoProposal, Parent, Place, Proposal, Quota, Request, Trial
 from .race import judge
-
-if TYPE_CHECKING:
-    from ..search import Search
 
 PARENTS = 2
 
 
 async def propose(
-    search: "Search", island: int, number: int, population: Sequence[Member], *, bold: bool = False
+    search: SearchContext, island: int, number: int, population: Sequence[Member], *, bold: bool = False
 ) -> list[tuple[int, Program, Origin]]:
     """One program for each slot of the generation; which one depends on seed, place and population alone.
 
@@ -80,7 +77,7 @@ def dealt(shares: Mapping[Quota, float], slots: int, rng: Generator) -> list[Quo
 
 
 async def trial(
-    search: "Search", island: int, number: int, population: Sequence[Member], source: str
+    search: SearchContext, island: int, number: int, population: Sequence[Member], source: str
 ) -> Trial:
     """What the generation would find in the source: its text, its twins by syntax, then its properties."""
     if reason := refused(source, search.task.rules):

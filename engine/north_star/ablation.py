@@ -6,7 +6,7 @@ What does nothing is taken out, so that a patch holds no passengers; what is lef
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...evaluators.language import static
 from ...evaluators.language.simplify import simplify
@@ -18,6 +18,7 @@ from ...population.values.birth import Birth
 from ...population.values.program import Program
 from ...population.values.verdict import Verdict
 from ..loop.candidate import candidate, refused
+from ..loop.context import SearchContext
 from ..loop.race import judge
 from .alignment import last_stage
 from .effects import north_star_effect, plain, proxy_effect
@@ -25,9 +26,6 @@ from .hunks import Hunk, hunks, together, undo
 from .promotion import Standing, measure
 from .reweighting import Weights, reweighted
 from .rounds import weights_for
-
-if TYPE_CHECKING:
-    from ..search import Search
 
 NOTHING = 0.05
 """Share of the winner's gain over its ancestor that an edit must be worth, or it may do nothing."""
@@ -118,7 +116,7 @@ class _Judged:
     behaviour: str = ""
 
 
-def ancestor_of(search: "Search", program_id: str) -> Program:
+def ancestor_of(search: SearchContext, program_id: str) -> Program:
     """The program in production where the program descends from it, else the seed at the end of its first
     parents; the program itself where it has none."""
     births = {birth.program.id: birth.program for birth in search.archive.lineage(program_id)}
@@ -131,7 +129,7 @@ def ancestor_of(search: "Search", program_id: str) -> Program:
 
 
 async def knock_out(
-    search: "Search", program: Program, ancestor: Program, generation: int | None = None
+    search: SearchContext, program: Program, ancestor: Program, generation: int | None = None
 ) -> Evidence:
     """The worth of each edit of a program against its ancestor, and the program without those worth nothing.
 
@@ -185,7 +183,7 @@ async def knock_out(
 
 
 async def _simplified(
-    search: "Search", evidence: Evidence, program: Program, shorter: _Judged, idle: Sequence[int]
+    search: SearchContext, evidence: Evidence, program: Program, shorter: _Judged, idle: Sequence[int]
 ) -> Evidence:
     """The evidence with the simplified program, unless the selection folds speak against it."""
     texts = [evidence.edits[place].text for place in idle]
@@ -220,7 +218,7 @@ async def _simplified(
     return replace(evidence, edits=edits, simplified=birth, standing=ours)
 
 
-def keep(search: "Search", evidence: Evidence) -> None:
+def keep(search: SearchContext, evidence: Evidence) -> None:
     """Commits the evidence; the simplified program can then be shown and exported like any other."""
     search.archive.conclude(KNOCK_OUT + evidence.program_id, evidence.to_json())
 
@@ -250,12 +248,12 @@ def hand_on(source: Archive, rebuilt: Archive) -> None:
             rebuilt.conclude(name, value)
 
 
-def _last(search: "Search") -> Any:
+def _last(search: SearchContext) -> Any:
     return lambda island: search.archive.last_generation(island) or 0
 
 
 def _groups(
-    search: "Search", found: Sequence[Hunk], ancestor: Program, program: Program, most: int
+    search: SearchContext, found: Sequence[Hunk], ancestor: Program, program: Program, most: int
 ) -> list[tuple[str, str, frozenset[int]]]:
     """(source without them, text, numbers) of the edits: what cannot be told apart by its result is one."""
     layout = search.task.vocabulary.layout
@@ -282,7 +280,7 @@ def _text(found: Sequence[Hunk], numbers: frozenset[int]) -> str:
     return "; ".join(found[place].text for place in sorted(numbers) if found[place].part_of not in numbers)
 
 
-async def _judged(search: "Search", source: str, weights: Weights | None) -> _Judged:
+async def _judged(search: SearchContext, source: str, weights: Weights | None) -> _Judged:
     """The program's rules, properties, last rung, and selection folds where those decide."""
     if reason := refused(source, search.task.rules):
         return _Judged(source, reason)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from ...evaluators.statistics import paired
 from ...population.archive.archive import Archive
@@ -14,13 +14,11 @@ from ...population.values.member import Member, ranked
 from ...population.values.verdict import Status, Verdict
 from ..config.config import ConfigError
 from ..loop.candidate import member
+from ..loop.context import SearchContext
 from ..loop.events import Progress
 from ..loop.race import judge
 from .alignment import finished, last_stage, meeting_at, note_of
 from .rounds import held, previous, rescored, tell
-
-if TYPE_CHECKING:
-    from ..search import Search
 
 GUARD: Literal["guard"] = "guard"
 
@@ -55,7 +53,7 @@ class Standing:
 
 
 async def measure(
-    search: "Search", program_id: str, source: str, split: str, folds: int, of: int | None = None
+    search: SearchContext, program_id: str, source: str, split: str, folds: int, of: int | None = None
 ) -> Standing:
     """A program's standing on the first `folds` of a split dealt into `of`, by default as many.
 
@@ -80,7 +78,7 @@ def broken(guard: Verdict, limits: Mapping[str, float]) -> tuple[str, ...]:
     )
 
 
-async def promote(search: "Search", generation: int, progress: Progress) -> None:
+async def promote(search: SearchContext, generation: int, progress: Progress) -> None:
     """Gives the best elites of all islands their north star, once each, and commits the verdicts.
 
     With them goes what the meeting learnt about the proxy.
@@ -97,7 +95,7 @@ async def promote(search: "Search", generation: int, progress: Progress) -> None
     tell(meeting, meeting_at(search.archive, previous(search, generation)), progress)
 
 
-async def newcomers(search: "Search", generation: int, audits: int = 0) -> list[Standing]:
+async def newcomers(search: SearchContext, generation: int, audits: int = 0) -> list[Standing]:
     """The standings, on the selection split, of the best elites that have none yet, and of production.
 
     `audits` more are drawn at random from the elites below: only so can be seen what the proxy misses.
@@ -117,7 +115,7 @@ async def newcomers(search: "Search", generation: int, audits: int = 0) -> list[
     return [replace(one, audited=one.program_id in audited) for one in standings]
 
 
-def drawn(search: "Search", below: Sequence[Member], generation: int, count: int) -> list[Member]:
+def drawn(search: SearchContext, below: Sequence[Member], generation: int, count: int) -> list[Member]:
     """So many of the elites below the promoted as chance draws at a meeting."""
     places = generator(search.config.seed, "audits", generation).permutation(len(below))[:count]
     return [below[int(place)] for place in places]
@@ -138,7 +136,7 @@ def require_folds(production: Sequence[Verdict]) -> None:
         )
 
 
-def _ahead(search: "Search", generation: int) -> str:
+def _ahead(search: SearchContext, generation: int) -> str:
     """The best program promoted so far and its gain over production with an interval, in words."""
     known = {one.program_id: one for one in standings_of(search, generation)}
     best, home = champion(search, generation), known.get(search.seeds[0].id)
@@ -157,7 +155,7 @@ def rows(standings: Sequence[Standing], generation: int) -> Iterable[Promotion]:
         yield Promotion(generation, slot, standing.program_id, GUARD, 0, standing.guard)
 
 
-def elites(search: "Search", generation: int) -> tuple[Member, ...]:
+def elites(search: SearchContext, generation: int) -> tuple[Member, ...]:
     """The members of all islands after that generation, each behaviour once, best proxy score first."""
     everyone: list[Member] = []
     for island in range(search.config.population.islands):
@@ -167,7 +165,7 @@ def elites(search: "Search", generation: int) -> tuple[Member, ...]:
     return ranked(distinct(rescored(search, everyone, generation)))
 
 
-def standings_of(search: "Search", until: int) -> list[Standing]:
+def standings_of(search: SearchContext, until: int) -> list[Standing]:
     """The standings of every program promoted up to that generation."""
     verdicts: dict[str, dict[tuple[str, int], Verdict]] = {}
     for promotion in search.archive.promotions():
@@ -182,7 +180,7 @@ def standings_of(search: "Search", until: int) -> list[Standing]:
     return standings
 
 
-def champion(search: "Search", until: int) -> Member | None:
+def champion(search: SearchContext, until: int) -> Member | None:
     """The eligible program with the best mean on the selection split up to that generation, or None."""
     best = max(
         (standing for standing in standings_of(search, until) if standing.eligible),

@@ -2,22 +2,19 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from ...evaluators.statistics import Interval
 from ...population.values.birth import Birth, Promotion
 from ...population.values.member import Member, ranked
+from ..loop.context import SearchContext
 from ..loop.events import Progress
 from .alignment import Elites, Meeting, alarm, correlation, finished, last_stage, meeting_at, meeting_before
 from .effects import plain
 from .reweighting import Weights, index, learn, unweighted
 
-if TYPE_CHECKING:
-    from ..search import Search
-
 
 def held(
-    search: "Search",
+    search: SearchContext,
     generation: int,
     promotions: Iterable[Promotion],
     audited: Iterable[str],
@@ -61,24 +58,24 @@ def tell(meeting: Meeting, before: Meeting, progress: Progress) -> None:
         progress.say("note", line=line)
 
 
-def previous(search: "Search", generation: int) -> int:
+def previous(search: SearchContext, generation: int) -> int:
     """The generation of the last meeting before this one, where islands stand at it or have just left it."""
     return meeting_before(generation, search.config.north_star.every)
 
 
-def weights_for(search: "Search", number: int) -> Weights | None:
+def weights_for(search: SearchContext, number: int) -> Weights | None:
     """The weights in force in a generation: those of the last meeting before it; None: the plain proxy."""
     if not search.config.proxy.reweight or number < 1:
         return None
     return meeting_at(search.archive, previous(search, number)).weights
 
 
-def changed(search: "Search", number: int) -> bool:
+def changed(search: SearchContext, number: int) -> bool:
     """Whether generation `number` is scored by other weights than the one before it."""
     return weights_for(search, number) != weights_for(search, number - 1)
 
 
-def rescored(search: "Search", members: Iterable[Member], number: int) -> tuple[Member, ...]:
+def rescored(search: SearchContext, members: Iterable[Member], number: int) -> tuple[Member, ...]:
     """The members, best first, with the scores that count in generation `number`.
 
     From their recorded verdicts. As they are, in their order, where the run does not re-weight.

@@ -11,6 +11,7 @@ from ..config.proposers import Form
 from ..config.recorded import recorded_config
 from ..config.run_dir import archive_of
 from ..config.task import task_for
+from ..loop.context import SearchContext
 from ..loop.events import Silent
 from ..loop.executor import Terms
 from ..loop.proposer import NoProposal, Proposal, Request
@@ -18,7 +19,7 @@ from ..loop.requests import propose
 from ..propose.journal import Journal
 from ..propose.llm.prompts.lessons import meetings, recorded
 from ..propose.llm.prompts.prompt import Message, Prompts, count
-from ..search import Islands, Search, arrive, rouse
+from ..search import Islands, arrive, rouse
 
 
 class Listener:
@@ -98,11 +99,11 @@ async def _request(archive: Archive, config: Config, island: int, number: int) -
     assert begun is not None  # recorded_config read it
     task = task_for(config)
     terms = Terms(**begun.config["terms"])
-    search = Search(config, task, terms, (), archive, archive.ledger(replaying=True), Listener(), None)
+    search = SearchContext(config, task, terms, (), archive, archive.ledger(replaying=True), Listener(), None)
     return (await requests(search, island, number))[0]
 
 
-async def requests(search: Search, island: int, number: int) -> tuple[Request, ...]:
+async def requests(search: SearchContext, island: int, number: int) -> tuple[Request, ...]:
     """What the proposer is asked in that generation, in order of slot.
 
     The generation before must be committed; neighbours that are behind send nothing yet. The trials of the

@@ -5,17 +5,14 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...kernels.gpu_queue import queue
 from ..config.run_dir import REPORT, queue_of
 from ..loop.candidate import canonical
+from ..loop.context import SearchContext
 from ..loop.executor import Call
 from ..north_star.promotion import standings_of
-
-if TYPE_CHECKING:
-    from ..search import Search
-
 
 MEASURE = "`recevolve kernels measure RUN` works them off on a machine with a GPU"
 
@@ -28,7 +25,7 @@ class GpuQueue:
     say: Callable[[str], None]
     _refused: set[str] = field(default_factory=set)
 
-    async def fill(self, search: "Search", until: int) -> int:
+    async def fill(self, search: SearchContext, until: int) -> int:
         """How many entries were added: those of the seeds and of the elites that met the north star.
 
         A program that is in the queue already is left as it is. Nothing of it is part of the search.
@@ -51,7 +48,7 @@ class GpuQueue:
         return added
 
 
-def wanted(search: "Search", until: int) -> dict[str, str]:
+def wanted(search: SearchContext, until: int) -> dict[str, str]:
     """Source by id of what is worth a device: the seeds, elites that met the north star, and the winner."""
     found = {one.id: one.source for one in search.seeds}
     for standing in standings_of(search, until):

@@ -17,7 +17,7 @@ from ..experiments.ingest import drain
 from ..experiments.outcomes import table
 from ..experiments.readings import COLUMNS
 from ..export.patch import ExportRefused, packed, write
-from .session import seeds_for
+from ..loop.seeds import seeds_for
 
 MANIFEST, EXAMPLE = "manifest.json", "readings.csv"
 EXPORTS = "export"

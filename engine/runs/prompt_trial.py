@@ -25,7 +25,8 @@ from ..config.recorded import recorded_config
 from ..config.run_dir import archive_of
 from ..config.task import task_for
 from ..loop.candidate import canonical, residents
-from ..loop.executor import Executor, Terms
+from ..loop.context import SearchContext
+from ..loop.executor import Executor, Terms, executor_for
 from ..loop.proposer import NoProposal, Place, Request
 from ..loop.race import judge
 from ..propose.assemble import keys_for, require_models
@@ -38,8 +39,6 @@ from ..propose.llm.prompts.prompt import Prompts
 from ..propose.llm.proposer import LlmProposer
 from ..propose.mixture import ABSENT, worth
 from ..report.prompt_preview import Listener, requests
-from ..search import Search
-from .session import executor_for
 
 CONFIDENCE = 0.8
 FEWEST = 8
@@ -84,7 +83,7 @@ async def admit(run: Path, folder: Path, most: int, environ: Mapping[str, str], 
             models = Models(config.propose.chosen, ledger, purse, keys, deadline=config.propose.deadline)
             try:
                 terms = await _same_terms(archive, executor)
-                search = Search(config, task, terms, (), archive, ledger, Listener(), executor)
+                search = SearchContext(config, task, terms, (), archive, ledger, Listener(), executor)
                 lessons = Lessons(prompts, journal, config, models)
                 ask = partial(_proposer, search, models, prompts, lessons)
                 pairs = await _pairs(search, births, ask, say)
@@ -152,7 +151,7 @@ async def _same_terms(archive: Archive, executor: Executor) -> Terms:
 
 
 async def _pairs(
-    search: Search, births: Sequence[Birth], ask: Callable[[str], LlmProposer], say: Say
+    search: SearchContext, births: Sequence[Birth], ask: Callable[[str], LlmProposer], say: Say
 ) -> list[Pair]:
     """The births, each beside what the variant makes of its request; `ask` gives an arm's proposer."""
     places = sorted({(birth.island, birth.generation) for birth in births})
@@ -164,7 +163,9 @@ async def _pairs(
     return found
 
 
-async def _pair(search: Search, birth: Birth, request: Request, proposer: LlmProposer, say: Say) -> Pair:
+async def _pair(
+    search: SearchContext, birth: Birth, request: Request, proposer: LlmProposer, say: Say
+) -> Pair:
     """The birth beside what the variant's proposer makes of its request."""
     ours = 0.0 if birth.origin.stand_in else await _worth(search, birth.program, request)
     try:
@@ -179,7 +180,9 @@ async def _pair(search: Search, birth: Birth, request: Request, proposer: LlmPro
     return Pair(str(request.place), birth.origin.arm, ours, variant, outcome, spend)
 
 
-def _proposer(search: Search, models: Models, prompts: Prompts, lessons: Lessons, arm: str) -> LlmProposer:
+def _proposer(
+    search: SearchContext, models: Models, prompts: Prompts, lessons: Lessons, arm: str
+) -> LlmProposer:
     """The arm's proposer, shown the variant's prompts."""
     name, _, form = arm.rpartition(" ")
     propose = search.config.propose
@@ -197,7 +200,7 @@ def _proposer(search: Search, models: Models, prompts: Prompts, lessons: Lessons
     )
 
 
-async def _worth(search: Search, program: Program, request: Request) -> float:
+async def _worth(search: SearchContext, program: Program, request: Request) -> float:
     """What the program would have been worth to the island, judged on the last rung at once; 0 if known."""
     found = await request.trial(program.source)
     if found.found == "invalid":

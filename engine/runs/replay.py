@@ -13,12 +13,13 @@ from ..config.task import task_for
 from ..experiments import outcomes
 from ..experiments.external import Recorded
 from ..experiments.ingest import looked_again
+from ..loop.context import SearchContext
 from ..loop.events import Progress
 from ..loop.executor import Terms
+from ..loop.seeds import seeds_for
 from ..north_star import ablation
 from ..propose.assemble import arms_for
-from ..search import Search, run
-from .session import seeds_for
+from ..search import run
 from .warm_start import hand_on
 
 
@@ -40,7 +41,9 @@ async def replay(source: Archive, progress: Progress) -> list[str]:
         terms, ledger = Terms(**begun.config["terms"]), source.ledger(replaying=True)
         mixture = arms_for(config, task, rebuilt, ledger, terms.rungs).mixture
         outside = Recorded(source.experiments(), rebuilt.experiments())
-        search = Search(config, task, terms, seeds_for(config, task), rebuilt, ledger, mixture, None, outside)
+        search = SearchContext(
+            config, task, terms, seeds_for(config, task), rebuilt, ledger, mixture, None, outside
+        )
 
         def limit(island: int, generation: int) -> str | None:
             last = source.last_generation(island)

@@ -5,16 +5,12 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from ... import __version__
 from ...evaluators.data import DataUnavailable, catalogue, fetch
-from ...evaluators.kinds.task import Task
-from ...evaluators.language import static
 from ...population.archive.archive import Archive
 from ...population.values.origin import NOTHING
-from ...population.values.program import Program
 from .. import claim
 from ..config.config import Config, ConfigError, Data, parse
 from ..config.recorded import recorded_config
@@ -22,57 +18,18 @@ from ..config.run_dir import PICTURE, REPORT, archive_of, queue_of
 from ..config.task import task_for
 from ..experiments.ingest import Inbox
 from ..experiments.round import require_backend
+from ..loop.context import SearchContext
 from ..loop.events import Progress
-from ..loop.executor import Blueprint, Executor, LocalExecutor, Terms
+from ..loop.executor import Executor, Terms, executor_for
+from ..loop.seeds import seeds_for
 from ..propose.assemble import arms_for, keys_for, require_models, with_models
 from ..propose.llm.cost_cap import Purse
 from ..propose.llm.keys import Keys
 from ..report import alignment_table
-from ..search import Search, run
+from ..search import run
 from .budget import Budget
 from .device_queue import MEASURE, GpuQueue
 from .warm_start import inherit
-
-
-def executor_for(config: Config, secrets: frozenset[str] = frozenset()) -> LocalExecutor:
-    """Workers as the config asks for them; none starts before the first call.
-
-    `secrets` are names of environment variables that they must not inherit.
-    """
-    blueprint = Blueprint(
-        config.kind,
-        tuple(str(path) for path in config.tasks),
-        config.data.table(),
-        config.settings,
-        config.sandbox.min_tier,
-        config.sandbox.unsafe,
-        config.sandbox.cpu_seconds,
-        config.sandbox.memory_mb,
-    )
-    return LocalExecutor(blueprint, config.executor.workers, secrets)
-
-
-def seeds_for(config: Config, task: Task) -> tuple[Program, ...]:
-    """The seed programs that the config names, or all of the kind; each passes the static check."""
-    programs = []
-    if not (config.seeds or task.seeds):
-        raise ConfigError(
-            f"seeds: no {task.kind} program that is known here does this. Give one that works, which the "
-            'search starts from and must beat: seeds = ["my_program.py"]; `recevolve check` judges it, and a '
-            "model named in propose.models can then rewrite it"
-        )
-    for name in config.seeds or task.seeds:
-        source = task.seeds.get(name)
-        if source is None:
-            path = Path(name)
-            if not path.is_file():
-                known = ", ".join(task.seeds) or "of which there is none for this config"
-                raise ConfigError(f"seeds: {name!r} is neither a seed of {task.kind} ({known}) nor a file")
-            source = path.read_text(encoding="utf-8")
-        if problems := static.check(source, task.rules):
-            raise ConfigError(f"seeds: {name} is no valid {task.kind}:\n" + "\n".join(map(str, problems)))
-        programs.append(Program(task.kind, source, made_by=f"seed {name}", explanation=f"the seed {name}"))
-    return tuple(programs)
 
 
 async def work(
@@ -118,7 +75,7 @@ async def work(
             _begin(archive, config, terms, arms.prompts)
             inbox = Inbox(archive, say)
             orders = GpuQueue(config.run_dir, say) if terms.estimate else None
-            search = Search(
+            search = SearchContext(
                 config, task, terms, seeds, archive, ledger, arms.mixture, executor, inbox, orders
             )
             try:
@@ -166,7 +123,7 @@ def _with_data(archive: Archive, config: Config, progress: Progress) -> Config:
 
 
 async def _search_and_conclude(
-    search: Search,
+    search: SearchContext,
     executor: Executor,
     purse: Purse | None,
     progress: Progress,
@@ -220,7 +177,7 @@ async def _search_and_conclude(
 
 
 async def _conclusion(
-    search: Search, reason: str, readings: Mapping[str, float], progress: Progress
+    search: SearchContext, reason: str, readings: Mapping[str, float], progress: Progress
 ) -> Mapping[str, Any]:
     """The report: the recorded one where the search has not moved since, else a new one."""
     search.outside.arrive(None)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Literal
 
-from ...engine.propose.syntax.rescale import bounds_of
 from .vocabulary import Layout
 
 NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d*)?(?:e[+-]?\d+)?(?![\w.])")
@@ -221,7 +220,7 @@ def _named(node: ast.expr, key: str, number: float | int, layout: Layout) -> Fou
     integer a count."""
     if choices := layout.choices_of(key):
         return node, key, "whole", (min(choices), max(choices))
-    bounds = bounds_of(key, number, layout)
+    bounds = layout.bounds_of(key, number)
     if isinstance(number, float):
         return node, key, "real", bounds
     if number in (0, 1):
@@ -246,7 +245,7 @@ def _in_code(node: ast.AST) -> Iterator[Found]:
                     yield from _in_code(operand)
                 elif isinstance(number, float) and (operand is node.left or not number.is_integer()):
                     # another sign would change the brackets, or the number's part in the power
-                    yield from _real(operand, number, bounds_of("", number, Layout("")))
+                    yield from _real(operand, number, Layout("").bounds_of("", number))
             return
         case ast.BinOp(op=ast.Add() | ast.Sub() | ast.Mult() | ast.Div()):
             for operand in (node.left, node.right):
@@ -265,5 +264,5 @@ def _real(node: ast.expr, number: float, bounds: tuple[float, float]) -> Iterato
     if size < GUARD or size in _FIXED:
         return
     if size < SMALL:
-        bounds = bounds_of("", number, Layout(""))
+        bounds = Layout("").bounds_of("", number)
     yield node, f"line {node.lineno}:", "real", bounds

@@ -110,6 +110,13 @@ class Layout:
         words = [word for word in self.choices if word in name]
         return self.choices[max(words, key=len)] if words else ()
 
+    def bounds_of(self, name: str, value: float) -> tuple[float, float]:
+        """The range of a named constant: by its name, by its name without a final number, by its sign."""
+        for one in (name, name.rstrip("0123456789")):
+            if one in self.bounds:
+                return self.bounds[one]
+        return (0.0, 1e12) if value >= 0 else (-1e12, 0.0)
+
 
 @dataclass(frozen=True)
 class Sizes:

@@ -15,10 +15,11 @@ from hashlib import sha256
 from pathlib import Path
 
 from recevolve.engine.config.config import parse
+from recevolve.engine.loop.context import SearchContext
 from recevolve.engine.loop.executor import Call, Terms
+from recevolve.engine.loop.generation import generation
+from recevolve.engine.loop.seeds import seeds_for
 from recevolve.engine.propose.syntax.proposer import SyntaxProposer
-from recevolve.engine.runs.session import seeds_for
-from recevolve.engine.search import Search, generation
 from recevolve.evaluators.kinds import registry
 from recevolve.population.archive.archive import Archive
 from recevolve.population.values.birth import Birth
@@ -61,7 +62,7 @@ class Bench:
         )
         task = registry.find("optimizer")
         archive = Archive.create_or_open(folder / "archive.db")
-        self.search = Search(
+        self.search = SearchContext(
             config,
             task,
             Terms("instant", 3, 10, 1, "no data"),

@@ -23,10 +23,10 @@ from recevolve.engine.config.config import Config, read
 from recevolve.engine.config.run_dir import archive_of
 from recevolve.engine.config.task import task_for
 from recevolve.engine.loop.events import Silent
-from recevolve.engine.loop.executor import Call
+from recevolve.engine.loop.executor import Call, executor_for
 from recevolve.engine.loop.proposer import NoProposal, Parent
 from recevolve.engine.propose.syntax.proposer import SyntaxProposer
-from recevolve.engine.runs.session import executor_for, work
+from recevolve.engine.runs.session import work
 from recevolve.evaluators.language.static import canonical
 from recevolve.kernels.operators import OPERATORS
 from recevolve.population.archive.archive import Archive

@@ -22,12 +22,13 @@ from typing import Any
 import numpy as np
 
 from recevolve.engine.config.config import parse
+from recevolve.engine.loop.context import SearchContext
 from recevolve.engine.loop.executor import Call, Terms
+from recevolve.engine.loop.generation import generation
+from recevolve.engine.loop.seeds import seeds_for
 from recevolve.engine.propose.constants.proposer import ConstantsProposer
 from recevolve.engine.propose.mixture import Mixture
 from recevolve.engine.propose.syntax.proposer import SyntaxProposer
-from recevolve.engine.runs.session import seeds_for
-from recevolve.engine.search import Search, generation
 from recevolve.evaluators.kinds import registry
 from recevolve.evaluators.kinds.task import Task
 from recevolve.evaluators.sandbox import Outcome
@@ -104,7 +105,9 @@ async def _search(kind: str, arms: tuple[str, ...], seed: int) -> float:
             }
             mixture = Mixture({arm: every[arm] for arm in arms}, archive, seed, rungs=2)
             seeds = seeds_for(config, task)
-            searching = Search(config, task, terms, seeds, archive, archive.ledger(), mixture, executor)
+            searching = SearchContext(
+                config, task, terms, seeds, archive, archive.ledger(), mixture, executor
+            )
             population, best, number = (), float("-inf"), 0
             while len(executor.judged) < EVALUATIONS and number < MOST_GENERATIONS:
                 made = await generation(searching, 0, number, population)

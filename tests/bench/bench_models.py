@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.request import urlopen
 
+from recevolve.engine.loop.context import SearchContext
+
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from server.scripted import Server
@@ -29,12 +31,12 @@ from recevolve.engine.config.config import Budget, parse
 from recevolve.engine.config.proposers import Model
 from recevolve.engine.loop.events import Silent
 from recevolve.engine.loop.executor import Call, Terms
+from recevolve.engine.loop.seeds import seeds_for
 from recevolve.engine.propose.assemble import arms_for
 from recevolve.engine.propose.llm.client import Ask, Models
 from recevolve.engine.propose.llm.cost_cap import Purse
 from recevolve.engine.propose.llm.keys import Keys
-from recevolve.engine.runs.session import seeds_for
-from recevolve.engine.search import Search, run
+from recevolve.engine.search import run
 from recevolve.evaluators.kinds import registry
 from recevolve.population.archive.archive import Archive
 from recevolve.population.archive.spending import Spending
@@ -99,7 +101,7 @@ async def rate(base: str, folder: Path) -> tuple[float, float, float]:
         ledger, executor = archive.ledger(), Sleeper()
         arms = arms_for(config, task, archive, ledger, 1)
         assert arms.purse is not None
-        search = Search(
+        search = SearchContext(
             config,
             task,
             await executor.terms(),

@@ -12,13 +12,15 @@ from typing import Any
 import pytest
 
 from recevolve.engine.config.config import ConfigError
+from recevolve.engine.loop.context import SearchContext
 from recevolve.engine.loop.events import Silent
 from recevolve.engine.loop.executor import Call, Terms
+from recevolve.engine.loop.generation import generation
 from recevolve.engine.loop.proposer import NoProposal, Proposal, Request
+from recevolve.engine.loop.seeds import seeds_for
 from recevolve.engine.north_star.promotion import banned, champion, promote, standings_of
 from recevolve.engine.runs.replay import replay
-from recevolve.engine.runs.session import seeds_for
-from recevolve.engine.search import Search, generation, run
+from recevolve.engine.search import run
 from recevolve.evaluators.kinds import registry
 from recevolve.population.archive.archive import Archive
 from recevolve.population.values.verdict import Metric, Status, Verdict
@@ -81,12 +83,12 @@ class Script:
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Iterator[Callable[..., tuple[Search, Scripted]]]:
+def made(tmp_path: Path) -> Iterator[Callable[..., tuple[SearchContext, Scripted]]]:
     archives: list[Archive] = []
 
     def make(
         lines: Sequence[str] = (SOURCE.format(1.0),), answer: Judge = honest, **tables: Any
-    ) -> tuple[Search, Scripted]:
+    ) -> tuple[SearchContext, Scripted]:
         population = {"islands": 1, "size": 8, "births": len(lines), "migrate_every": 100}
         chosen = config(tmp_path, **{"population": population, "proxy": {"rungs": 2, "floor": 1}, **tables})
         task = registry.find("toy", [TOY])
@@ -96,7 +98,7 @@ def made(tmp_path: Path) -> Iterator[Callable[..., tuple[Search, Scripted]]]:
         terms = asyncio.run(executor.terms())
         archive.begin({"config": chosen.model_dump(mode="json"), "terms": terms.__dict__}, 0, "test")
         seeds = seeds_for(chosen, task)
-        return Search(
+        return SearchContext(
             chosen, task, terms, seeds, archive, archive.ledger(), Script(lines), executor
         ), executor
 
@@ -105,7 +107,7 @@ def made(tmp_path: Path) -> Iterator[Callable[..., tuple[Search, Scripted]]]:
         archive.close()
 
 
-def first(search: Search) -> tuple[Any, ...]:
+def first(search: SearchContext) -> tuple[Any, ...]:
     """The population after generation 0, committed."""
     seeded = asyncio.run(generation(search, 0, 0, ()))
     search.archive.commit_generation(0, 0, population=seeded.population, births=seeded.births)

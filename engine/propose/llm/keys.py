@@ -4,16 +4,14 @@ import base64
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 from ...config.proposers import KEYLESS, Model
+from ...loop.environment import SECRET
 from .litellm_loader import load, provider_of
 
-SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
-"""Names of variables that hold something to keep."""
 DUMMY = "none"
 """What servers that want no key are given, because their client insists on one."""
 REDACTED = "[key]"
@@ -135,22 +133,6 @@ class Keys:
             random = re.search(r"\d", value) and re.search(r"[A-Za-z]", value) and "/" not in value[:1]
             if SECRET.search(name) and len(value) >= LEAST_GUESSED and random:
                 yield value
-
-
-@contextmanager
-def withheld(names: Iterable[str] = ()) -> Iterator[None]:
-    """Takes secrets out of this process's environment while child processes are started in the block.
-
-    Secrets are variables of these names and those whose names look like it. A block must not await.
-    """
-    also = frozenset(names)
-    taken = {name: value for name, value in os.environ.items() if name in also or SECRET.search(name)}
-    for name in taken:
-        del os.environ[name]
-    try:
-        yield
-    finally:
-        os.environ.update(taken)
 
 
 def _keyless(model: Model) -> bool:

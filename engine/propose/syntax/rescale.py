@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from ....evaluators.language.edit import Unsuitable
-from ....evaluators.language.vocabulary import Layout
 from ...loop.proposer import Parent
 from .edits import Change
 from .tree import Draft, expression, pick
@@ -37,20 +36,12 @@ def moved(value: float, bounds: tuple[float, float], rng: np.random.Generator) -
     return new
 
 
-def bounds_of(key: str, value: float, layout: Layout) -> tuple[float, float]:
-    """The bounds of a named constant: by its name, by its name without a number at its end, by its sign."""
-    for name in (key, key.rstrip("0123456789")):
-        if name in layout.bounds:
-            return layout.bounds[name]
-    return (0.0, 1e12) if value >= 0 else (-1e12, 0.0)
-
-
 def scale_constant(draft: Draft, rng: np.random.Generator, _: Sequence[Parent]) -> Change:
     """Another value of a named constant."""
     constants = draft.constants()
     key = pick(list(constants), rng)
     old = constants[key]
-    new = moved(old, bounds_of(key, old, draft.layout), rng)
+    new = moved(old, draft.layout.bounds_of(key, old), rng)
     if draft.layout.fixed and isinstance(old, int) and old >= 1:  # a size
         new = max(1, round(new))
         if new == old:
@@ -64,7 +55,7 @@ def scale_literal(draft: Draft, rng: np.random.Generator, _: Sequence[Parent]) -
     sites = [each for each in draft.survey().sites if isinstance(each.node, ast.Constant)]
     site = pick(sites, rng)
     old = float(site.text)
-    new = moved(old, bounds_of("", old, draft.layout), rng)
+    new = moved(old, draft.layout.bounds_of("", old), rng)
     site.put(expression(repr(new)))
     return Change(f"scaled the number {site.text} to {new!r} in `{_line(site.statement)}`")
 

@@ -6,7 +6,7 @@ import pytest
 
 from recevolve.engine.config.config import ConfigError, parse, read
 from recevolve.engine.config.task import task_for
-from recevolve.engine.runs.session import executor_for
+from recevolve.engine.loop.executor import executor_for
 
 SIGNALS = """
 [[signal]]

@@ -14,11 +14,12 @@ from recevolve.engine.experiments.admission import newcomers
 from recevolve.engine.experiments.changes import Draft
 from recevolve.engine.experiments.round import meet
 from recevolve.engine.export.patch import describe
+from recevolve.engine.loop.context import SearchContext
 from recevolve.engine.loop.events import Silent
+from recevolve.engine.loop.generation import generation
+from recevolve.engine.loop.seeds import seeds_for
 from recevolve.engine.north_star.ablation import SAME_AS, at_meetings, of_experiments
 from recevolve.engine.north_star.promotion import banned
-from recevolve.engine.runs.session import seeds_for
-from recevolve.engine.search import Search, generation
 from recevolve.evaluators.kinds import registry
 from recevolve.population.archive.archive import Archive
 from recevolve.population.values.birth import Promotion
@@ -31,7 +32,7 @@ from .test_round import PARTS
 
 
 @pytest.fixture
-def search(tmp_path: Path) -> Iterator[Search]:
+def search(tmp_path: Path) -> Iterator[SearchContext]:
     """A search with production alone, and slots for two experiments among simulated users."""
     seed = tmp_path / "seed.py"
     seed.write_text(OLD)
@@ -39,7 +40,7 @@ def search(tmp_path: Path) -> Iterator[Search]:
         yield begun(archive, seed)
 
 
-def begun(archive: Archive, seed: Path, **north_star: Any) -> Search:
+def begun(archive: Archive, seed: Path, **north_star: Any) -> SearchContext:
     chosen = config(
         seed.parent,
         seeds=[str(seed)],
@@ -51,12 +52,12 @@ def begun(archive: Archive, seed: Path, **north_star: Any) -> Search:
     judge, task = Curve(), registry.find("toy", [TOY])
     terms = asyncio.run(judge.terms())
     archive.begin({"config": chosen.model_dump(mode="json"), "terms": terms.__dict__}, 0, "test")
-    return Search(
+    return SearchContext(
         chosen, task, terms, seeds_for(chosen, task), archive, archive.ledger(), Once(WINNER), judge
     )
 
 
-def bear(search: Search, number: int, line: str) -> str:
+def bear(search: SearchContext, number: int, line: str) -> str:
     """Commits a generation that bore the line; its id."""
     population = search.archive.population(0, number - 1) if number else ()
     made = asyncio.run(generation(replace(search, proposer=Once(line)), 0, number, population))
@@ -64,7 +65,7 @@ def bear(search: Search, number: int, line: str) -> str:
     return made.births[0].program.id
 
 
-def test_a_simplified_elite_enters_once_and_whoever_repeats_it_never(search: Search) -> None:
+def test_a_simplified_elite_enters_once_and_whoever_repeats_it_never(search: SearchContext) -> None:
     bear(search, 0, WINNER)
     first = bear(search, 1, WINNER)
     second = bear(search, 2, WINNER.replace("1e-9", "2e-6").replace("dead", "idle"))

@@ -10,14 +10,15 @@ import pytest
 
 from recevolve.engine.claim import conclude
 from recevolve.engine.config.run_dir import REPORT
+from recevolve.engine.loop.context import SearchContext
 from recevolve.engine.loop.events import Silent
 from recevolve.engine.loop.executor import Call, Terms
+from recevolve.engine.loop.generation import generation
 from recevolve.engine.loop.proposer import Proposal, Request
+from recevolve.engine.loop.seeds import seeds_for
 from recevolve.engine.north_star.ablation import Evidence, ancestor_of, hand_on, keep, knock_out
 from recevolve.engine.north_star.promotion import promote
 from recevolve.engine.report.report import rendered
-from recevolve.engine.runs.session import seeds_for
-from recevolve.engine.search import Search, generation
 from recevolve.evaluators.kinds import registry
 from recevolve.population.archive.archive import Archive
 from recevolve.population.values.program import Program
@@ -98,7 +99,7 @@ class Once:
         return Proposal(self.line, (request.parents[0].program_id,), "script", "as written")
 
 
-Make = Callable[..., tuple[Search, Curve, Program]]
+Make = Callable[..., tuple[SearchContext, Curve, Program]]
 
 
 @pytest.fixture
@@ -108,7 +109,7 @@ def made(tmp_path: Path) -> Iterator[Make]:
 
     def make(
         line: str = WINNER, spread: float | None = 1e-4, **north_star: Any
-    ) -> tuple[Search, Curve, Program]:
+    ) -> tuple[SearchContext, Curve, Program]:
         seed = tmp_path / "seed.py"
         seed.write_text(OLD)
         chosen = config(
@@ -124,7 +125,7 @@ def made(tmp_path: Path) -> Iterator[Make]:
         terms = asyncio.run(judge.terms())
         archive.begin({"config": chosen.model_dump(mode="json"), "terms": terms.__dict__}, 0, "test")
         seeds = seeds_for(chosen, task)
-        search = Search(chosen, task, terms, seeds, archive, archive.ledger(), Once(line), judge)
+        search = SearchContext(chosen, task, terms, seeds, archive, archive.ledger(), Once(line), judge)
         population: Any = ()
         for number in (0, 1):
             made = asyncio.run(generation(search, 0, number, population))
@@ -138,7 +139,7 @@ def made(tmp_path: Path) -> Iterator[Make]:
         archive.close()
 
 
-def evidence_of(search: Search, program: Program) -> Evidence:
+def evidence_of(search: SearchContext, program: Program) -> Evidence:
     return asyncio.run(knock_out(search, program, ancestor_of(search, program.id)))
 
 

@@ -8,8 +8,8 @@ import torch
 
 from recevolve.engine.config.config import Config, ConfigError, changed, parse
 from recevolve.engine.config.task import task_for
+from recevolve.engine.loop.seeds import seeds_for
 from recevolve.engine.runs.reference import with_reference
-from recevolve.engine.runs.session import seeds_for
 from recevolve.evaluators.interaction.task import TASK as LAYERS
 from recevolve.evaluators.kernel.settings import Settings, operator_for
 from recevolve.evaluators.language.static import syntax_hash

@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recevolve.engine.config.proposers import Model
+from recevolve.engine.loop.environment import withheld
 from recevolve.engine.loop.executor import Blueprint, Call, LocalExecutor
-from recevolve.engine.propose.llm.keys import DUMMY, Keys, KeysUnreadable, withheld
+from recevolve.engine.propose.llm.keys import DUMMY, Keys, KeysUnreadable
 
 from ....toy import task as toy
 from ...toy_runs import TOY, descendants

@@ -187,7 +187,7 @@ def test_idioms_take_fresh_names() -> None:
 
 @pytest.mark.parametrize("value", [0.9, 0.999, 0.0, 1e-8, 0.1, 3.0, -2.0, 1.0])
 def test_numbers_move_within_their_bounds(value: float) -> None:
-    low, high = rescale.bounds_of("beta2" if 0.5 < value < 1.0 else "other", value, TASK.vocabulary.layout)
+    low, high = TASK.vocabulary.layout.bounds_of("beta2" if 0.5 < value < 1.0 else "other", value)
     seen = set()
     for number in range(200):
         try:

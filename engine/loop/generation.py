@@ -1,0 +1,71 @@
+"""One generation of one island; a function of config, seed and recorded calls."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ...population.island.island import cull
+from ...population.values.birth import Birth
+from ...population.values.member import Member
+from .candidate import birth, check, member
+from .context import SearchContext
+from .proposer import Learning
+from .race import Rescore, as_judged, examine, race
+from .requests import propose
+from .seeds import seeds_of
+from .skeletons import of_each_structure
+from .stagnation import Progression, progressed
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What one generation gave: every candidate's fate, and the next population."""
+
+    births: tuple[Birth, ...]
+    population: tuple[Member, ...]
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    """What the next generation wants to know: how the island gets on, what its proposers earned."""
+
+
+async def generation(
+    search: SearchContext,
+    island: int,
+    number: int,
+    population: tuple[Member, ...],
+    progression: Progression | None = None,
+    rescore: Rescore = as_judged,
+) -> Generation:
+    """One generation: propose, check, deduplicate, race, cull. Generation 0 judges the seeds, all of them.
+
+    `rescore` gives the verdict that counts from the one of the last rung.
+    """
+    if number:
+        bold = bool(progression and progression.explores(number, search.config.population.patience))
+        programs = await propose(search, island, number, population, bold=bold)
+    else:
+        programs = seeds_of(search, island)
+    candidates, failed = check(search, programs, island, number, population)
+    fresh, rejected, twins = await examine(search, candidates, island, number, population)
+    raced = await race(search, fresh, population, everyone=number == 0, rescore=rescore)
+    fates = {fate.candidate.slot: fate for fate in (*failed, *rejected, *raced)}
+    fates |= {twin.candidate.slot: twin.fate(fates) for twin in twins}
+    births = tuple(birth(island, number, fates[slot]) for slot in sorted(fates))
+    births, earned = weighed(search, island, number, population, births)
+    newcomers = [member(born) for born in births if fates[born.slot].finished]
+    kept = cull(of_each_structure((*population, *newcomers)), search.config.population.size)
+    after = progressed(progression, number, population, births)
+    return Generation(births, kept, {**earned, **({"progression": after.to_json()} if after else {})})
+
+
+def weighed(
+    search: SearchContext, island: int, number: int, population: tuple[Member, ...], births: tuple[Birth, ...]
+) -> tuple[tuple[Birth, ...], dict[str, Any]]:
+    """(the births with their worth, what the mixture has learnt from them) where a mixture proposed them."""
+    mixture = search.proposer
+    if not (number and isinstance(mixture, Learning)):
+        return births, {}
+    valued = tuple(
+        replace(one, origin=replace(one.origin, worth=mixture.worth(one, population))) for one in births
+    )
+    before = mixture.state(island, number - 1)
+    return valued, {"mixture": mixture.learn(before, valued, population)}
