@@ -8,14 +8,18 @@ import asyncio
 import json
 import sqlite3
 import tarfile
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from recevolve.engine.config.recorded import recorded_config
+from recevolve.engine.config.task import task_for
 from recevolve.engine.export.patch import packed
 from recevolve.engine.loop.events import Silent
 from recevolve.engine.runs.replay import replay
+from recevolve.evaluators.sandbox import Limits
 from recevolve.population.archive.archive import Archive
 
 from ..engine.platform import called
@@ -64,3 +68,34 @@ def test_it_exports_the_same_files(run: Path) -> None:
     exported = {path.name: path.read_text(encoding="utf-8") for path in (run / "exported").iterdir()}
     _, files = asyncio.run(packed(run, "best"))
     assert dict(files) == exported
+
+
+MADE_WITH = {"recevolve": "0.1.0", "numpy": "2.4.6", "torch": "2.13.0", "triton": "3.7.1"}
+"""The versions that a fingerprint holds: with others a run is refused on purpose."""
+
+
+@pytest.mark.skipif(
+    any(version(name).partition("+")[0] != number for name, number in MADE_WITH.items()),
+    reason="these runs were made with other versions, so they may not go on",
+)
+def test_it_may_go_on(run: Path) -> None:
+    """The judge that the code builds today signs its verdicts as the judge of the run did."""
+    with Archive.read(run / "archive.db") as archive:
+        config, begun = recorded_config(archive), archive.run()
+    assert begun is not None
+    limits = Limits(cpu_seconds=config.sandbox.cpu_seconds, memory_mb=config.sandbox.memory_mb)
+    judge = task_for(config).judge(config.data.table(), config.settings, limits)
+    assert judge.fingerprint == begun.config["terms"]["fingerprint"]
+
+
+@pytest.mark.parametrize("run", ["reweighted", "live"], indirect=True)
+def test_it_goes_on(run: Path) -> None:
+    """Two more generations of a toy run, whose islands remember what happened before; then it replays."""
+    with Archive.read(run / "archive.db") as archive:
+        before = archive.last_generation(0)
+    assert before is not None
+    done = called("resume", run, "--set", f"budget.generations={before + 2}")
+    assert done.returncode == 0, done.stderr
+    with Archive.read(run / "archive.db") as archive:
+        assert archive.last_generation(0) == before + 2
+        assert asyncio.run(replay(archive, Silent())) == []
