@@ -21,8 +21,8 @@ from ..toy_runs import command, config_file
 FUSED = """
 import os, signal, sys
 from pathlib import Path
-from recevolve.engine import ingest
-from recevolve.population.archive import Archive
+from recevolve.engine.experiments import ingest
+from recevolve.population.archive.archive import Archive
 
 run, file, fuse = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 opened = Archive.create_or_open.__func__

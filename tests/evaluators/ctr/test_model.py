@@ -134,7 +134,7 @@ def test_each_batch_is_one_numbered_step_and_the_last_may_be_short() -> None:
 
 def test_two_processes_train_to_the_same_bits(two_threads: None) -> None:
     code = (
-        "import hashlib, numpy as np, torch; from recevolve.evaluators import ctr\n"
+        "import hashlib, numpy as np, torch; from recevolve.evaluators.ctr import model as ctr\n"
         "from recevolve.evaluators.data.synthetic import load\n"
         "log = load(4000, 0)\n"
         "def step(p, g, n): torch._foreach_add_(p, g, alpha=-0.5)\n"

@@ -24,12 +24,13 @@ GENERATIONS, BIRTHS = 6, 5
 
 WORKER = f"""
 import asyncio, os, signal, sys
-from recevolve.population.archive import Archive
-from recevolve.population.birth import Birth
-from recevolve.population.island import Member, cull, select
-from recevolve.population.program import Program
-from recevolve.population.randomness import generator
-from recevolve.population.verdict import Verdict
+from recevolve.population.archive.archive import Archive
+from recevolve.population.values.birth import Birth
+from recevolve.population.island.island import cull, select
+from recevolve.population.values.member import Member
+from recevolve.population.values.program import Program
+from recevolve.population.island.randomness import generator
+from recevolve.population.values.verdict import Verdict
 
 async def birth(archive, ledger, island, generation, slot, parent):
     program = Program("function", f"{{parent}}{{slot}}", (parent,) if parent else ())

@@ -309,7 +309,7 @@ def test_a_missing_folder_is_refused(story: Story, tmp_path: Path) -> None:
 
 
 def test_templates_belong_to_the_installed_package() -> None:
-    packaged = files("recevolve") / "engine" / "propose" / "prompts"
+    packaged = files("recevolve") / "engine" / "propose" / "llm" / "prompts"
     names = {path.relative_to(OURS).as_posix() for path in OURS.rglob("*.md")}
     assert {"system.md", "user.md", "repair.md", "lessons.md", "personas/any.md"} < names
     assert all((packaged / name).is_file() for name in names)
