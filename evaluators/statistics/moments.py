@@ -49,21 +49,3 @@ class Moments:
         # Weighted this way round, the mean is the same to the last digit in either order.
         mean = (self.mean * self.count + other.mean * other.count) / count
         return Moments(count, mean, squares / (count - 1))
-
-
-def effect(treatment: Moments, control: Moments) -> tuple[float, float, float]:
-    """Treatment less control: the estimate, the variance of that estimate, and how many units it is worth.
-
-    The last is the number of units in both arms together that would give the same variance if they were
-    shared out evenly, 2 (v1 + v0) / (v1 / n1 + v0 / n0): n1 + n0 for equal arms. It is proportional to the
-    information, 1 / variance, whatever the shares of the arms were on the way. An arm without units:
-    ValueError.
-    """
-    if not treatment.count or not control.count:
-        raise ValueError(f"an effect needs units in both arms, got {treatment.count} and {control.count}")
-    variance = treatment.variance / treatment.count + control.variance / control.count
-    if not variance:
-        even = 4 * treatment.count * control.count / (treatment.count + control.count)
-        return treatment.mean - control.mean, 0.0, even
-    worth = 2 * (treatment.variance + control.variance) / variance
-    return treatment.mean - control.mean, variance, worth

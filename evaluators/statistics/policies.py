@@ -15,7 +15,7 @@ class PolicyValue:
     """The mean reward a decision that the policy would have had, in the reward's unit.
 
     `effective_size` is how many rows of the policy's own traffic the log is worth: Kish 1965,
-    (sum of weights)^2 / sum of weights^2. `method` is "ips", "snips" or "dr".
+    (sum of weights)^2 / sum of weights^2. `method` is "snips" or "dr".
     """
 
     interval: Interval
@@ -34,31 +34,6 @@ class Ranking:
         return not self.refusal
 
 
-def ips(
-    rewards: ArrayLike,
-    target: ArrayLike,
-    logged: ArrayLike,
-    *,
-    units: ArrayLike | None = None,
-    confidence: float = 0.95,
-) -> PolicyValue:
-    """The value by inverse propensities, mean of w r with w = target / logged: unbiased, and the noisiest.
-
-    One row a decision: `rewards` what came of it, `target` and `logged` the probabilities (N,) with which the
-    policy and the log's own choose the action that was chosen. `units` says to which user each row belongs:
-    the error then allows for rows of one user that resemble each other (clusters, Liang and Zeger 1986), and
-    `count` is that of users. Weights are not clipped: that would trade a bias which no interval shows for
-    noise which this one does. The interval is Student's and too short where few weights are large: see
-    `effective_size`. Horvitz and Thompson 1952; Strehl, Langford, Li and Kakade 2010,
-    https://arxiv.org/abs/1003.0120. Unequal shapes, fewer than two rows or units, a `logged` that is not in
-    (0, 1] or a `target` that is not in [0, 1]: ValueError.
-    """
-    r, w = _weighted(rewards, target, logged)
-    gained = w * r
-    estimate = float(gained.mean())
-    return _value("ips", estimate, gained - estimate, w, units, confidence)
-
-
 def snips(
     rewards: ArrayLike,
     target: ArrayLike,
@@ -67,13 +42,19 @@ def snips(
     units: ArrayLike | None = None,
     confidence: float = 0.95,
 ) -> PolicyValue:
-    """The value by self-normalised inverse propensities, sum of w r / sum of w: steadier than `ips`.
+    """The value by self-normalised inverse propensities: sum of w r / sum of w, with w = target / logged.
 
-    Biased by order 1 / rows, between the smallest and the largest reward always, and moved along when all
-    rewards are. Swaminathan and Joachims 2015,
-    https://papers.nips.cc/paper/5748-the-self-normalized-estimator-for-counterfactual-learning; the interval
-    by the delta method. Arguments as in `ips`. Where the target takes none of the logged actions the value is
-    NaN, from -infinity to infinity.
+    One row a decision: `rewards` what came of it, `target` and `logged` the probabilities (N,) with which the
+    policy and the log's own choose the action that was chosen. `units` says to which user each row belongs:
+    the error then allows for rows of one user that resemble each other (clusters, Liang and Zeger 1986), and
+    `count` is that of users. Weights are not clipped: that would trade a bias which no interval shows for
+    noise which this one does. The interval is Student's, by the delta method, and too short where few weights
+    are large: see `effective_size`. Biased by order 1 / rows, between the smallest and the largest reward
+    always, and moved along when all rewards are. Swaminathan and Joachims 2015,
+    https://papers.nips.cc/paper/5748-the-self-normalized-estimator-for-counterfactual-learning. Where the
+    target takes none of the logged actions the value is NaN, from -infinity to infinity. Unequal shapes,
+    fewer than two rows or units, a `logged` that is not in (0, 1] or a `target` that is not in [0, 1]:
+    ValueError.
     """
     r, w = _weighted(rewards, target, logged)
     if not w.any():
@@ -99,7 +80,7 @@ def doubly_robust(
     `predicted` (N,) is a model's reward of the logged action, `predicted_target` (N,) its mean reward over
     actions drawn by the policy. Unbiased where the propensities are right or the model is; the better the
     model, the narrower. The model must not have been fitted on these rows, or the interval is too short.
-    Dudik, Langford and Li 2011, https://arxiv.org/abs/1103.4601. Other arguments as in `ips`.
+    Dudik, Langford and Li 2011, https://arxiv.org/abs/1103.4601. Other arguments as in `snips`.
     """
     r, w = _weighted(rewards, target, logged)
     model, everywhere = finite_row("predicted", predicted), finite_row("predicted_target", predicted_target)

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from .intervals import Floats, finite_row
+from .intervals import finite_row
 from .moments import Moments
 
 Measure = Callable[[str, range], ArrayLike]
@@ -24,18 +24,6 @@ class Race:
     def spent(self) -> int:
         """Measurements taken, of all arms together."""
         return sum(each.count for each in self.moments.values())
-
-
-def uniform(arms: Sequence[str], measure: Measure, budget: int) -> Race:
-    """The arm with the highest mean after as many units for each: what races are compared with.
-
-    At most `budget` measurements; `measure(arm, units)` as in `halving`. No arm, two of one name, or less
-    budget than arms: ValueError.
-    """
-    _check(arms, budget, 1)
-    units = range(budget // len(arms))
-    moments = {arm: _measured(measure, arm, units) for arm in arms}
-    return Race(_leaders(moments, list(arms), 1)[0], moments)
 
 
 def halving(arms: Sequence[str], measure: Measure, budget: int, keep: float = 0.5) -> Race:
@@ -69,31 +57,6 @@ def halving(arms: Sequence[str], measure: Measure, budget: int, keep: float = 0.
     return Race(left[0], moments)
 
 
-def ocba(arms: Sequence[str], measure: Measure, budget: int, start: int = 10, steps: int = 50) -> Race:
-    """The arm with the highest mean when units went where they tell the best from its rivals.
-
-    Optimal computing budget allocation: Chen, Lin, Yucesan and Chick 2000,
-    https://doi.org/10.1023/A:1008349927281, theorem 1: rivals get units in proportion to (noise / gap to the
-    best)^2, the best its noise times the root of the sum of (units / noise)^2 over rivals. `start` units
-    each, then the rest of the `budget` in `steps` parts. A gap is taken to be no smaller than its standard
-    error, or a tie would take all. `measure(arm, units)` as in `halving`; arms take units from 0 on, but not
-    equally many, so the rule does not profit from pairs. No arm, two of one name, start below 2, no step, or
-    a budget below start units for each: ValueError.
-    """
-    if start < 2 or steps < 1:
-        raise ValueError(f"start must be 2 or more and steps 1 or more, got {start} and {steps}")
-    _check(arms, budget, start)
-    moments = {arm: _measured(measure, arm, range(start)) for arm in arms}
-    size = max((budget - start * len(arms)) // steps, 1)
-    while (rest := budget - sum(each.count for each in moments.values())) > 0:
-        shares = _shares([moments[arm] for arm in arms], min(size, rest))
-        for arm, more in zip(arms, shares, strict=True):
-            if more:
-                done = moments[arm].count
-                moments[arm] += _measured(measure, arm, range(done, done + int(more)))
-    return Race(_leaders(moments, list(arms), 1)[0], moments)
-
-
 def survivors(scores: Mapping[str, float], keep: float, floor: int) -> list[str]:
     """The names that reach the next rung, best first: a share `keep`, rounded up, but at least `floor`.
 
@@ -107,33 +70,6 @@ def survivors(scores: Mapping[str, float], keep: float, floor: int) -> list[str]
     ranked = sorted(scores, key=lambda name: (-scores[name], name))
     # 0.07 * 100 is 7.000000000000001 in binary, which must not keep an eighth.
     return ranked[: max(int(np.ceil(keep * len(ranked) - 1e-9)), floor)]
-
-
-def _shares(moments: Sequence[Moments], more: int) -> NDArray[np.int64]:
-    """How `more` units are shared out, so that all units together come nearest to the optimum."""
-    counts = np.array([each.count for each in moments], dtype=np.float64)
-    means = np.array([each.mean for each in moments])
-    # An arm whose values are all equal has told little about its noise; it is not left out for that.
-    noise = np.array([each.variance for each in moments])
-    noise = np.maximum(noise, 1e-3 * noise.max())
-    if len(moments) == 1 or noise.max() == 0:
-        return _whole(np.ones(len(moments)), more)
-    best = int(means.argmax())
-    gaps = np.maximum((means[best] - means) ** 2, noise / counts + noise[best] / counts[best])
-    ratios = noise / gaps
-    ratios[best] = 0.0
-    ratios[best] = np.sqrt(noise[best] * (ratios**2 / noise).sum())
-    lack = np.maximum(ratios / ratios.sum() * (counts.sum() + more) - counts, 0.0)
-    return _whole(lack, more)
-
-
-def _whole(weights: Floats, total: int) -> NDArray[np.int64]:
-    """Whole numbers in proportion to weights, `total` together; the largest remainders get what is left."""
-    exact = weights / weights.sum() * total
-    shares = np.floor(exact).astype(np.int64)
-    order = np.argsort(-(exact - shares), kind="stable")
-    shares[order[: total - int(shares.sum())]] += 1
-    return np.asarray(shares, dtype=np.int64)
 
 
 def _measured(measure: Measure, arm: str, units: range) -> Moments:

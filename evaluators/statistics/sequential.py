@@ -3,8 +3,7 @@
 All of them are Robbins' normal mixture (Robbins 1970): under no effect, the likelihood of the data with the
 effect drawn from N(0, tau^2), over that with none, exceeds 1 / alpha at any time with probability alpha at
 most (Ville 1939). With z the estimate over its standard error and x = tau^2 / (standard error)^2, that ratio
-is exp(z^2 x / (2 (x + 1))) / sqrt(x + 1). `tuned_at` or `tau` sets tau; any will do, if it is fixed before
-the data.
+is exp(z^2 x / (2 (x + 1))) / sqrt(x + 1). `tuned_at` sets tau; any will do, if it is fixed before the data.
 """
 
 from math import e, exp, inf, isfinite, log, log1p, sqrt
@@ -12,7 +11,7 @@ from math import e, exp, inf, isfinite, log, log1p, sqrt
 from scipy.special import lambertw, log_ndtr
 
 from .intervals import Interval
-from .moments import Moments, effect
+from .moments import Moments
 
 MINIMUM = 100
 """Units below which nothing is claimed: the interval is infinite, p is 1.
@@ -25,8 +24,6 @@ number does not, and wants some hundred events first (tests/bench/bench_statisti
 
 _TUNED = float(-lambertw(-(0.05**2) / e, -1).real) - 1
 """x at which the two-sided sequence is tightest for alpha = 0.05: x = log(x + 1) - log(alpha^2)."""
-
-Arms = tuple[Moments, Moments]
 
 
 def confidence_sequence(moments: Moments, alpha: float, *, tuned_at: float) -> Interval:
@@ -41,97 +38,41 @@ def confidence_sequence(moments: Moments, alpha: float, *, tuned_at: float) -> I
     `always_valid_p` agrees with them. Below `MINIMUM` units, and where values do not vary, the interval is
     infinite. An alpha outside (0, 1), or a `tuned_at` that is not above 0: ValueError.
     """
-    return _sequence(_look(moments), alpha, tuned_at)
-
-
-def confidence_sequence_difference(
-    treatment: Moments, control: Moments, alpha: float, *, tuned_at: float
-) -> Interval:
-    """Treatment less control of two independent arms, with an interval that holds at every look at once.
-
-    As `confidence_sequence`, in the units of information that `effect` counts: shares of the arms may change
-    on the way, if not because of the results. `tuned_at` counts the units of both arms together. The interval
-    is infinite below `MINIMUM` units in that count, a quarter of it in an arm, or while the values of an
-    arm do not vary. An arm without units: ValueError.
-    """
-    return _sequence(_look((treatment, control)), alpha, tuned_at)
-
-
-def always_valid_p(moments: Moments | Arms, *, tuned_at: float) -> float:
-    """The smallest alpha whose one-sided confidence sequence lies above 0: p for "the mean is 0 or less".
-
-    For one sample, for paired differences, or for (treatment, control). Under that hypothesis the chance that
-    p is alpha or less at any look is alpha at most, so one may stop when one likes, and take the smallest p
-    so far. The mixture is over positive effects alone (half normal: Howard, Ramdas, McAuliffe and Sekhon
-    2021, https://arxiv.org/abs/1810.08240, proposition 6). p <= alpha / 2 implies that the two-sided interval
-    of the same `tuned_at` and alpha lies above 0. 1 where the interval would be infinite.
-    """
-    estimate, variance, count, _ = _look(moments)
-    x = _TUNED * count / _positive("tuned_at", tuned_at)
-    if not variance:
-        return 1.0
-    z = estimate / sqrt(variance)
-    return min(1.0, exp(-_log_ratio(z, x) - log(2) - float(log_ndtr(z * sqrt(x / (x + 1))))))
-
-
-def msprt(moments: Moments | Arms, alpha: float, tau: float) -> tuple[Interval, float]:
-    """The mixture sequential probability ratio test: an interval and a two-sided p, both always valid.
-
-    For one sample, for paired differences, or for (treatment, control). `tau` is the standard deviation of
-    the effects that one expects, in the metric's unit: good power near it. Johari, Pekelis and Walsh,
-    https://arxiv.org/abs/1512.04922, with the variance estimated; p <= alpha exactly where the interval
-    excludes 0. The smallest p so far is valid too. Infinite and 1 where `confidence_sequence` is infinite.
-    """
-    estimate, variance, _, units = _look(moments)
-    spread = _positive("tau", tau) ** 2
-    if not variance:
-        return _interval(estimate, 0.0, 0.0, alpha, units), 1.0
-    x = spread / variance
-    p = min(1.0, exp(-_log_ratio(estimate / sqrt(variance), x)))
-    return _interval(estimate, variance, x, alpha, units), p
-
-
-def _look(moments: Moments | Arms) -> tuple[float, float, float, int]:
-    """Estimate, its variance (0: nothing can be claimed yet), units of information, units."""
-    if isinstance(moments, Moments):
-        enough = moments.count >= MINIMUM and _varies(moments)
-        variance = moments.variance / moments.count if enough else 0.0
-        return moments.mean, variance, moments.count, moments.count
-    treatment, control = moments
-    units = treatment.count + control.count
-    estimate, variance, count = effect(treatment, control)
-    fewest = min(treatment.count, control.count)
-    enough = count >= MINIMUM and fewest >= MINIMUM / 4 and _varies(treatment) and _varies(control)
-    return estimate, variance if enough else 0.0, count, units
-
-
-def _varies(moments: Moments) -> bool:
-    # A variance from sums of squares leaves rounding where all values are equal.
-    return moments.variance > 1e-12 * moments.mean**2
-
-
-def _sequence(look: tuple[float, float, float, int], alpha: float, tuned_at: float) -> Interval:
-    estimate, variance, count, units = look
-    return _interval(estimate, variance, _TUNED * count / _positive("tuned_at", tuned_at), alpha, units)
-
-
-def _interval(estimate: float, variance: float, x: float, alpha: float, units: int) -> Interval:
-    """The effects at which the ratio stays below 1 / alpha."""
+    x = _x(moments, tuned_at)
     if not 0 < alpha < 1:
         raise ValueError(f"alpha must lie between 0 and 1, got {alpha}")
-    if not variance:
-        return Interval(estimate, -inf, inf, 1 - alpha, units)
-    error = sqrt(variance)
+    if not _enough(moments):
+        return Interval(moments.mean, -inf, inf, 1 - alpha, moments.count)
+    error = sqrt(moments.variance / moments.count)
+    # The effects at which the ratio stays below 1 / alpha.
     reach = error * sqrt((x + 1) / x * (log1p(x) - 2 * log(alpha)))
-    return Interval(estimate, estimate - reach, estimate + reach, 1 - alpha, units, error)
+    return Interval(moments.mean, moments.mean - reach, moments.mean + reach, 1 - alpha, moments.count, error)
 
 
-def _log_ratio(z: float, x: float) -> float:
-    """Logarithm of the likelihood with a mixed effect over that with none."""
-    return z * z * x / (2 * (x + 1)) - log1p(x) / 2
+def always_valid_p(moments: Moments, *, tuned_at: float) -> float:
+    """The smallest alpha whose one-sided confidence sequence lies above 0: p for "the mean is 0 or less".
+
+    For one sample or for paired differences. Under that hypothesis the chance that p is alpha or less at any
+    look is alpha at most, so one may stop when one likes, and take the smallest p so far. The mixture is over
+    positive effects alone (half normal: Howard, Ramdas, McAuliffe and Sekhon 2021,
+    https://arxiv.org/abs/1810.08240, proposition 6). p <= alpha / 2 implies that the two-sided interval of
+    the same `tuned_at` and alpha lies above 0. 1 where the interval would be infinite.
+    """
+    x = _x(moments, tuned_at)
+    if not _enough(moments):
+        return 1.0
+    z = moments.mean / sqrt(moments.variance / moments.count)
+    log_ratio = z * z * x / (2 * (x + 1)) - log1p(x) / 2
+    return min(1.0, exp(-log_ratio - log(2) - float(log_ndtr(z * sqrt(x / (x + 1))))))
 
 
-def _positive(name: str, value: float) -> float:
-    if not (isfinite(value) and value > 0):
-        raise ValueError(f"{name} must be above 0, got {value}")
-    return value
+def _x(moments: Moments, tuned_at: float) -> float:
+    if not (isfinite(tuned_at) and tuned_at > 0):
+        raise ValueError(f"tuned_at must be above 0, got {tuned_at}")
+    return _TUNED * moments.count / tuned_at
+
+
+def _enough(moments: Moments) -> bool:
+    """Whether anything can be claimed: enough units, and values that vary."""
+    # A variance from sums of squares leaves rounding where all values are equal.
+    return moments.count >= MINIMUM and moments.variance > 1e-12 * moments.mean**2

@@ -35,14 +35,6 @@ def sequence(values: list[float], alpha: float, tuned_at: int) -> dict[str, Any]
     return {"ends": [[float(a), float(b)] if np.isfinite(a) else None for a, b in ends]}
 
 
-def ratios(values: list[float], sigma: float, tau: float) -> dict[str, Any]:
-    """The logarithm of the mSPRT's ratio after each value, with known noise."""
-    from ville import MSPRT
-
-    test = MSPRT(sigma=sigma, tau=tau).fit(values)
-    return {"logarithms": np.asarray(test.log_e_values_).tolist()}
-
-
 def values(
     rewards: list[float],
     actions: list[int],
@@ -51,7 +43,7 @@ def values(
     model: list[list[float]],
 ) -> dict[str, Any]:
     """Off-policy values of a policy over a few actions."""
-    from obp.ope import DoublyRobust, InverseProbabilityWeighting, SelfNormalizedInverseProbabilityWeighting
+    from obp.ope import DoublyRobust, SelfNormalizedInverseProbabilityWeighting
 
     log = {
         "reward": np.array(rewards),
@@ -62,13 +54,12 @@ def values(
     }
     predictions = np.array(model)[:, :, None]
     return {
-        "ips": float(InverseProbabilityWeighting().estimate_policy_value(**log)),
         "snips": float(SelfNormalizedInverseProbabilityWeighting().estimate_policy_value(**log)),
         "dr": float(DoublyRobust().estimate_policy_value(**log, estimated_rewards_by_reg_model=predictions)),
     }
 
 
-ANSWERS = {"levels": levels, "sequence": sequence, "ratios": ratios, "values": values}
+ANSWERS = {"levels": levels, "sequence": sequence, "values": values}
 
 if __name__ == "__main__":
     json.dump([ANSWERS[name](**question) for name, question in json.load(sys.stdin)], sys.stdout)

@@ -18,9 +18,7 @@ from recevolve.evaluators.statistics import (
     Moments,
     confidence_sequence,
     doubly_robust,
-    ips,
     lord_level,
-    msprt,
     snips,
 )
 
@@ -81,14 +79,6 @@ def test_confidence_sequences_are_those_of_ville(tuned_at: int) -> None:
             assert (ours.low, ours.high) == pytest.approx(theirs[count - 1], rel=1e-6)
 
 
-def test_msprt_is_that_of_ville() -> None:
-    values = np.random.default_rng(2).normal(0.1, 2, 800)
-    theirs = ask("ratios", values=values.tolist(), sigma=2.0, tau=0.3)["logarithms"]
-    for count in (100, 300, 800):
-        _, p = msprt(Moments(count, float(values[:count].mean()), 4.0), 0.05, 0.3)
-        assert p == pytest.approx(min(1.0, math.exp(-theirs[count - 1])), rel=1e-9)
-
-
 def test_values_of_policies_are_those_of_sb_obp() -> None:
     rng = np.random.default_rng(3)
     rows, actions = 3000, 10
@@ -105,7 +95,6 @@ def test_values_of_policies_are_those_of_sb_obp() -> None:
         model=model.tolist(),
     )
     ours = {
-        "ips": ips(rewards, target[at], logging[at]),
         "snips": snips(rewards, target[at], logging[at]),
         "dr": doubly_robust(rewards, target[at], logging[at], model[at], (target * model).sum(axis=1)),
     }

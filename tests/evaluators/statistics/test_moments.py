@@ -1,4 +1,4 @@
-"""Moments merge to what all values together give, in any order; effects know what their units are worth."""
+"""Moments merge to what all values together give, in any order."""
 
 import math
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recevolve.evaluators.statistics import Moments, effect
+from recevolve.evaluators.statistics import Moments
 
 ROWS = st.lists(st.floats(-1e3, 1e3), max_size=20)
 
@@ -36,25 +36,3 @@ def test_merging_keeps_its_digits_far_from_zero() -> None:
 def test_moments_that_cannot_be_are_refused(count: int, mean: float, variance: float) -> None:
     with pytest.raises(ValueError, match=r"0 or more|no variance"):
         Moments(count, mean, variance)
-
-
-def test_an_effect_of_equal_arms_is_worth_all_their_units() -> None:
-    estimate, variance, worth = effect(Moments(40, 3.0, 2.0), Moments(40, 1.0, 2.0))
-    assert (estimate, variance, worth) == pytest.approx((2.0, 0.1, 80))
-
-
-def test_worth_goes_with_information_whatever_the_shares() -> None:
-    ratios = set()
-    for n1, n0 in (10, 90), (50, 50), (2000, 30):
-        _, variance, worth = effect(Moments(n1, 0.0, 5.0), Moments(n0, 0.0, 1.0))
-        ratios.add(round(worth * variance, 9))
-    assert len(ratios) == 1
-
-
-def test_an_effect_of_constant_arms_is_certain() -> None:
-    assert effect(Moments(10, 3.0, 0.0), Moments(10, 1.0, 0.0)) == (2.0, 0.0, 20.0)
-
-
-def test_an_effect_needs_two_arms() -> None:
-    with pytest.raises(ValueError, match="units in both arms"):
-        effect(Moments(10, 3.0, 1.0), Moments(0, 0.0, 0.0))
