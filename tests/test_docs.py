@@ -132,7 +132,7 @@ def test_toml_blocks_are_configs(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_python_blocks_compile(page: Path) -> None:
     for block in blocks(page.read_text(encoding="utf-8"), "python"):
-        compile(block, page.name, "exec")
+        assert compile(block, page.name, "exec").co_filename == page.name
 
 
 def commands() -> dict[str, set[str]]:

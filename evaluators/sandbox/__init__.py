@@ -1,4 +1,4 @@
-"""The wall: runs programs that nobody trusts, and brings back plain arrays, never a score.
+"""The sandbox: runs programs that nobody trusts, and brings back plain arrays, never a score.
 
     with Sandbox(["recevolve.evaluators.kinds.properties"]) as sandbox:
         outcome = sandbox.run(
@@ -6,7 +6,7 @@
         )
 
 What is not covered: holes in the kernel itself, and side channels such as timing of shared caches. Candidates
-cannot start threads or processes, so whatever needs a compiler at run time does not work behind it.
+cannot start threads or processes, so whatever needs a compiler at run time does not work in it.
 """
 
 from .inside import Result, load

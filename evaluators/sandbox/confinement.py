@@ -67,7 +67,7 @@ def prefer_as_victim() -> None:
     try:
         Path("/proc/self/oom_score_adj").write_text("1000")
     except OSError:
-        return  # a wish, not a wall
+        return  # a wish, not a limit
     finally:
         prctl(PR_SET_DUMPABLE, 0)
 

@@ -18,7 +18,7 @@ from .limits import Limits
 from .outcome import Outcome, Status
 from .shared_arrays import SharedArrays, sealed
 
-Event = Literal["woken", "ended", "cpu", "wall", "answer"]
+Event = Literal["woken", "ended", "cpu", "deadline", "answer"]
 SHORTEST_WAIT = 0.02
 SECONDS_TO_FORK = 60.0
 OUTPUT_TAIL = 4000
@@ -51,7 +51,7 @@ class Request:
             body = json.dumps({"runner": runner, "source": source, "parameters": dict(parameters), **more})
         except TypeError as error:
             raise ValueError(
-                f"parameters cross the wall as JSON, arrays go into `inputs`: {error}"
+                f"parameters enter the sandbox as JSON, arrays go into `inputs`: {error}"
             ) from error
         descriptors = tuple(arrays.fileno() for arrays in inputs)
         return cls(body.encode(), descriptors, sum(arrays.size for arrays in inputs), limits)
@@ -111,13 +111,13 @@ class Flight:
         poll.register(self._reply, select.POLLIN)
         if wake is not None:
             poll.register(wake, select.POLLIN)
-        deadline = time.monotonic() + self.limits.wall
+        deadline = time.monotonic() + self.limits.deadline_seconds
         left = self.limits.cpu_seconds
         while True:
-            wall_left = deadline - time.monotonic()
-            if wall_left <= 0:
-                return "wall"
-            for descriptor, what in poll.poll(1000 * min(wall_left, max(left, SHORTEST_WAIT))):
+            left_to_deadline = deadline - time.monotonic()
+            if left_to_deadline <= 0:
+                return "deadline"
+            for descriptor, what in poll.poll(1000 * min(left_to_deadline, max(left, SHORTEST_WAIT))):
                 if descriptor == self._reply.fileno():
                     return self._end()
                 if what & select.POLLIN:
@@ -166,22 +166,22 @@ class Flight:
         """The Outcome, after the child is dead; `event` is why we stopped waiting."""
         if self._ended is None:
             raise ValueError("the child is still running: kill it, or wait until it has ended")
-        wall = time.monotonic() - self.began
+        seconds = time.monotonic() - self.began
         size = os.fstat(self._output).st_size
         printed = os.pread(self._output, OUTPUT_TAIL, max(0, size - OUTPUT_TAIL)).decode(errors="replace")
-        status, text, arrays = self._judge(event, wall)
+        status, text, arrays = self._judge(event, seconds)
         return Outcome(
             status,
             arrays,
             text,
-            result.escaped(printed)[-OUTPUT_TAIL:],
-            self._ended["cpu"],
-            wall,
-            max(0, self._ended["peak"] - self.zygote.ready["resident"]) >> 10,
-            self.zygote.tier,
+            output=result.escaped(printed)[-OUTPUT_TAIL:],
+            cpu_seconds=self._ended["cpu"],
+            wall_seconds=seconds,
+            peak_mb=max(0, self._ended["peak"] - self.zygote.ready["resident"]) >> 10,
+            tier=self.zygote.tier,
         )
 
-    def _judge(self, event: Event, wall: float) -> tuple[Status, str, dict[str, Any]]:
+    def _judge(self, event: Event, seconds: float) -> tuple[Status, str, dict[str, Any]]:
         assert self._ended is not None
         code, used = os.waitstatus_to_exitcode(self._ended["status"]), self._ended["cpu"]
         if code >= 0:
@@ -189,10 +189,14 @@ class Flight:
                 return result.read(self._result, self._size)
             except result.Malformed as error:
                 return "malformed", f"it ended by itself with exit code {code}; {error}", {}
-        if event == "wall" and used < self.limits.cpu_seconds / 4:
-            return "stalled", f"still running after {wall:.1f} s, with only {used:.2f} s of CPU time used", {}
-        if event == "wall":
-            return "timed_out", f"still running after {wall:.1f} s", {}
+        if event == "deadline" and used < self.limits.cpu_seconds / 4:
+            return (
+                "stalled",
+                f"still running after {seconds:.1f} s, with only {used:.2f} s of CPU time used",
+                {},
+            )
+        if event == "deadline":
+            return "timed_out", f"still running after {seconds:.1f} s", {}
         if event == "cpu" or used >= self.limits.cpu_seconds:
             return "timed_out", f"it used more than its {self.limits.cpu_seconds:g} s of CPU time", {}
         if event == "answer":

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from . import layout
+from . import shared_arrays
 
 CANDIDATE = "<candidate>"
 SEED = 0
@@ -59,8 +59,8 @@ def load(source: str, **names: Any) -> dict[str, Any]:
 
 def turns(wake: int, answer: int) -> Iterator[int]:
     """The number of each step as it is asked for; asking for the next one says that the last is done."""
-    while len(message := os.read(wake, layout.LENGTH.size)) == layout.LENGTH.size:
-        yield layout.LENGTH.unpack(message)[0]
+    while len(message := os.read(wake, shared_arrays.LENGTH.size)) == shared_arrays.LENGTH.size:
+        yield shared_arrays.LENGTH.unpack(message)[0]
         os.write(answer, message)
 
 
@@ -76,9 +76,12 @@ def serve(descriptors: Descriptors) -> None:
         _seed()
         arguments: list[Any] = [request["source"], request["parameters"], arrays]
         if descriptors.shared >= 0:
-            described, _ = layout.describe((name, *shape) for name, shape in request["shared"].items())
+            described, _ = shared_arrays.describe((name, *shape) for name, shape in request["shared"].items())
             shared = mmap.mmap(descriptors.shared, os.fstat(descriptors.shared).st_size)
-            arguments += [layout.view(shared, described, 0), turns(descriptors.wake, descriptors.answer)]
+            arguments += [
+                shared_arrays.view(shared, described, 0),
+                turns(descriptors.wake, descriptors.answer),
+            ]
         _write(memory, runner_named(request["runner"])(*arguments))
 
 
@@ -102,26 +105,26 @@ def _contents(descriptor: int) -> bytes:
 def _map_arrays(descriptor: int) -> dict[str, np.ndarray]:
     # a private mapping: the candidate may scribble on its own copy, torch need not warn of read-only memory
     memory = mmap.mmap(descriptor, 0, access=mmap.ACCESS_COPY)
-    (length,) = layout.LENGTH.unpack_from(memory)
-    header = json.loads(memory[layout.LENGTH.size : layout.LENGTH.size + length])
-    return layout.view(memory, header["arrays"], layout.start_of_arrays(length))
+    (length,) = shared_arrays.LENGTH.unpack_from(memory)
+    header = json.loads(memory[shared_arrays.LENGTH.size : shared_arrays.LENGTH.size + length])
+    return shared_arrays.view(memory, header["arrays"], shared_arrays.start_of_arrays(length))
 
 
 def _write(memory: mmap.mmap, returned: Mapping[str, np.ndarray] | Result) -> None:
     result = returned if isinstance(returned, Result) else Result(returned)
-    head, pieces, size = layout.pack(
-        {"status": "finished", "text": str(result.text)[: layout.MAX_TEXT]}, result.arrays
+    head, pieces, size = shared_arrays.pack(
+        {"status": "finished", "text": str(result.text)[: shared_arrays.MAX_TEXT]}, result.arrays
     )
-    if len(head) > layout.MAX_HEADER:
+    if len(head) > shared_arrays.MAX_HEADER:
         raise ValueError(
-            f"text and array names take {len(head)} bytes, at most {layout.MAX_HEADER} are allowed"
+            f"text and array names take {len(head)} bytes, at most {shared_arrays.MAX_HEADER} are allowed"
         )
     if size > len(memory):
         raise ValueError(f"the result takes {size} bytes, its limit is {len(memory)}")
     for offset, array in pieces:
         np.ndarray(array.shape, array.dtype, memory, offset)[...] = array
-    memory[layout.LENGTH.size : len(head)] = head[layout.LENGTH.size :]
-    memory[: layout.LENGTH.size] = head[: layout.LENGTH.size]
+    memory[shared_arrays.LENGTH.size : len(head)] = head[shared_arrays.LENGTH.size :]
+    memory[: shared_arrays.LENGTH.size] = head[: shared_arrays.LENGTH.size]
 
 
 class _Failure:
@@ -139,14 +142,14 @@ class _Failure:
         if error is None:
             return False
         text = explain(error)
-        head, _, _ = layout.pack({"status": "raised", "text": text}, {})
+        head, _, _ = shared_arrays.pack({"status": "raised", "text": text}, {})
         self.memory[: len(head)] = head
         return True
 
 
 def explain(error: BaseException) -> str:
     """Type and message of an exception, and the candidate's line that it came from."""
-    message = "".join(traceback.format_exception_only(error)).strip()[: layout.MAX_TEXT - 100]
+    message = "".join(traceback.format_exception_only(error)).strip()[: shared_arrays.MAX_TEXT - 100]
     line = None
     for frame, number in traceback.walk_tb(error.__traceback__):
         if frame.f_code.co_filename == CANDIDATE:

@@ -121,7 +121,7 @@ class RunningZygote:
 
 
 def start(tier: int, preload: Sequence[str]) -> RunningZygote:
-    """A zygote behind the walls of that tier. Refused, with every reason, where there is none to be had."""
+    """A zygote in a sandbox of that tier. Refused, with every reason, where there is none to be had."""
     installation = Installation.of(preload)
     if tier > 1:
         return RunningZygote([], tier, preload, installation)

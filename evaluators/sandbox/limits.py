@@ -25,6 +25,6 @@ class Limits:
                 raise ValueError(f"{name} must be above zero and finite, got {value!r}")
 
     @property
-    def wall(self) -> float:
-        """The wall-clock backstop in seconds."""
+    def deadline_seconds(self) -> float:
+        """The backstop in seconds of wall clock."""
         return self.cpu_seconds * 4 + 10 if self.wall_seconds is None else self.wall_seconds

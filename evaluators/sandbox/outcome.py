@@ -39,7 +39,7 @@ class Outcome:
 
 
 class SandboxUnavailable(RuntimeError):
-    """No candidate can be run here: this machine lacks the walls asked for, or the zygote keeps dying.
+    """No candidate can be run here: this machine lacks the layers asked for, or the zygote keeps dying.
 
     The message names what was tried, why it failed and what to do about it.
     """

@@ -7,7 +7,7 @@ from typing import Any, Literal, NoReturn
 
 import numpy as np
 
-from . import layout
+from . import shared_arrays
 
 MAX_ARRAYS = 256
 MAX_DIMENSIONS = 8
@@ -23,12 +23,12 @@ def read(descriptor: int, size: int) -> tuple[Literal["finished", "raised"], str
 
     The writer must be dead: only then do the bytes stay what they are while they are checked.
     """
-    (length,) = layout.LENGTH.unpack(os.pread(descriptor, layout.LENGTH.size, 0))
+    (length,) = shared_arrays.LENGTH.unpack(os.pread(descriptor, shared_arrays.LENGTH.size, 0))
     if length == 0:
         raise Malformed("it left no result")
-    if not 2 <= length <= min(layout.MAX_HEADER, size - layout.LENGTH.size):
-        raise Malformed(f"the header claims {length} bytes, at most {layout.MAX_HEADER} are allowed")
-    header = _header(os.pread(descriptor, length, layout.LENGTH.size))
+    if not 2 <= length <= min(shared_arrays.MAX_HEADER, size - shared_arrays.LENGTH.size):
+        raise Malformed(f"the header claims {length} bytes, at most {shared_arrays.MAX_HEADER} are allowed")
+    header = _header(os.pread(descriptor, length, shared_arrays.LENGTH.size))
     status, text, described = header.get("status"), header.get("text"), header.get("arrays")
     if status != "finished" and status != "raised":
         raise Malformed('the status is neither "finished" nor "raised"')
@@ -36,7 +36,7 @@ def read(descriptor: int, size: int) -> tuple[Literal["finished", "raised"], str
         raise Malformed("the text is not a string")
     if not isinstance(described, list) or len(described) > MAX_ARRAYS:
         raise Malformed(f"the arrays are not a list of at most {MAX_ARRAYS}")
-    start = layout.start_of_arrays(length)
+    start = shared_arrays.start_of_arrays(length)
     arrays = dict(_array(descriptor, item, start, size) for item in described)
     return status, printable(text), arrays
 
@@ -46,7 +46,7 @@ def escaped(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
 
 
-def printable(text: str, limit: int = layout.MAX_TEXT) -> str:
+def printable(text: str, limit: int = shared_arrays.MAX_TEXT) -> str:
     """The beginning of the text, escaped, at most `limit` characters long."""
     shown = escaped(text[: limit + 1])
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
@@ -72,8 +72,8 @@ def _array(descriptor: int, item: Any, start: int, size: int) -> tuple[str, np.n
     name, dtype, shape, offset = item
     if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME or not name.isprintable():
         raise Malformed(f"an array's name is not a printable string of at most {MAX_NAME} characters")
-    if not isinstance(dtype, str) or dtype not in layout.DTYPES:
-        raise Malformed(f"an array's dtype is not one of {', '.join(layout.DTYPES)}")
+    if not isinstance(dtype, str) or dtype not in shared_arrays.DTYPES:
+        raise Malformed(f"an array's dtype is not one of {', '.join(shared_arrays.DTYPES)}")
     if not isinstance(shape, list) or len(shape) > MAX_DIMENSIONS:
         raise Malformed(f"an array's shape is not a list of at most {MAX_DIMENSIONS} lengths")
     if not all(type(number) is int and 0 <= number < 1 << 40 for number in (offset, *shape)):

@@ -7,11 +7,10 @@ from types import MappingProxyType, TracebackType
 
 import numpy as np
 
-from . import layout
+from . import shared_arrays
 from .flight import Event, Flight, Request
 from .launch import RunningZygote, ZygoteDied
 from .outcome import Outcome, SessionEnded
-from .shared_arrays import sealed
 
 Shapes = Mapping[str, tuple[str, tuple[int, ...]]]
 
@@ -25,14 +24,14 @@ class Session:
     """
 
     def __init__(self, zygote: RunningZygote, request: Request, shared: Shapes) -> None:
-        described, size = layout.describe((name, *shape) for name, shape in shared.items())
-        descriptor = sealed(max(size, 1), "shared")
+        described, size = shared_arrays.describe((name, *shape) for name, shape in shared.items())
+        descriptor = shared_arrays.sealed(max(size, 1), "shared")
         wake, self._wake = os.pipe()
         self._answer, answer = os.pipe()
         self._open = {self._wake, self._answer}
         self._outcome: Outcome | None = None
         memory = mmap.mmap(descriptor, max(size, 1))
-        self.arrays: Mapping[str, np.ndarray] = MappingProxyType(layout.view(memory, described, 0))
+        self.arrays: Mapping[str, np.ndarray] = MappingProxyType(shared_arrays.view(memory, described, 0))
         try:
             self._flight = Flight(zygote, request, [descriptor, wake, answer], size)
         except BaseException:
@@ -46,7 +45,7 @@ class Session:
         """Returns when the child has done its step; SessionEnded with the outcome where it never will."""
         if self._outcome is not None:
             raise SessionEnded(self._outcome)
-        message = layout.LENGTH.pack(number)
+        message = shared_arrays.LENGTH.pack(number)
         try:
             os.write(self._wake, message)
         except BrokenPipeError:
@@ -54,7 +53,7 @@ class Session:
         event = self._settle(self._answer)
         if event != "woken":
             raise SessionEnded(self._end(event))
-        if os.read(self._answer, layout.LENGTH.size) != message:
+        if os.read(self._answer, shared_arrays.LENGTH.size) != message:
             raise SessionEnded(self._end("answer"))
         if self._flight.cpu_used() > self._flight.limits.cpu_seconds:
             raise SessionEnded(self._end("cpu"))

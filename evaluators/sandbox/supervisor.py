@@ -1,4 +1,4 @@
-"""Sandbox: runs candidates behind the wall, keeps their limits, and brings back data."""
+"""Sandbox: runs candidates apart from everything, holds them to their limits, and brings back data."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType, TracebackType
@@ -22,7 +22,7 @@ class Sandbox:
 
     `preload` are modules that are imported once, before the first candidate: runners and what they need. One
     that has a `warm()` gets it called. Candidates share their memory, so they hold no secret.
-    `min_tier` is the weakest wall to accept (tiers.TIERS), `tier` forces one; walls weaker than `min_tier` or
+    `min_tier` is the weakest tier to accept (tiers.TIERS), `tier` forces one; tiers weaker than `min_tier` or
     than tier 2 need `unsafe`. SandboxUnavailable says what is missing and how to get it.
 
     Use it from one thread that outlives it: the kernel kills the zygote with the thread that started it.

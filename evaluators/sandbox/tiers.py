@@ -1,4 +1,4 @@
-"""Tiers: how strong a wall this machine offers, found out by doing, and what to do for a stronger one."""
+"""Tiers: how strong a sandbox this machine offers, found out by trying, and what to do for a stronger one."""
 
 import sys
 from collections.abc import Sequence
@@ -77,7 +77,7 @@ def probe() -> Report:
 
 
 def strongest(preload: Sequence[str], weakest: int) -> RunningZygote:
-    """A zygote behind the strongest wall that this machine offers.
+    """A zygote in the strongest sandbox that this machine offers.
 
     SandboxUnavailable where that is weaker than `weakest`; the message has each tier's reason and remedy.
     """
@@ -95,7 +95,7 @@ def strongest(preload: Sequence[str], weakest: int) -> RunningZygote:
 
 
 def exactly(tier: int, preload: Sequence[str]) -> RunningZygote:
-    """A zygote behind the walls of this tier; SandboxUnavailable where the machine does not offer it."""
+    """A zygote in a sandbox of this tier; SandboxUnavailable where the machine does not offer it."""
     try:
         return _start(tier, preload)
     except Refused as refused:

@@ -36,7 +36,7 @@ class Refusal(Exception):
     """The machine cannot give what the settings ask for. The message is for the user."""
 
 
-class Walls:
+class Layers:
     """The layers of the tier, prepared once, so that a child takes them on in half a millisecond."""
 
     def __init__(self, tier: int, readable: list[str], listable: list[str]) -> None:
@@ -76,7 +76,7 @@ class Walls:
             confinement.filter_system_calls(self.filter)
 
     def rehearse(self) -> None:
-        """Raises Refusal unless a child behind the walls is in fact refused a file and a socket."""
+        """Raises Refusal unless a child within the layers is in fact refused a file and a socket."""
         child = os.fork()
         if child == 0:
             try:
@@ -155,9 +155,9 @@ def leave_root(settings: dict[str, Any]) -> None:
 class Zygote:
     """Answers requests until its socket closes."""
 
-    def __init__(self, control: socket.socket, walls: Walls) -> None:
+    def __init__(self, control: socket.socket, layers: Layers) -> None:
         self.control = control
-        self.walls = walls
+        self.layers = layers
         self.null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
         self.children: dict[int, tuple[int, socket.socket]] = {}
         self.poll = select.poll()
@@ -216,10 +216,10 @@ class Zygote:
             shared, wake, answer = rest[envelope["inputs"] :] or (-1, -1, -1)
             files = inside.Descriptors(request, result, inputs, shared, wake, answer)
             keep = {request, result, *rest}
-            if self.walls.ruleset:
-                keep.add(self.walls.ruleset.descriptor)
+            if self.layers.ruleset:
+                keep.add(self.layers.ruleset.descriptor)
             close_all_but(keep)
-            self.walls.take_on(memory=envelope["memory"], cpu=envelope["cpu"])
+            self.layers.take_on(memory=envelope["memory"], cpu=envelope["cpu"])
             inside.serve(files)
         except OSError as error:
             os.write(2, f"sandbox: {error}\n".encode())
@@ -265,24 +265,24 @@ def main() -> None:
     try:
         leave_root(settings)
         confinement.die_with_parent()  # after the change of user, which clears it
-        walls = Walls(settings["tier"], settings["readable"], settings["listable"])
+        layers = Layers(settings["tier"], settings["readable"], settings["listable"])
         confinement.hide_memory()
-        walls.rehearse()
+        layers.rehearse()
     except Refusal as refusal:
         control.send(json.dumps({"refused": str(refusal)}).encode())
         return
-    alive = {"landlock": walls.landlock, "seccomp": walls.filter is not None, "uid": os.getuid()}
+    alive = {"landlock": layers.landlock, "seccomp": layers.filter is not None, "uid": os.getuid()}
     control.send(json.dumps({"alive": alive}).encode())
     prepare(settings)
     gc.collect()
     gc.freeze()
     huge = use_huge_pages()
-    walls.base = int(Path("/proc/self/statm").read_text().split()[0]) * mmap.PAGESIZE
+    layers.base = int(Path("/proc/self/statm").read_text().split()[0]) * mmap.PAGESIZE
     if (count := threads()) != 1:
         control.send(
             json.dumps({"refused": f"{count} threads after importing, a fork would hang; use one"}).encode()
         )
         return
     control.send(json.dumps({"ready": {"huge": huge, "resident": resident_of_a_child()}}).encode())
-    Zygote(control, walls).serve()
+    Zygote(control, layers).serve()
     os._exit(0)

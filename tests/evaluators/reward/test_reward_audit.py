@@ -235,4 +235,7 @@ def test_the_picture_holds_many_signals_odd_units_and_holes() -> None:
         for i in range(9)
     ]
     found = audit(lambda rows: np.log(rows["s0"] - 0.5), Signals.of(rows), None, np.random.default_rng(0))
-    ElementTree.fromstring(svg(found, "title"))
+    root = ElementTree.fromstring(svg(found, "title"))
+    said = {"".join(node.itertext()).strip() for node in root.iter("{http://www.w3.org/2000/svg}text")}
+    assert {f"s{i}" for i in range(9)} <= said
+    assert any("$ & $ <b>" in each for each in said)

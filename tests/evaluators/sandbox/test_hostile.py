@@ -1,7 +1,7 @@
 """The hostile battery: every program, at every tier that claims to contain it, and a healthy one after each.
 
 `tests/evaluators/hostile/` holds one program a file. It prints ESCAPED with whatever it got that it should
-not have. Each is bounded, so that a wall that fails does no harm.
+not have. Each is bounded, so that a sandbox that fails does no harm.
 """
 
 import contextlib
@@ -235,7 +235,7 @@ def test_the_battery_is_not_empty_and_names_only_what_exists() -> None:
 
 
 def test_a_program_that_gets_something_is_noticed(canaries: Canaries, inputs: SharedArrays) -> None:
-    """The canaries can fail: without walls around files, reading and writing show."""
+    """The canaries can fail: without the layers around files, reading and writing show."""
     with Sandbox([RUNNERS], tier=4, unsafe=True) as sandbox:
         spy = told("read_secrets", canaries)
         assert f"ESCAPED {canaries.secret}" in run(sandbox, spy, inputs, Limits()).output

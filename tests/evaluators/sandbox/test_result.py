@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recevolve.evaluators.sandbox import layout, result
+from recevolve.evaluators.sandbox import result, shared_arrays
 from recevolve.evaluators.sandbox.shared_arrays import sealed
 
 SIZE = 1 << 17
@@ -25,8 +25,8 @@ def memory() -> Iterator[int]:
 
 def write(memory: int, header: bytes, body: bytes = b"", length: int | None = None) -> None:
     os.pwrite(memory, bytes(1 << 12), 0)
-    os.pwrite(memory, layout.LENGTH.pack(len(header) if length is None else length) + header, 0)
-    os.pwrite(memory, body, layout.start_of_arrays(len(header)))
+    os.pwrite(memory, shared_arrays.LENGTH.pack(len(header) if length is None else length) + header, 0)
+    os.pwrite(memory, body, shared_arrays.start_of_arrays(len(header)))
 
 
 def header(*arrays: object, **fields: object) -> bytes:
@@ -93,7 +93,7 @@ def test_a_forged_header_is_malformed(memory: int, head: bytes) -> None:
         result.read(memory, SIZE)
 
 
-@pytest.mark.parametrize("length", [0, 1, layout.MAX_HEADER + 1, 2**63, 2**64 - 1])
+@pytest.mark.parametrize("length", [0, 1, shared_arrays.MAX_HEADER + 1, 2**63, 2**64 - 1])
 def test_a_forged_length_is_malformed(memory: int, length: int) -> None:
     write(memory, header(), length=length)
     with pytest.raises(result.Malformed):
@@ -106,7 +106,7 @@ def test_what_is_not_asked_for_is_not_read(memory: int) -> None:
 
 
 SCRAPS = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.sampled_from(layout.DTYPES),
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.sampled_from(shared_arrays.DTYPES),
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=12,
 )
@@ -135,7 +135,9 @@ def test_scraps_and_bit_flips_never_raise_anything_else(
         return
     assert status in ("finished", "raised")
     assert text == result.escaped(text)
-    assert all(type(array) is np.ndarray and array.dtype.str in layout.DTYPES for array in arrays.values())
+    assert all(
+        type(array) is np.ndarray and array.dtype.str in shared_arrays.DTYPES for array in arrays.values()
+    )
 
 
 @given(st.text(st.characters(), max_size=200) | st.just("\ud800\u202e\x1b[0m"))

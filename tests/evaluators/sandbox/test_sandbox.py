@@ -62,7 +62,7 @@ def test_two_inputs_are_merged_and_a_shared_name_is_refused(sandbox: Sandbox) ->
             sandbox.run(f"{RUNNERS}:call", "", inputs=[first, first])
 
 
-def test_only_plain_numbers_cross_the_wall() -> None:
+def test_only_plain_numbers_enter_or_leave_the_sandbox() -> None:
     for array in (np.array([None]), np.array(["a"]), np.zeros(2, np.complex128), np.zeros(2, ">f8")):
         with pytest.raises(ValueError, match="dtype"):
             SharedArrays({"x": array})
@@ -187,7 +187,7 @@ def test_a_module_that_cannot_be_imported_is_named() -> None:
         Sandbox(["no_such_module"])
 
 
-def test_weak_walls_must_be_asked_for() -> None:
+def test_weak_tiers_must_be_asked_for() -> None:
     for asked in ({"tier": 3}, {"min_tier": 3}, {"tier": 2, "min_tier": 1}, {"tier": 4, "min_tier": 4}):
         with pytest.raises(ValueError, match="unsafe=True"):
             Sandbox(**asked)
@@ -239,7 +239,7 @@ def test_a_runner_from_a_folder_of_the_user_is_found_and_nothing_beside_it(
     assert outcome.arrays["seen"] == 0
 
 
-def test_torch_and_hypothesis_work_behind_the_wall_and_repeat_to_the_bit() -> None:
+def test_torch_and_hypothesis_work_in_the_sandbox_and_repeat_to_the_bit() -> None:
     source = """
 import torch
 from hypothesis import given, settings, strategies as st

@@ -172,7 +172,8 @@ def test_a_dead_owner_frees_the_archive_and_a_living_one_is_named(path: Path) ->
 
 def test_a_forgotten_lock_file_means_nothing(path: Path) -> None:
     path.with_name("archive.db.lock").write_text("1\n")
-    Archive.create_or_open(path).close()
+    with Archive.create_or_open(path) as archive:
+        assert archive.run() is None
 
 
 def test_readers_and_the_writer_do_not_wait_for_each_other(archive: Archive, born: Born) -> None:
