@@ -1,61 +1,34 @@
-"""The house keeps its shape: arrows point one way, four roots stay bare, files stay readable."""
+"""The house keeps its shape: roots stay bare, files stay readable, errors stay named, tests say something.
+
+Which part imports which is held by import-linter: `lint-imports`, with the contracts in pyproject.toml.
+"""
 
 import ast
 import re
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 PARTS = ("engine", "population", "kernels", "evaluators")
-MAY_IMPORT = {
-    "population": set(),
-    "kernels": set(),
-    "evaluators": {"population", "kernels"},
-    "engine": {"population", "kernels", "evaluators"},
-}
 FILES = sorted(path for part in PARTS for path in (ROOT / part).rglob("*.py"))
-NAMES = [str(path.relative_to(ROOT)) for path in FILES]
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+LINES = 400
+CLAIMS = re.compile(r"raises|warns|fail|assert_\w+|opcheck")
+"""What a test may call, other than `assert`, to say what must hold."""
 
 
-def imported_parts(path: Path, root: Path = ROOT) -> set[str]:
-    """The parts of the house that a file imports, itself left out."""
-    package = path.relative_to(root).parts[:-1]
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            target = [*package[: len(package) - node.level + 1], *(node.module or "").split(".")]
-            names = [target[0]] if target[0] else [alias.name for alias in node.names]
-            found.update(names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(_part_of(node.module))
-        elif isinstance(node, ast.Import):
-            found.update(_part_of(alias.name) for alias in node.names)
-    return (found & set(PARTS)) - {package[0]}
+def name(path: Path) -> str:
+    """The path within the repository."""
+    return str(path.relative_to(ROOT))
 
 
-def _part_of(module: str) -> str:
-    first, _, rest = module.partition(".")
-    return rest.partition(".")[0] if first == "recevolve" else ""
-
-
-@pytest.mark.parametrize("path", FILES, ids=NAMES)
-def test_imports_follow_the_arrows(path: Path) -> None:
-    part = path.relative_to(ROOT).parts[0]
-    wrong = imported_parts(path) - MAY_IMPORT[part]
-    assert not wrong, (
-        f"{part} may import {sorted(MAY_IMPORT[part]) or 'nothing of ours'}, not {sorted(wrong)}"
-    )
-
-
-def test_the_guard_sees_every_way_to_import(tmp_path: Path) -> None:
-    probe = tmp_path / "population" / "probe.py"
-    probe.parent.mkdir()
-    probe.write_text(
-        "from ..engine import search\nfrom .. import kernels\nfrom .program import Program\n"
-        "import recevolve.evaluators.kinds.task\n"
-    )
-    assert imported_parts(probe, tmp_path) == {"engine", "evaluators", "kernels"}
+@cache
+def parsed(path: Path) -> ast.Module:
+    """The syntax tree of a file."""
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -64,24 +37,51 @@ def test_root_folders_are_no_packages_of_their_own(part: str) -> None:
     assert (ROOT / "src" / "recevolve" / part).resolve() == ROOT / part
 
 
-@pytest.mark.parametrize("path", FILES, ids=NAMES)
-def test_files_fit_a_reader(path: Path) -> None:
-    assert path.read_text().count("\n") <= 400
+def test_files_fit_a_reader() -> None:
+    lengths = {name(path): path.read_text(encoding="utf-8").count("\n") for path in FILES}
+    long = {each: length for each, length in lengths.items() if length > LINES}
+    assert not long, f"a file has at most {LINES} lines: split these where two things meet"
 
 
-@pytest.mark.parametrize("path", FILES, ids=NAMES)
-def test_no_broad_except(path: Path) -> None:
-    if "cheats" in path.parts:
-        return
-    broad = [
-        node.lineno
-        for node in ast.walk(ast.parse(path.read_text()))
+def test_every_except_names_its_error() -> None:
+    bare = [
+        f"{name(path)}:{node.lineno}"
+        for path in FILES
+        if "cheats" not in path.parts
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.ExceptHandler) and node.type is None
     ]
-    assert not broad
+    assert not bare
 
 
-def test_tests_of_the_house_mention_no_machine() -> None:
+def test_no_path_of_a_machine_is_written_down() -> None:
     pattern = re.compile(r"/(?:root|home/[a-z]+)/")
-    guilty = [name for name, path in zip(NAMES, FILES, strict=True) if pattern.search(path.read_text())]
+    guilty = [name(path) for path in FILES if pattern.search(path.read_text(encoding="utf-8"))]
     assert not guilty
+
+
+def called(node: ast.AST) -> Iterator[str]:
+    """The names of what is called in a piece of code, the last part of each."""
+    for each in ast.walk(node):
+        match each:
+            case ast.Call(func=ast.Name(id=word) | ast.Attribute(attr=word)):
+                yield word
+
+
+def claims(function: ast.AST) -> bool:
+    """Whether the function's own text says what must hold."""
+    plain = any(isinstance(node, ast.Assert) for node in ast.walk(function))
+    return plain or any(CLAIMS.fullmatch(word) for word in called(function))
+
+
+def test_every_test_can_fail() -> None:
+    silent = []
+    for path in TESTS:
+        functions = {node.name: node for node in ast.walk(parsed(path)) if isinstance(node, ast.FunctionDef)}
+        claiming = {word for word, node in functions.items() if claims(node)}
+        silent += [
+            f"{name(path)}:{node.lineno} {word}"
+            for word, node in functions.items()
+            if word.startswith("test_") and word not in claiming and not claiming & set(called(node))
+        ]
+    assert not silent, "a test that asserts nothing passes whenever nothing raises: say what must hold"
