@@ -9,6 +9,8 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +22,23 @@ from recevolve.engine.config.experiments import Measure
 from recevolve.engine.config.proposers import Model, Quotas
 from recevolve.engine.propose.llm.discovery import HOSTED
 from recevolve.engine.propose.llm.prices import PER, price_of
-from recevolve.evaluators.interaction.settings import Settings as InteractionSettings
-from recevolve.evaluators.kernel.settings import Settings as KernelSettings
 from recevolve.evaluators.kinds import registry
+from recevolve.evaluators.kinds.folder import programs
+from recevolve.evaluators.kinds.patch import constants_of
 from recevolve.evaluators.kinds.task import Task
 from recevolve.evaluators.language.static import check
-from recevolve.evaluators.optimizer.settings import Settings
 from recevolve.evaluators.reward.logs.signals import SIMULATED
-from recevolve.evaluators.reward.settings import Settings as RewardSettings
 from recevolve.evaluators.simulator import Parameters
 from recevolve.kernels.estimate.device import DEVICES, SOURCES
 from recevolve.kernels.gate.gate import CHECKS
 from recevolve.kernels.gate.report import NAMES
 
 DOCS = Path(__file__).parent
+PROPERTIES = "recevolve.evaluators.{}.properties"
+"""Where a kind names its properties, if it examines by such."""
+TESTS = DOCS.parent / "tests"
+LONG = 300
+"""Characters of a docstring from which the table shows its first paragraph alone."""
 MARKED = re.compile(r"(?P<mark><!-- table: (?P<name>[\w.-]+) -->\n).*?(?P<end><!-- end -->\n)", re.DOTALL)
 MODELS: Mapping[str, type[BaseModel]] = {
     name: field.annotation
@@ -112,57 +117,38 @@ def docstring(source: str) -> str:
     return ast.get_docstring(ast.parse(source)) or ""
 
 
-def seeds() -> str:
-    """The optimizers among the seeds, with their papers and start values."""
+def seeds(task: Task) -> str:
+    """The seeds with their sources and start values."""
     rows = []
-    for name, source in registry.find("optimizer").seeds.items():
-        paper = docstring(source).splitlines()[0]
-        start = next(line for line in source.splitlines() if line.startswith("HYPERPARAMETERS"))
-        numbers = ast.literal_eval(start.partition("=")[2].strip())
-        rows.append([f"`{name}`", paper, ", ".join(f"`{key}` {number:g}" for key, number in numbers.items())])
-    return table(["seed", "method and source", "start values"], rows)
-
-
-def reward_seeds() -> str:
-    """The rewards among the seeds, with their sources and formulas."""
-    rows = []
-    for name, source in registry.find("reward").seeds.items():
-        words = " ".join(docstring(source).split())
-        rows.append([f"`{name}`", words])
-    return table(["seed", "what an item is worth, and source"], rows)
-
-
-def kernel_seeds() -> str:
-    """The seeds of the kernel kind's first operator, with their sources."""
-    rows = [
-        [f"`{name}`", " ".join(docstring(source).partition("\n\n")[0].split())]
-        for name, source in registry.find("kernel").seeds.items()
-    ]
-    return table(["seed", "method and source"], rows)
-
-
-def interaction_seeds() -> str:
-    """The layers among the seeds, with their papers."""
-    rows = []
-    for name, source in registry.find("interaction").seeds.items():
-        rows.append([f"`{name}`", " ".join(docstring(source).split())])
-    return table(["seed", "layer and source"], rows)
+    for name, source in task.seeds.items():
+        words = docstring(source)
+        if len(words) > LONG:
+            words = words.partition("\n\n")[0]
+        numbers = constants_of(ast.parse(source)).get(task.vocabulary.layout.constants, {})
+        values = ", ".join(f"`{key}` {number:g}" for key, number in numbers.items())
+        rows.append([f"`{name}`", " ".join(words.split()), values])
+    return table(["seed", "what it is, and source", "start values"], rows)
 
 
 def cheats(task: Task) -> str:
     """The cheats, whether their text gives them away, and what else catches them."""
     rows = []
-    for name, source in task.cheats.items():
+    for name, source in cheats_of(task).items():
         trick, _, caught = docstring(source).partition("\n\nCaught by: ")
         refused = "yes" if check(source, task.rules) else "no"
         rows.append([f"`{name}`", " ".join(trick.split()), refused, " ".join(caught.split())])
     return table(["cheat", "what it tries", "refused by its text", "were it let through, caught by"], rows)
 
 
+def cheats_of(task: Task) -> Mapping[str, str]:
+    """The dishonest programs that the tests of a kind bring."""
+    return task.cheats or programs(TESTS / "evaluators" / task.kind / "cheats")
+
+
 def properties(task: Task) -> str:
-    """The properties, with their examples."""
-    rows = [[each.name, str(each.examples)] for each in task.properties]
-    return table(["property", "examples"], rows)
+    """The properties that the kind's `properties.py` names, with their examples."""
+    known = import_module(PROPERTIES.format(task.kind)).PROPERTIES
+    return table(["property", "examples"], [[each.name, str(each.examples)] for each in known])
 
 
 def metrics(task: Task) -> str:
@@ -247,28 +233,19 @@ def _named(name: str, meaning: str, rows: Mapping[str, str]) -> str:
 TABLES: Mapping[str, Callable[[], str]] = {
     "config": lambda: keys(Config, skip=("settings", "guardrails", *MODELS)),
     **{name: _keys(model) for name, model in {**MODELS, **INNER}.items()},
-    "optimizer": lambda: keys(Settings),
     "hosted": hosted,
-    "metrics": _of("optimizer", metrics),
-    "seeds": seeds,
-    "cheats": _of("optimizer", cheats),
-    "properties": _of("optimizer", properties),
-    "interaction": lambda: keys(InteractionSettings),
-    "interaction-metrics": _of("interaction", metrics),
-    "interaction-seeds": interaction_seeds,
-    "interaction-cheats": _of("interaction", cheats),
-    "interaction-properties": _of("interaction", properties),
-    "reward": lambda: keys(RewardSettings),
+    **{
+        name: made
+        for kind in registry.kinds()
+        for name, made in {
+            kind: _of(kind, lambda task: keys(task.settings)),
+            f"{kind}-metrics": _of(kind, metrics),
+            f"{kind}-seeds": _of(kind, seeds),
+            f"{kind}-cheats": _of(kind, cheats),
+            **({f"{kind}-properties": _of(kind, properties)} if find_spec(PROPERTIES.format(kind)) else {}),
+        }.items()
+    },
     "signals": SIMULATED.table,
-    "reward-metrics": _of("reward", metrics),
-    "reward-seeds": reward_seeds,
-    "reward-cheats": _of("reward", cheats),
-    "reward-properties": _of("reward", properties),
-    "kernel": lambda: keys(KernelSettings),
-    "kernel-metrics": _of("kernel", metrics),
-    "kernel-seeds": kernel_seeds,
-    "kernel-cheats": _of("kernel", cheats),
-    "kernel-properties": _of("kernel", properties),
     "exit-codes": exit_codes,
     "simulator": simulator,
     "devices": devices,

@@ -20,10 +20,7 @@ from recevolve.engine.cli.main import app
 from recevolve.engine.config.config import parse
 from recevolve.evaluators.data.catalogue import LOADERS
 from recevolve.evaluators.data.schema import Schema
-from recevolve.evaluators.interaction.settings import Settings as InteractionSettings
-from recevolve.evaluators.kernel.settings import Settings as KernelSettings
-from recevolve.evaluators.optimizer.settings import Settings
-from recevolve.evaluators.reward.settings import Settings as RewardSettings
+from recevolve.evaluators.kinds import registry
 from recevolve.population.archive.schema import migrate
 
 ROOT = Path(__file__).parents[1]
@@ -37,14 +34,6 @@ PLACE = re.compile(r"`((?:engine|population|evaluators|kernels|tests|docs|exampl
 HEADING = re.compile(r"^#+ (?P<words>.+)$", re.MULTILINE)
 RUNNABLE = {"recevolve": ["-m", "recevolve"], "sqlite-utils": ["-m", "sqlite_utils"], "python": []}
 """What a `console` block may call, and how this Python does it."""
-
-SETTINGS = {
-    "optimizer": Settings,
-    "reward": RewardSettings,
-    "kernel": KernelSettings,
-    "interaction": InteractionSettings,
-}
-"""The table of each built-in kind."""
 
 
 def text_of(name: str) -> str:
@@ -120,8 +109,8 @@ def test_toml_blocks_are_configs(page: Path) -> None:
     for block in blocks(page.read_text(encoding="utf-8"), "toml"):
         raw: dict[str, Any] = {"kind": "optimizer", "run_dir": "runs/x"} | tomllib.loads(block)
         config = parse(raw)
-        if config.kind in SETTINGS:
-            SETTINGS[config.kind].model_validate(config.settings)
+        if config.kind in registry.kinds():
+            registry.find(config.kind).settings.model_validate(config.settings)
         if config.data.source in LOADERS:
             further = config.data.table().keys() - {"source", "split"}
             assert further <= LOADERS[config.data.source][1].keys()

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from recevolve.evaluators.kinds.properties import examine
+from recevolve.evaluators.kinds.folder import programs
 from recevolve.evaluators.kinds.registry import find, kinds
 from recevolve.evaluators.kinds.task import Task, Winner
 from recevolve.evaluators.language.static import canonical, check, syntax_hash
-from recevolve.evaluators.sandbox import load
+from recevolve.evaluators.sandbox import Sandbox
+from recevolve.population.values.verdict import Status
 
 PROVENANCE = {
     "run": "runs/example",
@@ -19,7 +20,11 @@ PROVENANCE = {
     "explanation": 'a "quoted" \\ text\nover """two""" lines',
     "versions": {"torch": "2"},
 }
-SECONDS = 30.0
+
+
+def cheats_of(task: Task) -> dict[str, str]:
+    """The dishonest programs that the tests of a built-in kind bring."""
+    return dict(task.cheats) or programs(Path(__file__).parent / "evaluators" / task.kind / "cheats")
 
 
 @pytest.fixture(params=kinds())
@@ -30,10 +35,7 @@ def task(request: pytest.FixtureRequest) -> Task:
 def test_names_and_texts_are_there(task: Task) -> None:
     assert task.summary
     assert len(task.seeds) >= 2
-    assert len(task.cheats) >= 5
-    assert task.properties
     assert set(task.guardrails) <= set(task.metrics)
-    assert len({each.name for each in task.properties}) == len(task.properties)
 
 
 def test_contract_names_all_that_a_program_must_define(task: Task) -> None:
@@ -71,14 +73,17 @@ def test_cells_are_short_words(task: Task) -> None:
     assert len(cells) > 1
 
 
-def test_seeds_have_every_property(task: Task) -> None:
-    for name, source in task.seeds.items():
-        for text in (source, canonical(source)):
-            assert examine(task.properties, load(text), SECONDS) is None, name
+def test_seeds_have_every_property_in_their_own_words_and_in_canonical_form(task: Task) -> None:
+    with Sandbox(task.preload) as sandbox:
+        for name, source in task.seeds.items():
+            verdicts = [task.examine(text, sandbox) for text in (source, canonical(source))]
+            assert [each.status for each in verdicts] == [Status.SCORED] * 2, (name, verdicts)
 
 
 def test_cheats_say_what_they_do_and_where_they_are_caught(task: Task) -> None:
-    for name, source in task.cheats.items():
+    cheats = cheats_of(task)
+    assert len(cheats) >= 5
+    for name, source in cheats.items():
         words = ast.get_docstring(ast.parse(source)) or ""
         assert "\n\nCaught by: " in words, f"{name} should end its docstring with `Caught by: ` and a layer"
 
@@ -87,9 +92,9 @@ def test_most_cheats_are_given_away_by_their_text(task: Task) -> None:
     """But for wrong computations in an honest language: no text tells a kernel that forgets a mask from one
     that needs none. Such cheats say `gate` or `estimate`, and the kind's own tests run every one of them.
     """
-    layers = {name: source.partition("Caught by: ")[2] for name, source in task.cheats.items()}
+    layers = {name: source.partition("Caught by: ")[2] for name, source in cheats_of(task).items()}
     told = {name for name, layer in layers.items() if not layer.startswith(("gate", "estimate"))}
-    caught = [name for name in told if check(task.cheats[name], task.rules)]
+    caught = [name for name in told if check(cheats_of(task)[name], task.rules)]
     assert len(caught) >= 0.8 * len(told)
     assert len(told) >= 5
 

@@ -1,5 +1,6 @@
 """What an interaction layer may be written in: the rules that its text must obey."""
 
+from ..kinds.folder import named
 from ..language.static import Rules
 
 ELEMENTWISE = frozenset({
@@ -31,18 +32,11 @@ RULES = Rules(
     places={f"torch.{name}": "init" for name in MAKERS},
 )
 
-
-def allowed() -> str:
-    """The allowed names as Markdown, one line for each place that they may be used in."""
-
-    def words(names: frozenset[str]) -> str:
-        return ", ".join(f"`{name}`" for name in sorted(names))
-
-    lines = [
-        f"- from `torch`: {words(RULES.modules['torch'] - MAKERS)}",
-        f"- from `torch`, in `init` alone: {words(MAKERS)}",
-        f"- from `math`: {words(RULES.modules['math'])}",
-        f"- on tensors: {words(RULES.methods)}, and `@`",
-        f"- built in: {words(RULES.builtins)}",
-    ]
-    return "\n".join(lines) + "\n"
+ALLOWED = {
+    "from `torch`": named(RULES.modules["torch"] - MAKERS),
+    "from `torch`, in `init` alone": named(MAKERS),
+    "from `math`": named(RULES.modules["math"]),
+    "on tensors": f"{named(RULES.methods)}, and `@`",
+    "built in": named(RULES.builtins),
+}
+"""The allowed names for a reader, by the place that they may be used in."""

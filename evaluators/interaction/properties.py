@@ -11,7 +11,7 @@ from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
 from ..kinds.properties import Property, bits, misnamed
-from .reference_cost import Yardstick
+from .reference_cost import OPERATIONS, PARAMETERS, Yardstick
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -329,7 +329,7 @@ def reaches_everything(namespace: Namespace, example: Example) -> str | None:
     return None
 
 
-def properties_for(parameters: float, operations: float) -> tuple[Property, ...]:
+def properties_for(parameters: float = PARAMETERS, operations: float = OPERATIONS) -> tuple[Property, ...]:
     """The properties under a budget in units of the dcn_v2 seed."""
     budget = within_budget_of(parameters, operations)
     return (
@@ -355,6 +355,10 @@ def properties_for(parameters: float, operations: float) -> tuple[Property, ...]
             examples=6,
         ),
     )
+
+
+PROPERTIES = properties_for()
+"""Those under the default budget."""
 
 
 def probe(namespace: Namespace) -> dict[str, Any]:

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+PARAMETERS, OPERATIONS = 1.1, 1.25
+"""The budget where the config has none."""
+
 
 @dataclass(frozen=True)
 class Yardstick:

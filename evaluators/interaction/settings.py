@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from .reference_cost import OPERATIONS, PARAMETERS
+
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -21,10 +23,11 @@ class Settings(BaseModel):
     batch: Count = Field(512, description="rows per training step")
     lr: Positive = Field(0.005, description="learning rate of Adam, the same for all candidates")
     parameter_budget: Positive = Field(
-        1.1, description="most numbers to train, in those of the dcn_v2 seed; each output counts as one"
+        PARAMETERS,
+        description="most numbers to train, in those of the dcn_v2 seed; each output counts as one",
     )
     flop_budget: Positive = Field(
-        1.25, description="most floating-point operations per row, in those of the dcn_v2 seed"
+        OPERATIONS, description="most floating-point operations per row, in those of the dcn_v2 seed"
     )
     rung_epochs: tuple[Positive, ...] = Field(
         (0.5, 1.0, 2.0), min_length=1, description="passes over the search split's training rows on each rung"

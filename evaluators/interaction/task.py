@@ -5,12 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..kinds.folder import contract, programs
 from ..kinds.task import Judge, Task
 from ..sandbox.limits import Limits
 from .describe import describe
 from .examination import examine_for
-from .language import RULES, allowed
-from .properties import properties_for
+from .language import ALLOWED, RULES
+from .reference_cost import OPERATIONS, PARAMETERS
 from .settings import Settings
 from .template import export
 from .vocabulary import VOCABULARY
@@ -29,26 +30,16 @@ def judge(data: Mapping[str, Any], settings: Mapping[str, Any], limits: Limits) 
 def adapt(data: Mapping[str, Any], settings: Mapping[str, Any]) -> Task:
     """The task with the budget of a config. ValidationError, a ValueError, for settings that cannot be."""
     chosen = Settings.model_validate(settings)
-    budget = chosen.parameter_budget, chosen.flop_budget
-    return replace(TASK, properties=properties_for(*budget), examine=examine_for(*budget))
+    return replace(TASK, examine=examine_for(chosen.parameter_budget, chosen.flop_budget))
 
 
-def _texts(folder: str) -> dict[str, str]:
-    return {path.stem: path.read_text(encoding="utf-8") for path in sorted((HERE / folder).glob("*.py"))}
-
-
-DEFAULT = Settings()
-BUDGET = DEFAULT.parameter_budget, DEFAULT.flop_budget
 TASK = Task(
     kind="interaction",
-    version=VERSION,
     summary="layers from the embeddings of a row to features, inside a ranking model",
-    contract=(HERE / "contract.md").read_text(encoding="utf-8") + "\n" + allowed(),
-    seeds=_texts("seeds"),
-    cheats=_texts("cheats"),
+    contract=contract(HERE, ALLOWED),
+    seeds=programs(HERE / "seeds"),
     rules=RULES,
     vocabulary=VOCABULARY,
-    properties=properties_for(*BUDGET),
     settings=Settings,
     preload=(
         "numpy",
@@ -58,7 +49,7 @@ TASK = Task(
         "recevolve.evaluators.interaction.properties",
         "recevolve.evaluators.interaction.inside",
     ),
-    examine=examine_for(*BUDGET),
+    examine=examine_for(PARAMETERS, OPERATIONS),
     judge=judge,
     export=export,
     describe=describe,

@@ -15,7 +15,6 @@ from .edits import EDITS
 from .language import allowed, rules_for
 from .layers import equal_operator
 from .north_star import measures
-from .properties import properties_for
 from .settings import Settings, operator_for, shapes_for
 from .template import export_for, reference_text
 from .vocabulary import VOCABULARY
@@ -50,14 +49,12 @@ def task_for(settings: Settings) -> Task:
     shares = {SHARES[measured]: True, **dict.fromkeys(SHARES.values(), True)}
     return Task(
         kind="kernel",
-        version=VERSION,
         summary="Triton kernels of an operator, judged by the share of the roofline that they reach",
         contract=_contract(operator, settings, measured) + "\n" + allowed(),
         seeds=seeds_for(operator),
         cheats=_texts("cheats", operator.name),
         rules=rules_for(operator),
         vocabulary=VOCABULARY,
-        properties=properties_for(settings),
         settings=Settings,
         preload=("numpy", "torch", "triton", "recevolve.evaluators.kernel.inside"),
         examine=_examine_for(settings),

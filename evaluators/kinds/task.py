@@ -11,7 +11,6 @@ from ..language.edit import Edit
 from ..language.static import Rules
 from ..language.vocabulary import Vocabulary
 from ..sandbox.limits import Limits
-from .properties import Property
 
 if TYPE_CHECKING:
     from ..sandbox import Sandbox
@@ -79,20 +78,17 @@ class Winner:
 class Task:
     """A kind of program.
 
-    `seeds` and `cheats` map a name to source; each docstring names its paper or its trick. `judge` binds
-    `settings` to the config's data table. `export` gives
-    file names and their contents: a module that production imports without us, its tests, its README.
+    `seeds` maps a name to source; each docstring names its paper. `judge` binds `settings` to the config's
+    data table. `export` gives file names and their contents: a module that production imports without us, its
+    tests, its README.
     """
 
     kind: str
-    version: str
     summary: str
     contract: str
     seeds: Mapping[str, str]
-    cheats: Mapping[str, str]
     rules: Rules
     vocabulary: Vocabulary
-    properties: Sequence[Property]
     settings: type[BaseModel]
     """The kind's own table of the config: every field with a default and a description."""
     preload: Sequence[str]
@@ -122,5 +118,6 @@ class Task:
     edits: Mapping[Edit, float] = field(default_factory=dict)
     """The kind's own edits and how often each is tried relative to the others, in place of the typed edits
     that draw from the vocabulary; none: those."""
+    cheats: Mapping[str, str] = field(default_factory=dict)
     persona: str = ""
     """Who a model is asked to be when it writes such programs; none: a general one."""

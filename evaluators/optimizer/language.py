@@ -1,5 +1,6 @@
 """What an optimizer may be written in: the rules that its text must obey."""
 
+from ..kinds.folder import named
 from ..language.static import Rules
 
 ELEMENTWISE = frozenset({
@@ -24,13 +25,9 @@ RULES = Rules(
     builtins=frozenset({"abs", "float", "int", "len", "max", "min", "range"}),
 )
 
-
-def allowed() -> str:
-    """The allowed names as Markdown, one line for each place that they may be used in."""
-
-    def words(names: frozenset[str]) -> str:
-        return ", ".join(f"`{name}`" for name in sorted(names))
-
-    lines = [f"- from `{module}`: {words(names)}" for module, names in RULES.modules.items()]
-    lines += [f"- on tensors: {words(RULES.methods)}", f"- built in: {words(RULES.builtins)}"]
-    return "\n".join(lines) + "\n"
+ALLOWED = {
+    **{f"from `{module}`": named(names) for module, names in RULES.modules.items()},
+    "on tensors": named(RULES.methods),
+    "built in": named(RULES.builtins),
+}
+"""The allowed names for a reader, by the place that they may be used in."""

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..kinds.folder import contract, programs
 from ..kinds.task import Judge, Task
 from ..sandbox.limits import Limits
 from .describe import describe
 from .examination import examine
-from .language import RULES, allowed
-from .properties import PROPERTIES
+from .language import ALLOWED, RULES
 from .settings import Settings
 from .template import export
 from .vocabulary import VOCABULARY
@@ -25,20 +25,13 @@ def judge(data: Mapping[str, Any], settings: Mapping[str, Any], limits: Limits) 
     return OptimizerJudge(data, settings, limits, VERSION)
 
 
-def _texts(folder: str) -> dict[str, str]:
-    return {path.stem: path.read_text(encoding="utf-8") for path in sorted((HERE / folder).glob("*.py"))}
-
-
 TASK = Task(
     kind="optimizer",
-    version=VERSION,
     summary="update rules that train a small ranking model on a log of impressions",
-    contract=(HERE / "contract.md").read_text(encoding="utf-8") + "\n" + allowed(),
-    seeds=_texts("seeds"),
-    cheats=_texts("cheats"),
+    contract=contract(HERE, ALLOWED),
+    seeds=programs(HERE / "seeds"),
     rules=RULES,
     vocabulary=VOCABULARY,
-    properties=PROPERTIES,
     settings=Settings,
     preload=(
         "numpy",

@@ -14,13 +14,14 @@ from ..kinds.failure import Failed
 from ..sandbox import Limits, Sandbox
 from . import guard
 from .caller import Caller
+from .known_rewards import rewards_for
 from .logs.log import split
 from .logs.logs import load, people
 from .logs.signals import SIMULATED, Signals
+from .logs.sources import signals_of
 from .north_star import SPLITS, Replayed, Simulated
 from .proxy import Proxy
 from .settings import Settings
-from .task import seeds_for, signals_of
 
 
 class RewardJudge:
@@ -47,7 +48,7 @@ class RewardJudge:
             chosen.least_effective,
             chosen.seed,
         )
-        self.seeds = seeds_for(self.signals)
+        self.seeds = rewards_for(self.signals)
         self._require_power()
         self.star: Simulated | Replayed = self._star(parts)
         self.rungs = len(chosen.rung_rows)

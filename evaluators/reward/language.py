@@ -1,5 +1,6 @@
 """What a reward may be written in: the rules that its text must obey, for the signals at hand."""
 
+from ..kinds.folder import named
 from ..language.static import Rules
 from .logs.signals import Signals
 
@@ -32,11 +33,11 @@ def rules_for(signals: Signals) -> Rules:
     )
 
 
-def allowed() -> str:
-    """The allowed names as Markdown, one line for each place that they may be used in."""
-    by_count: dict[int, list[str]] = {}
-    for name, count in ARGUMENTS.items():
-        by_count.setdefault(count, []).append(f"`{name}`")
-    words = {1: "one argument", 2: "two arguments", 3: "three arguments"}
-    lines = [f"- from `numpy`, with {words[count]}: {', '.join(names)}" for count, names in by_count.items()]
-    return "\n".join([*sorted(lines), "- built in: `abs`, `float`"]) + "\n"
+ALLOWED = {
+    **{
+        f"from `numpy`, with {words}": named(name for name, count in ARGUMENTS.items() if count == arguments)
+        for arguments, words in ((1, "one argument"), (3, "three arguments"), (2, "two arguments"))
+    },
+    "built in": named(("abs", "float")),
+}
+"""The allowed names for a reader, by the place that they may be used in."""

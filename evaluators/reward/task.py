@@ -3,19 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from string import Template
 from typing import Any
 
+from ..kinds.folder import contract
 from ..kinds.task import Judge, Task
 from ..sandbox.limits import Limits
 from .describe import describe_for
 from .examination import examine_for
-from .fast import formula
-from .language import allowed, rules_for
+from .known_rewards import rewards_for
+from .language import ALLOWED, rules_for
 from .logs.sample import sample_for
 from .logs.signals import SIMULATED, Signals
-from .logs.sources import SIGNALS, SIMULATED_SOURCE
-from .properties import properties_for
+from .logs.sources import SIMULATED_SOURCE, signals_of
 from .settings import Settings
 from .template import export, export_for
 from .vocabulary import vocabulary_for
@@ -70,26 +69,15 @@ def adapt(data: Mapping[str, Any], settings: Mapping[str, Any]) -> Task:
     )
 
 
-def signals_of(data: Mapping[str, Any], settings: Settings) -> Signals:
-    """The user's own signals, or those that the source of the data has."""
-    if settings.signals is not None:
-        return Signals.read(settings.signals)
-    return SIGNALS.get(str(data.get("source")), SIMULATED)
-
-
 def task_for(signals: Signals, star: str = "late_active_days") -> Task:
-    """The task over these signals: contract, rules, seeds, properties and vocabulary speak of them alone."""
-    contract = Template((HERE / "contract.md").read_text(encoding="utf-8"))
+    """The task over these signals: contract, rules, seeds and vocabulary speak of them alone."""
     return Task(
         kind="reward",
-        version=VERSION,
         summary="formulas that say what an impression is worth, judged by users who come back",
-        contract=contract.substitute(signals=signals.table(), star=STARS[star]) + "\n" + allowed(),
-        seeds=seeds_for(signals),
-        cheats=_texts("cheats"),
+        contract=contract(HERE, ALLOWED, signals=signals.table(), star=STARS[star]),
+        seeds=rewards_for(signals),
         rules=rules_for(signals),
         vocabulary=vocabulary_for(signals),
-        properties=properties_for(signals),
         settings=Settings,
         preload=(
             "numpy",
@@ -110,36 +98,9 @@ def task_for(signals: Signals, star: str = "late_active_days") -> Task:
     )
 
 
-def seeds_for(signals: Signals) -> dict[str, str]:
-    """The seeds whose predictions all exist, one for each other prediction alone, and their plain sum."""
-    names = frozenset(one.name for one in signals.predictions)
-    seeds = {name: text for name, text in _texts("seeds").items() if formula(text, names)}
-    for one in signals.predictions:
-        if one.name not in seeds and signals is not SIMULATED:
-            words = f"{one.words[0].upper()}{one.words[1:]}, alone. A single-objective ranker, as of 2007."
-            sign = "" if one.better >= 0 else "-"
-            seeds[one.name] = _program(words, f'{sign}signals["{one.name}"]')
-    if signals is not SIMULATED and len(names) > 1:
-        terms = [
-            f'{"-" if one.better < 0 else ""}{1.0 / (one.high - one.low)!r} * signals["{one.name}"]'
-            for one in signals.predictions
-        ]
-        words = "All predictions in units of their ranges, added; equal weights after Dawes 1979."
-        seeds["equal_weights"] = _program(words, " + ".join(terms))
-    return seeds
-
-
-def _program(words: str, expression: str) -> str:
-    return f'"""{words}"""\n\nWEIGHTS = {{}}\n\n\ndef reward(signals):\n    return {expression}\n'
-
-
 def _floors(star: str) -> tuple[str, ...]:
     """What may not get worse: satisfaction, where it is not itself the goal."""
     return tuple(name for name in ("like_rate",) if star not in (name, "replay"))
-
-
-def _texts(folder: str) -> dict[str, str]:
-    return {path.stem: path.read_text(encoding="utf-8") for path in sorted((HERE / folder).glob("*.py"))}
 
 
 TASK = task_for(SIMULATED)

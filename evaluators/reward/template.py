@@ -20,6 +20,7 @@ from ..kinds.patch import (
 )
 from ..kinds.task import Winner
 from .audit.audit import Array, Audit, Reward, audit, drawn
+from .audit.audit_text import markdown
 from .audit.picture import svg
 from .fast import Undefined, formula
 from .logs.signals import SIMULATED, Signals
@@ -138,7 +139,7 @@ def _audit_texts(found: Audit | None, name: str) -> dict[str, str]:
         return {"audit": words, "audit_words": "`AUDIT.md` says why there is no audit."}
     picture = "![The reward along each signal, and who gets the top tenth](audit.svg)"
     return {
-        "audit": f"# Audit of {name}\n\n{picture}\n\n{found.markdown().rstrip()}\n",
+        "audit": f"# Audit of {name}\n\n{picture}\n\n{markdown(found).rstrip()}\n",
         "audit_words": "`AUDIT.md` tells what it does to rows like yours: read it before you ship it.\n\n"
         + picture,
     }

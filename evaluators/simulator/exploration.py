@@ -21,7 +21,7 @@ class Exploration:
 
     `signals`: predictions and contexts by name, each (M, choices); `chosen` (M,) int64: which of the choices
     was shown in the first place, each with chance `propensity` (M,). `outcomes` of that impression by name,
-    each (M,): clicked, watched, liked, hated, returned, later_days as in `SIMULATED`. `user` and `day` (M,)
+    each (M,): clicked, watched, liked, hated, returned, later_days. `user` and `day` (M,)
     int64. `before` (M,): on how many of the seven days before the user came.
     """
 

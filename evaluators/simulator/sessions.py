@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...population.island.randomness import generator
-from ..reward.logs.signals import SIMULATED
 from .world import PREPARED, ROW, Deck, Floats, Users, World, deck
 
 Flags = NDArray[np.bool_]
@@ -18,7 +17,8 @@ Policy = Callable[[Mapping[str, Floats]], Floats]
 Rank = Callable[["Offers"], Places]
 """The places (S, K) of the candidates to show, the first place first."""
 
-OFFERED = tuple(one.name for one in SIMULATED.columns if one.role != "outcome")
+OFFERED = ("click", "watch", "like", "survey", "item", "popularity", "duration", "heavy")
+"""What is known of a candidate; the first four are predictions."""
 BATCH = 2048
 """Sessions handled at once: their arrays stay in the cache of a core."""
 

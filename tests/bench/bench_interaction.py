@@ -13,6 +13,7 @@ import argparse
 import time
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -24,8 +25,9 @@ from recevolve.engine.loop.proposer import Parent
 from recevolve.engine.propose.syntax.proposer import SyntaxProposer
 from recevolve.evaluators.data import DataUnavailable, load
 from recevolve.evaluators.interaction.judge import InteractionJudge
-from recevolve.evaluators.interaction.properties import Example
+from recevolve.evaluators.interaction.properties import PROPERTIES, Example
 from recevolve.evaluators.interaction.task import TASK
+from recevolve.evaluators.kinds.folder import programs
 from recevolve.evaluators.kinds.properties import examine
 from recevolve.evaluators.language.static import canonical, check
 from recevolve.evaluators.sandbox import Limits, Sandbox
@@ -39,6 +41,7 @@ SMALL = {
 RATES = (0.002, 0.005, 0.01, 0.02)
 AUDITED = (("selection", 1), ("selection", 2), ("claim", 1), ("claim", 2), ("claim", 4))
 """Splits, and the folds that each is dealt into: five different trainings."""
+CHEATS = programs(Path(__file__).parents[1] / "evaluators" / "interaction" / "cheats")
 SEEDS = {name: canonical(source) for name, source in TASK.seeds.items()}
 console = Console(width=150)
 
@@ -59,7 +62,7 @@ def proposals(count: int) -> None:
     """What becomes of mutants."""
     ends: Counter[str] = Counter()
     for _, source in mutants(count):
-        wrong = examine(TASK.properties, loaded(source), 60.0)
+        wrong = examine(PROPERTIES, loaded(source), 60.0)
         ends[(wrong or "every property holds").partition(":")[0]] += 1
     table = Table("mutants", "share", title=f"{count} mutants of {len(SEEDS)} seeds, all obey the rules")
     for name, number in ends.most_common():
@@ -69,7 +72,7 @@ def proposals(count: int) -> None:
 
 def caught(name: str, judge: InteractionJudge, sandbox: Sandbox) -> bool:
     """Whether a cheat is stopped by the layer that it names, or does no better than the honest program."""
-    source = TASK.cheats[name]
+    source = CHEATS[name]
     layer = source.split("Caught by: ")[1].split("\n")[0].split(",")[0]
     match layer:
         case "properties":
@@ -88,7 +91,7 @@ def refused(source: str, repeat: int) -> str | None:
     rows, fields, dim, seed = (int(rng.integers(low, high)) for low, high in sizes)
     example = Example(rows, fields, dim, seed, float(10.0 ** rng.uniform(-3, 1)))
     namespace = loaded(source)
-    for each in TASK.properties:
+    for each in PROPERTIES:
         alone = each.examples == 1  # these take no example
         if wrong := each.holds(namespace, None if alone else example):
             return f"{each.name}: {wrong}"
@@ -98,7 +101,7 @@ def refused(source: str, repeat: int) -> str | None:
 def battery(repeats: int, sandbox: Sandbox) -> None:
     """Cheats caught, and honest seeds refused."""
     judge = InteractionJudge({"source": "synthetic", "rows": 6_000}, SMALL, LIMITS, "bench")
-    stopped = {name: caught(name, judge, sandbox) for name in TASK.cheats}
+    stopped = {name: caught(name, judge, sandbox) for name in CHEATS}
     false = {name: [w for n in range(repeats) if (w := refused(source, n))] for name, source in SEEDS.items()}
     cheated = [
         (name, verdict.reason)
@@ -106,7 +109,7 @@ def battery(repeats: int, sandbox: Sandbox) -> None:
         for split, of in AUDITED
         if (verdict := judge.north_star(source, split, 0, of, sandbox)).status is not Status.SCORED
     ]
-    text = sum(bool(check(source, TASK.rules)) for source in TASK.cheats.values())
+    text = sum(bool(check(source, TASK.rules)) for source in CHEATS.values())
     table = Table("battery", "of", "count", "share")
     table.add_row("cheats refused by their text", str(len(stopped)), str(text), f"{text / len(stopped):.0%}")
     total = sum(stopped.values())

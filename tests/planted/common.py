@@ -125,14 +125,11 @@ def planted(
 
     return Task(
         kind=kind,
-        version="1",
         summary=f"find a planted {kind}",
         contract=contract,
         seeds=seeds,
-        cheats={},
         rules=rules,
         vocabulary=vocabulary,
-        properties=(),
         preload=("numpy", "recevolve.evaluators.sandbox.runners"),
         examine=examine,
         settings=Settings,

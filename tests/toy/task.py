@@ -154,14 +154,11 @@ def export(winner: Winner) -> dict[str, str]:
 
 TASK = Task(
     kind="toy",
-    version="1",
     summary="follow a hidden curve",
     contract="def f(x, c) -> array",
     seeds=SEEDS,
-    cheats={},
     rules=RULES,
     vocabulary=VOCABULARY,
-    properties=(),
     preload=("numpy", "recevolve.evaluators.sandbox.runners"),
     examine=examine,
     settings=Settings,

@@ -2,12 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ...kinds.patch import filled
-
-if TYPE_CHECKING:
-    from .findings import Audit, Change, Grouping, Raised
+from .findings import Audit, Change, Grouping, Raised
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 FEW = 0.01
@@ -31,7 +28,7 @@ EVEN = (
 )
 
 
-def markdown(audit: "Audit") -> str:
+def markdown(audit: Audit) -> str:
     """The page, without its title."""
     scale, found = audit.scale, audit.reversals
     values = {
@@ -65,12 +62,12 @@ def markdown(audit: "Audit") -> str:
     return filled(TEMPLATES, "audit", values)
 
 
-def findings(audit: "Audit") -> list[str]:
+def findings(audit: Audit) -> list[str]:
     """One sentence for each thing that a reviewer should ask about; none is a good sign, and no proof."""
     return [*_of_signals(audit), *_of_columns(audit), *_of_groups(audit)]
 
 
-def _of_signals(audit: "Audit") -> list[str]:
+def _of_signals(audit: Audit) -> list[str]:
     found = []
     if audit.scale.not_finite:
         words = f"It is not finite on {_share(audit.scale.not_finite)} of draws over the declared ranges."
@@ -92,7 +89,7 @@ def _of_signals(audit: "Audit") -> list[str]:
     return found
 
 
-def _of_columns(audit: "Audit") -> list[str]:
+def _of_columns(audit: Audit) -> list[str]:
     found = []
     for one in audit.correlations:
         if one.role == "context" and abs(one.value) > LEANS:
@@ -104,7 +101,7 @@ def _of_columns(audit: "Audit") -> list[str]:
     return found
 
 
-def _of_groups(audit: "Audit") -> list[str]:
+def _of_groups(audit: Audit) -> list[str]:
     found = []
     for grouping in audit.groupings:
         most = max(grouping.groups, key=lambda group: group.top / group.share)
@@ -116,7 +113,7 @@ def _of_groups(audit: "Audit") -> list[str]:
     return found
 
 
-def _slopes(audit: "Audit") -> str:
+def _slopes(audit: Audit) -> str:
     rows = [
         [
             f"`{one.signal}`",
@@ -131,7 +128,7 @@ def _slopes(audit: "Audit") -> str:
     return _table(("signal", "wanted", "mean slope", "falls", "flat", "at 25 %", "at 50 %", "at 75 %"), rows)
 
 
-def _raised(audit: "Audit") -> str:
+def _raised(audit: Audit) -> str:
     rows = [
         [f"`{one.signal}`", WANTED[one.better], _share(one.lowers), _share(one.raises), _share(one.against)]
         for one in audit.raised
@@ -139,13 +136,13 @@ def _raised(audit: "Audit") -> str:
     return _table(("signal", "wanted", "reward falls", "reward rises", "against what is wanted"), rows)
 
 
-def _changes(one: "Raised") -> str:
+def _changes(one: Raised) -> str:
     """The worst counter-examples of a signal, with an empty line after them; nothing where there are none."""
     if not one.worst:
         return ""
     others = [name for name in one.worst[0].row if name != one.signal]
 
-    def cells(change: "Change") -> list[str]:
+    def cells(change: Change) -> list[str]:
         moved = f"{_number(change.low)} to {_number(change.high)}"
         reward = f"{_number(change.reward_low)} to {_number(change.reward_high)}"
         return [moved, reward, *(_number(change.row[name]) for name in others)]
@@ -154,7 +151,7 @@ def _changes(one: "Raised") -> str:
     return f"Largest changes against what is wanted of `{one.signal}`:\n\n{table}\n\n"
 
 
-def _groups(audit: "Audit") -> str:
+def _groups(audit: Audit) -> str:
     if not audit.groupings:
         return NO_CONTEXT
     parts = []
@@ -169,7 +166,7 @@ def _groups(audit: "Audit") -> str:
     return "\n\n".join([*parts, EVEN])
 
 
-def _reversals(audit: "Audit") -> str:
+def _reversals(audit: Audit) -> str:
     worst = audit.reversals.worst
     if not worst:
         return "None was found."
@@ -188,7 +185,7 @@ def _reversals(audit: "Audit") -> str:
     return f"The worst of them:\n\n{_table(columns, rows)}"
 
 
-def _label(grouping: "Grouping", label: str) -> str:
+def _label(grouping: Grouping, label: str) -> str:
     if grouping.tenths:
         return f"tenth {label} of 10 by `{grouping.context}`"
     return f"the group `{grouping.context}` = {label}"

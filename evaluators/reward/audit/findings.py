@@ -1,11 +1,9 @@
-"""What an audit of a reward finds: plain values, and the page that tells them."""
+"""What an audit of a reward finds: plain values."""
 
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
-
-from .audit_text import markdown
 
 TYPICAL = (0.25, 0.5, 0.75)
 """Quantiles of all signals at once that stand for a poor, a middling and a good item."""
@@ -153,10 +151,6 @@ class Audit:
         """Plain values for `json.dumps`; None where a number is not finite."""
         plain: dict[str, Any] = _plain(asdict(self))
         return plain
-
-    def markdown(self) -> str:
-        """The audit as a page: what stands out first, then every table."""
-        return markdown(self)
 
 
 def _plain(value: Any) -> Any:

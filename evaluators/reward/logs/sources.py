@@ -1,7 +1,9 @@
 """Which signals each built-in source has; logs of these sources are made in `logs`."""
 
 from collections.abc import Mapping
+from typing import Any
 
+from ..settings import Settings
 from .signals import SIMULATED, Signals
 
 SIMULATED_SOURCE = "simulated"
@@ -47,3 +49,10 @@ SIGNALS: Mapping[str, Signals] = {
     "movielens-100k": MOVIELENS,
     "open-bandit": OPEN_BANDIT,
 }
+
+
+def signals_of(data: Mapping[str, Any], settings: Settings) -> Signals:
+    """The user's own signals, or those that the source of the data has."""
+    if settings.signals is not None:
+        return Signals.read(settings.signals)
+    return SIGNALS.get(str(data.get("source")), SIMULATED)

@@ -5,6 +5,7 @@ import numpy as np
 from recevolve.engine.loop.proposer import Parent
 from recevolve.engine.north_star.hunks import hunks, together, undo
 from recevolve.engine.propose.syntax.proposer import SyntaxProposer
+from recevolve.evaluators.interaction.properties import PROPERTIES
 from recevolve.evaluators.interaction.task import TASK
 from recevolve.evaluators.kinds.properties import examine
 from recevolve.evaluators.language.simplify import simplify
@@ -32,7 +33,7 @@ def undone(old: str, new: str) -> list[str]:
 
 def test_a_gate_goes_with_its_parameters() -> None:
     assert check(WINNER, TASK.rules) == ()
-    assert examine(TASK.properties, load(WINNER), 30.0) is None
+    assert examine(PROPERTIES, load(WINNER), 30.0) is None
     without = undone(OLD, WINNER)
     assert all(check(source, TASK.rules) == () for source in without)
     hashes = {syntax_hash(source) for source in without}
@@ -51,6 +52,6 @@ def test_most_edits_of_bred_layers_can_be_undone_alone() -> None:
         child = proposer.mutant(pair, rng).source
         for source in undone(pair[0].source, child)[:6]:
             total += 1
-            held += not check(source, TASK.rules) and examine(TASK.properties, load(source), 30.0) is None
+            held += not check(source, TASK.rules) and examine(PROPERTIES, load(source), 30.0) is None
     assert total > 6
     assert held > 0.7 * total

@@ -1,11 +1,14 @@
 """A layer that is handed on to the search for its kernels."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from recevolve.evaluators.interaction.operator import operator_of
 from recevolve.evaluators.interaction.reference_cost import Yardstick
 from recevolve.evaluators.interaction.task import TASK
+from recevolve.evaluators.kinds.folder import programs
 from recevolve.evaluators.language.static import canonical
 from recevolve.evaluators.sandbox import load
 
@@ -50,5 +53,6 @@ def test_hidden_sizes_can_be_drawn(name: str) -> None:
 
 
 def test_what_is_no_layer_is_refused() -> None:
+    cheats = programs(Path(__file__).with_name("cheats"))
     with pytest.raises(ValueError, match="no interaction layer"):
-        operator_of("cheat", TASK.cheats["hidden_buffer"])
+        operator_of("cheat", cheats["hidden_buffer"])

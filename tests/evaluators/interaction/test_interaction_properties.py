@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from recevolve.evaluators.interaction.properties import Example, permutation, probe
+from recevolve.evaluators.interaction.properties import PROPERTIES, Example, permutation, probe
 from recevolve.evaluators.interaction.task import TASK
 from recevolve.evaluators.kinds.properties import behaviour, examine
 from recevolve.evaluators.sandbox import load
@@ -116,7 +116,7 @@ BROKEN = {
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_program_is_refused_in_words(name: str) -> None:
     source, words = BROKEN[name]
-    wrong = examine(TASK.properties, load(source), 20.0)
+    wrong = examine(PROPERTIES, load(source), 20.0)
     assert wrong is not None
     assert re.search(words, wrong), wrong
 
@@ -137,13 +137,13 @@ def test_permutations_are_told(source: str, expected: str) -> None:
         assert permutation(load(source), Example(8, 5, 3, seed)) == expected
     claim = f"PERMUTATION = {expected!r}\n" + source.replace("PERMUTATION", "OTHER")
     if expected != "ordered":
-        assert examine(TASK.properties, load(claim), 20.0) is None
+        assert examine(PROPERTIES, load(claim), 20.0) is None
 
 
 @pytest.mark.parametrize("name", TASK.seeds)
 def test_probe_repeats_and_does_not_depend_on_earlier_calls(name: str) -> None:
     first, second = load(TASK.seeds[name]), load(TASK.seeds[name])
-    examine(TASK.properties, second, 20.0)
+    examine(PROPERTIES, second, 20.0)
     assert behaviour(probe(first)) == behaviour(probe(second))
 
 

@@ -7,6 +7,7 @@ from recevolve.engine.loop.proposer import Parent
 from recevolve.engine.propose.syntax.graft import graft_of_idiom
 from recevolve.engine.propose.syntax.proposer import SyntaxProposer
 from recevolve.engine.propose.syntax.tree import Draft, Unsuitable
+from recevolve.evaluators.interaction.properties import PROPERTIES
 from recevolve.evaluators.interaction.task import TASK
 from recevolve.evaluators.kinds.properties import examine
 from recevolve.evaluators.language.static import canonical, check
@@ -17,7 +18,7 @@ HOST = (
     "import torch\n\nHYPERPARAMETERS = {}\n\n\ndef init(fields, dim, hp):\n    return {}\n\n\n"
     "def interact(x, params, hp):\n    flat = x.flatten(1)\n    other = 0.5 * flat\n    return flat + other\n"
 )
-ROOMY = TASK.properties[:4] + TASK.properties[5:]
+ROOMY = PROPERTIES[:4] + PROPERTIES[5:]
 """All but the budget, which a matrix on a matrix may exceed."""
 
 
@@ -54,7 +55,7 @@ def test_most_mutants_of_the_seeds_hold_every_property() -> None:
         pair = [seeds[place] for place in rng.permutation(len(seeds))[:2]]
         source = proposer.mutant(pair, rng).source
         assert check(source, TASK.rules) == ()
-        held += examine(TASK.properties, load(canonical(source)), 30.0) is None
+        held += examine(PROPERTIES, load(canonical(source)), 30.0) is None
     assert held > 11
 
 

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from recevolve.evaluators.reward.audit.audit import Audit, Reward, audit, drawn, percentiles
-from recevolve.evaluators.reward.audit.audit_text import findings
+from recevolve.evaluators.reward.audit.audit_text import findings, markdown
 from recevolve.evaluators.reward.audit.picture import svg
 from recevolve.evaluators.reward.logs.signals import SIMULATED, Signals
 
@@ -145,7 +145,7 @@ def test_values_that_are_not_finite_are_counted_and_else_left_out() -> None:
     assert 0.1 < found.scale.not_finite < 0.5  # half of the draws lie in corners, where click may be 0
     assert found.rows < len(log()["click"])
     assert np.isfinite(found.scale.quantiles).all()
-    assert "It is not finite on" in found.markdown()
+    assert "It is not finite on" in markdown(found)
     json.dumps(found.to_json(), allow_nan=False)
     with pytest.raises(ValueError, match="finite on no row"):
         audited(lambda rows: np.log(-1.0 - rows["click"]))
@@ -163,7 +163,7 @@ def test_without_a_sample_predictions_are_drawn_and_groups_left_out() -> None:
     found = audit(hump, SIMULATED, None, np.random.default_rng(0))
     assert "because no sample of a log was given" in found.origin
     assert found.groupings == ()
-    assert "Left out: no sample" in found.markdown()
+    assert "Left out: no sample" in markdown(found)
     for name, column in drawn(SIMULATED, 500, np.random.default_rng(0)).items():
         one = SIMULATED[name]
         assert one.low <= column.min() < np.median(column) < column.max() <= one.high
@@ -207,7 +207,7 @@ def test_percentiles_are_middle_ranks() -> None:
 
 def test_every_table_of_the_page_is_well_formed() -> None:
     for reward in (hump, lambda rows: -rows["survey"], lambda rows: np.zeros_like(rows["click"])):
-        lines = audited(reward).markdown().splitlines()
+        lines = markdown(audited(reward)).splitlines()
         tables = [
             at for at, text in enumerate(lines[:-1]) if text.startswith("| ") and "---" in lines[at + 1]
         ]

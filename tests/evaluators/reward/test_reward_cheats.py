@@ -1,43 +1,47 @@
 """Every cheat is refused by its text; where that is not looked at, the layer that it names stops it."""
 
+from pathlib import Path
+
 import pytest
 
+from recevolve.evaluators.kinds.folder import programs
 from recevolve.evaluators.language.static import canonical, check
 from recevolve.evaluators.reward.judge import RewardJudge
 from recevolve.evaluators.reward.task import TASK
 from recevolve.evaluators.sandbox import Sandbox
 from recevolve.population.values.verdict import Status
 
+CHEATS = programs(Path(__file__).with_name("cheats"))
 MAY_BE_WRITTEN = {"constant", "scale_inflation"}
 """Obey every rule of the language: their trick is in the numbers."""
 
 
 def layer(name: str) -> str:
-    return TASK.cheats[name].split("Caught by: ")[1].split("\n")[0].split(",")[0]
+    return CHEATS[name].split("Caught by: ")[1].split("\n")[0].split(",")[0]
 
 
 def named(*layers: str) -> list[str]:
-    return [name for name in TASK.cheats if layer(name) in layers]
+    return [name for name in CHEATS if layer(name) in layers]
 
 
 def test_every_cheat_names_its_layer() -> None:
-    assert set(map(layer, TASK.cheats)) == {"properties", "north star", "harmless"}
+    assert set(map(layer, CHEATS)) == {"properties", "north star", "harmless"}
 
 
-@pytest.mark.parametrize("name", TASK.cheats)
+@pytest.mark.parametrize("name", CHEATS)
 def test_text_gives_a_cheat_away(name: str) -> None:
-    assert bool(check(TASK.cheats[name], TASK.rules)) == (name not in MAY_BE_WRITTEN)
+    assert bool(check(CHEATS[name], TASK.rules)) == (name not in MAY_BE_WRITTEN)
 
 
 @pytest.mark.parametrize("name", ["label_echo", "popularity_shortcut", "duration_shortcut"])
 def test_a_column_that_may_not_be_read_is_told_with_the_reason(name: str) -> None:
-    (problem,) = check(TASK.cheats[name], TASK.rules)
+    (problem,) = check(CHEATS[name], TASK.rules)
     assert "may not be read: it " in problem.message
 
 
 @pytest.mark.parametrize("name", named("properties"))
 def test_properties_catch(name: str, sandbox: Sandbox) -> None:
-    verdict = TASK.examine(TASK.cheats[name], sandbox)
+    verdict = TASK.examine(CHEATS[name], sandbox)
     assert verdict.status is Status.INVALID
     assert "smallest example" in verdict.reason
 
@@ -58,14 +62,14 @@ def test_properties_catch(name: str, sandbox: Sandbox) -> None:
     ],
 )
 def test_the_reason_names_the_trick(name: str, words: str, sandbox: Sandbox) -> None:
-    assert words in TASK.examine(TASK.cheats[name], sandbox).reason
+    assert words in TASK.examine(CHEATS[name], sandbox).reason
 
 
 @pytest.mark.parametrize("name", named("north star"))
 def test_the_north_star_catches_what_properties_do_not(
     name: str, judge: RewardJudge, sandbox: Sandbox
 ) -> None:
-    source = TASK.cheats[name]
+    source = CHEATS[name]
     assert TASK.examine(source, sandbox).status is Status.SCORED
     verdict = judge.north_star(source, "selection", 0, 2, sandbox)
     assert verdict.status is Status.CHEATED
@@ -76,10 +80,8 @@ def test_the_north_star_catches_what_properties_do_not(
 def test_a_harmless_cheat_scores_as_what_it_is(name: str, judge: RewardJudge, sandbox: Sandbox) -> None:
     honest = canonical(TASK.seeds["click_times_watch"])
     for rung in range(judge.rungs):
-        assert judge.proxy(TASK.cheats[name], rung, sandbox).score == judge.proxy(honest, rung, sandbox).score
-    mine, theirs = (
-        judge.north_star(one, "claim", 0, 2, sandbox).score for one in (TASK.cheats[name], honest)
-    )
+        assert judge.proxy(CHEATS[name], rung, sandbox).score == judge.proxy(honest, rung, sandbox).score
+    mine, theirs = (judge.north_star(one, "claim", 0, 2, sandbox).score for one in (CHEATS[name], honest))
     assert mine == theirs
 
 

@@ -6,7 +6,7 @@ import pytest
 from recevolve.evaluators.kinds.properties import examine
 from recevolve.evaluators.reward.examination import behaviour
 from recevolve.evaluators.reward.logs.signals import SIMULATED, Signals
-from recevolve.evaluators.reward.properties import PROBES, Rows, draw, properties_for
+from recevolve.evaluators.reward.properties import PROBES, PROPERTIES, Rows, draw, properties_for
 from recevolve.evaluators.reward.task import TASK, task_for
 from recevolve.evaluators.sandbox import Sandbox, load
 from recevolve.population.values.verdict import Status
@@ -41,7 +41,7 @@ def program(expression: str, head: str = "WEIGHTS = {}") -> str:
 )
 def test_a_program_that_breaks_a_property_is_told_which(source: str, words: str) -> None:
     with np.errstate(all="ignore"):
-        wrong = examine(TASK.properties, load(source), 30.0)
+        wrong = examine(PROPERTIES, load(source), 30.0)
     assert wrong is not None
     assert wrong.startswith(words)
 
@@ -57,7 +57,7 @@ def test_a_program_that_breaks_a_property_is_told_which(source: str, words: str)
     ],
 )
 def test_thresholds_and_steep_formulas_are_honest(expression: str) -> None:
-    assert examine(TASK.properties, load(program(expression)), 30.0) is None
+    assert examine(PROPERTIES, load(program(expression)), 30.0) is None
 
 
 def of(expression: str, sandbox: Sandbox) -> str:

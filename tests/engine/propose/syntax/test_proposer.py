@@ -16,6 +16,7 @@ from recevolve.engine.propose.syntax.tree import Draft, Unsuitable
 from recevolve.evaluators.language.canonical import canonical
 from recevolve.evaluators.language.static import check
 from recevolve.evaluators.language.vocabulary import Layout, Vocabulary
+from recevolve.evaluators.optimizer.properties import PROPERTIES
 from recevolve.evaluators.optimizer.task import TASK
 
 SEEDS = [Parent(name, source) for name, source in TASK.seeds.items()]
@@ -74,7 +75,7 @@ def test_most_mutants_have_the_properties_of_the_kind(count: int) -> None:
 
     ends: Counter[str] = Counter()
     for number in range(count):
-        text = examine(TASK.properties, load(mutant(number)[1].source), 60.0) or "every property holds"
+        text = examine(PROPERTIES, load(mutant(number)[1].source), 60.0) or "every property holds"
         ends[text.partition(":")[0]] += 1
     assert ends["every property holds"] >= 0.7 * count, ends
     assert ends["parameter and state keep their form"] <= 0.03 * count, ends
