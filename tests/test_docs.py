@@ -1,5 +1,7 @@
 """The documentation says what the code says, and its examples run."""
 
+import ast
+import importlib
 import importlib.util
 import re
 import shlex
@@ -35,6 +37,17 @@ HEADING = re.compile(r"^#+ (?P<words>.+)$", re.MULTILINE)
 RUNNABLE = {"recevolve": ["-m", "recevolve"], "sqlite-utils": ["-m", "sqlite_utils"], "python": []}
 """What a `console` block may call, and how this Python does it."""
 
+TOY = """
+kind = "toy"
+run_dir = "{run_dir}"
+tasks = ["{tasks}"]
+seeds = ["flat", "line"]
+population = {{ islands = 1, size = 6, births = 6 }}
+budget = {{ generations = 2 }}
+north_star = {{ every = 2, slots = 2, folds = 3 }}
+executor = {{ workers = 1 }}
+"""
+
 
 def text_of(name: str) -> str:
     """A page of docs/."""
@@ -59,15 +72,20 @@ def anchors(text: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", each).replace(" ", "-") for each in words}
 
 
-@pytest.fixture(scope="module")
-def tables() -> ModuleType:
-    """docs/tables.py as a module."""
-    spec = importlib.util.spec_from_file_location("tables", DOCS / "tables.py")
+def script(name: str) -> ModuleType:
+    """A script of docs/ as a module."""
+    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def tables() -> ModuleType:
+    """docs/tables.py as a module."""
+    return script("tables")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
@@ -122,6 +140,38 @@ def test_toml_blocks_are_configs(page: Path) -> None:
 def test_python_blocks_compile(page: Path) -> None:
     for block in blocks(page.read_text(encoding="utf-8"), "python"):
         assert compile(block, page.name, "exec").co_filename == page.name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_what_python_blocks_import_from_us_is_there(page: Path) -> None:
+    for block in blocks(page.read_text(encoding="utf-8"), "python"):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("recevolve"):
+                for alias in node.names:
+                    found = importlib.import_module(str(node.module))
+                    assert hasattr(found, alias.name) or importlib.util.find_spec(
+                        f"{node.module}.{alias.name}"
+                    )
+
+
+def test_the_picture_of_the_layers_is_that_of_the_code() -> None:
+    drawn = script("architecture").picture()
+    assert (DOCS / "architecture.svg").read_text(encoding="utf-8") == drawn, (
+        "run: python docs/architecture.py"
+    )
+    for layer in ("cli", "north_star", "sandbox", "archive", "interpreter"):
+        assert f">{layer}</text>" in drawn
+
+
+def test_the_picture_of_a_run_shows_its_candidates_and_its_elites(tmp_path: Path) -> None:
+    (tmp_path / "toy.toml").write_text(TOY.format(run_dir=tmp_path / "run", tasks=ROOT / "tests" / "toy"))
+    run(f"recevolve run {tmp_path / 'toy.toml'}", tmp_path)
+    progress = script("progress")
+    generations = progress.candidates(tmp_path / "run")
+    assert [len(part) for part in generations] == [2, 6, 6]
+    drawn = progress.svg(tmp_path / "run")
+    assert drawn == progress.svg(tmp_path / "run")
+    assert all(words in drawn for words in ("best so far", "production", "an elite"))
 
 
 def commands() -> dict[str, set[str]]:
