@@ -13,7 +13,7 @@ from .config.run_dir import REPORT
 from .experiments import outcomes
 from .loop.context import SearchContext
 from .loop.events import Progress
-from .north_star.ablation import Evidence, ancestor_of, keep, knock_out, of_experiments, told
+from .north_star.ablation import Evidence, ablate, ancestor_of, keep, of_experiments, told
 from .north_star.alignment import Elites, summary
 from .north_star.promotion import Standing, measure, newcomers, require_scores, rows, standings_of
 
@@ -61,7 +61,7 @@ async def conclude(
         "fallback": search.config.data.source == search.config.data.fallback,
         "tier": search.terms.tier,
         "generations": generations(search),
-        "trials": search.archive.shares().births,
+        "trials": search.archive.shares().evaluations,
         "confidence": confidence,
         "metrics": list(search.task.metrics),
         "claimed": looks,
@@ -129,12 +129,12 @@ async def _explained(
     search: SearchContext, chosen: dict[str, Any], finalists: Sequence[Standing], progress: Progress
 ) -> tuple[dict[str, Any], Evidence | None]:
     """(the choice, the worth of its edits): without the edits that do nothing where that costs nothing."""
-    if "selection_gain" not in chosen or not search.config.north_star.knockouts:
+    if "selection_gain" not in chosen or not search.config.north_star.ablations:
         return chosen, None
     progress.say("concluding", line=f"undoing each edit of {chosen['program']} alone")
     winner_id = chosen["program"]
     ancestor = ancestor_of(search, winner_id)
-    evidence = await knock_out(search, search.archive.program(winner_id), ancestor)
+    evidence = await ablate(search, search.archive.program(winner_id), ancestor)
     production = next(one for one in finalists if one.program_id == search.seeds[0].id)
     if evidence.standing and _sunk(search, evidence.standing, production):
         evidence = evidence.untouched()

@@ -7,7 +7,7 @@ from functools import partial
 
 from ..population.island.diversity import statistics
 from ..population.island.island import migrate, neighbours
-from ..population.values.birth import Birth
+from ..population.values.evaluation import Evaluation
 from ..population.values.member import Member
 from ..population.values.verdict import Status
 from .config.config import ConfigError
@@ -43,14 +43,14 @@ class Islands:
         """Commits a generation in one transaction and wakes whoever waits for it."""
         noted = {**statistics(made.population), **made.notes}
         self.search.archive.commit_generation(
-            island, number, population=made.population, births=made.births, statistics=noted
+            island, number, population=made.population, evaluations=made.evaluations, statistics=noted
         )
         self.done[island] = number
         async with self._changed:
             self._changed.notify_all()
         best = made.population[0] if made.population else None
         verdicts: dict[str, int] = {}
-        for one in made.births:
+        for one in made.evaluations:
             name = "duplicate" if one.duplicate_of else str(one.verdict.status)
             verdicts[name] = verdicts.get(name, 0) + 1
         self.progress.say(
@@ -111,7 +111,7 @@ async def live(search: SearchContext, islands: Islands, island: int, until: int,
             search, island, number, population, progression, partial(reweighted, weights=weights)
         )
         if number == 0:
-            require_production(search, made.births)
+            require_production(search, made.evaluations)
         await islands.commit(island, number, made)
     return None
 
@@ -160,9 +160,9 @@ def rouse(
     return fresh, Progression(fresh[0].score, progression.gained, number - 1)
 
 
-def require_production(search: SearchContext, births: Sequence[Birth]) -> None:
+def require_production(search: SearchContext, evaluations: Sequence[Evaluation]) -> None:
     """Raises ConfigError where the program in production could not be judged: nothing could be compared."""
-    for one in births:
+    for one in evaluations:
         if one.program.id == search.seeds[0].id and one.verdict.status is not Status.SCORED:
             raise ConfigError(
                 f"seeds: {one.program.made_by} is in production but has no score, so nothing can be compared "

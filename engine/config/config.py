@@ -92,10 +92,10 @@ class NorthStar(Table):
     alarm: float = Field(
         0.0, ge=-1, le=1, description="rank correlation below which, beyond noise, the run sounds an alarm"
     )
-    knockouts: int = Field(
+    ablations: int = Field(
         12, ge=0, description="edits of a winner or newcomer that are undone one by one, at most; 0: none"
     )
-    knockout_on: Literal["proxy", "north_star"] = Field(
+    ablate_on: Literal["proxy", "north_star"] = Field(
         "proxy", description="what says whether an edit does nothing: the last rung, or the selection folds"
     )
 

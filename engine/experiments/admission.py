@@ -5,14 +5,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ...population.archive.views import KNOCK_OUT
-from ...population.values.birth import Birth
+from ...population.archive.views import ABLATION
+from ...population.values.evaluation import Evaluation
 from ...population.values.experiment import Experiment, Outcome, State
 from ...population.values.member import Member
 from ...population.values.program import Program
 from ..loop.candidate import canonical
 from ..loop.context import SearchContext
-from ..north_star.ablation import MEETING, SAME_AS, Evidence, ancestor_of, at_meetings, knock_out
+from ..north_star.ablation import ROUND, SAME_AS, Evidence, ablate, ancestor_of, of_rounds
 from ..north_star.alignment import finished, last_stage
 from ..north_star.promotion import Standing, banned, drawn, elites, measure, require_scores
 from .changes import Draft
@@ -23,7 +23,7 @@ from .rules import Newcomer, admitted
 class Entrant:
     """An elite that was chosen for a free slot, and what becomes its experiment.
 
-    `evidence` is None where nothing was to be knocked out. `same_as` is a program in production, tried before
+    `evidence` is None where no edit was to be tried. `same_as` is a program in production, tried before
     or entering with it that the simplified one only repeats, "" where there is none.
     """
 
@@ -32,7 +32,7 @@ class Entrant:
     same_as: str = ""
 
     @property
-    def simplified(self) -> Birth | None:
+    def simplified(self) -> Evaluation | None:
         """The elite without the edits that do nothing; None where it enters as it is, or not at all."""
         return self.evidence.simplified if self.evidence and not self.same_as else None
 
@@ -53,11 +53,11 @@ class Entrant:
         return f"{why}; {self.elite.program_id} without what does nothing" if self.simplified else why
 
     def note(self, generation: int) -> dict[str, Any]:
-        """What the archive keeps of its knock-out."""
+        """What the archive keeps of its ablation."""
         assert self.evidence is not None
         if self.same_as:
-            return self.evidence.untouched().to_json() | {MEETING: generation, SAME_AS: self.same_as}
-        return self.evidence.to_json() | {MEETING: generation}
+            return self.evidence.untouched().to_json() | {ROUND: generation, SAME_AS: self.same_as}
+        return self.evidence.to_json() | {ROUND: generation}
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,9 @@ class Admission:
     entrants: tuple[Entrant, ...]
 
     @property
-    def simplified(self) -> tuple[Birth, ...]:
-        """The births of programs that the archive does not hold yet."""
-        return tuple(one.simplified for one in self.entrants if one.simplified)
+    def ablations(self) -> dict[str, Evaluation]:
+        """The evaluations of simplified programs, which the archive does not hold yet, by the elite."""
+        return {one.elite.program_id: one.simplified for one in self.entrants if one.simplified}
 
     @property
     def sources(self) -> dict[str, str]:
@@ -80,7 +80,7 @@ class Admission:
     def notes(self, generation: int) -> dict[str, Mapping[str, Any]]:
         """Conclusions by name: the cause of the gain of each entrant."""
         known = (one for one in self.entrants if one.evidence and one.evidence.edits)
-        return {KNOCK_OUT + one.elite.program_id: one.note(generation) for one in known}
+        return {ABLATION + one.elite.program_id: one.note(generation) for one in known}
 
 
 async def admit(search: SearchContext, draft: Draft, trial: tuple[int, int], generation: int) -> Admission:
@@ -146,14 +146,14 @@ async def _simplified(
     """The chosen without the edits that do nothing. None is tried that only repeats another."""
 
     async def cause(one: Member) -> Evidence | None:
-        if not search.config.north_star.knockouts:
+        if not search.config.north_star.ablations:
             return None
         program = Program(search.task.kind, one.source)
-        return await knock_out(search, program, ancestor_of(search, one.program_id), generation)
+        return await ablate(search, program, ancestor_of(search, one.program_id), generation)
 
     evidence = await asyncio.gather(*map(cause, chosen))
     tried = [one.program_id for one in draft.experiments.values()]
-    known = _traces(search, [search.seeds[0].id, *at_meetings(search.archive), *tried])
+    known = _traces(search, [search.seeds[0].id, *of_rounds(search.archive), *tried])
     entrants = []
     for one, found in zip(chosen, evidence, strict=True):
         entrant = Entrant(one, found)
@@ -169,7 +169,7 @@ def _traces(search: SearchContext, programs: Iterable[str]) -> dict[str, str]:
     """The programs by what tells that another is the same: the hash of its tree, and its behaviour."""
     found = {}
     for name in programs:
-        for born in search.archive.births_of(name):
+        for born in search.archive.evaluations_of(name):
             found[born.syntax_hash] = name
             if born.behaviour:
                 found[born.behaviour] = name
@@ -182,9 +182,12 @@ def newcomers(search: SearchContext, draft: Draft, generation: int) -> list[Newc
     Whom a meeting simplified has been one, and so has whom it found to repeat another.
     """
     known = {one.program_id for one in draft.experiments.values()} | {search.seeds[0].id}
-    known |= banned(search.archive, generation) | at_meetings(search.archive).keys()
+    known |= banned(search.archive, generation) | of_rounds(search.archive).keys()
     behaviours = {
-        birth.behaviour for name in known for birth in search.archive.births_of(name) if birth.behaviour
+        evaluation.behaviour
+        for name in known
+        for evaluation in search.archive.evaluations_of(name)
+        if evaluation.behaviour
     }
     stage = last_stage(search.config.proxy.rungs, search.terms.rungs)
     found = []
@@ -197,4 +200,4 @@ def newcomers(search: SearchContext, draft: Draft, generation: int) -> list[Newc
 
 
 def _cell(search: SearchContext, program_id: str) -> tuple[str, ...]:
-    return search.archive.births_of(program_id)[0].cell
+    return search.archive.evaluations_of(program_id)[0].cell

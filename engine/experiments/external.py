@@ -16,9 +16,9 @@ class Recorded:
         """Copies what that meeting saw. NotRecorded where the record ends before it."""
         if generation is None:
             return
-        if not self._source.met(generation):
+        if not self._source.held(generation):
             raise NotRecorded(
-                f"the record holds no meeting at generation {generation}: the run stopped before"
+                f"the record holds no promotion round at generation {generation}: the run stopped before"
             )
         self.until(self._source.mark(generation) or Mark())
 

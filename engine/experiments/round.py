@@ -9,7 +9,7 @@ from typing import Protocol
 from ...evaluators.kinds.task import Task
 from ...evaluators.statistics import Moments
 from ...population.archive.experiments import effects
-from ...population.values.birth import Promotion
+from ...population.values.evaluation import Promotion
 from ...population.values.experiment import CONTROL, PAIRED, Experiment, Look, Mark, Outcome, Reading, State
 from ...population.values.member import Member
 from ...population.values.verdict import Verdict
@@ -193,9 +193,9 @@ async def meet(search: SearchContext, generation: int, progress: Progress) -> No
     promotions = _promotions(search, generation, admission.standings, draft, collected)
     audited = [one.program_id for one in admission.standings if one.audited]
     answers = live_effects(search.archive, rules, draft.looks)
-    note = held(search, generation, promotions, audited, answers, admission.simplified)
+    note = held(search, generation, promotions, audited, answers, admission.ablations.values())
     notes = {**admission.notes(generation), note_of(generation): note.to_json()}
-    book.hold_meeting(generation, draft.changes(), promotions, notes, admission.simplified)
+    search.archive.commit_round(generation, promotions, notes, admission.ablations, draft.changes())
     _tell(draft, generation, progress)
     tell(note, meeting_at(search.archive, previous(search, generation)), progress)
 
@@ -272,7 +272,7 @@ def leader(search: SearchContext, until: int) -> Member | None:
 def convened(search: SearchContext, generation: int) -> bool:
     """Whether the meeting of that generation was held."""
     if search.config.online.on:
-        return search.archive.experiments().met(generation)
+        return search.archive.experiments().held(generation)
     return bool(search.archive.promotions(generation))
 
 

@@ -69,7 +69,7 @@ def describe(archive: Archive, task: Task, program_id: str) -> dict[str, Any]:
     begun = archive.run()
     assert begun is not None  # a program was found in it
     found = archive.conclusion(REPORT)
-    born = archive.births_of(program_id)
+    born = archive.evaluations_of(program_id)
     arm = next((row for row in found["arms"] if row["program"] == program_id), None) if found else None
     claimed = found is not None and found["winner"]["program"] == program_id
     tried = of_experiments(archive).get(program_id, {})
@@ -78,15 +78,15 @@ def describe(archive: Archive, task: Task, program_id: str) -> dict[str, Any]:
         "kind": task.kind,
         "run": {"begun": begun.created, "seed": begun.seed, "data": begun.config["terms"]["data"]},
         "lineage": [
-            f"{birth.program.id}: {birth.program.explanation or birth.program.made_by}"
-            for birth in archive.lineage(program_id)
+            f"{evaluation.program.id}: {evaluation.program.explanation or evaluation.program.made_by}"
+            for evaluation in archive.lineage(program_id)
         ],
         "gain": found["gain"]["sentence"]
         if found and claimed
         else "Not claimed: it is not the run's winner.",
         "metrics": {name: _figures(metric) for name, metric in (arm or {}).get("metrics", {}).items()},
         "production": found["production"] if found else None,
-        "trials": archive.shares().births,
+        "trials": archive.shares().evaluations,
         "edits": [
             {name: edit[name] for name in ("edit", "worth", "low", "high")}
             for edit in (found if found and claimed else tried).get("edits", ())

@@ -1,4 +1,4 @@
-"""Births: candidates from proposal to the race's start, and the record of how each ended."""
+"""Evaluations: candidates from proposal to the race's start, and the record of how each ended."""
 
 import ast
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from ...evaluators.language import static
-from ...population.values.birth import Birth
+from ...population.values.evaluation import Evaluation
 from ...population.values.member import Member
 from ...population.values.origin import UNKNOWN, Origin
 from ...population.values.program import Program
@@ -100,7 +100,7 @@ def check(
         born = candidate(search, slot, program, origin)
         if resident := known.get(born.syntax):
             fates.append(as_resident(born, resident))
-        elif before := search.archive.twin_by_syntax(island, born.syntax, number):
+        elif before := search.archive.duplicate_by_syntax(island, born.syntax, number):
             fates.append(as_before(born, before))
         else:
             fresh.append(born)
@@ -113,15 +113,15 @@ def as_resident(born: Candidate, twin: Member) -> Fate:
     return Fate(born, verdict, "duplicate", twin.behaviour, twin.program_id)
 
 
-def as_before(born: Candidate, twin: Birth) -> Fate:
+def as_before(born: Candidate, twin: Evaluation) -> Fate:
     """The fate of a candidate whose twin was born on the island in an earlier generation."""
     return Fate(born, twin.verdict, "duplicate", twin.behaviour, twin.program.id)
 
 
-def birth(island: int, number: int, fate: Fate) -> Birth:
+def evaluation(island: int, number: int, fate: Fate) -> Evaluation:
     """The record of one candidate's fate."""
     born = fate.candidate
-    return Birth(
+    return Evaluation(
         island,
         number,
         born.slot,
@@ -137,7 +137,7 @@ def birth(island: int, number: int, fate: Fate) -> Birth:
     )
 
 
-def member(born: Birth) -> Member:
+def member(born: Evaluation) -> Member:
     """The place on an island of a candidate that was scored."""
     assert born.verdict.score is not None
     assert born.behaviour is not None

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...population.island.island import cull
-from ...population.values.birth import Birth
+from ...population.values.evaluation import Evaluation
 from ...population.values.member import Member
-from .candidate import birth, check, member
+from .candidate import check, evaluation, member
 from .context import SearchContext
 from .proposer import Learning
 from .race import Rescore, as_judged, examine, race
@@ -21,7 +21,7 @@ from .stagnation import Progression, progressed
 class Generation:
     """What one generation gave: every candidate's fate, and the next population."""
 
-    births: tuple[Birth, ...]
+    evaluations: tuple[Evaluation, ...]
     population: tuple[Member, ...]
     notes: Mapping[str, Any] = field(default_factory=dict)
     """What the next generation wants to know: how the island gets on, what its proposers earned."""
@@ -49,23 +49,28 @@ async def generation(
     raced = await race(search, fresh, population, everyone=number == 0, rescore=rescore)
     fates = {fate.candidate.slot: fate for fate in (*failed, *rejected, *raced)}
     fates |= {twin.candidate.slot: twin.fate(fates) for twin in twins}
-    births = tuple(birth(island, number, fates[slot]) for slot in sorted(fates))
-    births, earned = weighed(search, island, number, population, births)
-    newcomers = [member(born) for born in births if fates[born.slot].finished]
+    evaluations = tuple(evaluation(island, number, fates[slot]) for slot in sorted(fates))
+    evaluations, earned = weighed(search, island, number, population, evaluations)
+    newcomers = [member(born) for born in evaluations if fates[born.slot].finished]
     kept = cull(of_each_structure((*population, *newcomers)), search.config.population.size)
-    after = progressed(progression, number, population, births)
-    return Generation(births, kept, {**earned, **({"progression": after.to_json()} if after else {})})
+    after = progressed(progression, number, population, evaluations)
+    return Generation(evaluations, kept, {**earned, **({"progression": after.to_json()} if after else {})})
 
 
 def weighed(
-    search: SearchContext, island: int, number: int, population: tuple[Member, ...], births: tuple[Birth, ...]
-) -> tuple[tuple[Birth, ...], dict[str, Any]]:
-    """(the births with their worth, what the mixture has learnt from them) where a mixture proposed them."""
+    search: SearchContext,
+    island: int,
+    number: int,
+    population: tuple[Member, ...],
+    evaluations: tuple[Evaluation, ...],
+) -> tuple[tuple[Evaluation, ...], dict[str, Any]]:
+    """(the evaluations with their credit, what the mixture has learnt) where a mixture proposed them."""
     mixture = search.proposer
     if not (number and isinstance(mixture, Learning)):
-        return births, {}
+        return evaluations, {}
     valued = tuple(
-        replace(one, origin=replace(one.origin, worth=mixture.worth(one, population))) for one in births
+        replace(one, origin=replace(one.origin, credit=mixture.credit(one, population)))
+        for one in evaluations
     )
     before = mixture.state(island, number - 1)
     return valued, {"mixture": mixture.learn(before, valued, population)}

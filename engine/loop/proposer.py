@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from ...population.values.birth import Birth
+from ...population.values.evaluation import Evaluation
 from ...population.values.member import Member
 from ...population.values.origin import NOTHING, Spend
 
@@ -16,16 +16,16 @@ class NoProposal(Exception):
     """A proposer found nothing new to say about these parents. The message says what it tried.
 
     `outcome` is the reason in one word, as the archive keeps it, `spend` what the try cost all the same, and
-    `arm` who tried.
+    `proposer` who tried.
     """
 
     def __init__(
-        self, message: str, outcome: str = "nothing new", spend: Spend = NOTHING, arm: str = ""
+        self, message: str, outcome: str = "nothing new", spend: Spend = NOTHING, proposer: str = ""
     ) -> None:
         super().__init__(message)
         self.outcome = outcome
         self.spend = spend
-        self.arm = arm
+        self.proposer = proposer
 
 
 class Quota(StrEnum):
@@ -96,7 +96,7 @@ class Request:
 class Proposal:
     """A new source text, the ids of the programs that it comes from, and what was changed, in one line.
 
-    `made_by` is the arm that made it, `spend` what it cost. `instead_of` names the arm that had been chosen
+    `made_by` is the proposer that made it, `spend` what it cost. `instead_of` names the one that was chosen
     and `outcome` why it had nothing, where another stood in.
     """
 
@@ -124,8 +124,8 @@ class Proposer(Protocol):
 class Learning(Protocol):
     """A proposer that learns from what became of its candidates. Its state belongs to an island."""
 
-    def worth(self, birth: Birth, population: Sequence[Member]) -> float:
-        """What a birth was to the island whose population was this, 0 to 1; higher is better."""
+    def credit(self, evaluation: Evaluation, population: Sequence[Member]) -> float:
+        """What an evaluation was to the island whose population was this, 0 to 1; higher is better."""
         ...
 
     def state(self, island: int, generation: int) -> Mapping[str, Any]:
@@ -133,7 +133,7 @@ class Learning(Protocol):
         ...
 
     def learn(
-        self, before: Mapping[str, Any], births: Sequence[Birth], population: Sequence[Member]
+        self, before: Mapping[str, Any], evaluations: Sequence[Evaluation], population: Sequence[Member]
     ) -> dict[str, Any]:
-        """The state after a generation's births; `population` is the one that it began with."""
+        """The state after a generation's evaluations; `population` is the one that it began with."""
         ...

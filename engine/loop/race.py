@@ -78,7 +78,7 @@ async def examine(
         behaviour = str(verdict.facts["behaviour"])
         if resident := residents.get(behaviour):
             rejected.append(as_resident(born, resident))
-        elif before := search.archive.twin_by_behaviour(island, behaviour, number):
+        elif before := search.archive.duplicate_by_behaviour(island, behaviour, number):
             rejected.append(as_before(born, before))
         elif behaviour in first:
             twins.append(Twin(born, behaviour, first[behaviour]))

@@ -51,11 +51,11 @@ async def propose(
         except NoProposal as none:
             # the parent once more: a duplicate, which costs nothing and says why
             made = Proposal(chosen[0].source, (chosen[0].program_id,), "nobody", str(none))
-            origin = Origin(none.arm, request.quota, none.outcome, spend=none.spend)
+            origin = Origin(none.proposer, request.quota, none.outcome, spend=none.spend)
         else:
             stand_in = made.made_by if made.instead_of else ""
-            arm = made.instead_of or made.made_by
-            origin = Origin(arm, request.quota, made.outcome, stand_in, made.spend)
+            proposer = made.instead_of or made.made_by
+            origin = Origin(proposer, request.quota, made.outcome, stand_in, made.spend)
         program = Program(search.task.kind, made.source, tuple(made.parents), made.made_by, made.explanation)
         return slot, program, origin
 
@@ -85,7 +85,7 @@ async def trial(
     _, syntax, _ = canonical(source)
     if syntax in residents(population):
         return Trial("known", "a program of the island has the same syntax tree")
-    if before := search.archive.twin_by_syntax(island, syntax, number):
+    if before := search.archive.duplicate_by_syntax(island, syntax, number):
         return Trial("known", f"{before.program.id} had the same syntax tree: {before.verdict.reason}")
     verdict = await judge(search, "examine", source)
     return Trial("new") if verdict.score else Trial("invalid", verdict.reason)

@@ -6,7 +6,7 @@ from statistics import pstdev
 from typing import Any
 
 from ...population.island.diversity import distinct, firsts
-from ...population.values.birth import Birth
+from ...population.values.evaluation import Evaluation
 from ...population.values.member import Member, ranked
 
 NOISE = 0.1
@@ -44,14 +44,15 @@ class Progression:
 
 
 def progressed(
-    before: Progression | None, generation: int, start: Sequence[Member], births: Sequence[Birth]
+    before: Progression | None, generation: int, start: Sequence[Member], evaluations: Sequence[Evaluation]
 ) -> Progression | None:
     """The island's progression after a generation; None while it has no score.
 
-    `start` is the population that the generation began with. A birth gains where it beats the best by more
-    than its own standard error, or, where it has none, by more than NOISE of what the better half differs by.
+    `start` is the population that the generation began with. An evaluation gains where it beats
+    the best by more than its own standard error, or, where it has none, by more than NOISE of what the better
+    half differs by.
     """
-    scored = [birth.verdict.score for birth in births if birth.verdict.score and not birth.duplicate_of]
+    scored = [one.verdict.score for one in evaluations if one.verdict.score and not one.duplicate_of]
     best = max(scored, key=lambda score: score.value, default=None)
     if before is None:
         return None if best is None else Progression(best.value, generation)

@@ -1,4 +1,4 @@
-"""Knock-out: the cause of a gain. Each edit of a winner is undone alone, and what it was worth is measured.
+"""Ablation: the cause of a gain. Each edit of a winner is undone alone, and what it was worth is measured.
 
 What does nothing is taken out, so that a patch holds no passengers; what is left is listed with its worth.
 """
@@ -12,9 +12,8 @@ from ...evaluators.language import static
 from ...evaluators.language.simplify import simplify
 from ...evaluators.statistics import Interval
 from ...population.archive.archive import Archive
-from ...population.archive.rows import kept_row
-from ...population.archive.views import KNOCK_OUT, Views
-from ...population.values.birth import Birth
+from ...population.archive.views import ABLATION, Views
+from ...population.values.evaluation import Evaluation
 from ...population.values.program import Program
 from ...population.values.verdict import Verdict
 from ..loop.candidate import candidate, refused
@@ -31,11 +30,11 @@ NOTHING = 0.05
 """Share of the winner's gain over its ancestor that an edit must be worth, or it may do nothing."""
 TRIES = 3
 """How many sets of edits are taken out together before the winner is left as it is."""
-MADE_BY = "knock-out"
-MEETING = "meeting"
-"""In what is kept of a knock-out: the generation of the meeting that made an experiment of its result."""
+MADE_BY = "ablation"
+ROUND = "round"
+"""In what is kept of an ablation: the generation of the round that made an experiment of its result."""
 SAME_AS = "same_as"
-"""In what a meeting keeps: the program that the simplified one only repeats, so that it was not tried."""
+"""In what a round keeps: the program that the simplified one only repeats, so that it was not tried."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ class Evidence:
     measure: str
     gain: Interval | None = None
     edits: tuple[Edit, ...] = ()
-    simplified: Birth | None = None
+    simplified: Evaluation | None = None
     standing: Standing | None = None
 
     def untouched(self) -> "Evidence":
@@ -93,21 +92,26 @@ class Evidence:
         edits = tuple(replace(one, removed=False) for one in self.edits)
         return replace(self, edits=edits, simplified=None, standing=None)
 
+    @property
+    def ablations(self) -> dict[str, Evaluation]:
+        """The evaluation of the simplified program, by the winner, as archives keep it."""
+        return {self.program_id: self.simplified} if self.simplified else {}
+
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON; `births` holds the simplified program, as archives keep it."""
+        """Plain JSON; the simplified program goes by its id, see `ablations`."""
         return {
             "program": self.program_id,
             "ancestor": self.ancestor_id,
             "measure": self.measure,
             "gain": plain(self.gain) if self.gain else None,
             "edits": [one.to_json() for one in self.edits],
-            "births": [kept_row(self.simplified)] if self.simplified else [],
+            "simplified": self.simplified.program.id if self.simplified else None,
         }
 
 
 @dataclass(frozen=True)
 class _Judged:
-    """A program as a knock-out sees it; `reason` says why it has no verdicts."""
+    """A program as an ablation sees it; `reason` says why it has no verdicts."""
 
     source: str
     reason: str = ""
@@ -119,21 +123,23 @@ class _Judged:
 def ancestor_of(search: SearchContext, program_id: str) -> Program:
     """The program in production where the program descends from it, else the seed at the end of its first
     parents; the program itself where it has none."""
-    births = {birth.program.id: birth.program for birth in search.archive.lineage(program_id)}
-    if search.seeds[0].id in births:
+    evaluations = {
+        evaluation.program.id: evaluation.program for evaluation in search.archive.lineage(program_id)
+    }
+    if search.seeds[0].id in evaluations:
         return search.seeds[0]
-    one = births[program_id]
-    while one.parents and one.parents[0] in births:
-        one = births[one.parents[0]]
+    one = evaluations[program_id]
+    while one.parents and one.parents[0] in evaluations:
+        one = evaluations[one.parents[0]]
     return one
 
 
-async def knock_out(
+async def ablate(
     search: SearchContext, program: Program, ancestor: Program, generation: int | None = None
 ) -> Evidence:
     """The worth of each edit of a program against its ancestor, and the program without those worth nothing.
 
-    At most `north_star.knockouts` edits, or groups of neighbouring ones where there are more, are undone one
+    At most `north_star.ablations` edits, or groups of neighbouring ones where there are more, are undone one
     by one. Every judgement goes through the ledger. An edit does nothing where its worth is below NOTHING of
     the gain and its interval does not lie above 0; such edits are taken out only where the program without
     all of them passes the same test and its selection folds show no loss beyond noise. Where the measure
@@ -143,13 +149,13 @@ async def knock_out(
     config = search.config.north_star
     layout = search.task.vocabulary.layout
     found = hunks(ancestor.source, program.source, layout.constants_parameter)
-    evidence = Evidence(program.id, ancestor.id, config.knockout_on)
-    if not found or not config.knockouts or program.id == ancestor.id:
+    evidence = Evidence(program.id, ancestor.id, config.ablate_on)
+    if not found or not config.ablations or program.id == ancestor.id:
         return evidence
     if generation is None:
         generation = 1 + max(map(_last(search), range(search.config.population.islands)))
     weights = weights_for(search, generation)
-    groups = _groups(search, found, ancestor, program, config.knockouts)
+    groups = _groups(search, found, ancestor, program, config.ablations)
     winner, base, *without = await asyncio.gather(
         _judged(search, program.source, weights),
         _judged(search, ancestor.source, weights),
@@ -199,53 +205,54 @@ async def _simplified(
         return evidence
     if north_star_effect(ours.folds, theirs.folds).high < 0:
         return evidence
-    born = search.archive.births_of(program.id)[0]
+    born = search.archive.evaluations_of(program.id)[0]
     entry = candidate(search, 0, made)
     assert shorter.proxy is not None  # it was compared
-    birth = Birth(
-        born.island,
-        born.generation,
-        born.slot,
-        made,
-        entry.syntax,
-        shorter.proxy,
-        last_stage(search.config.proxy.rungs, search.terms.rungs),
-        shorter.behaviour,
+    evaluation = Evaluation(
+        island=born.island,
+        generation=born.generation,
+        slot=born.slot,
+        program=made,
+        syntax_hash=entry.syntax,
+        verdict=shorter.proxy,
+        stage=last_stage(search.config.proxy.rungs, search.terms.rungs),
+        behaviour=shorter.behaviour,
         cell=entry.cell,
         size=entry.size,
     )
     edits = tuple(replace(one, removed=place in idle) for place, one in enumerate(evidence.edits))
-    return replace(evidence, edits=edits, simplified=birth, standing=ours)
+    return replace(evidence, edits=edits, simplified=evaluation, standing=ours)
 
 
 def keep(search: SearchContext, evidence: Evidence) -> None:
     """Commits the evidence; the simplified program can then be shown and exported like any other."""
-    search.archive.conclude(KNOCK_OUT + evidence.program_id, evidence.to_json())
+    search.archive.conclude(ABLATION + evidence.program_id, evidence.to_json(), evidence.ablations)
 
 
-def at_meetings(archive: Views) -> dict[str, Mapping[str, Any]]:
-    """What meetings kept of the elites that they knocked edits out of, by the elite."""
-    kept = archive.conclusions(KNOCK_OUT).values()
-    return {value["program"]: value for value in kept if MEETING in value}
+def of_rounds(archive: Views) -> dict[str, Mapping[str, Any]]:
+    """What promotion rounds kept of the elites whose edits they tried, by the elite."""
+    kept = archive.conclusions(ABLATION).values()
+    return {value["program"]: value for value in kept if ROUND in value}
 
 
 def of_experiments(archive: Views) -> dict[str, Mapping[str, Any]]:
     """The same of those that became experiments, by the program that was tried."""
-    kept = [value for value in at_meetings(archive).values() if SAME_AS not in value]
-    return {value["births"][0]["program"] if value["births"] else value["program"]: value for value in kept}
+    kept = (value for value in of_rounds(archive).values() if SAME_AS not in value)
+    return {value["simplified"] or value["program"]: value for value in kept}
 
 
 def told(kept: Mapping[str, Any]) -> dict[str, Any]:
     """What a report says of how its program came about, beside the edits."""
     found = {"ancestor": kept["ancestor"], "measured_by": kept["measure"]}
-    return found | ({"simplified_from": kept["program"]} if kept["births"] else {})
+    return found | ({"simplified_from": kept["program"]} if kept["simplified"] else {})
 
 
 def hand_on(source: Archive, rebuilt: Archive) -> None:
-    """Copies what earlier conclusions of a run kept; the present one and meetings write their own anew."""
-    for name, value in source.conclusions(KNOCK_OUT).items():
-        if MEETING not in value:
-            rebuilt.conclude(name, value)
+    """Copies what earlier conclusions of a run kept; the present one and rounds write their own anew."""
+    for name, value in source.conclusions(ABLATION).items():
+        if ROUND not in value:
+            left = source.ablations(value["simplified"])[:1] if value["simplified"] else ()
+            rebuilt.conclude(name, value, dict(zip([value["program"]], left, strict=False)))
 
 
 def _last(search: SearchContext) -> Any:
@@ -289,7 +296,7 @@ async def _judged(search: SearchContext, source: str, weights: Weights | None) -
         return _Judged(source, examined.reason.partition("\n")[0])
     rung = min(search.config.proxy.rungs, search.terms.rungs) - 1
     config = search.config.north_star
-    folds = range(config.folds if config.knockout_on == "north_star" else 0)
+    folds = range(config.folds if config.ablate_on == "north_star" else 0)
     proxy, *stars = await asyncio.gather(
         judge(search, "proxy", source, rung),
         *(judge(search, "north_star", source, fold, "selection", config.folds) for fold in folds),

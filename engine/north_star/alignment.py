@@ -7,7 +7,7 @@ from typing import Any
 from ...evaluators.statistics import Interval, spearman_interval
 from ...population.archive.views import Views
 from ...population.island.randomness import generator
-from ...population.values.birth import Birth, Promotion
+from ...population.values.evaluation import Evaluation, Promotion
 from ...population.values.verdict import Verdict
 from ..config.config import parse
 from .effects import difference, north_star_effect, plain, proxy_effect
@@ -86,7 +86,7 @@ class Meeting:
 
 def note_of(generation: int) -> str:
     """The name of the conclusion under which an archive keeps what the meeting of a generation noted."""
-    return f"meeting {generation}"
+    return f"round {generation}"
 
 
 def meeting_before(generation: int, every: int) -> int:
@@ -100,20 +100,22 @@ def meeting_at(archive: Views, generation: int) -> Meeting:
     return Meeting.from_json(noted) if noted else Meeting(generation)
 
 
-def finished(archive: Views, program_id: str, stage: str) -> Birth | None:
-    """The birth that ran the race to its last rung, `stage`, or one that took such a birth's verdict."""
-    # what a meeting simplified may be the text of a birth that lost its race
-    return _finished(archive.births_of(program_id), stage) or _finished(archive.kept(program_id), stage)
+def finished(archive: Views, program_id: str, stage: str) -> Evaluation | None:
+    """The evaluation that ran the race to its last rung, `stage`, or one that took the verdict of such."""
+    # what a meeting simplified may be the text of an evaluation that lost its race
+    return _finished(archive.evaluations_of(program_id), stage) or _finished(
+        archive.ablations(program_id), stage
+    )
 
 
-def _finished(births: Sequence[Birth], stage: str) -> Birth | None:
-    scored = [one for one in births if one.verdict.score]
+def _finished(evaluations: Sequence[Evaluation], stage: str) -> Evaluation | None:
+    scored = [one for one in evaluations if one.verdict.score]
     ran = (one for one in scored if one.stage == stage)
     return next(ran, next((one for one in scored if one.stage == "duplicate"), None))
 
 
 def last_stage(rungs: int, offered: int) -> str:
-    """How births name the last rung of the race."""
+    """How evaluations name the last rung of the race."""
     return f"proxy {min(rungs, offered) - 1}"
 
 
@@ -121,9 +123,9 @@ def last_stage(rungs: int, offered: int) -> str:
 class Elites:
     """The promoted programs of an archive, and how they were judged.
 
-    `further` are north-star verdicts that the archive does not hold yet, `simplified` the births of programs
-    that it does not hold yet. `live` are north-star effects from
-    experiments, by program: they take the place of those measured on the selection split.
+    `further` are north-star verdicts that the archive does not hold yet, `simplified` the evaluations
+    of programs that it does not hold yet. `live` are north-star effects from experiments, by program: they
+    take the place of those measured on the selection split.
     """
 
     archive: Views
@@ -133,7 +135,7 @@ class Elites:
     further: tuple[Promotion, ...] = ()
     audited: frozenset[str] = frozenset()
     live: Mapping[str, Interval] = field(default_factory=dict)
-    simplified: tuple[Birth, ...] = ()
+    simplified: tuple[Evaluation, ...] = ()
 
     @classmethod
     def of(cls, archive: Views, live: Mapping[str, Interval] | None = None) -> "Elites | None":
@@ -143,7 +145,7 @@ class Elites:
             return None
         config = parse(begun.config["config"])
         stage = last_stage(config.proxy.rungs, begun.config["terms"]["rungs"])
-        first = archive.births(0, 0)[0].program.id
+        first = archive.evaluations(0, 0)[0].program.id
         return cls(archive, stage, config.north_star.every, first, live=live or {})
 
     def measured(self, until: int | None = None) -> tuple[tuple[Point, Verdict], ...]:

@@ -9,7 +9,7 @@ from ...evaluators.statistics import paired
 from ...population.archive.archive import Archive
 from ...population.island.diversity import distinct
 from ...population.island.randomness import generator
-from ...population.values.birth import Promotion
+from ...population.values.evaluation import Promotion
 from ...population.values.member import Member, ranked
 from ...population.values.verdict import Status, Verdict
 from ..config.config import ConfigError
@@ -89,7 +89,7 @@ async def promote(search: SearchContext, generation: int, progress: Progress) ->
             require_scores(standing)
     made = tuple(rows(standings, generation))
     meeting = held(search, generation, made, [one.program_id for one in standings if one.audited])
-    search.archive.commit_promotions(made, {note_of(generation): meeting.to_json()})
+    search.archive.commit_round(generation, made, {note_of(generation): meeting.to_json()})
     line = f"{len(standings)} promoted{_ahead(search, generation)}"
     progress.say("promoted", generation=generation, programs=[one.program_id for one in standings], line=line)
     tell(meeting, meeting_at(search.archive, previous(search, generation)), progress)
@@ -203,5 +203,5 @@ def banned(archive: Archive, until: int) -> set[str]:
         if promotion.generation <= until and promotion.verdict.status is Status.CHEATED
     }
     tried = {one.program_id for one in archive.experiments().all()}
-    cut = (one for name in sorted(caught & tried) for one in archive.kept(name))
+    cut = (one for name in sorted(caught & tried) for one in archive.ablations(name))
     return caught | {parent for one in cut for parent in one.program.parents}

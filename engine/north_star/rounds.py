@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from ...evaluators.statistics import Interval
-from ...population.values.birth import Birth, Promotion
+from ...population.values.evaluation import Evaluation, Promotion
 from ...population.values.member import Member, ranked
 from ..loop.context import SearchContext
 from ..loop.events import Progress
@@ -19,12 +19,12 @@ def held(
     promotions: Iterable[Promotion],
     audited: Iterable[str],
     live: Mapping[str, Interval] | None = None,
-    simplified: Iterable[Birth] = (),
+    simplified: Iterable[Evaluation] = (),
 ) -> Meeting:
     """What the meeting of a generation notes, from the archive and the promotions that it is about to commit.
 
     `live` are north-star effects from experiments by program, in the unit of the north star. `simplified` are
-    the births of programs that it is about to commit.
+    the evaluations of programs that it is about to commit.
     """
     config = search.config
     elites = Elites.of(search.archive, live)

@@ -133,7 +133,7 @@ class Journal:
     def production(self) -> str:
         """The id of the program in production. Asked once the first island's first generation is there."""
         if self._production is None:
-            self._production = self._archive.births(0, 0)[0].program.id
+            self._production = self._archive.evaluations(0, 0)[0].program.id
         return self._production
 
     def entries(self, island: int, generation: int, tokens: int | None = None) -> tuple[Entry, ...]:
@@ -170,7 +170,7 @@ class Journal:
         stars = self._measured(self.meeting(generation))
         if program_id in stars or not self._config.online.on:
             return stars.get(program_id)
-        cut_from = (parent for one in self._archive.kept(program_id) for parent in one.program.parents)
+        cut_from = (parent for one in self._archive.ablations(program_id) for parent in one.program.parents)
         return next((stars[parent] for parent in cut_from if parent in stars), None)
 
     def inherited(self) -> tuple[tuple[Entry, ...], tuple[str, ...]]:

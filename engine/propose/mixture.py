@@ -9,7 +9,7 @@ import numpy as np
 
 from ...population.archive.views import Views
 from ...population.island.randomness import generator
-from ...population.values.birth import Birth
+from ...population.values.evaluation import Evaluation
 from ...population.values.member import Member, ranked
 from ...population.values.origin import Spend
 from ..loop.proposer import NoProposal, Proposal, Proposer, Request
@@ -36,7 +36,7 @@ TUNED, TUNED_MORE, TUNED_AT_MOST = 0.15, 0.05, 0.5
 _REMEMBERED = 64
 
 
-def worth(birth: Birth, before: Sequence[Member], rungs: int) -> float:
+def credit(birth: Evaluation, before: Sequence[Member], rungs: int) -> float:
     """What a birth was to its island, from 0, nothing, to 1. Free of the score's scale.
 
     The weights of the members that it overtakes and its first parent did not, times g / (g + s): g is the
@@ -68,7 +68,7 @@ def paid(spend: Spend) -> float:
     return spend.dollars + UNPRICED * spend.unpriced
 
 
-def judging(birth: Birth, evaluation_dollars: float, rungs: int) -> float:
+def judging(birth: Evaluation, evaluation_dollars: float, rungs: int) -> float:
     """US dollars that judging a birth was worth: its slot, and the share of the rungs that it ran."""
     stage, _, rung = birth.stage.partition(" ")
     if birth.duplicate_of or stage not in ("properties", "proxy"):
@@ -77,7 +77,7 @@ def judging(birth: Birth, evaluation_dollars: float, rungs: int) -> float:
     return (SLOT + EXAMINED + (1 - SLOT - EXAMINED) * ran) * evaluation_dollars
 
 
-def cost(birth: Birth, evaluation_dollars: float, rungs: int) -> float:
+def cost(birth: Evaluation, evaluation_dollars: float, rungs: int) -> float:
     """US dollars that a birth cost, to make and to judge. No seconds: they would differ between machines."""
     return paid(birth.origin.spend) + judging(birth, evaluation_dollars, rungs)
 
@@ -145,15 +145,17 @@ class Mixture:
         learnt: State = self._archive.statistics(island, generation).get("mixture", {})
         return learnt
 
-    def learn(self, before: State, births: Sequence[Birth], population: Sequence[Member]) -> dict[str, Any]:
+    def learn(
+        self, before: State, births: Sequence[Evaluation], population: Sequence[Member]
+    ) -> dict[str, Any]:
         """The state after a generation's births, plain JSON; `population` is the one that it began with."""
-        pulls = [pull for birth in births if birth.origin.arm for pull in self._pulls(birth, population)]
+        pulls = [pull for birth in births if birth.origin.proposer for pull in self._pulls(birth, population)]
         return after(before, pulls, len(births))
 
-    def _pulls(self, birth: Birth, population: Sequence[Member]) -> Iterator[Pull]:
+    def _pulls(self, birth: Evaluation, population: Sequence[Member]) -> Iterator[Pull]:
         """What a birth tells of who was asked, of who stood in, and of who made the structure."""
         origin = birth.origin
-        earned, judged = self.worth(birth, population), judging(birth, self._dollars, self._rungs)
+        earned, judged = self.credit(birth, population), judging(birth, self._dollars, self._rungs)
         if origin.maker == CONSTANTS and earned:
             if architect := self._architect(birth):
                 yield Pull(architect, STRUCTURE * earned, 0.0, lent=True)
@@ -163,25 +165,25 @@ class Mixture:
             earned = judged = 0.0
         absent = origin.outcome in ABSENT
         if absent or not origin.stand_in:
-            yield Pull(origin.arm, earned, paid(origin.spend) + judged, absent)
+            yield Pull(origin.proposer, earned, paid(origin.spend) + judged, absent)
 
-    def _architect(self, birth: Birth) -> str:
+    def _architect(self, birth: Evaluation) -> str:
         """The arm whose structure was tuned, "" where that came from a seed or from elsewhere."""
-        one: Birth | None = birth
+        one: Evaluation | None = birth
         while one and one.origin.maker == CONSTANTS:
             parent = next(iter(one.program.parents), "")
             # births on other islands may or may not be there yet, so they must not count
             own = (
                 each
-                for each in self._archive.births_of(parent)
+                for each in self._archive.evaluations_of(parent)
                 if each.island == birth.island and each.generation < birth.generation
             )
             one = next(own, None)
         return one.origin.maker if one else ""
 
-    def worth(self, birth: Birth, population: Sequence[Member]) -> float:
+    def credit(self, birth: Evaluation, population: Sequence[Member]) -> float:
         """What a birth was to the island whose population was this, 0 to 1."""
-        return worth(birth, population, self._rungs)
+        return credit(birth, population, self._rungs)
 
     def beliefs(self, state: State, island: int, generation: int) -> tuple[Belief, ...]:
         """What is believed of each arm before that generation, its share of the slots included."""

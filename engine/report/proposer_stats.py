@@ -12,24 +12,23 @@ from ...population.archive.spending import Spending
 
 
 def accounts(archive: Archive) -> list[dict[str, Any]]:
-    """One row for each arm: its outcomes, births, gains, spend, and its share of the next generation.
+    """One row for each proposer: its outcomes, candidates, gains, spend, its share of the next generation.
 
     The share is the mean over the islands; None where the mixture is fixed or has learnt nothing yet.
     """
     rows = earned(archive.connection)
-    arms = [row.arm for row in rows]
-    shares = _shares(archive, arms)
+    shares = _shares(archive, [row.proposer for row in rows])
     return [
         {
-            "arm": row.arm,
+            "proposer": row.proposer,
             "asked": row.asked,
             "outcomes": dict(row.outcomes),
-            "births": row.births,
+            "candidates": row.evaluations,
             "gains": row.gains,
-            "worth": round(row.worth, 6),
+            "credit": round(row.credit, 6),
             "spend": row.spend.to_json(),
             "dollars_per_gain": row.dollars_per_gain,
-            "next_share": shares.get(row.arm),
+            "next_share": shares.get(row.proposer),
         }
         for row in rows
     ]
@@ -65,7 +64,7 @@ def bills_text(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _shares(archive: Archive, arms: Sequence[str]) -> dict[str, float]:
-    """What the islands' bandits give each arm next, on average."""
+    """What the islands' bandits give each proposer next, on average."""
     begun = archive.run()
     if begun is None or begun.config["config"]["propose"]["mixture"] != "bandit" or not arms:
         return {}
@@ -108,9 +107,9 @@ def accounts_table(rows: Sequence[Mapping[str, Any]]) -> Table:
         tokens = spend.get("tokens_in", 0) + spend.get("tokens_out", 0)
         failures = {name: count for name, count in row["outcomes"].items() if name not in MADE}
         table.add_row(
-            row["arm"],
+            row["proposer"],
             str(row["asked"]),
-            str(row["births"]),
+            str(row["candidates"]),
             str(row["gains"]),
             _dollars(spend),
             "" if row["dollars_per_gain"] is None else f"{row['dollars_per_gain']:.4f}",

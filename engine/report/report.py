@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ...population.archive.archive import Archive, UnknownProgram
-from ...population.values.birth import Birth
+from ...population.values.evaluation import Evaluation
 from ..config.run_dir import REPORT, archive_of
 from . import alignment_table
 from . import measurements as measured
@@ -41,7 +41,7 @@ def status(run: Path) -> dict[str, Any]:
         begun = archive.run()
         shares = archive.shares()
         sessions = archive.sessions()
-        births = max(shares.births, 1)
+        evaluations = max(shares.evaluations, 1)
         return {
             "archive": str(archive.path),
             "kind": begun.config["config"]["kind"] if begun else None,
@@ -53,9 +53,9 @@ def status(run: Path) -> dict[str, Any]:
             "seconds": round(archive.seconds_used(), 1),
             "ending": sessions[-1].exit_reason if sessions else None,
             "generations": {island: archive.last_generation(island) for island in archive.islands()},
-            "candidates": shares.births,
+            "candidates": shares.evaluations,
             "verdicts": {str(name): count for name, count in sorted(shares.statuses.items())},
-            "answered_without_evaluation": round(shares.duplicates / births, 4),
+            "answered_without_evaluation": round(shares.duplicates / evaluations, 4),
             "models": bills(archive),
             "proposers": accounts(archive),
             "best": [_elite(archive, elite) for elite in archive.elites(3)],
@@ -66,8 +66,10 @@ def status(run: Path) -> dict[str, Any]:
 
 def status_text(facts: Mapping[str, Any]) -> RenderableType:
     """The status for a person."""
-    births = max(facts["candidates"], 1)
-    shares = ", ".join(f"{name} {count} ({count / births:.0%})" for name, count in facts["verdicts"].items())
+    evaluations = max(facts["candidates"], 1)
+    shares = ", ".join(
+        f"{name} {count} ({count / evaluations:.0%})" for name, count in facts["verdicts"].items()
+    )
     lines = [
         f"{facts['kind']} on {facts['data']}, isolation tier {facts['tier']}",
         *([facts["estimate"]] if facts["estimate"] else []),
@@ -103,7 +105,7 @@ def _estimate(archive: Archive) -> str:
 
 
 def _elite(archive: Archive, elite: Any) -> dict[str, Any]:
-    born = archive.births_of(elite.program_id)[0]
+    born = archive.evaluations_of(elite.program_id)[0]
     star = elite.north_star
     return {
         "program": elite.program_id,
@@ -139,7 +141,7 @@ def top_table(rows: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def program(run: Path, asked: str) -> dict[str, Any]:
-    """A program's source, its births and its north-star verdicts."""
+    """A program's source, its evaluations and its north-star verdicts."""
     with Archive.read(archive_of(run)) as archive:
         found = archive.program(identify(archive, asked))
         report = archive.conclusion(REPORT)
@@ -147,7 +149,7 @@ def program(run: Path, asked: str) -> dict[str, Any]:
             "program": found.id,
             "kind": found.kind,
             "source": found.source,
-            "births": [_birth(birth) for birth in archive.births_of(found.id)],
+            "evaluations": [_evaluation(evaluation) for evaluation in archive.evaluations_of(found.id)],
             "north_star": [
                 {"split": one.split, "fold": one.fold, **one.verdict.to_json()}
                 for one in archive.promotions()
@@ -159,29 +161,29 @@ def program(run: Path, asked: str) -> dict[str, Any]:
         }
 
 
-def _birth(birth: Birth) -> dict[str, Any]:
+def _evaluation(evaluation: Evaluation) -> dict[str, Any]:
     return {
-        "island": birth.island,
-        "generation": birth.generation,
-        "slot": birth.slot,
-        "parents": list(birth.program.parents),
-        "made_by": birth.program.made_by,
-        "explanation": birth.program.explanation,
-        "stage": birth.stage,
-        "duplicate_of": birth.duplicate_of,
-        "verdict": birth.verdict.to_json(),
+        "island": evaluation.island,
+        "generation": evaluation.generation,
+        "slot": evaluation.slot,
+        "parents": list(evaluation.program.parents),
+        "made_by": evaluation.program.made_by,
+        "explanation": evaluation.program.explanation,
+        "stage": evaluation.stage,
+        "duplicate_of": evaluation.duplicate_of,
+        "verdict": evaluation.verdict.to_json(),
     }
 
 
 def program_text(facts: Mapping[str, Any]) -> RenderableType:
     """A program for a person."""
     lines = []
-    for birth in facts["births"]:
-        verdict = birth["verdict"]
+    for evaluation in facts["evaluations"]:
+        verdict = evaluation["verdict"]
         score = f"{verdict['score'][0]:.5f}" if verdict["score"] else verdict["reason"]
-        how = birth["explanation"] or birth["made_by"]
-        place = f"island {birth['island']}, generation {birth['generation']}"
-        lines.append(f"{place}: {how}; {verdict['status']} at {birth['stage']}: {score}")
+        how = evaluation["explanation"] or evaluation["made_by"]
+        place = f"island {evaluation['island']}, generation {evaluation['generation']}"
+        lines.append(f"{place}: {how}; {verdict['status']} at {evaluation['stage']}: {score}")
     for one in facts["north_star"]:
         score = f"{one['score'][0]:.5f}" if one["score"] else one["reason"]
         lines.append(f"north star, {one['split']} {one['fold']}: {one['status']} {score}")
@@ -211,8 +213,8 @@ def diff_text(lines: Sequence[str]) -> RenderableType:
 def lineage(run: Path, asked: str) -> list[dict[str, Any]]:
     """The program and its ancestors, each as first born."""
     with Archive.read(archive_of(run)) as archive:
-        births = archive.lineage(identify(archive, asked))
-        return [{"program": birth.program.id, **_birth(birth)} for birth in births]
+        evaluations = archive.lineage(identify(archive, asked))
+        return [{"program": evaluation.program.id, **_evaluation(evaluation)} for evaluation in evaluations]
 
 
 def lineage_table(rows: Sequence[Mapping[str, Any]]) -> Table:

@@ -16,7 +16,7 @@ from typing import Any
 from ...evaluators.statistics import paired
 from ...population.archive.archive import Archive
 from ...population.archive.spending import Spending
-from ...population.values.birth import Birth
+from ...population.values.evaluation import Evaluation
 from ...population.values.origin import NOTHING, Spend
 from ...population.values.program import Program
 from ...population.values.verdict import Verdict
@@ -37,7 +37,7 @@ from ..propose.llm.cost_cap import Purse
 from ..propose.llm.prompts.lessons import Lessons
 from ..propose.llm.prompts.prompt import Prompts
 from ..propose.llm.proposer import LlmProposer
-from ..propose.mixture import ABSENT, worth
+from ..propose.mixture import ABSENT, credit
 from ..report.prompt_preview import Listener, requests
 
 CONFIDENCE = 0.8
@@ -121,17 +121,17 @@ def rendered(facts: Mapping[str, Any]) -> str:
     )
 
 
-def asked(archive: Archive, config: Config, most: int) -> tuple[Birth, ...]:
+def asked(archive: Archive, config: Config, most: int) -> tuple[Evaluation, ...]:
     """The newest births whose slot a model was asked for and answered. ConfigError where they are few."""
     arms = {f"{model.name} {form}" for model in config.propose.chosen for form in model.forms}
-    found: list[Birth] = []
+    found: list[Evaluation] = []
     last = {island: archive.last_generation(island) or 0 for island in archive.islands()}
     for number in range(max(last.values(), default=0), 0, -1):
         for island in last:
             if number <= last[island] and len(found) < most:
-                births = archive.births(island, number)
+                births = archive.evaluations(island, number)
                 found += [
-                    one for one in births if one.origin.arm in arms and one.origin.outcome not in ABSENT
+                    one for one in births if one.origin.proposer in arms and one.origin.outcome not in ABSENT
                 ]
     if len(found) < FEWEST:
         raise ConfigError(
@@ -151,7 +151,7 @@ async def _same_terms(archive: Archive, executor: Executor) -> Terms:
 
 
 async def _pairs(
-    search: SearchContext, births: Sequence[Birth], ask: Callable[[str], LlmProposer], say: Say
+    search: SearchContext, births: Sequence[Evaluation], ask: Callable[[str], LlmProposer], say: Say
 ) -> list[Pair]:
     """The births, each beside what the variant makes of its request; `ask` gives an arm's proposer."""
     places = sorted({(birth.island, birth.generation) for birth in births})
@@ -159,12 +159,12 @@ async def _pairs(
     found = []
     for birth in births:
         request = made[str(Place(birth.island, birth.generation, birth.slot))]
-        found.append(await _pair(search, birth, request, ask(birth.origin.arm), say))
+        found.append(await _pair(search, birth, request, ask(birth.origin.proposer), say))
     return found
 
 
 async def _pair(
-    search: SearchContext, birth: Birth, request: Request, proposer: LlmProposer, say: Say
+    search: SearchContext, birth: Evaluation, request: Request, proposer: LlmProposer, say: Say
 ) -> Pair:
     """The birth beside what the variant's proposer makes of its request."""
     ours = 0.0 if birth.origin.stand_in else await _worth(search, birth.program, request)
@@ -176,8 +176,8 @@ async def _pair(
         program = Program(search.task.kind, made.source, tuple(made.parents))
         outcome, spend = made.outcome, made.spend
         variant = await _worth(search, program, request)
-    say(f"{request.place} {birth.origin.arm}: ours {ours:.3f}, variant {variant:.3f} ({outcome})")
-    return Pair(str(request.place), birth.origin.arm, ours, variant, outcome, spend)
+    say(f"{request.place} {birth.origin.proposer}: ours {ours:.3f}, variant {variant:.3f} ({outcome})")
+    return Pair(str(request.place), birth.origin.proposer, ours, variant, outcome, spend)
 
 
 def _proposer(
@@ -211,7 +211,7 @@ async def _worth(search: SearchContext, program: Program, request: Request) -> f
     rungs = min(search.config.proxy.rungs, search.terms.rungs)
     verdict: Verdict = await judge(search, "proxy", program.source, rungs - 1)
     place = request.place
-    birth = Birth(
+    birth = Evaluation(
         place.island,
         place.generation,
         place.slot,
@@ -220,4 +220,4 @@ async def _worth(search: SearchContext, program: Program, request: Request) -> f
         verdict,
         f"proxy {rungs - 1}",
     )
-    return worth(birth, request.population, rungs)
+    return credit(birth, request.population, rungs)

@@ -8,7 +8,8 @@ from sqlite3 import Connection, connect
 from types import TracebackType
 from typing import Any, Self
 
-from ..values.birth import Birth, Promotion
+from ..values.evaluation import Evaluation, Promotion
+from ..values.experiment import Changes
 from ..values.measurement import Measurement
 from ..values.member import Member
 from .connection import (
@@ -23,8 +24,18 @@ from .connection import (
     transaction,
     unwritable,
 )
-from .ledger import Ledger, apart, canonical
-from .rows import Row, birth_row, insert, measurement_row, population_text, program_row, promotion_row
+from .ledger import Ledger, canonical
+from .rows import (
+    Row,
+    ablation_row,
+    conclusion_row,
+    evaluation_row,
+    insert,
+    measurement_row,
+    population_text,
+    program_row,
+    promotion_row,
+)
 from .schema import Clock, migrate, newest, recognise, stamp
 from .views import Run, UnknownProgram, Views
 
@@ -38,7 +49,7 @@ __all__ = [
     "UnknownProgram",
 ]
 
-BORN = "SELECT 1 FROM programs WHERE id = ?"
+KNOWN = "SELECT 1 FROM programs WHERE id = ?"
 
 
 class Archive(Views):
@@ -152,25 +163,25 @@ class Archive(Views):
         generation: int,
         *,
         population: Iterable[Member],
-        births: Iterable[Birth],
+        evaluations: Iterable[Evaluation],
         statistics: Mapping[str, Any] | None = None,
     ) -> None:
-        """Commits the island's next generation, the first being 0: its births and the population after it.
+        """Commits the island's next generation, from 0 on: its evaluations and the population after it.
 
-        `population` is kept in the order given; its programs were born before, here or on another
-        island, or were simplified at a meeting.
-        `statistics` is JSON that depends on the search alone. ValueError for the wrong generation, a birth of
-        another place, or a member that was never born.
+        `population` is kept in the order given; its programs were evaluated before, here or on
+        another island, or were simplified by a promotion round.
+        `statistics` is JSON that depends on the search alone. ValueError for the wrong generation, an
+        evaluation of another place, or a member that was never evaluated.
         """
         expected = -1 if (last := self.last_generation(island)) is None else last
         if generation != expected + 1:
             raise ValueError(f"island {island} commits generation {expected + 1} next, got {generation}")
-        members, born = tuple(population), tuple(births)
-        for birth in born:
-            if (birth.island, birth.generation) != (island, generation):
+        members, born = tuple(population), tuple(evaluations)
+        for evaluation in born:
+            if (evaluation.island, evaluation.generation) != (island, generation):
                 raise ValueError(
-                    f"expected births of island {island}, generation {generation}, got one of island "
-                    f"{birth.island}, generation {birth.generation}"
+                    f"expected evaluations of island {island}, generation {generation}, got one of island "
+                    f"{evaluation.island}, generation {evaluation.generation}"
                 )
         row = {
             "island": island,
@@ -180,30 +191,49 @@ class Archive(Views):
             "created": self._now(),
         }
         with transaction(self.connection):
-            self._insert("programs", [program_row(birth) for birth in born], "OR IGNORE")
-            self._insert("births", [birth_row(birth) for birth in born])
+            self._insert("programs", [program_row(evaluation) for evaluation in born], "OR IGNORE")
+            self._insert("evaluations", [evaluation_row(evaluation) for evaluation in born])
             for member in members:
-                if not self.connection.execute(BORN, (member.program_id,)).fetchone():
-                    raise ValueError(f"member {member.program_id} of island {island} was never born")
+                if not self.connection.execute(KNOWN, (member.program_id,)).fetchone():
+                    raise ValueError(f"member {member.program_id} of island {island} was never evaluated")
             self._insert("generations", [row])
 
-    def commit_promotions(
-        self, promotions: Iterable[Promotion], notes: Mapping[str, Mapping[str, Any]] | None = None
+    def commit_round(
+        self,
+        generation: int,
+        promotions: Iterable[Promotion],
+        notes: Mapping[str, Mapping[str, Any]] | None = None,
+        ablations: Mapping[str, Evaluation] | None = None,
+        changes: Changes | None = None,
     ) -> None:
-        """Commits north-star verdicts together; one of the same place is replaced by the newer.
+        """Commits a promotion round: north-star verdicts, one of the same place being replaced by the newer.
 
-        `notes` are conclusions by name that are committed with them.
+        `notes` are conclusions by name that are committed with them. `ablations` are what was left of
+        winners, by winner: their programs enter `programs`, so that experiments and islands may hold them.
+        `changes` are those of experiments, with which is kept how far the round knew the outside world.
         """
         rows = [promotion_row(promotion, self._now()) for promotion in promotions]
-        noted = [self._conclusion_row(name, value) for name, value in (notes or {}).items()]
+        noted = [conclusion_row(name, value, self._now()) for name, value in (notes or {}).items()]
+        cut = ablations or {}
         with transaction(self.connection):
+            self._insert("programs", [program_row(one) for one in cut.values()], "OR IGNORE")
+            self._insert("ablations", [ablation_row(name, one) for name, one in cut.items()], "OR REPLACE")
             self._insert("promotions", rows, "OR REPLACE")
             self._insert("conclusions", noted, "OR REPLACE")
+            if changes is not None:
+                self.experiments().mark_round(generation, changes)
 
-    def conclude(self, name: str, value: Mapping[str, Any]) -> None:
-        """Commits a conclusion, replacing the one of that name. Its "timings" are never compared."""
+    def conclude(
+        self, name: str, value: Mapping[str, Any], ablations: Mapping[str, Evaluation] | None = None
+    ) -> None:
+        """Commits a conclusion, replacing the one of that name. Its "timings" are never compared.
+
+        `ablations` are what was left of winners, by winner, and are replaced likewise.
+        """
+        cut = [ablation_row(winner, one) for winner, one in (ablations or {}).items()]
         with transaction(self.connection):
-            self._insert("conclusions", [self._conclusion_row(name, value)], "OR REPLACE")
+            self._insert("ablations", cut, "OR REPLACE")
+            self._insert("conclusions", [conclusion_row(name, value, self._now())], "OR REPLACE")
 
     def take_measurements(self, measurements: Iterable[Measurement]) -> int:
         """Commits what a device said; how many of them were new. One that is known is left as it is."""
@@ -212,10 +242,6 @@ class Archive(Views):
         with transaction(self.connection):
             self._insert("measurements", rows, "OR IGNORE")
         return self.connection.total_changes - before
-
-    def _conclusion_row(self, name: str, value: Mapping[str, Any]) -> Row:
-        rest, timings = apart(value)
-        return {"name": name, "value": rest, "timings": timings, "created": self._now()}
 
     def _insert(self, table: str, rows: Sequence[Row], conflict: str = "") -> None:
         insert(self.connection, table, rows, conflict)

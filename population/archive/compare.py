@@ -5,8 +5,17 @@ from collections.abc import Collection, Iterator
 from itertools import islice
 from typing import Any
 
-EXPERIMENTS = ("experiments", "transitions", "readings", "looks", "ingests", "meetings")
-SEARCH = ("programs", "births", "generations", "promotions", *EXPERIMENTS, "conclusions", "ledger")
+EXPERIMENTS = ("experiments", "transitions", "readings", "looks", "ingests", "rounds")
+SEARCH = (
+    "programs",
+    "evaluations",
+    "generations",
+    "promotions",
+    *EXPERIMENTS,
+    "ablations",
+    "conclusions",
+    "ledger",
+)
 READINGS = frozenset({"created", "timings"})  # of this machine's clock: two equal runs differ in them
 
 Row = tuple[Any, ...]

@@ -1,4 +1,4 @@
-"""Earned: what each proposer was paid and what its candidates were worth."""
+"""Credit: what each proposer was paid, and what its candidates were worth to their islands."""
 
 import json
 import sqlite3
@@ -8,30 +8,31 @@ from dataclasses import dataclass, field
 
 from ..values.origin import NOTHING, Spend
 
-BY_ARM = """
-    SELECT arm, stand_in, outcome, count(*) AS births, sum(worth > 0) AS gains, sum(worth) AS worth
-    FROM births WHERE arm <> '' GROUP BY arm, stand_in, outcome ORDER BY arm, stand_in, outcome
+BY_PROPOSER = """
+    SELECT proposer, stand_in, outcome, count(*), sum(credit > 0), sum(credit)
+    FROM evaluations WHERE proposer <> '' GROUP BY proposer, stand_in, outcome
+    ORDER BY proposer, stand_in, outcome
 """
 MADE = frozenset({"proposed", "repaired", "invalid"})
 """Outcomes of proposals that gave a candidate."""
-SPENT = "SELECT arm, spend FROM births WHERE spend <> '{}'"
+SPENT = "SELECT proposer, spend FROM evaluations WHERE spend <> '{}'"
 
 
 @dataclass(frozen=True)
 class Earned:
-    """One arm's account over all islands.
+    """One proposer's account over all islands.
 
-    `asked` counts the slots that it was chosen for and `outcomes` how these ended. `births` are the
-    candidates that it made, where it stood in for another arm too; `gains` those that were worth something
-    to their island, and `worth` the sum of what they were worth. `spend` is what its proposals cost.
+    `asked` counts the slots that it was chosen for and `outcomes` how these ended. `evaluations` counts the
+    candidates that it made, where it stood in for another one too; `gains` those that were worth something
+    to their island, and `credit` is the sum of what they were worth. `spend` is what its proposals cost.
     """
 
-    arm: str
+    proposer: str
     asked: int = 0
     outcomes: Mapping[str, int] = field(default_factory=dict)
-    births: int = 0
+    evaluations: int = 0
     gains: int = 0
-    worth: float = 0.0
+    credit: float = 0.0
     spend: Spend = NOTHING
 
     @property
@@ -41,30 +42,30 @@ class Earned:
 
 
 def earned(connection: sqlite3.Connection) -> tuple[Earned, ...]:
-    """The account of every arm, in order of name. Proposals of generations not committed are in none."""
+    """The account of every proposer, in order of name. Proposals of generations not committed are in none."""
     outcomes: dict[str, Counter[str]] = {}
-    births: Counter[str] = Counter()
+    evaluations: Counter[str] = Counter()
     gains: Counter[str] = Counter()
-    worth: Counter[str] = Counter()
-    for arm, stand_in, outcome, count, better, sum_of_worth in connection.execute(BY_ARM):
-        maker = stand_in or arm
-        outcomes.setdefault(arm, Counter())[outcome] += count
+    credit: Counter[str] = Counter()
+    for proposer, stand_in, outcome, count, better, sum_of_credit in connection.execute(BY_PROPOSER):
+        maker = stand_in or proposer
+        outcomes.setdefault(proposer, Counter())[outcome] += count
         outcomes.setdefault(maker, Counter())
-        births[maker] += count if stand_in or outcome in MADE else 0
+        evaluations[maker] += count if stand_in or outcome in MADE else 0
         gains[maker] += better
-        worth[maker] += sum_of_worth
+        credit[maker] += sum_of_credit
     spends: dict[str, Spend] = {}
-    for arm, text in connection.execute(SPENT):
-        spends[arm] = spends.get(arm, NOTHING) + Spend.from_json(json.loads(text))
+    for proposer, text in connection.execute(SPENT):
+        spends[proposer] = spends.get(proposer, NOTHING) + Spend.from_json(json.loads(text))
     return tuple(
         Earned(
-            arm,
-            outcomes[arm].total(),
-            dict(outcomes[arm]),
-            births[arm],
-            gains[arm],
-            worth[arm],
-            spends.get(arm, NOTHING),
+            name,
+            outcomes[name].total(),
+            dict(outcomes[name]),
+            evaluations[name],
+            gains[name],
+            credit[name],
+            spends.get(name, NOTHING),
         )
-        for arm in sorted(outcomes)
+        for name in sorted(outcomes)
     )

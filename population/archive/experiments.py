@@ -4,33 +4,30 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
-from ..values.birth import Birth, Promotion
 from ..values.experiment import Changes, Experiment, Ingest, Look, Mark, Outcome, Reading, State, Transition
 from .connection import transaction
-from .ledger import apart, canonical
-from .rows import Row, insert, program_row, promotion_row
+from .ledger import canonical
+from .rows import Row, insert
 from .schema import Clock, stamp
 
-BIRTHS = "SELECT * FROM experiments ORDER BY number"
+EXPERIMENTS = "SELECT * FROM experiments ORDER BY number"
 STEPS = "SELECT * FROM transitions WHERE id <= ? ORDER BY id"
 NEWEST = """
     SELECT (SELECT coalesce(max(id), 0) FROM ingests), (SELECT coalesce(max(id), 0) FROM transitions),
            (SELECT coalesce(max(id), 0) FROM looks)
 """
-MARK = (
-    "SELECT ingests, transitions, looks FROM meetings WHERE generation <= ? ORDER BY generation DESC LIMIT 1"
-)
+MARK = "SELECT ingests, transitions, looks FROM rounds WHERE generation <= ? ORDER BY generation DESC LIMIT 1"
 EVERYTHING = 2**62
 
 
 class Experiments:
     """What is kept of the experiments in an open archive, and the one way to change it.
 
-    Every answer is a value. What a meeting saw of the outside world is marked with it, so that the past can
-    be asked for as it was known then.
+    Every answer is a value. What a promotion round saw of the outside world is marked with it, so that
+    the past can be asked for as it was known then.
     """
 
     def __init__(self, connection: sqlite3.Connection, clock: Clock = time.time) -> None:
@@ -43,7 +40,7 @@ class Experiments:
         for row in self._query(STEPS, (transitions,)):
             steps.setdefault(row["experiment"], []).append(_transition_of(row))
         found = []
-        for row in self._query(BIRTHS):
+        for row in self._query(EXPERIMENTS):
             if row["id"] in steps:
                 found.append(_lived(_experiment_of(row), steps[row["id"]]))
         return tuple(found)
@@ -76,13 +73,13 @@ class Experiments:
         return tuple(map(_ingest_of, self._query("SELECT * FROM ingests ORDER BY id")))
 
     def mark(self, generation: int) -> Mark | None:
-        """How far the last meeting up to that generation saw, itself included; None where there was none."""
+        """How far the last round up to that generation saw, itself included; None where there was none."""
         row = self._connection.execute(MARK, (generation,)).fetchone()
         return Mark(*row) if row else None
 
-    def met(self, generation: int) -> bool:
-        """Whether the meeting at that generation was held."""
-        sql = "SELECT 1 FROM meetings WHERE generation = ?"
+    def held(self, generation: int) -> bool:
+        """Whether the round at that generation was held."""
+        sql = "SELECT 1 FROM rounds WHERE generation = ?"
         return self._connection.execute(sql, (generation,)).fetchone() is not None
 
     def now(self) -> Mark:
@@ -97,40 +94,14 @@ class Experiments:
         with transaction(self._connection):
             return self._write(changes)
 
-    def hold_meeting(
-        self,
-        generation: int,
-        changes: Changes,
-        promotions: Iterable[Promotion],
-        notes: Mapping[str, Mapping[str, Any]] | None = None,
-        simplified: Iterable[Birth] = (),
-    ) -> None:
-        """Commits a meeting: its verdicts, its changes, and how far it saw the outside world.
+    def mark_round(self, generation: int, changes: Changes) -> None:
+        """Writes a promotion round's changes and how far it saw the outside world; see `commit_round`.
 
-        `notes` are conclusions by name that are committed with them. `simplified` are births that the notes
-        keep: their programs enter the table `programs`, so that experiments and islands may hold them.
+        Opens no transaction of its own.
         """
-        rows = [promotion_row(one, self._now()) for one in promotions]
-        noted = [
-            {
-                "name": name,
-                **dict(zip(("value", "timings"), apart(value), strict=True)),
-                "created": self._now(),
-            }
-            for name, value in (notes or {}).items()
-        ]
-        with transaction(self._connection):
-            insert(self._connection, "programs", [program_row(birth) for birth in simplified], "OR IGNORE")
-            insert(self._connection, "promotions", rows, "OR REPLACE")
-            insert(self._connection, "conclusions", noted, "OR REPLACE")
-            self._write(changes)
-            seen = self.now()
-            marked = {"ingests": seen.ingests, "transitions": seen.transitions, "looks": seen.looks}
-            insert(
-                self._connection,
-                "meetings",
-                [{"generation": generation, **marked, "created": self._now()}],
-            )
+        self._write(changes)
+        row = {"generation": generation, **asdict(self.now()), "created": self._now()}
+        insert(self._connection, "rounds", [row])
 
     def copy(self, source: "Experiments", after: Mark, until: Mark) -> None:
         """Takes over what the outside world did in `source` between two marks, under the same numbers."""

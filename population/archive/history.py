@@ -1,7 +1,7 @@
 """Past: what was tried on each island up to a generation: the best of it, and how the rest failed.
 
 A tally is a function of its island and generation alone, whatever was committed since. It is advanced from
-the nearest earlier one in memory, so that a search pays for each birth once.
+the nearest earlier one in memory, so that a search pays for each evaluation once.
 """
 
 import json
@@ -19,24 +19,20 @@ COLUMNS = """
     island, generation, slot, program, parents, made_by, explanation, stage, status, score, spread, reason
 """
 SINCE = f"""
-    SELECT {COLUMNS} FROM births
+    SELECT {COLUMNS} FROM evaluations
     WHERE island = ? AND generation > ? AND generation <= ? AND duplicate_of IS NULL AND parents <> '[]'
     ORDER BY generation, slot
 """
 SEEN = f"""
-    SELECT {COLUMNS} FROM births
+    SELECT {COLUMNS} FROM evaluations
     WHERE program = ? AND duplicate_of IS NULL AND (generation <= ? OR (island = ? AND generation <= ?))
     ORDER BY stage DESC, generation, island, slot LIMIT 1
 """
 FINAL_SCORE = """
-    SELECT stage, score FROM births
+    SELECT stage, score FROM evaluations
     WHERE program = ? AND duplicate_of IS NULL AND score IS NOT NULL ORDER BY stage DESC LIMIT 1
 """
-FINAL_KEPT = """
-    SELECT json_extract(kept.value, '$.stage'), json_extract(kept.value, '$.score')
-    FROM conclusions, json_each(conclusions.value, '$.births') AS kept
-    WHERE name >= 'knock-out ' AND name < 'knock-out ~' AND json_extract(kept.value, '$.program') = ? LIMIT 1
-"""
+FINAL_ABLATION = "SELECT stage, score FROM ablations WHERE program = ? LIMIT 1"
 ANSWERS = """
     SELECT json_extract(call, '$.sample'), value FROM ledger
     WHERE json_extract(call, '$.stage') = 'model' AND substr(json_extract(call, '$.sample'), 1, ?) = ?
@@ -54,7 +50,7 @@ _NUMBER = re.compile(r"[-+]?\d[\d.,]*(?:e[-+]?\d+)?", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """One birth without its source. `parent` is its first parent's id, "" where it has none.
+    """One evaluation without its source. `parent` is its first parent's id, "" where it has none.
 
     `stage` names the last judgement it reached; of two stages that score, the later sorts after the earlier.
     """
@@ -99,16 +95,16 @@ class Tally:
     best: tuple[Tried, ...] = ()
     failures: Mapping[Kind, Failure] = field(default_factory=lambda: MappingProxyType({}))
 
-    def after(self, births: Sequence[Tried], keep: int) -> "Tally":
+    def after(self, evaluations: Sequence[Tried], keep: int) -> "Tally":
         """The tally after one more generation, with the `keep` best."""
-        scored = [one for one in births if one.score is not None]
-        failed = [one for one in births if one.score is None and one.status is not Status.INFRASTRUCTURE]
+        scored = [one for one in evaluations if one.score is not None]
+        failed = [one for one in evaluations if one.score is None and one.status is not Status.INFRASTRUCTURE]
         best = tuple(ranked((*self.best, *scored))[:keep]) if scored else self.best
         return Tally(best, counted(self.failures, failed) if failed else self.failures)
 
 
 def ranked(tried: Iterable[Tried]) -> list[Tried]:
-    """Those that came furthest first; of equals the better score, then the earlier birth."""
+    """Those that came furthest first; of equals the better score, then the earlier evaluation."""
     by_score = sorted(tried, key=lambda one: (-(one.score or 0.0), *one.place))
     return sorted(by_score, key=lambda one: one.stage, reverse=True)
 
@@ -155,15 +151,15 @@ class Past:
             start = max(number for number in known if number <= max(until, NOBODY))
             tally = known[start]
             rows = self._query(SINCE, (island, start, until))
-            for _, births in groupby(rows, key=lambda one: one.generation):
-                tally = tally.after(list(births), self._keep)
+            for _, evaluations in groupby(rows, key=lambda one: one.generation):
+                tally = tally.after(list(evaluations), self._keep)
             known[until] = tally
             for old in sorted(known)[1:-TALLIES_KEPT]:
                 del known[old]
         return tally
 
     def seen(self, program_id: str, meeting: int, island: int = NOBODY, until: int = NOBODY) -> Tried | None:
-        """The birth that came furthest, on any island up to `meeting` or on the island up to `until`."""
+        """The evaluation that came furthest, on any island up to `meeting` or on the island up to `until`."""
         return next(iter(self._query(SEEN, (program_id, meeting, island, until))), None)
 
     def final(self, program_id: str) -> tuple[str, float] | None:
@@ -173,7 +169,7 @@ class Past:
         """
         if program_id not in self._finals:
             row = self._connection.execute(FINAL_SCORE, (program_id,)).fetchone()
-            row = row or self._connection.execute(FINAL_KEPT, (program_id,)).fetchone()
+            row = row or self._connection.execute(FINAL_ABLATION, (program_id,)).fetchone()
             if row is None:
                 return None
             self._finals[program_id] = row

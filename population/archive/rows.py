@@ -1,11 +1,11 @@
-"""Rows: births and promotions as the tables hold them, and back."""
+"""Rows: evaluations and promotions as the tables hold them, and back."""
 
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..values.birth import Birth, Promotion
+from ..values.evaluation import Evaluation, Promotion
 from ..values.measurement import Measurement
 from ..values.member import Member
 from ..values.origin import Origin, Spend
@@ -15,9 +15,9 @@ from .ledger import apart, canonical, together
 
 Row = dict[str, Any]
 
-BIRTH = """
-    SELECT births.*, programs.kind, programs.source
-    FROM births JOIN programs ON programs.id = births.program
+EVALUATION = """
+    SELECT evaluations.*, programs.kind, programs.source
+    FROM evaluations JOIN programs ON programs.id = evaluations.program
 """
 
 
@@ -30,35 +30,35 @@ def insert(connection: sqlite3.Connection, table: str, rows: Sequence[Row], conf
         connection.executemany(sql, rows)
 
 
-def program_row(birth: Birth) -> Row:
-    """The birth's program by column of `programs`."""
-    program = birth.program
+def program_row(evaluation: Evaluation) -> Row:
+    """The evaluation's program by column of `programs`."""
+    program = evaluation.program
     return {
         "id": program.id,
         "kind": program.kind,
         "source": program.source,
-        "syntax_hash": birth.syntax_hash,
+        "syntax_hash": evaluation.syntax_hash,
     }
 
 
-def birth_row(birth: Birth) -> Row:
-    """The birth by column of `births`; the verdict's timings stay in the ledger."""
-    verdict = birth.verdict.to_json()
+def evaluation_row(evaluation: Evaluation) -> Row:
+    """The evaluation by column of `evaluations`; the verdict's timings stay in the ledger."""
+    verdict = evaluation.verdict.to_json()
     score, spread, count = verdict["score"] or (None, None, None)
     return {
-        "island": birth.island,
-        "generation": birth.generation,
-        "slot": birth.slot,
-        "program": birth.program.id,
-        "parents": canonical(birth.program.parents),
-        "made_by": birth.program.made_by,
-        "explanation": birth.program.explanation,
-        "syntax_hash": birth.syntax_hash,
-        "behaviour": birth.behaviour,
-        "duplicate_of": birth.duplicate_of,
-        "cell": canonical(birth.cell),
-        "size": birth.size,
-        "stage": birth.stage,
+        "island": evaluation.island,
+        "generation": evaluation.generation,
+        "slot": evaluation.slot,
+        "program": evaluation.program.id,
+        "parents": canonical(evaluation.program.parents),
+        "made_by": evaluation.program.made_by,
+        "explanation": evaluation.program.explanation,
+        "syntax_hash": evaluation.syntax_hash,
+        "behaviour": evaluation.behaviour,
+        "duplicate_of": evaluation.duplicate_of,
+        "cell": canonical(evaluation.cell),
+        "size": evaluation.size,
+        "stage": evaluation.stage,
         "status": verdict["status"],
         "score": score,
         "spread": spread,
@@ -66,17 +66,17 @@ def birth_row(birth: Birth) -> Row:
         "reason": verdict["reason"],
         "metrics": canonical(verdict["metrics"]),
         "facts": canonical(verdict["facts"]),
-        "arm": birth.origin.arm,
-        "quota": birth.origin.quota,
-        "outcome": birth.origin.outcome,
-        "stand_in": birth.origin.stand_in,
-        "spend": canonical(birth.origin.spend.to_json()),
-        "worth": birth.origin.worth,
+        "proposer": evaluation.origin.proposer,
+        "quota": evaluation.origin.quota,
+        "outcome": evaluation.origin.outcome,
+        "stand_in": evaluation.origin.stand_in,
+        "spend": canonical(evaluation.origin.spend.to_json()),
+        "credit": evaluation.origin.credit,
     }
 
 
-def birth_of(row: Mapping[str, Any]) -> Birth:
-    """The birth of a row of BIRTH."""
+def evaluation_of(row: Mapping[str, Any]) -> Evaluation:
+    """The evaluation of a row of EVALUATION."""
     program = Program(
         row["kind"], row["source"], tuple(json.loads(row["parents"])), row["made_by"], row["explanation"]
     )
@@ -89,32 +89,40 @@ def birth_of(row: Mapping[str, Any]) -> Birth:
         "facts": json.loads(row["facts"]),
         "timings": {},
     }
-    return Birth(
-        row["island"],
-        row["generation"],
-        row["slot"],
-        program,
-        row["syntax_hash"],
-        Verdict.from_json(verdict),
-        row["stage"],
-        row["behaviour"],
-        row["duplicate_of"],
-        tuple(json.loads(row["cell"])),
-        row["size"],
-        Origin(
-            row["arm"],
-            row["quota"],
-            row["outcome"],
-            row["stand_in"],
-            Spend.from_json(json.loads(row["spend"])),
-            row["worth"],
-        ),
+    origin = Origin(
+        row["proposer"],
+        row["quota"],
+        row["outcome"],
+        row["stand_in"],
+        Spend.from_json(json.loads(row["spend"])),
+        row["credit"],
+    )
+    return Evaluation(
+        island=row["island"],
+        generation=row["generation"],
+        slot=row["slot"],
+        program=program,
+        syntax_hash=row["syntax_hash"],
+        verdict=Verdict.from_json(verdict),
+        stage=row["stage"],
+        behaviour=row["behaviour"],
+        duplicate_of=row["duplicate_of"],
+        cell=tuple(json.loads(row["cell"])),
+        size=row["size"],
+        origin=origin,
     )
 
 
-def kept_row(birth: Birth) -> Row:
-    """The birth with kind and source, for a program that no island bore; `birth_of` reads it."""
-    return {**birth_row(birth), "kind": birth.program.kind, "source": birth.program.source}
+def ablation_row(winner: str, evaluation: Evaluation) -> Row:
+    """What an ablation left of `winner`, by column of `ablations`; `evaluation_of` reads it."""
+    program = {"kind": evaluation.program.kind, "source": evaluation.program.source}
+    return {"winner": winner, **program, **evaluation_row(evaluation)}
+
+
+def conclusion_row(name: str, value: Mapping[str, Any], created: str) -> Row:
+    """The conclusion by column of `conclusions`."""
+    rest, timings = apart(value)
+    return {"name": name, "value": rest, "timings": timings, "created": created}
 
 
 def promotion_row(promotion: Promotion, created: str) -> Row:

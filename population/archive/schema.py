@@ -1,7 +1,8 @@
 """The schema, as numbered steps. A released step is never edited: the next one changes what it made."""
 
+import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
@@ -196,6 +197,51 @@ def m004_measurements(db: Database) -> None:
     db.table("measurements").create_index(["digest", "entry"], unique=True)
 
 
+def m005_evaluations(db: Database) -> None:
+    """Tables and columns go by the field's words; what an ablation left of a program gets a table of its own.
+
+    A row of `ablations` has every column of `evaluations`, and kind and source besides, because no island
+    proposed the program and `programs` need not hold it. `winner` names the program that it was cut from.
+    """
+    db.execute("ALTER TABLE births RENAME TO evaluations")
+    db.execute("ALTER TABLE evaluations RENAME COLUMN arm TO proposer")
+    db.execute("ALTER TABLE evaluations RENAME COLUMN worth TO credit")
+    db.execute("ALTER TABLE meetings RENAME TO rounds")
+    columns = db.table("evaluations").columns
+    types = {"winner": str, "kind": str, "source": str, **db.table("evaluations").columns_dict}
+    required = ["winner", "kind", "source", *(column.name for column in columns if column.notnull)]
+    db.create_table("ablations", types, pk="winner", not_null=required, strict=True)
+    db.table("ablations").create_index(["program"])
+    for name, text in db.execute(
+        "SELECT name, value FROM conclusions WHERE name LIKE 'knock-out %'"
+    ).fetchall():
+        value = json.loads(text)
+        born = value.pop("births")
+        for row in born:
+            row |= {"winner": value["program"], "made_by": "ablation"}
+            row |= {"proposer": row.pop("arm"), "credit": row.pop("worth")}
+            db.table("ablations").insert(row)
+        value["simplified"] = born[0]["program"] if born else None
+        if "meeting" in value:
+            value["round"] = value.pop("meeting")
+        changed = json.dumps(value, sort_keys=True, separators=(",", ":"))
+        renamed = f"ablation {value['program']}"
+        db.execute("UPDATE conclusions SET name = ?, value = ? WHERE name = ?", (renamed, changed, name))
+    db.execute("UPDATE conclusions SET name = 'round ' || substr(name, 9) WHERE name LIKE 'meeting %'")
+    _rename_keys(db, {"knockouts": "ablations", "knockout_on": "ablate_on"})
+
+
+def _rename_keys(db: Database, renamed: Mapping[str, str]) -> None:
+    """Renames keys of `north_star` in the run's config."""
+    for (text,) in db.execute("SELECT config FROM run").fetchall():
+        begun = json.loads(text)
+        table = begun.get("config", {}).get("north_star", {})
+        for old in renamed.keys() & table.keys():
+            table[renamed[old]] = table.pop(old)
+        config = json.dumps(begun, sort_keys=True, separators=(",", ":"))
+        db.execute("UPDATE run SET config = ?", (config,))
+
+
 def _create(db: Database, table: str, pk: str | tuple[str, ...], /, **columns: object) -> None:
     """A STRICT table of these columns, which may hold NULL where they are `X | None`."""
     types = {name: kind if isinstance(kind, type) else get_args(kind)[0] for name, kind in columns.items()}
@@ -209,6 +255,7 @@ STEPS: tuple[Callable[[Database], None], ...] = (
     m002_proposers,
     m003_experiments,
     m004_measurements,
+    m005_evaluations,
 )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from ..values.birth import Birth, Promotion
+from ..values.evaluation import Evaluation, Promotion
 from ..values.experiment import Outcome, State
 from ..values.measurement import TIE, Measurement, Timed, timed
 from ..values.member import Member
@@ -22,30 +22,31 @@ from .compare import SEARCH, differences
 from .connection import ArchiveError
 from .experiments import Experiments, effects
 from .ledger import Answer, together
-from .rows import BIRTH, birth_of, measurement_of, member_of, promotion_of
+from .rows import EVALUATION, evaluation_of, measurement_of, member_of, promotion_of
 from .schema import Clock
 
-TWIN_BY_BEHAVIOUR = f"""{BIRTH}
+DUPLICATE_BY_BEHAVIOUR = f"""{EVALUATION}
     WHERE island = ? AND behaviour = ? AND generation < ? AND status <> 'infrastructure'
     ORDER BY generation, slot LIMIT 1
 """
-TWIN_BY_SYNTAX = f"""{BIRTH}
-    WHERE island = ? AND births.syntax_hash = ? AND generation < ? AND status <> 'infrastructure'
+DUPLICATE_BY_SYNTAX = f"""{EVALUATION}
+    WHERE island = ? AND evaluations.syntax_hash = ? AND generation < ? AND status <> 'infrastructure'
     ORDER BY generation, slot LIMIT 1
 """
-BIRTHS_OF = f"{BIRTH} WHERE program = ? ORDER BY generation, island, slot"
-BIRTHS = f"{BIRTH} WHERE island = ? AND generation = ? ORDER BY slot"
+EVALUATIONS_OF = f"{EVALUATION} WHERE program = ? ORDER BY generation, island, slot"
+EVALUATIONS = f"{EVALUATION} WHERE island = ? AND generation = ? ORDER BY slot"
 LAST_GENERATION = "SELECT max(generation) FROM generations WHERE island = ?"
 POPULATION = "SELECT population, statistics FROM generations WHERE island = ? AND generation = ?"
 SOURCE = "SELECT source FROM programs WHERE id = ?"
 PREFIX = "SELECT id, kind, source FROM programs WHERE id >= ? AND id < ? ORDER BY id LIMIT 11"
-KNOCK_OUT = "knock-out "
-"""Conclusions named so, and after a winner, hold programs that no island bore under "births"."""
+ABLATIONS = "SELECT * FROM ablations WHERE program >= ? AND program < ? ORDER BY winner"
+ABLATION = "ablation "
+"""Conclusions named so, and after a winner, hold what each of its edits was worth."""
 LAST = "\U0010ffff"
 """Sorts after every character of a name."""
 SHARES = """
-    SELECT generation, status, duplicate_of IS NOT NULL AS twin, count(*) AS births
-    FROM births GROUP BY generation, status, twin
+    SELECT generation, status, duplicate_of IS NOT NULL AS duplicate, count(*) AS evaluations
+    FROM evaluations GROUP BY generation, status, duplicate
 """
 
 
@@ -75,9 +76,9 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """How many candidates were born, by status, and how many of them took a twin's verdict."""
+    """How many candidates were evaluated, by status, and how many of them are duplicates."""
 
-    births: int
+    evaluations: int
     duplicates: int
     statuses: Mapping[Status, int]
 
@@ -87,7 +88,8 @@ class Elite:
     """A program kept for its score or its difference, and what is known of it.
 
     `north_star` is the mean over the folds of a split, its spread the standard error over folds. `proxy` is
-    the score of its place or birth, higher is better. `islands` are those whose newest population holds it.
+    the score of its place or evaluation, higher is better. `islands` are those whose newest population holds
+    it.
     """
 
     program_id: str
@@ -143,55 +145,60 @@ class Views:
         noted: Answer = json.loads(self._generation(island, generation)[1])
         return noted
 
-    def births(self, island: int, generation: int) -> tuple[Birth, ...]:
+    def evaluations(self, island: int, generation: int) -> tuple[Evaluation, ...]:
         """That generation's candidates in order of slot."""
-        return self._births(BIRTHS, (island, generation))
+        return self._evaluations(EVALUATIONS, (island, generation))
 
-    def twin_by_behaviour(self, island: int, behaviour: str, before_generation: int) -> Birth | None:
-        """The island's first birth of equal behaviour in earlier generations, or None.
+    def duplicate_by_behaviour(
+        self, island: int, behaviour: str, before_generation: int
+    ) -> Evaluation | None:
+        """The island's first evaluation of equal behaviour in earlier generations, or None.
 
-        A birth that infrastructure failed says nothing of its program and is no twin.
+        An evaluation that infrastructure failed says nothing of its program and has no duplicates.
         """
-        return next(iter(self._births(TWIN_BY_BEHAVIOUR, (island, behaviour, before_generation))), None)
+        return next(
+            iter(self._evaluations(DUPLICATE_BY_BEHAVIOUR, (island, behaviour, before_generation))), None
+        )
 
-    def twin_by_syntax(self, island: int, syntax_hash: str, before_generation: int) -> Birth | None:
-        """The island's first birth with an equal syntax tree in earlier generations, or None; see above."""
-        return next(iter(self._births(TWIN_BY_SYNTAX, (island, syntax_hash, before_generation))), None)
+    def duplicate_by_syntax(self, island: int, syntax_hash: str, before_generation: int) -> Evaluation | None:
+        """The same for an equal syntax tree."""
+        return next(
+            iter(self._evaluations(DUPLICATE_BY_SYNTAX, (island, syntax_hash, before_generation))), None
+        )
 
     def program(self, prefix: str) -> Program:
-        """The program whose id begins so, as it was first born. UnknownProgram where none or several do."""
+        """The program whose id begins so, as first proposed. UnknownProgram where none or several do."""
         found = self._query(PREFIX, (prefix, prefix + "~"))
-        if not found and (kept := self.kept(prefix)):
-            return kept[0].program
+        if not found and (left := self.ablations(prefix)):
+            return left[0].program
         if not found:
             raise UnknownProgram(f"no program's id begins with {prefix!r}: `recevolve top` lists ids.")
         if len(found) > 1:
             ids = ", ".join(row["id"] for row in found[:10]) + (", …" if len(found) > 10 else "")
             raise UnknownProgram(f"several programs' ids begin with {prefix!r}: {ids}. Give more digits.")
-        births = self.births_of(found[0]["id"])
-        return births[0].program if births else Program(found[0]["kind"], found[0]["source"])
+        evaluations = self.evaluations_of(found[0]["id"])
+        return evaluations[0].program if evaluations else Program(found[0]["kind"], found[0]["source"])
 
-    def births_of(self, program_id: str) -> tuple[Birth, ...]:
-        """Every birth of the program on any island, earliest first.
+    def evaluations_of(self, program_id: str) -> tuple[Evaluation, ...]:
+        """Every evaluation of the program on any island, earliest first.
 
-        Of a program that no island bore, a winner without its idle edits, what was kept of it.
+        Of a program that no island proposed, a winner without its idle edits, what its ablation left.
         """
-        return self._births(BIRTHS_OF, (program_id,)) or self.kept(program_id)
+        return self._evaluations(EVALUATIONS_OF, (program_id,)) or self.ablations(program_id)
 
-    def kept(self, prefix: str) -> tuple[Birth, ...]:
-        """What conclusions keep of programs whose ids begin so: winners without their idle edits."""
-        rows = (row for value in self.conclusions(KNOCK_OUT).values() for row in value["births"])
-        return tuple(birth_of(row) for row in rows if row["program"].startswith(prefix))
+    def ablations(self, prefix: str) -> tuple[Evaluation, ...]:
+        """The winners without their idle edits whose ids begin so, as ablations left them."""
+        return self._evaluations(ABLATIONS, (prefix, prefix + "~"))
 
-    def lineage(self, program_id: str) -> tuple[Birth, ...]:
-        """The earliest birth of the program, then of its parents, of theirs, and so on to the seeds."""
-        found: dict[str, Birth] = {}
+    def lineage(self, program_id: str) -> tuple[Evaluation, ...]:
+        """The earliest evaluation of the program, then of its parents, of theirs, and so on to the seeds."""
+        found: dict[str, Evaluation] = {}
         waiting = [program_id]
         for ancestor in waiting:
-            births = () if ancestor in found else self.births_of(ancestor)
-            if births:
-                found[ancestor] = births[0]
-                waiting.extend(births[0].program.parents)
+            evaluations = () if ancestor in found else self.evaluations_of(ancestor)
+            if evaluations:
+                found[ancestor] = evaluations[0]
+                waiting.extend(evaluations[0].program.parents)
         return tuple(found.values())
 
     def promotions(self, generation: int | None = None) -> tuple[Promotion, ...]:
@@ -214,7 +221,7 @@ class Views:
         return {row["name"]: together(row["value"], row["timings"]) for row in rows}
 
     def shares(self) -> Shares:
-        """The run's births by status and the duplicates among them."""
+        """The run's evaluations by status and the duplicates among them."""
         return _shares(self._query(SHARES))
 
     def shares_by_generation(self) -> dict[int, Shares]:
@@ -297,7 +304,7 @@ class Views:
         return scores
 
     def _first_score(self, program_id: str) -> float | None:
-        verdicts = (birth.verdict for birth in self.births_of(program_id))
+        verdicts = (evaluation.verdict for evaluation in self.evaluations_of(program_id))
         return next((verdict.score.value for verdict in verdicts if verdict.score), None)
 
     def _generation(self, island: int, generation: int) -> tuple[str, str]:
@@ -314,10 +321,10 @@ class Views:
         source: str = self.connection.execute(SOURCE, (program_id,)).fetchone()[0]
         return source
 
-    def _births(self, sql: str, values: Sequence[Any]) -> tuple[Birth, ...]:
+    def _evaluations(self, sql: str, values: Sequence[Any]) -> tuple[Evaluation, ...]:
         cursor = self.connection.cursor()
         cursor.row_factory = sqlite3.Row
-        return tuple(birth_of(row) for row in cursor.execute(sql, values))
+        return tuple(evaluation_of(row) for row in cursor.execute(sql, values))
 
     def _query(self, sql: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
         return list(self._database.query(sql, values))
@@ -327,8 +334,8 @@ def _shares(rows: Iterable[Mapping[str, Any]]) -> Shares:
     statuses: Counter[Status] = Counter()
     duplicates = 0
     for row in rows:
-        statuses[Status(row["status"])] += row["births"]
-        duplicates += row["births"] if row["twin"] else 0
+        statuses[Status(row["status"])] += row["evaluations"]
+        duplicates += row["evaluations"] if row["duplicate"] else 0
     return Shares(statuses.total(), duplicates, statuses)
 
 

@@ -48,23 +48,23 @@ NOTHING = Spend()
 class Origin:
     """How a candidate came about.
 
-    `arm` is the proposer that the mixture chose and `quota` what was asked of it. `outcome` says how its
-    proposal ended: "proposed", or why there was none. Where there was none, `stand_in` names the arm that
-    made the candidate in its place, if any did. `worth` is what the candidate was to its island, 0 to 1 (see
-    `engine/propose/mixture.py`), and belongs to whoever made it.
+    `proposer` is the one that the mixture chose and `quota` what was asked of it. `outcome` says how its
+    proposal ended: "proposed", or why there was none. Where there was none, `stand_in` names the proposer
+    that made the candidate in its place, if any did. `credit` is what the candidate was to its island, 0 to 1
+    (see `engine/propose/mixture.py`), and belongs to whoever made it.
     """
 
-    arm: str = ""
+    proposer: str = ""
     quota: str = ""
     outcome: str = ""
     stand_in: str = ""
     spend: Spend = NOTHING
-    worth: float = 0.0
+    credit: float = 0.0
 
     @property
     def maker(self) -> str:
-        """The arm that made the candidate."""
-        return self.stand_in or self.arm
+        """The proposer that made the candidate."""
+        return self.stand_in or self.proposer
 
 
 UNKNOWN = Origin()

@@ -15,7 +15,7 @@ from pathlib import Path
 from recevolve.population.archive.archive import Archive
 from recevolve.population.island.island import Member, cull, select
 from recevolve.population.island.randomness import generator
-from recevolve.population.values.birth import Birth
+from recevolve.population.values.evaluation import Evaluation
 from recevolve.population.values.program import Program
 from recevolve.population.values.verdict import Metric, Status, Verdict
 
@@ -40,21 +40,21 @@ class Stopwatch:
         return {name: statistics.median(each) / BIRTHS * 1e6 for name, each in self.seconds.items()}
 
 
-def births_of(generation: int, count: int) -> list[Birth]:
+def evaluations_of(generation: int, count: int) -> list[Evaluation]:
     births = []
     for slot in range(count):
         program = Program(
             "optimizer", f"{SOURCE}# {generation} {slot}", ("0" * 16,), "syntax", "scale a constant"
         )
         verdict = Verdict(Status.SCORED, Metric(float(slot), 0.1, 3), metrics={"log_loss": Metric(0.6)})
-        birth = Birth(
+        birth = Evaluation(
             0, generation, slot, program, program.id, verdict, "proxy 2", program.id, None, ("a",), 40
         )
         births.append(birth)
     return births
 
 
-def member_of(birth: Birth) -> Member:
+def member_of(birth: Evaluation) -> Member:
     score = birth.verdict.score
     assert score is not None
     return Member(
@@ -64,7 +64,7 @@ def member_of(birth: Birth) -> Member:
 
 def one_generation(archive: Archive, generation: int, watch: Stopwatch) -> None:
     """What the engine asks of the archive for one generation."""
-    births = births_of(generation, BIRTHS)
+    births = evaluations_of(generation, BIRTHS)
     ledger = archive.ledger()
     with watch.measuring("resume: read a population"):
         old = archive.population(0, generation - 1)
@@ -73,8 +73,8 @@ def one_generation(archive: Archive, generation: int, watch: Stopwatch) -> None:
             select(old, generator(0, "select", 0, generation, birth.slot), 2)
     with watch.measuring("twins"):
         for birth in births:
-            archive.twin_by_syntax(0, birth.syntax_hash, generation)
-            archive.twin_by_behaviour(0, birth.program.id, generation)
+            archive.duplicate_by_syntax(0, birth.syntax_hash, generation)
+            archive.duplicate_by_behaviour(0, birth.program.id, generation)
     with watch.measuring("record calls"):
         for birth in births:
             for call in range(CALLS):
@@ -83,14 +83,14 @@ def one_generation(archive: Archive, generation: int, watch: Stopwatch) -> None:
     with watch.measuring("cull"):
         population = cull([*old, *map(member_of, births)], 24)
     with watch.measuring("commit"):
-        archive.commit_generation(0, generation, population=population, births=births)
+        archive.commit_generation(0, generation, population=population, evaluations=births)
 
 
 def fill(archive: Archive, size: int) -> None:
     """Puts `size` programs and their recorded calls into a new archive."""
     archive.connection.execute("PRAGMA synchronous = OFF")
     for generation in range(size // FILLING):
-        births = births_of(generation, FILLING)
+        births = evaluations_of(generation, FILLING)
         calls = ((f"{birth.program.id}{call:048d}", "x" * 300) for birth in births for call in range(CALLS))
         archive.connection.execute("BEGIN")
         archive.connection.executemany(
@@ -98,7 +98,7 @@ def fill(archive: Archive, size: int) -> None:
         )
         archive.connection.execute("COMMIT")
         population = [member_of(birth) for birth in births[:24]]
-        archive.commit_generation(0, generation, population=population, births=births)
+        archive.commit_generation(0, generation, population=population, evaluations=births)
     archive.connection.execute("PRAGMA synchronous = FULL")
 
 

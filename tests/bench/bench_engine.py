@@ -22,7 +22,7 @@ from recevolve.engine.loop.seeds import seeds_for
 from recevolve.engine.propose.syntax.proposer import SyntaxProposer
 from recevolve.evaluators.kinds import registry
 from recevolve.population.archive.archive import Archive
-from recevolve.population.values.birth import Birth
+from recevolve.population.values.evaluation import Evaluation
 from recevolve.population.values.member import Member
 from recevolve.population.values.program import Program
 from recevolve.population.values.verdict import Metric, Status, Verdict
@@ -74,7 +74,7 @@ class Bench:
         )
         self.milliseconds: list[float] = []
         made = asyncio.run(generation(self.search, 0, 0, ()))
-        archive.commit_generation(0, 0, population=made.population, births=made.births)
+        archive.commit_generation(0, 0, population=made.population, evaluations=made.evaluations)
         self.population: Sequence[Member] = made.population
         self.number = 0
         while self.programs < size:
@@ -92,16 +92,18 @@ class Bench:
         births = []
         for slot in range(FILLING):
             program = Program("optimizer", f"{self.population[0].source}\n# {self.number} {slot}\n")
-            births.append(Birth(0, self.number, slot, program, program.id, verdict, "static"))
-        self.search.archive.commit_generation(0, self.number, population=self.population, births=births)
+            births.append(Evaluation(0, self.number, slot, program, program.id, verdict, "static"))
+        self.search.archive.commit_generation(0, self.number, population=self.population, evaluations=births)
 
     def measure(self) -> None:
         """One real generation."""
         self.number += 1
         begin = time.process_time()
         made = asyncio.run(generation(self.search, 0, self.number, tuple(self.population)))
-        self.search.archive.commit_generation(0, self.number, population=made.population, births=made.births)
-        self.milliseconds.append((time.process_time() - begin) / len(made.births) * 1e3)
+        self.search.archive.commit_generation(
+            0, self.number, population=made.population, evaluations=made.evaluations
+        )
+        self.milliseconds.append((time.process_time() - begin) / len(made.evaluations) * 1e3)
         self.population = made.population
 
 

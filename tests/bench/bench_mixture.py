@@ -112,7 +112,7 @@ async def _search(kind: str, arms: tuple[str, ...], seed: int) -> float:
             while len(executor.judged) < EVALUATIONS and number < MOST_GENERATIONS:
                 made = await generation(searching, 0, number, population)
                 archive.commit_generation(
-                    0, number, population=made.population, births=made.births, statistics=made.notes
+                    0, number, population=made.population, evaluations=made.evaluations, statistics=made.notes
                 )
                 population, number = made.population, number + 1
                 best = population[0].score

@@ -20,7 +20,7 @@ from recevolve.engine.propose.llm.prompts.prompt import Prompts, count
 from recevolve.evaluators.kinds import registry
 from recevolve.evaluators.kinds.task import Task
 from recevolve.population.archive.archive import Archive
-from recevolve.population.values.birth import Birth
+from recevolve.population.values.evaluation import Evaluation
 from recevolve.population.values.member import Member
 from recevolve.population.values.program import Program
 from recevolve.population.values.verdict import Metric, Status, Verdict
@@ -29,7 +29,7 @@ SIZES, ISLANDS, BIRTHS, REPEATS, EVERY = (1_000, 100_000), 4, 16, 20, 5
 SOURCE = next(iter(registry.find("optimizer").seeds.values()))
 
 
-def birth(island: int, generation: int, slot: int, home: Program | None) -> Birth:
+def birth(island: int, generation: int, slot: int, home: Program | None) -> Evaluation:
     """A scored change of a number; one in four fails."""
     number = (generation * BIRTHS + slot) * ISLANDS + island
     source = SOURCE.replace("0.1", f"{0.1 + number * 1e-7:.9g}").replace("1e-10", f"{1 + number}e-10")
@@ -40,7 +40,7 @@ def birth(island: int, generation: int, slot: int, home: Program | None) -> Birt
     if home and slot % 4 == 3:
         verdict = Verdict(Status.INVALID, reason=f"state `m{number}` must be finite, got {number}.5")
     stage = "proxy 2" if verdict.score else "properties"
-    return Birth(
+    return Evaluation(
         island, generation, slot, program, program.id, verdict, stage, program.id, None, (str(slot),), 40
     )
 
@@ -76,10 +76,10 @@ class Bench:
                 for one in births
                 if one.verdict.score
             ]
-            self.archive.commit_generation(island, self.done, population=members, births=births)
+            self.archive.commit_generation(island, self.done, population=members, evaluations=births)
 
-    def _placed(self, one: Birth, island: int) -> Birth:
-        return Birth(island, *(getattr(one, name) for name in list(Birth.__dataclass_fields__)[1:]))
+    def _placed(self, one: Evaluation, island: int) -> Evaluation:
+        return Evaluation(island, *(getattr(one, name) for name in list(Evaluation.__dataclass_fields__)[1:]))
 
     def request(self, slot: int) -> Request:
         """The next request of the first island."""

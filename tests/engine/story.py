@@ -6,7 +6,7 @@ from typing import Any
 
 from recevolve.engine.config.config import Config
 from recevolve.population.archive.archive import Archive
-from recevolve.population.values.birth import Birth, Promotion
+from recevolve.population.values.evaluation import Evaluation, Promotion
 from recevolve.population.values.member import Member
 from recevolve.population.values.origin import Spend
 from recevolve.population.values.program import Program
@@ -50,7 +50,7 @@ class Story:
         spread: float | None = None,
         cell: Sequence[str] = ("a",),
         duplicate_of: str | None = None,
-    ) -> Birth:
+    ) -> Evaluation:
         """A birth without a place yet; `generation` gives it one."""
         home = self.production if parent == "production" else parent
         assert home is None or isinstance(home, Program)
@@ -60,20 +60,20 @@ class Story:
             verdict = Verdict(Status.SCORED, Metric(score, spread))
         made_by = "script" if home else "seed flat"
         program = Program("toy", source, (home.id,) if home else (), made_by, explanation)
-        return Birth(
+        return Evaluation(
             0, 0, 0, program, program.id, verdict, stage, program.id, duplicate_of, tuple(cell), len(source)
         )
 
-    def generation(self, island: int, *births: Birth) -> tuple[Birth, ...]:
+    def generation(self, island: int, *births: Evaluation) -> tuple[Evaluation, ...]:
         """Commits these as the island's next generation; what was scored is its population."""
         last = self.archive.last_generation(island)
         number = 0 if last is None else last + 1
-        placed = tuple(Birth(island, number, slot, *_rest(birth)) for slot, birth in enumerate(births))
+        placed = tuple(Evaluation(island, number, slot, *_rest(birth)) for slot, birth in enumerate(births))
         members = [_member(one) for one in placed if one.verdict.score and one.stage == "proxy 1"]
         if last is not None:
             members += list(self.archive.population(island, last))
         ordered = {one.program_id: one for one in sorted(members, key=lambda each: -each.score)}
-        self.archive.commit_generation(island, number, population=ordered.values(), births=placed)
+        self.archive.commit_generation(island, number, population=ordered.values(), evaluations=placed)
         return placed
 
     def meet(self, generation: int, scores: Mapping[str, Sequence[float]], **guard: float) -> None:
@@ -86,7 +86,7 @@ class Story:
             readings = {name: Metric(value) for name, value in guard.items()}
             verdict = Verdict(Status.SCORED, Metric(0.0), metrics=readings)
             rows.append(Promotion(generation, slot, program_id, "guard", 0, verdict))
-        self.archive.commit_promotions(rows)
+        self.archive.commit_round(0, rows)
 
     def answer(self, sample: str, text: str, outcome: str = "answered") -> None:
         """Records a model's answer."""
@@ -95,7 +95,7 @@ class Story:
         self.archive.ledger().record(key, {**value, "dropped": []})
 
 
-def _rest(birth: Birth) -> tuple[Any, ...]:
+def _rest(birth: Evaluation) -> tuple[Any, ...]:
     return (
         birth.program,
         birth.syntax_hash,
@@ -109,7 +109,7 @@ def _rest(birth: Birth) -> tuple[Any, ...]:
     )
 
 
-def _member(birth: Birth) -> Member:
+def _member(birth: Evaluation) -> Member:
     assert birth.verdict.score is not None
     program = birth.program
     return Member(program.id, program.source, birth.verdict.score.value, program.id, birth.cell, birth.size)

@@ -110,7 +110,7 @@ def made(tmp_path: Path) -> Iterator[Callable[..., tuple[SearchContext, Scripted
 def first(search: SearchContext) -> tuple[Any, ...]:
     """The population after generation 0, committed."""
     seeded = asyncio.run(generation(search, 0, 0, ()))
-    search.archive.commit_generation(0, 0, population=seeded.population, births=seeded.births)
+    search.archive.commit_generation(0, 0, population=seeded.population, evaluations=seeded.evaluations)
     return seeded.population
 
 
@@ -130,7 +130,7 @@ def test_each_candidate_gets_a_typed_fate_and_only_new_ones_are_evaluated(made: 
     search, executor = made(lines)
     population = first(search)
     executor.calls.clear()
-    births = asyncio.run(generation(search, 0, 1, population)).births
+    births = asyncio.run(generation(search, 0, 1, population)).evaluations
     assert statuses(births) == [
         ("scored", "proxy 1"),
         ("scored", "duplicate"),
@@ -150,12 +150,12 @@ def test_a_behaviour_of_an_earlier_generation_is_not_evaluated_again(made: Any) 
     search, executor = made([SOURCE.format(1.0)])
     population = first(search)
     one = asyncio.run(generation(search, 0, 1, population))
-    search.archive.commit_generation(0, 1, population=population, births=one.births)
+    search.archive.commit_generation(0, 1, population=population, evaluations=one.evaluations)
     search.proposer.lines = [SOURCE.format(1.02)]
     executor.calls.clear()
     again = asyncio.run(generation(search, 0, 2, population))
-    assert statuses(again.births) == [("scored", "duplicate")]
-    assert again.births[0].duplicate_of == one.births[0].program.id
+    assert statuses(again.evaluations) == [("scored", "duplicate")]
+    assert again.evaluations[0].duplicate_of == one.evaluations[0].program.id
     assert executor.stages() == {"examine 0": 1}
 
 
@@ -178,7 +178,7 @@ def test_what_infrastructure_spoiled_is_asked_again_and_then_recorded_as_such(ma
         return honest(call)
 
     search, _ = made([SOURCE.format(2.0)], flaky)
-    births = asyncio.run(generation(search, 0, 1, first(search))).births
+    births = asyncio.run(generation(search, 0, 1, first(search))).evaluations
     assert statuses(births) == [("scored", "proxy 1")]
 
     def broken(call: Call) -> Verdict:
@@ -189,7 +189,7 @@ def test_what_infrastructure_spoiled_is_asked_again_and_then_recorded_as_such(ma
     search, executor = made([SOURCE.format(3.0)], broken)
     population = first(search)
     born = asyncio.run(generation(search, 0, 1, population))
-    assert statuses(born.births) == [("infrastructure", "proxy 0")]
+    assert statuses(born.evaluations) == [("infrastructure", "proxy 0")]
     assert born.population == population
     assert [call.number for call in executor.calls if "3.0" in call.source and call.stage == "proxy"] == [
         0
@@ -239,9 +239,9 @@ def test_a_cheat_found_by_the_north_star_is_banned_and_a_broken_guardrail_cannot
         lines, strict, north_star={"every": 1, "slots": 3, "folds": 2}, proxy={"rungs": 2, "keep": 1.0}
     )
     born = asyncio.run(generation(search, 0, 1, first(search)))
-    search.archive.commit_generation(0, 1, population=born.population, births=born.births)
+    search.archive.commit_generation(0, 1, population=born.population, evaluations=born.evaluations)
     asyncio.run(promote(search, 1, Silent()))
-    cheat, guarded, fair = (birth.program.id for birth in born.births)
+    cheat, guarded, fair = (birth.program.id for birth in born.evaluations)
     assert banned(search.archive, 1) == {cheat}
     broken = {one.program_id: one.broken for one in standings_of(search, 1)}
     assert "length_ratio is 99" in broken[guarded][0]

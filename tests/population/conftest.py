@@ -8,11 +8,11 @@ import pytest
 
 from recevolve.population.archive.archive import Archive
 from recevolve.population.island.island import Member
-from recevolve.population.values.birth import Birth
+from recevolve.population.values.evaluation import Evaluation
 from recevolve.population.values.program import Program
 from recevolve.population.values.verdict import Metric, Status, Verdict
 
-Born = Callable[..., Birth]
+Born = Callable[..., Evaluation]
 
 
 def make_birth(
@@ -25,17 +25,17 @@ def make_birth(
     parents: tuple[str, ...] = (),
     status: Status = Status.CRASHED,
     **more: Any,
-) -> Birth:
+) -> Evaluation:
     """A scored birth, or one of `status` where `score` is None."""
     verdict = Verdict(status, reason="it failed")
     if score is not None:
         verdict = Verdict(Status.SCORED, Metric(score, 0.5, 3), metrics={"loss": Metric(-score)})
     program = Program("function", source, parents, "syntax" if parents else "seed", f"wrote {source}")
     syntax_hash = more.pop("syntax_hash", f"syntax of {source}")
-    return Birth(island, generation, slot, program, syntax_hash, verdict, "proxy 2", **more)
+    return Evaluation(island, generation, slot, program, syntax_hash, verdict, "proxy 2", **more)
 
 
-def make_member(birth: Birth) -> Member:
+def make_member(birth: Evaluation) -> Member:
     """The member that a scored birth becomes."""
     score = birth.verdict.score
     assert score is not None
@@ -49,7 +49,7 @@ def born() -> Born:
 
 
 @pytest.fixture
-def member() -> Callable[[Birth], Member]:
+def member() -> Callable[[Evaluation], Member]:
     return make_member
 
 

@@ -90,9 +90,9 @@ def shares(path: Path) -> Shares:
             """
             SELECT one.island || '/' || one.generation || '/' || one.slot, before.source, one.outcome,
                 one.score IS NOT NULL AND one.duplicate_of IS NULL,
-                one.score > (SELECT max(score) FROM births AS up WHERE up.stage = one.stage
+                one.score > (SELECT max(score) FROM evaluations AS up WHERE up.stage = one.stage
                     AND up.program = json_extract(one.parents, '$[0]') AND up.generation < one.generation)
-            FROM births AS one JOIN programs AS before ON before.id = json_extract(one.parents, '$[0]')
+            FROM evaluations AS one JOIN programs AS before ON before.id = json_extract(one.parents, '$[0]')
             WHERE one.generation > 0
             """
         ).fetchall()

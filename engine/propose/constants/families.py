@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ....evaluators.language.literals import normal, outline
 from ....population.archive.views import Views
-from ....population.values.birth import Birth
+from ....population.values.evaluation import Evaluation
 from ....population.values.verdict import Status
 
 Merit = tuple[int, float]
@@ -42,12 +42,12 @@ class Families:
     def before(self, generation: int, skeleton: str) -> Sequence[Trial]:
         """The family's trials of earlier generations, and maybe of later ones behind them; oldest first."""
         for number in range(self._read, generation):
-            for birth in self._archive.births(self._island, number):
+            for birth in self._archive.evaluations(self._island, number):
                 self._add(birth)
             self._read = number + 1
         return self._trials.get(skeleton, ())
 
-    def _add(self, birth: Birth) -> None:
+    def _add(self, birth: Evaluation) -> None:
         merit = self._merit(birth)
         if merit is None:
             return
@@ -58,7 +58,7 @@ class Families:
         parent = program.parents[0] if program.made_by == self._tuner and program.parents else ""
         self._trials.setdefault(skeleton, []).append(Trial(birth.generation, values, merit, parent))
 
-    def _merit(self, birth: Birth) -> Merit | None:
+    def _merit(self, birth: Evaluation) -> Merit | None:
         """None where the birth says nothing of its program, or nothing that compares."""
         if birth.duplicate_of:
             return self._merits.get(birth.duplicate_of)

@@ -18,11 +18,11 @@ from recevolve.engine.loop.context import SearchContext
 from recevolve.engine.loop.events import Silent
 from recevolve.engine.loop.generation import generation
 from recevolve.engine.loop.seeds import seeds_for
-from recevolve.engine.north_star.ablation import SAME_AS, at_meetings, of_experiments
+from recevolve.engine.north_star.ablation import SAME_AS, of_experiments, of_rounds
 from recevolve.engine.north_star.promotion import banned
 from recevolve.evaluators.kinds import registry
 from recevolve.population.archive.archive import Archive
-from recevolve.population.values.birth import Promotion
+from recevolve.population.values.evaluation import Promotion
 from recevolve.population.values.verdict import Status, Verdict
 
 from ..north_star.test_ablation import OLD, WINNER, Curve, Once
@@ -61,8 +61,8 @@ def bear(search: SearchContext, number: int, line: str) -> str:
     """Commits a generation that bore the line; its id."""
     population = search.archive.population(0, number - 1) if number else ()
     made = asyncio.run(generation(replace(search, proposer=Once(line)), 0, number, population))
-    search.archive.commit_generation(0, number, population=made.population, births=made.births)
-    return made.births[0].program.id
+    search.archive.commit_generation(0, number, population=made.population, evaluations=made.evaluations)
+    return made.evaluations[0].program.id
 
 
 def test_a_simplified_elite_enters_once_and_whoever_repeats_it_never(search: SearchContext) -> None:
@@ -72,12 +72,12 @@ def test_a_simplified_elite_enters_once_and_whoever_repeats_it_never(search: Sea
     asyncio.run(meet(search, 2, Silent()))
     book = search.archive.experiments()
     (one,) = book.all()
-    notes = at_meetings(search.archive)
+    notes = of_rounds(search.archive)
     assert notes.keys() == {first, second}
     (cut_from,) = [name for name in notes if SAME_AS not in notes[name]]
     (repeats,) = notes.keys() - {cut_from}
     assert notes[repeats][SAME_AS] == one.program_id
-    assert not notes[repeats]["births"]
+    assert not notes[repeats]["simplified"]
     assert of_experiments(search.archive) == {one.program_id: notes[cut_from]}
     assert one.program_id not in notes
     assert "without what does nothing" in next(step.reason for step in book.transitions())
@@ -86,20 +86,20 @@ def test_a_simplified_elite_enters_once_and_whoever_repeats_it_never(search: Sea
     asyncio.run(meet(search, 3, Silent()))
     assert len(book.all()) == 1
     caught = Verdict(Status.CHEATED, reason="it read the answers")
-    search.archive.commit_promotions([Promotion(3, 9, one.program_id, "selection", 2, caught)])
+    search.archive.commit_round(0, [Promotion(3, 9, one.program_id, "selection", 2, caught)])
     assert banned(search.archive, 3) == {one.program_id, cut_from}, "its elite must leave the islands too"
 
 
-def test_without_knock_outs_an_elite_enters_as_it_is_and_nothing_is_asked_for_them(tmp_path: Path) -> None:
+def test_without_ablates_an_elite_enters_as_it_is_and_nothing_is_asked_for_them(tmp_path: Path) -> None:
     seed = tmp_path / "seed.py"
     seed.write_text(OLD)
     with Archive.create_or_open(tmp_path / "archive.db") as archive:
-        search = begun(archive, seed, knockouts=0)
+        search = begun(archive, seed, ablations=0)
         bear(search, 0, WINNER)
         elite = bear(search, 1, WINNER)
         asyncio.run(meet(search, 1, Silent()))
         assert [one.program_id for one in archive.experiments().all()] == [elite]
-        assert not at_meetings(archive)
+        assert not of_rounds(archive)
         assert isinstance(search.executor, Curve)
         assert {call.source for call in search.executor.calls if call.stage == "north_star"} == {
             call.source for call in search.executor.calls if call.stage == "guard"
@@ -113,7 +113,7 @@ def test_a_live_experiment_is_queued_launched_and_exported_without_what_does_not
     run = tmp_path / "run"
     with Archive.read(run / "archive.db") as archive:
         causes = of_experiments(archive)
-        name = next(one.id for one in archive.experiments().all() if causes[one.program_id]["births"])
+        name = next(one.id for one in archive.experiments().all() if causes[one.program_id]["simplified"])
         program = next(one.program_id for one in archive.experiments().all() if one.id == name)
     assert called("online", "queue", run, name, "-o", tmp_path / "queue").returncode == 0
     manifest = json.loads((tmp_path / "queue" / name / "manifest.json").read_text())

@@ -141,7 +141,7 @@ def test_from_queue_to_launch_with_kills_in_between(run: Path, tmp_path: Path) -
     assert (won["state"], won["outcome"]) == ("decided", "win")
     assert won["effect"] == pytest.approx(0.35)
     assert answer("online", "ingest", run, second)["already_known"]
-    assert answer("show", run, bad.partition("-")[2])["births"]
+    assert answer("show", run, bad.partition("-")[2])["evaluations"]
 
     refused = called("online", "launch", run, good)
     assert refused.returncode == 5

@@ -10,7 +10,7 @@ import pytest
 from recevolve.engine.config.recorded import recorded_config
 from recevolve.engine.experiments.outcomes import table
 from recevolve.engine.export.patch import describe
-from recevolve.engine.north_star.ablation import at_meetings, of_experiments
+from recevolve.engine.north_star.ablation import of_experiments, of_rounds
 from recevolve.engine.north_star.alignment import Elites, correlation, meeting_at
 from recevolve.engine.north_star.effects import plain
 from recevolve.engine.propose.journal import Journal
@@ -86,7 +86,7 @@ def test_a_run_killed_at_its_meetings_equals_one_that_never_was(
         Archive.read(tmp_path / "run" / "archive.db") as killed,
     ):
         assert killed.compare(whole) == []
-        assert any(kept["births"] for kept in at_meetings(killed).values()), "something was simplified"
+        assert any(kept["simplified"] for kept in of_rounds(killed).values()), "something was simplified"
 
 
 def test_what_is_tried_and_launched_is_the_elite_without_what_does_nothing(
@@ -97,21 +97,21 @@ def test_what_is_tried_and_launched_is_the_elite_without_what_does_nothing(
         assert archive.connection.execute("PRAGMA foreign_key_check").fetchall() == []
         tried = {one.program_id for one in archive.experiments().all()}
         causes = of_experiments(archive)
-        cut = {name: kept for name, kept in causes.items() if kept["births"]}
+        cut = {name: kept for name, kept in causes.items() if kept["simplified"]}
         past = Past(archive.connection, 1)
         assert cut.keys() <= tried
         assert not tried & {kept["program"] for kept in cut.values()}, "no elite is tried twice"
         for name, kept in cut.items():
-            (birth,) = archive.kept(name)
+            (birth,) = archive.ablations(name)
             assert birth.verdict.score is not None
             assert past.final(name) == (birth.stage, birth.verdict.score.value)
-            assert archive.births_of(name)[0].cell == birth.cell
+            assert archive.evaluations_of(name)[0].cell == birth.cell
             assert [one.program.id for one in archive.lineage(name)][:2] == [name, kept["program"]]
-            assert birth.size <= archive.births_of(kept["program"])[0].size
+            assert birth.size <= archive.evaluations_of(kept["program"])[0].size
             assert {one.split for one in archive.promotions() if one.program_id == name} >= {"selection"}
         islands = {member.program_id for one in range(9) for member in archive.population(0, one)}
         assert islands & cut.keys(), "islands receive what was tried"
-        born = [birth.program for one in range(9) for birth in archive.births(0, one)]
+        born = [birth.program for one in range(9) for birth in archive.evaluations(0, one)]
         assert {parent for one in born for parent in one.parents} & cut.keys()
     for row in report["online"]["experiments"]:
         assert row["edits"] == causes[row["program"]]["edits"]
@@ -142,7 +142,7 @@ def test_commands_know_a_simplified_program_and_a_patch_tells_the_worth_of_its_e
     run, report = ungated
     winner = report["winner"]["program"]
     shown = json.loads(called("show", run, winner[:10], "--json").stdout)
-    assert [birth["made_by"] for birth in shown["births"]] == ["knock-out"]
+    assert [one["made_by"] for one in shown["evaluations"]] == ["ablation"]
     line = json.loads(called("lineage", run, winner, "--json").stdout)
     assert [one["program"] for one in line[:2]] == [winner, report["winner"]["simplified_from"]]
     assert called("diff", run, winner, report["winner"]["simplified_from"]).returncode == 0
@@ -158,14 +158,14 @@ def test_commands_know_a_simplified_program_and_a_patch_tells_the_worth_of_its_e
         assert stars(winner, 9) == stars(report["winner"]["simplified_from"], 9) is not None
 
 
-def test_a_replay_finds_knock_outs_itself(ungated: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+def test_a_replay_finds_ablations_itself(ungated: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
     run = Path(shutil.copytree(ungated[0], tmp_path / "run"))
     with Archive.create_or_open(run / "archive.db") as archive:
-        elite, kept = next(iter(at_meetings(archive).items()))
-        archive.conclude(f"knock-out {elite}", {**kept, "edits": []})
+        elite, kept = next(iter(of_rounds(archive).items()))
+        archive.conclude(f"ablation {elite}", {**kept, "edits": []})
     done = called("replay", run)
     assert done.returncode == 5
-    assert f"knock-out {elite}" in done.stdout
+    assert f"ablation {elite}" in done.stdout
 
 
 def test_slots_are_never_overfilled_and_every_step_has_its_reason(

@@ -3,17 +3,17 @@
 import pytest
 
 from recevolve.engine.loop.stagnation import Progression, fresh_start, progressed
-from recevolve.population.values.birth import Birth
+from recevolve.population.values.evaluation import Evaluation
 from recevolve.population.values.member import Member
 from recevolve.population.values.program import Program
 from recevolve.population.values.verdict import Metric, Status, Verdict
 
 
-def birth(score: float | None, spread: float | None = None, twin: str | None = None) -> Birth:
+def birth(score: float | None, spread: float | None = None, twin: str | None = None) -> Evaluation:
     verdict = Verdict(Status.CRASHED, reason="it failed")
     if score is not None:
         verdict = Verdict(Status.SCORED, Metric(score, spread))
-    return Birth(0, 1, 0, Program("toy", "x"), "h", verdict, "proxy 1", duplicate_of=twin)
+    return Evaluation(0, 1, 0, Program("toy", "x"), "h", verdict, "proxy 1", duplicate_of=twin)
 
 
 def member(name: str, score: float, cell: str) -> Member:

@@ -16,7 +16,7 @@ from recevolve.engine.loop.executor import Call, Terms
 from recevolve.engine.loop.generation import generation
 from recevolve.engine.loop.proposer import Proposal, Request
 from recevolve.engine.loop.seeds import seeds_for
-from recevolve.engine.north_star.ablation import Evidence, ancestor_of, hand_on, keep, knock_out
+from recevolve.engine.north_star.ablation import Evidence, ablate, ancestor_of, hand_on, keep
 from recevolve.engine.north_star.promotion import promote
 from recevolve.engine.report.report import rendered
 from recevolve.evaluators.kinds import registry
@@ -130,9 +130,9 @@ def made(tmp_path: Path) -> Iterator[Make]:
         for number in (0, 1):
             made = asyncio.run(generation(search, 0, number, population))
             population = made.population
-            archive.commit_generation(0, number, population=population, births=made.births)
+            archive.commit_generation(0, number, population=population, evaluations=made.evaluations)
             asyncio.run(promote(search, number, Silent()))
-        return search, judge, made.births[0].program
+        return search, judge, made.evaluations[0].program
 
     yield make
     for archive in archives:
@@ -140,7 +140,7 @@ def made(tmp_path: Path) -> Iterator[Make]:
 
 
 def evidence_of(search: SearchContext, program: Program) -> Evidence:
-    return asyncio.run(knock_out(search, program, ancestor_of(search, program.id)))
+    return asyncio.run(ablate(search, program, ancestor_of(search, program.id)))
 
 
 def worths(evidence: Evidence) -> dict[str, float]:
@@ -151,7 +151,7 @@ def worths(evidence: Evidence) -> dict[str, float]:
 def test_an_edit_that_does_nothing_is_taken_out_and_the_others_keep_their_worth(
     made: Make, measure: str
 ) -> None:
-    search, _, program = made(knockout_on=measure)
+    search, _, program = made(ablate_on=measure)
     evidence = evidence_of(search, program)
     assert (evidence.program_id, evidence.ancestor_id) == (program.id, search.seeds[0].id)
     removed = {one.text for one in evidence.edits if one.removed}
@@ -165,7 +165,7 @@ def test_an_edit_that_does_nothing_is_taken_out_and_the_others_keep_their_worth(
     assert "dead" not in simplified.program.source
     assert "numpy.tanh" in simplified.program.source
     assert simplified.program.parents == (program.id,)
-    assert simplified.program.made_by == "knock-out"
+    assert simplified.program.made_by == "ablation"
     assert simplified.verdict.score is not None
     data = evidence.to_json()
     assert {"edit", "worth", "low", "high"} <= set(data["edits"][0])
@@ -179,7 +179,7 @@ def test_what_was_kept_is_shown_and_traced_like_any_program_and_bears_on_no_isla
     before = search.archive.shares()
     keep(search, evidence)
     assert search.archive.program(made_id[:8]) == evidence.simplified.program
-    assert search.archive.births_of(made_id) == (evidence.simplified,)
+    assert search.archive.evaluations_of(made_id) == (evidence.simplified,)
     line = [birth.program.id for birth in search.archive.lineage(made_id)]
     assert line == [made_id, program.id, search.seeds[0].id]
     assert search.archive.shares() == before
@@ -192,7 +192,7 @@ def test_nothing_is_asked_twice_and_nothing_at_all_where_it_is_switched_off(made
     asked = len(judge.calls)
     assert evidence_of(search, program) == first
     assert len(judge.calls) == asked
-    search, judge, program = made(knockouts=0)
+    search, judge, program = made(ablations=0)
     asked = len(judge.calls)
     evidence = evidence_of(search, program)
     assert not evidence.edits
@@ -201,13 +201,13 @@ def test_nothing_is_asked_twice_and_nothing_at_all_where_it_is_switched_off(made
 
 
 def test_more_edits_than_may_be_tried_are_tried_in_groups(made: Make) -> None:
-    search, _, program = made(knockouts=12)
+    search, _, program = made(ablations=12)
     whole = evidence_of(search, program)
     assert len(whole.edits) > 2
-    search, _, program = made(knockouts=2)
+    search, _, program = made(ablations=2)
     grouped = evidence_of(search, program)
     assert len(grouped.edits) == 2
-    search, _, program = made(knockouts=1)
+    search, _, program = made(ablations=1)
     one = evidence_of(search, program)
     assert len(one.edits) == 1
     assert one.simplified is None
@@ -261,7 +261,7 @@ def test_an_edit_that_cannot_be_undone_alone_says_why(made: Make) -> None:
 
 
 def test_the_conclusion_claims_the_simplified_winner_and_lists_its_edits(made: Make, tmp_path: Path) -> None:
-    search, _, program = made(knockout_on="north_star")
+    search, _, program = made(ablate_on="north_star")
     report = asyncio.run(conclude(search, "enough", (), {"seconds": 1.0, "evaluating_share": 0.5}, Silent()))
     chosen = report["winner"]
     assert chosen["simplified_from"] == program.id

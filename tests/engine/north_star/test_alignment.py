@@ -13,7 +13,7 @@ from recevolve.engine.north_star.reweighting import Weights
 from recevolve.engine.report import alignment_table
 from recevolve.engine.report.alignment_plot import svg
 from recevolve.evaluators.statistics import Interval
-from recevolve.population.values.birth import Promotion
+from recevolve.population.values.evaluation import Promotion
 from recevolve.population.values.verdict import Status, Verdict
 
 from ..story import Story, source_of
@@ -102,7 +102,7 @@ def test_what_failed_a_fold_is_left_out_and_a_run_without_a_meeting_has_no_point
     home(story)
     (failed,) = tell(story, (1.0, 0.3, 0.5))
     broken = Verdict(Status.CRASHED, reason="diverged")
-    story.archive.commit_promotions([Promotion(2, 0, failed, "selection", 1, broken)])
+    story.archive.commit_round(0, [Promotion(2, 0, failed, "selection", 1, broken)])
     assert points_of(story) == {}
 
 

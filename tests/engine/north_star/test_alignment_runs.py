@@ -17,7 +17,7 @@ from ..toy_runs import RECEVOLVE, command, config_file, descendants, gone
 EVERYTHING: dict[str, Any] = {
     "seeds": ["line"],
     "population": {"islands": 3, "size": 12, "births": 10, "migrate_every": 2},
-    "north_star": {"every": 2, "slots": 3, "folds": 2, "audits": 2, "knockout_on": "north_star"},
+    "north_star": {"every": 2, "slots": 3, "folds": 2, "audits": 2, "ablate_on": "north_star"},
     "proxy": {"rungs": 2, "reweight": True},
     "budget": {"generations": 9, "seconds": 600},
     "toy": {"bait": 2.0},
@@ -57,7 +57,7 @@ def test_audits_are_measured_recorded_and_compared_at_every_meeting(baited: Path
         assert weights is not None
         assert weights.share > 0.3
         population = archive.population(0, 9)
-        best = archive.births_of(population[0].program_id)[0]
+        best = archive.evaluations_of(population[0].program_id)[0]
         assert best.verdict.score is not None
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from recevolve.engine.propose.journal import Entry, Journal, Star, entry_from, entry_to, estimate, render
-from recevolve.population.values.birth import Promotion
+from recevolve.population.values.evaluation import Promotion
 from recevolve.population.values.verdict import Metric, Status, Verdict
 
 from ..story import Story, source_of
@@ -105,7 +105,7 @@ def test_a_late_north_star_joins_its_entry_after_the_meeting_that_brought_it(tel
     for island in range(2):
         story.generation(island, story.birth(source_of(f"{island + 1}.0"), 0.1 + island))
         story.generation(island, story.birth(source_of(f"{island + 5}.0"), 0.0 - island))
-    star = story.archive.births(1, 1)[0].program.id
+    star = story.archive.evaluations(1, 1)[0].program.id
     story.meet(0, {story.production.id: (1.0, 2.0, 3.0)})
     story.meet(2, {star: (1.5, 2.5, 3.8)})
     journal = journal_of(story)
@@ -130,7 +130,7 @@ def test_a_broken_guardrail_and_a_failed_fold_are_told(tell: Tell) -> None:
     story.meet(0, {story.production.id: (0.0, 0.0)})
     story.meet(2, {slow: (1.0, 1.0)}, length_ratio=30.0)
     caught = Verdict(Status.CHEATED, reason="it remembers")
-    story.archive.commit_promotions([Promotion(2, 1, cheat, "selection", 0, caught)])
+    story.archive.commit_round(0, [Promotion(2, 1, cheat, "selection", 0, caught)])
     stars = {one.program_id: one.star for one in journal_of(story, length_ratio=20.0).entries(0, 3)}
     assert "length_ratio is 30" in str(stars[slow])
     assert str(stars[cheat]) == "failed (it remembers)"
@@ -148,7 +148,7 @@ def test_the_claim_is_never_shown(tell: Tell) -> None:
         Promotion(2, 0, one.program.id, "claim", fold, Verdict(Status.SCORED, Metric(77.0)))
         for fold in range(2)
     ]
-    story.archive.commit_promotions(claims)
+    story.archive.commit_round(0, claims)
     assert journal_of(story).entries(0, 3) == before
     assert "77" not in render(before)
 
@@ -164,7 +164,7 @@ def test_what_others_do_after_the_meeting_changes_nothing(tell: Tell) -> None:
     before = used.entries(0, 4)
     assert own in {one.program_id for one in before}
     assert {one.program_id for one in before} >= {
-        birth.program.id for number in (1, 2) for birth in story.archive.births(1, number)
+        birth.program.id for number in (1, 2) for birth in story.archive.evaluations(1, number)
     }
     for value in range(3):
         story.generation(1, story.birth(source_of(f"9{value}.0"), 9.0 + value), story.birth("broken(", None))

@@ -10,10 +10,10 @@ from typing import Any, cast
 import pytest
 
 from recevolve.engine.loop.proposer import NoProposal, Parent, Place, Proposal, Proposer, Request
-from recevolve.engine.propose.mixture import TUNED, TUNED_AT_MOST, TUNED_MORE, Mixture, cost, fixed, worth
+from recevolve.engine.propose.mixture import TUNED, TUNED_AT_MOST, TUNED_MORE, Mixture, cost, credit, fixed
 from recevolve.population.archive.views import Views
 from recevolve.population.island.randomness import generator
-from recevolve.population.values.birth import Birth
+from recevolve.population.values.evaluation import Evaluation
 from recevolve.population.values.member import Member
 from recevolve.population.values.origin import Origin, Spend
 from recevolve.population.values.program import Program
@@ -27,10 +27,10 @@ class Notes:
     """An archive of what generations noted, and of some births."""
 
     noted: dict[tuple[int, int], Mapping[str, Any]] = field(default_factory=dict)
-    births: dict[str, list[Birth]] = field(default_factory=dict)
+    evaluations: dict[str, list[Evaluation]] = field(default_factory=dict)
 
-    def births_of(self, program_id: str) -> list[Birth]:
-        return self.births.get(program_id, [])
+    def evaluations_of(self, program_id: str) -> list[Evaluation]:
+        return self.evaluations.get(program_id, [])
 
     def statistics(self, island: int, generation: int) -> Mapping[str, Any]:
         return self.noted.get((island, generation), {})
@@ -70,12 +70,12 @@ def population(*scores: float) -> tuple[Member, ...]:
     return tuple(Member(f"m{n}", "", score, f"b{n}", (), 1) for n, score in enumerate(scores))
 
 
-def born(score: float | None, parent: str = "m2", stage: str = "proxy 1", **changes: Any) -> Birth:
+def born(score: float | None, parent: str = "m2", stage: str = "proxy 1", **changes: Any) -> Evaluation:
     verdict = (
         Verdict(Status.SCORED, Metric(score)) if score is not None else Verdict(Status.CRASHED, reason="no")
     )
     program = Program("toy", f"{score}", (parent,), "syntax", "")
-    return replace(Birth(0, 1, 0, program, "", verdict, stage, origin=Origin("syntax")), **changes)
+    return replace(Evaluation(0, 1, 0, program, "", verdict, stage, origin=Origin("syntax")), **changes)
 
 
 BEFORE = population(4.0, 3.0, 2.0, 1.0)
@@ -105,23 +105,23 @@ def size(gain: float) -> float:
         (born(9.0, stage="duplicate", duplicate_of="m0"), 0.0),
     ],
 )
-def test_worth_counts_the_members_newly_overtaken_and_by_how_much(birth: Birth, expected: float) -> None:
-    assert worth(birth, BEFORE, 2) == pytest.approx(expected)
+def test_worth_counts_the_members_newly_overtaken_and_by_how_much(birth: Evaluation, expected: float) -> None:
+    assert credit(birth, BEFORE, 2) == pytest.approx(expected)
 
 
 def test_worth_has_no_scale_and_ends_at_one() -> None:
     scaled = tuple(replace(one, score=one.score * 1e-6) for one in BEFORE)
-    assert worth(born(3.5e-6), scaled, 2) == pytest.approx(worth(born(3.5), BEFORE, 2))
-    assert worth(born(1e9, "m3"), BEFORE, 2) == pytest.approx(1.0)
-    assert worth(born(1.0), (), 2) == 0.0
+    assert credit(born(3.5e-6), scaled, 2) == pytest.approx(credit(born(3.5), BEFORE, 2))
+    assert credit(born(1e9, "m3"), BEFORE, 2) == pytest.approx(1.0)
+    assert credit(born(1.0), (), 2) == 0.0
     alone = population(1.0)
-    assert worth(born(1.5, "m0"), alone, 2) == 1.0
+    assert credit(born(1.5, "m0"), alone, 2) == 1.0
 
 
 def test_ten_small_gains_are_worth_less_than_one_large_one() -> None:
-    small = [worth(born(4.0 + step / 100, "m0"), BEFORE, 2) for step in range(1, 11)]
+    small = [credit(born(4.0 + step / 100, "m0"), BEFORE, 2) for step in range(1, 11)]
     assert max(small) > 0
-    assert sum(small) < worth(born(14.0, "m0"), BEFORE, 2)
+    assert sum(small) < credit(born(14.0, "m0"), BEFORE, 2)
 
 
 def test_cost_is_what_models_took_and_the_rungs_that_were_run() -> None:
@@ -189,7 +189,11 @@ def test_an_answer_that_was_no_use_is_not_covered_up() -> None:
     )
     with pytest.raises(NoProposal, match="nonsense") as caught:
         ask(mix)
-    assert (caught.value.arm, caught.value.outcome, caught.value.spend) == (MODEL, "unusable", Spend(calls=2))
+    assert (caught.value.proposer, caught.value.outcome, caught.value.spend) == (
+        MODEL,
+        "unusable",
+        Spend(calls=2),
+    )
     assert free.asked == 0
 
 
@@ -200,14 +204,14 @@ def test_where_the_free_arm_has_nothing_either_the_chosen_one_is_named() -> None
     )
     with pytest.raises(NoProposal, match="stuck") as caught:
         ask(mix)
-    assert (caught.value.arm, caught.value.outcome, caught.value.spend) == (
+    assert (caught.value.proposer, caught.value.outcome, caught.value.spend) == (
         MODEL,
         "unavailable",
         Spend(calls=1),
     )
     with pytest.raises(NoProposal, match="stuck") as caught:
         ask(mixture({"syntax": Says(NoProposal("stuck"))}))
-    assert (caught.value.arm, caught.value.outcome) == ("syntax", "nothing new")
+    assert (caught.value.proposer, caught.value.outcome) == ("syntax", "nothing new")
 
 
 def test_constants_with_nothing_to_tune_leave_the_slot_to_syntax_and_lose_nothing_by_it() -> None:
@@ -250,8 +254,8 @@ def test_who_made_a_structure_shares_in_what_tuning_it_gains() -> None:
     }
     arms = {name: Says(proposal(name)) for name in ("syntax", "constants", MODEL)}
     child = born(3.5, generation=8, origin=tuned)
-    whole = worth(child, BEFORE, 2)
-    state = mixture(arms, Notes(births=family), rungs=2).learn({}, [child], BEFORE)
+    whole = credit(child, BEFORE, 2)
+    state = mixture(arms, Notes(evaluations=family), rungs=2).learn({}, [child], BEFORE)
     assert state[MODEL] == {
         "pulls": 0,
         "weight": 0.0,

@@ -93,7 +93,7 @@ def test_a_full_disk_ends_the_run_and_leaves_its_archive_readable(tmp_path: Path
     done = in_small_disk(disk, "size=1m", "run", path)
     refused(done, 3, "archive.db", "full", "same command again")
     with Archive.read(tmp_path / "kept" / "run" / "archive.db") as archive:
-        assert archive.shares().births
+        assert archive.shares().evaluations
         assert archive.last_generation(0) is not None
 
 

@@ -17,7 +17,7 @@ SMALL = (
     "data.source=synthetic",
     "data.rows=8000",
     "population.islands=1",
-    "population.births=4",
+    "population.evaluations=4",
     "budget.generations=2",
     "north_star.every=2",
     "north_star.slots=1",
@@ -52,11 +52,11 @@ def test_the_example_with_a_model_runs_with_the_one_that_is_named(
     assert again.returncode == 0, again.stderr
     assert server.count["calls"] >= 2 * 4
     with Archive.read(tmp_path / "run" / "archive.db") as archive:
-        made = {birth.program.made_by for birth in archive.births(0, 1)}
+        made = {birth.program.made_by for birth in archive.evaluations(0, 1)}
         begun = archive.run()
     assert made & {"openai/scripted edits", "openai/scripted whole"}
     assert begun is not None
     assert [one["name"] for one in begun.config["config"]["propose"]["models"]] == ["openai/scripted"]
     status = json.loads(command("status", tmp_path / "run", "--json").stdout)
-    asked = {row["arm"]: row["asked"] for row in status["proposers"]}
+    asked = {row["proposer"]: row["asked"] for row in status["proposers"]}
     assert sum(asked.values()) == 2 * 4

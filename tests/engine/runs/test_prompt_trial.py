@@ -93,7 +93,7 @@ def test_a_variant_is_compared_on_the_runs_own_requests_and_then_competes(tmp_pa
     assert len(said) == 16
     assert facts["kind"] == "toy"
     with Archive.read(tmp_path / "second" / "archive.db") as archive:
-        arms = {birth.origin.arm for island in (0, 1) for birth in archive.births(island, 2)}
+        arms = {birth.origin.proposer for island in (0, 1) for birth in archive.evaluations(island, 2)}
         assert arms == {"openai/scripted edits", "openai/scripted edits @bold"}
         assert asyncio.run(replay(archive, Silent())) == []
 

@@ -14,7 +14,7 @@ from recevolve.evaluators.interaction.task import TASK as LAYERS
 from recevolve.evaluators.kernel.settings import Settings, operator_for
 from recevolve.evaluators.language.static import syntax_hash
 from recevolve.population.archive.archive import Archive, UnknownProgram
-from recevolve.population.values.birth import Birth
+from recevolve.population.values.evaluation import Evaluation
 from recevolve.population.values.member import Member
 from recevolve.population.values.program import Program
 from recevolve.population.values.verdict import Metric, Status, Verdict
@@ -30,10 +30,10 @@ def finished(folder: Path, kind: str, **sources: str) -> dict[str, str]:
         births, members = [], []
         for slot, (name, source) in enumerate(sources.items()):
             program = Program(kind, source, made_by="seed", explanation=name)
-            births.append(Birth(0, 0, slot, program, syntax_hash(source), SCORED, "proxy 2", name))
+            births.append(Evaluation(0, 0, slot, program, syntax_hash(source), SCORED, "proxy 2", name))
             members.insert(0, Member(program.id, source, float(slot), name, (), 9))
             ids[name] = program.id
-        archive.commit_generation(0, 0, population=members, births=births)
+        archive.commit_generation(0, 0, population=members, evaluations=births)
     return ids
 
 

@@ -97,13 +97,13 @@ def test_replay_rebuilds_the_search_and_sees_a_changed_row(uninterrupted: Path, 
     shutil.copy(uninterrupted, forged)
     with sqlite3.connect(forged) as connection:
         connection.execute(
-            "UPDATE births SET score = score + 1 WHERE generation = 2 AND slot = 0 AND score < 0"
+            "UPDATE evaluations SET score = score + 1 WHERE generation = 2 AND slot = 0 AND score < 0"
         )
         changed = connection.total_changes
     assert changed
     done = command("replay", forged)
     assert done.returncode == 5
-    assert "births" in done.stdout
+    assert "evaluations" in done.stdout
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -127,4 +127,4 @@ def test_a_signal_ends_a_run_with_its_code_and_leaves_nothing_behind(
     assert gone(below)
     with Archive.read(tmp_path / "run" / "archive.db") as archive:
         assert archive.sessions()[-1].exit_reason == "interrupted"
-        assert archive.shares().births
+        assert archive.shares().evaluations

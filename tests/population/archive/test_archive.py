@@ -17,15 +17,15 @@ from recevolve.population.archive.archive import (
 )
 from recevolve.population.archive.schema import newest
 from recevolve.population.island.island import Member
-from recevolve.population.values.birth import Birth, Promotion
+from recevolve.population.values.evaluation import Evaluation, Promotion
 from recevolve.population.values.verdict import Metric, Status, Verdict
 
-Born = Callable[..., Birth]
-Place = Callable[[Birth], Member]
+Born = Callable[..., Evaluation]
+Place = Callable[[Evaluation], Member]
 
 
 def tables(archive: Archive) -> dict[str, int]:
-    names = ("programs", "births", "generations", "promotions")
+    names = ("programs", "evaluations", "generations", "promotions")
     return {name: archive.connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in names}
 
 
@@ -36,9 +36,9 @@ def test_a_generation_comes_back_equal_in_another_reader(archive: Archive, born:
         born(1, 0, 2, "broken", None, status=Status.TIMED_OUT),
     )
     population = (member(births[1]), member(births[0]))
-    archive.commit_generation(1, 0, population=population, births=births, statistics={"cells": 2})
+    archive.commit_generation(1, 0, population=population, evaluations=births, statistics={"cells": 2})
     with Archive.read(archive.path) as reader:
-        assert reader.births(1, 0) == births
+        assert reader.evaluations(1, 0) == births
         assert reader.population(1, 0) == population, "the order is the one committed"
         assert reader.statistics(1, 0) == {"cells": 2}
         assert reader.last_generation(1) == 0
@@ -48,48 +48,48 @@ def test_a_generation_comes_back_equal_in_another_reader(archive: Archive, born:
 
 def test_timings_of_a_birth_stay_out_of_the_row(archive: Archive, born: Born) -> None:
     slow = born(0, 0, 0, "a")
-    slow = Birth(
+    slow = Evaluation(
         0, 0, 0, slow.program, "s", Verdict(Status.CRASHED, reason="r", timings={"cpu": 9.0}), "static"
     )
-    archive.commit_generation(0, 0, population=(), births=(slow,))
-    assert archive.births(0, 0)[0].verdict == Verdict(Status.CRASHED, reason="r")
+    archive.commit_generation(0, 0, population=(), evaluations=(slow,))
+    assert archive.evaluations(0, 0)[0].verdict == Verdict(Status.CRASHED, reason="r")
 
 
 def test_the_same_program_on_two_islands_is_one_program(archive: Archive, born: Born) -> None:
-    archive.commit_generation(0, 0, population=(), births=[born(0, 0, 0, "same"), born(0, 0, 1, "same")])
-    archive.commit_generation(1, 0, population=(), births=[born(1, 0, 0, "same", parents=("p",))])
-    assert tables(archive) == {"programs": 1, "births": 3, "generations": 2, "promotions": 0}
+    archive.commit_generation(0, 0, population=(), evaluations=[born(0, 0, 0, "same"), born(0, 0, 1, "same")])
+    archive.commit_generation(1, 0, population=(), evaluations=[born(1, 0, 0, "same", parents=("p",))])
+    assert tables(archive) == {"programs": 1, "evaluations": 3, "generations": 2, "promotions": 0}
 
 
 def test_a_migrant_needs_no_birth_of_its_own(archive: Archive, born: Born, member: Place) -> None:
     migrant = born(0, 0, 0, "traveller")
-    archive.commit_generation(0, 0, population=(), births=(migrant,))
-    archive.commit_generation(1, 0, population=(member(migrant),), births=())
+    archive.commit_generation(0, 0, population=(), evaluations=(migrant,))
+    archive.commit_generation(1, 0, population=(member(migrant),), evaluations=())
     assert archive.population(1, 0) == (member(migrant),)
 
 
 @pytest.mark.parametrize("generation", [-1, 1, 3])
 def test_generations_come_in_order(archive: Archive, born: Born, generation: int) -> None:
     with pytest.raises(ValueError, match=f"commits generation 0 next, got {generation}"):
-        archive.commit_generation(0, generation, population=(), births=())
-    archive.commit_generation(0, 0, population=(), births=())
-    archive.commit_generation(0, 1, population=(), births=())
+        archive.commit_generation(0, generation, population=(), evaluations=())
+    archive.commit_generation(0, 0, population=(), evaluations=())
+    archive.commit_generation(0, 1, population=(), evaluations=())
     with pytest.raises(ValueError, match="commits generation 2 next, got 1"):
-        archive.commit_generation(0, 1, population=(), births=())
+        archive.commit_generation(0, 1, population=(), evaluations=())
 
 
 def test_a_refused_generation_leaves_nothing(archive: Archive, born: Born, member: Place) -> None:
     good, stranger = born(0, 0, 0, "good"), born(0, 0, 1, "never committed")
-    with pytest.raises(ValueError, match="never born"):
-        archive.commit_generation(0, 0, population=(member(stranger),), births=(good,))
-    with pytest.raises(ValueError, match=r"births\.slot"):
-        archive.commit_generation(0, 0, population=(), births=(good, born(0, 0, 0, "same slot")))
+    with pytest.raises(ValueError, match="never evaluated"):
+        archive.commit_generation(0, 0, population=(member(stranger),), evaluations=(good,))
+    with pytest.raises(ValueError, match=r"evaluations\.slot"):
+        archive.commit_generation(0, 0, population=(), evaluations=(good, born(0, 0, 0, "same slot")))
     with pytest.raises(ValueError, match="got one of island 1, generation 0"):
-        archive.commit_generation(0, 0, population=(), births=(good, born(1, 0, 1, "elsewhere")))
+        archive.commit_generation(0, 0, population=(), evaluations=(good, born(1, 0, 1, "elsewhere")))
     with pytest.raises(ValueError, match="JSON"):
-        archive.commit_generation(0, 0, population=(), births=(good,), statistics={"x": float("nan")})
+        archive.commit_generation(0, 0, population=(), evaluations=(good,), statistics={"x": float("nan")})
     assert set(tables(archive).values()) == {0}
-    archive.commit_generation(0, 0, population=(member(good),), births=(good,))
+    archive.commit_generation(0, 0, population=(member(good),), evaluations=(good,))
 
 
 def test_births_and_their_generation_are_one_transaction(archive: Archive, born: Born) -> None:
@@ -97,12 +97,12 @@ def test_births_and_their_generation_are_one_transaction(archive: Archive, born:
         "CREATE TEMP TRIGGER refusal BEFORE INSERT ON generations BEGIN SELECT RAISE(ABORT, 'refused'); END"
     )
     with pytest.raises(ValueError, match="refused"):
-        archive.commit_generation(0, 0, population=(), births=(born(0, 0, 0, "a"),))
+        archive.commit_generation(0, 0, population=(), evaluations=(born(0, 0, 0, "a"),))
     assert set(tables(archive).values()) == {0}
 
 
 def test_a_missing_generation_says_what_there_is(archive: Archive) -> None:
-    archive.commit_generation(0, 0, population=(), births=())
+    archive.commit_generation(0, 0, population=(), evaluations=())
     with pytest.raises(LookupError, match="island 0 has no generation 7, its newest is 0"):
         archive.population(0, 7)
     with pytest.raises(LookupError, match="island 3 has no generation 0, its newest is None"):
@@ -131,17 +131,17 @@ def test_sessions_add_up_and_a_killed_one_has_no_reason(archive: Archive) -> Non
 
 def test_promotions_come_back_in_order_and_repeat_without_harm(archive: Archive, born: Born) -> None:
     birth = born(0, 0, 0, "star")
-    archive.commit_generation(0, 0, population=(), births=(birth,))
+    archive.commit_generation(0, 0, population=(), evaluations=(birth,))
     verdict = Verdict(Status.SCORED, Metric(0.25, 0.1, 4), facts={"lr": 0.1}, timings={"cpu": 3.0})
     promotions = [Promotion(5, 0, birth.program.id, "selection", fold, verdict) for fold in (1, 0)]
-    archive.commit_promotions(promotions)
-    archive.commit_promotions(promotions)
+    archive.commit_round(0, promotions)
+    archive.commit_round(0, promotions)
     assert archive.promotions() == (promotions[1], promotions[0])
     assert archive.promotions(5) == archive.promotions()
     assert archive.promotions(6) == ()
     with pytest.raises(ValueError, match="FOREIGN KEY"):
-        archive.commit_promotions([Promotion(6, 0, "nobody", "selection", 0, verdict)])
-    archive.commit_promotions([])
+        archive.commit_round(0, [Promotion(6, 0, "nobody", "selection", 0, verdict)])
+    archive.commit_round(0, [])
 
 
 def test_conclusions_are_replaced_by_name(archive: Archive) -> None:

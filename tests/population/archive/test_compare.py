@@ -7,11 +7,11 @@ import pytest
 
 from recevolve.population.archive.archive import Archive
 from recevolve.population.island.island import Member
-from recevolve.population.values.birth import Birth, Promotion
+from recevolve.population.values.evaluation import Evaluation, Promotion
 from recevolve.population.values.verdict import Metric, Status, Verdict
 
-Born = Callable[..., Birth]
-Place = Callable[[Birth], Member]
+Born = Callable[..., Evaluation]
+Place = Callable[[Evaluation], Member]
 
 
 @pytest.fixture
@@ -23,10 +23,10 @@ def search(born: Born, member: Place) -> Callable[[Archive, int], None]:
         session = archive.begin_session()
         for island in (first, 1 - first):
             births = [born(island, 0, slot, f"program {slot} of {island}", float(slot)) for slot in range(3)]
-            archive.commit_generation(island, 0, population=map(member, births), births=births)
+            archive.commit_generation(island, 0, population=map(member, births), evaluations=births)
             archive.ledger().record({"island": island}, {"v": island}, {"cpu": float(first)})
         verdict = Verdict(Status.SCORED, Metric(0.5), timings={"cpu": float(first)})
-        archive.commit_promotions([Promotion(0, 0, births[0].program.id, "claim", 0, verdict)][:first])
+        archive.commit_round(0, [Promotion(0, 0, births[0].program.id, "claim", 0, verdict)][:first])
         archive.conclude("gain", {"v": 1, "timings": {"wall": float(first)}})
         archive.note_session(session, float(first), "ended")
 
@@ -53,12 +53,12 @@ def test_equal_searches_show_no_difference(pair: tuple[Archive, Archive]) -> Non
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ("UPDATE births SET score = 7.25 WHERE island = 1 AND slot = 2",
-         ["births island=1 generation=0 slot=2: score is 2.0 here and 7.25 there"]),
-        ("UPDATE births SET behaviour = 'x' WHERE island = 0 AND slot = 0",
-         ["births island=0 generation=0 slot=0: behaviour is None here and 'x' there"]),
-        ("DELETE FROM births WHERE island = 0 AND slot = 0",
-         ["births island=0 generation=0 slot=0: only here"]),
+        ("UPDATE evaluations SET score = 7.25 WHERE island = 1 AND slot = 2",
+         ["evaluations island=1 generation=0 slot=2: score is 2.0 here and 7.25 there"]),
+        ("UPDATE evaluations SET behaviour = 'x' WHERE island = 0 AND slot = 0",
+         ["evaluations island=0 generation=0 slot=0: behaviour is None here and 'x' there"]),
+        ("DELETE FROM evaluations WHERE island = 0 AND slot = 0",
+         ["evaluations island=0 generation=0 slot=0: only here"]),
         ("INSERT INTO conclusions VALUES ('zeal', '{}', '', '')", ["conclusions name=zeal: only there"]),
         ("INSERT INTO conclusions VALUES ('audit', '{}', '', '')",
          ["conclusions name=audit: only there"]),
@@ -89,7 +89,7 @@ def test_a_missing_end_of_a_table_is_found(pair: tuple[Archive, Archive]) -> Non
     assert all(
         line.startswith("ledger key=") and line.endswith(": only here") for line in left.compare(right)
     )
-    assert left.compare(right, tables=("births", "generations")) == []
+    assert left.compare(right, tables=("evaluations", "generations")) == []
 
 
 def test_long_values_and_long_lists_are_cut(pair: tuple[Archive, Archive]) -> None:

@@ -16,16 +16,16 @@ import pytest
 
 from recevolve.population.archive.archive import Archive, ArchiveBusy, ArchiveError, ArchiveUnwritable
 from recevolve.population.archive.connection import transaction
-from recevolve.population.values.birth import Birth
+from recevolve.population.values.evaluation import Evaluation
 
-Born = Callable[..., Birth]
+Born = Callable[..., Evaluation]
 
 GENERATIONS, BIRTHS = 6, 5
 
 WORKER = f"""
 import asyncio, os, signal, sys
 from recevolve.population.archive.archive import Archive
-from recevolve.population.values.birth import Birth
+from recevolve.population.values.evaluation import Evaluation
 from recevolve.population.island.island import cull, select
 from recevolve.population.values.member import Member
 from recevolve.population.values.program import Program
@@ -42,7 +42,7 @@ async def birth(archive, ledger, island, generation, slot, parent):
     answer = await ledger.recall_or({{"program": program.id}}, judge)
     print("used", program.id, flush=True)
     verdict = Verdict.from_json(answer)
-    return Birth(island, generation, slot, program, program.id, verdict, "proxy", program.id)
+    return Evaluation(island, generation, slot, program, program.id, verdict, "proxy", program.id)
 
 def work(archive):
     ledger = archive.ledger()
@@ -56,10 +56,10 @@ def work(archive):
             async def all_births():
                 return await asyncio.gather(*(
                     birth(archive, ledger, island, generation, slot, parent) for slot in range({BIRTHS})))
-            births = asyncio.run(all_births())
+            made = asyncio.run(all_births())
             new = [Member(b.program.id, b.program.source, b.verdict.score.value, b.behaviour, ("c",), 1)
-                   for b in births]
-            archive.commit_generation(island, generation, population=cull([*old, *new], 4), births=births)
+                   for b in made]
+            archive.commit_generation(island, generation, population=cull([*old, *new], 4), evaluations=made)
             print("committed", island, generation, flush=True)
 
 path, fuse = sys.argv[1], int(sys.argv[2])
@@ -132,10 +132,10 @@ def check_consistent(path: Path, said: list[str]) -> None:
                     assert (archive.last_generation(int(island)) or 0) >= int(generation)
         for island in archive.islands():
             for generation in range((archive.last_generation(island) or 0) + 1):
-                assert len(archive.births(island, generation)) == BIRTHS
+                assert len(archive.evaluations(island, generation)) == BIRTHS
                 assert archive.population(island, generation)
         (orphans,) = connection.execute(
-            "SELECT count(*) FROM births LEFT JOIN generations USING (island, generation) "
+            "SELECT count(*) FROM evaluations LEFT JOIN generations USING (island, generation) "
             "WHERE generations.island IS NULL"
         ).fetchone()
         assert orphans == 0
@@ -177,7 +177,7 @@ def test_a_forgotten_lock_file_means_nothing(path: Path) -> None:
 
 
 def test_readers_and_the_writer_do_not_wait_for_each_other(archive: Archive, born: Born) -> None:
-    archive.commit_generation(0, 0, population=(), births=(born(0, 0, 0, "old"),))
+    archive.commit_generation(0, 0, population=(), evaluations=(born(0, 0, 0, "old"),))
     with Archive.read(archive.path) as reader:
         for connection in (archive.connection, reader.connection):
             connection.execute("PRAGMA busy_timeout = 0")
@@ -187,7 +187,7 @@ def test_readers_and_the_writer_do_not_wait_for_each_other(archive: Archive, bor
         assert reader.statistics(0, 0) == {"new": 1}
         reader.connection.execute("BEGIN")
         assert reader.last_generation(0) == 0
-        archive.commit_generation(0, 1, population=(), births=(born(0, 1, 0, "new"),))
+        archive.commit_generation(0, 1, population=(), evaluations=(born(0, 1, 0, "new"),))
         archive.ledger().record({"k": 1}, {"v": 1})
         assert reader.last_generation(0) == 0, "a reader's transaction is one instant"
         reader.connection.execute("COMMIT")
@@ -195,20 +195,20 @@ def test_readers_and_the_writer_do_not_wait_for_each_other(archive: Archive, bor
 
 
 def test_a_full_disk_is_one_error_and_the_archive_stays_readable(archive: Archive, born: Born) -> None:
-    archive.commit_generation(0, 0, population=(), births=(born(0, 0, 0, "kept"),))
+    archive.commit_generation(0, 0, population=(), evaluations=(born(0, 0, 0, "kept"),))
     (pages,) = archive.connection.execute("PRAGMA page_count").fetchone()
     archive.connection.execute(f"PRAGMA max_page_count = {pages}")
     big = [born(0, 1, slot, f"{slot}" * 3000) for slot in range(20)]
     with pytest.raises(ArchiveUnwritable, match=r"disk is full.*[Ff]ree space"):
-        archive.commit_generation(0, 1, population=(), births=big)
+        archive.commit_generation(0, 1, population=(), evaluations=big)
     with pytest.raises(ArchiveUnwritable, match="disk is full"):
         archive.ledger().record({"k": 1}, {"v": "x" * 100_000})
     assert archive.last_generation(0) == 0
     with Archive.read(archive.path) as reader:
-        assert [birth.program.source for birth in reader.births(0, 0)] == ["kept"]
+        assert [birth.program.source for birth in reader.evaluations(0, 0)] == ["kept"]
     archive.connection.execute("PRAGMA max_page_count = 1000000")
-    archive.commit_generation(0, 1, population=(), births=big)
-    assert archive.births(0, 1) == tuple(big)
+    archive.commit_generation(0, 1, population=(), evaluations=big)
+    assert archive.evaluations(0, 1) == tuple(big)
 
 
 def test_what_another_program_holds_is_one_error(archive: Archive) -> None:

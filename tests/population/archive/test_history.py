@@ -8,15 +8,15 @@ import pytest
 
 from recevolve.population.archive.archive import Archive
 from recevolve.population.archive.history import MOST_PATTERNS, Past, pattern
-from recevolve.population.values.birth import Birth
+from recevolve.population.values.evaluation import Evaluation
 from recevolve.population.values.verdict import Status, Verdict
 
-Born = Callable[..., Birth]
+Born = Callable[..., Evaluation]
 GENERATIONS = 9
 
 
 @pytest.fixture
-def told(archive: Archive, born: Born, member: Callable[[Birth], Any]) -> Archive:
+def told(archive: Archive, born: Born, member: Callable[[Evaluation], Any]) -> Archive:
     """Two islands of nine generations, some births of which failed."""
     seed = born(0, 0, 0, "seed", 0.0)
     for island in range(2):
@@ -27,7 +27,7 @@ def told(archive: Archive, born: Born, member: Callable[[Birth], Any]) -> Archiv
                 else born(island, number, 0, f"{island} {number}", float(number), parents=(seed.program.id,))
             ]
             births.append(born(island, number, 1, f"bad {island} {number}", None, parents=(seed.program.id,)))
-            archive.commit_generation(island, number, population=[member(births[0])], births=births)
+            archive.commit_generation(island, number, population=[member(births[0])], evaluations=births)
     return archive
 
 
@@ -56,7 +56,7 @@ def test_seen_keeps_to_its_scope(told: Archive, born: Born) -> None:
 
 
 def test_too_many_ways_to_fail_are_cut_to_the_common_ones(
-    archive: Archive, born: Born, member: Callable[[Birth], Any]
+    archive: Archive, born: Born, member: Callable[[Evaluation], Any]
 ) -> None:
     seed = born(0, 0, 0, "seed", 0.0)
     births = [seed]
@@ -65,7 +65,7 @@ def test_too_many_ways_to_fail_are_cut_to_the_common_ones(
         verdict = Verdict(Status.CRASHED, reason="common" if number % 3 == 0 else f"a rare {word}")
         birth = born(0, 0, number, f"bad {number}", None, parents=(seed.program.id,))
         births.append(replace(birth, verdict=verdict))
-    archive.commit_generation(0, 0, population=[member(seed)], births=births)
+    archive.commit_generation(0, 0, population=[member(seed)], evaluations=births)
     failures = Past(archive.connection, 3).tally(0, 0).failures
     assert len(failures) == MOST_PATTERNS
     assert max(failures.values(), key=lambda one: one.count).pattern == "common"

@@ -9,9 +9,9 @@ import pytest
 from sqlite_utils import Database
 
 from recevolve.population.archive import ledger, schema, views
-from recevolve.population.archive.archive import BORN, Archive, ArchiveUnwritable, NotAnArchive
+from recevolve.population.archive.archive import KNOWN, Archive, ArchiveUnwritable, NotAnArchive
 from recevolve.population.archive.connection import open_writer
-from recevolve.population.values.birth import Birth
+from recevolve.population.values.evaluation import Evaluation
 from recevolve.population.values.origin import UNKNOWN
 
 ISLANDS, GENERATIONS, BIRTHS = 4, 250, 100
@@ -67,18 +67,18 @@ def test_an_archive_of_the_first_schema_is_read_without_being_touched(path: Path
     old.close()
     before = path.read_bytes()
     with Archive.read(path) as archive:
-        (birth,) = archive.births(0, 0)
+        (birth,) = archive.evaluations(0, 0)
         assert birth.origin == UNKNOWN
         assert birth.verdict.reason == "wrong"
     assert path.read_bytes() == before
 
 
-def test_every_column_keeps_its_type(archive: Archive, born: Callable[..., Birth]) -> None:
-    archive.commit_generation(0, 0, population=(), births=(born(0, 0, 0, "a"),))
-    with pytest.raises(sqlite3.IntegrityError, match=r"cannot store TEXT value in REAL column births\.score"):
-        archive.connection.execute("UPDATE births SET score = 'high'")
-    with pytest.raises(sqlite3.IntegrityError, match=r"NOT NULL constraint failed: births\.reason"):
-        archive.connection.execute("UPDATE births SET reason = NULL")
+def test_every_column_keeps_its_type(archive: Archive, born: Callable[..., Evaluation]) -> None:
+    archive.commit_generation(0, 0, population=(), evaluations=(born(0, 0, 0, "a"),))
+    with pytest.raises(sqlite3.IntegrityError, match=r"TEXT value in REAL column evaluations\.score"):
+        archive.connection.execute("UPDATE evaluations SET score = 'high'")
+    with pytest.raises(sqlite3.IntegrityError, match=r"NOT NULL constraint failed: evaluations\.reason"):
+        archive.connection.execute("UPDATE evaluations SET reason = NULL")
 
 
 def test_another_application_with_our_tables_is_not_ours(path: Path) -> None:
@@ -98,11 +98,11 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
     """An archive of 100,000 births of 100,000 programs, with a recorded call for each."""
     with Archive.create_or_open(tmp_path_factory.mktemp("filled") / "archive.db") as archive:
         connection = archive.connection
-        columns = [row[1] for row in connection.execute("PRAGMA table_info(births)")]
-        sql = f"INSERT INTO births VALUES ({', '.join(':' + name for name in columns)})"
+        columns = [row[1] for row in connection.execute("PRAGMA table_info(evaluations)")]
+        sql = f"INSERT INTO evaluations VALUES ({', '.join(':' + name for name in columns)})"
         blank = dict.fromkeys(columns, "") | {"score": 0.0, "spread": None, "count": 1, "size": 1}
         blank |= {"parents": "[]", "cell": "[]", "metrics": "{}", "facts": "{}", "duplicate_of": None}
-        blank |= {"spend": "{}", "worth": 0.0}
+        blank |= {"spend": "{}", "credit": 0.0}
         connection.execute("BEGIN")
         for number in range(ISLANDS * GENERATIONS * BIRTHS):
             name = f"{number * 2654435761 % 2**32:08x}{number:08x}"
@@ -122,15 +122,15 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
 
 
 QUESTIONS = {
-    "twin by behaviour": (views.TWIN_BY_BEHAVIOUR, (0, "x", 9)),
-    "twin by syntax": (views.TWIN_BY_SYNTAX, (0, "x", 9)),
-    "births of a program": (views.BIRTHS_OF, ("x",)),
-    "births of a generation": (views.BIRTHS, (0, 0)),
+    "twin by behaviour": (views.DUPLICATE_BY_BEHAVIOUR, (0, "x", 9)),
+    "twin by syntax": (views.DUPLICATE_BY_SYNTAX, (0, "x", 9)),
+    "births of a program": (views.EVALUATIONS_OF, ("x",)),
+    "births of a generation": (views.EVALUATIONS, (0, 0)),
     "newest generation": (views.LAST_GENERATION, (0,)),
     "population": (views.POPULATION, (0, 0)),
     "source": (views.SOURCE, ("x",)),
     "prefix": (views.PREFIX, ("x", "x~")),
-    "born": (BORN, ("x",)),
+    "born": (KNOWN, ("x",)),
     "recall": (ledger.RECALL, ("x",)),
 }
 
@@ -159,21 +159,25 @@ def steps_of(connection: sqlite3.Connection, work: Callable[[], object]) -> int:
 
 
 def test_a_generation_costs_the_same_after_100_000_births(
-    filled: Archive, tmp_path: Path, born: Callable[..., Birth]
+    filled: Archive, tmp_path: Path, born: Callable[..., Evaluation]
 ) -> None:
     with Archive.create_or_open(tmp_path / "small.db") as small:
         for generation in range(3):
-            small.commit_generation(0, generation, population=(), births=())
+            small.commit_generation(0, generation, population=(), evaluations=())
         costs = []
         for archive, generation in ((small, 3), (filled, GENERATIONS)):
-            births = [born(0, generation, slot, f"new {slot}", behaviour=f"b{slot}") for slot in range(16)]
+            evaluations = [
+                born(0, generation, slot, f"new {slot}", behaviour=f"b{slot}") for slot in range(16)
+            ]
 
-            def work(archive: Archive = archive, births: list[Birth] = births) -> None:
-                for birth in births:
-                    archive.twin_by_behaviour(0, birth.behaviour or "", birth.generation)
-                    archive.twin_by_syntax(0, birth.syntax_hash, birth.generation)
+            def work(archive: Archive = archive, evaluations: list[Evaluation] = evaluations) -> None:
+                for birth in evaluations:
+                    archive.duplicate_by_behaviour(0, birth.behaviour or "", birth.generation)
+                    archive.duplicate_by_syntax(0, birth.syntax_hash, birth.generation)
                     archive.ledger().record({"program": birth.program.id}, {"v": 1})
-                archive.commit_generation(0, births[0].generation, population=(), births=births)
+                archive.commit_generation(
+                    0, evaluations[0].generation, population=(), evaluations=evaluations
+                )
 
             costs.append(steps_of(archive.connection, work))
     assert costs[0] > 0

@@ -8,15 +8,15 @@ import pytest
 from recevolve.population.archive.archive import Archive, UnknownProgram
 from recevolve.population.archive.views import Shares
 from recevolve.population.island.island import Member
-from recevolve.population.values.birth import Birth, Promotion
+from recevolve.population.values.evaluation import Evaluation, Promotion
 from recevolve.population.values.verdict import Metric, Status, Verdict
 
-Born = Callable[..., Birth]
-Place = Callable[[Birth], Member]
+Born = Callable[..., Evaluation]
+Place = Callable[[Evaluation], Member]
 
 
 def star(
-    birth: Birth, generation: int, fold: int, score: float | None, split: str = "selection"
+    birth: Evaluation, generation: int, fold: int, score: float | None, split: str = "selection"
 ) -> Promotion:
     verdict = Verdict(Status.CRASHED, reason="diverged") if score is None else scored(score)
     return Promotion(generation, int(birth.program.id[:8], 16), birth.program.id, split, fold, verdict)
@@ -27,35 +27,41 @@ def scored(score: float) -> Verdict:
 
 
 @pytest.fixture
-def family(archive: Archive, born: Born, member: Place) -> dict[str, Birth]:
+def family(archive: Archive, born: Born, member: Place) -> dict[str, Evaluation]:
     """Two islands: a seed, its children on both, a grandchild of two parents, and the seed made again."""
     seed = born(0, 0, 0, "seed", 1.0, behaviour="s")
-    archive.commit_generation(0, 0, population=(member(seed),), births=(seed,))
-    archive.commit_generation(1, 0, population=(member(seed),), births=())
+    archive.commit_generation(0, 0, population=(member(seed),), evaluations=(seed,))
+    archive.commit_generation(1, 0, population=(member(seed),), evaluations=())
     ids = (seed.program.id,)
     left = born(0, 1, 0, "left", 2.0, parents=ids, behaviour="l")
     right = born(1, 1, 0, "right", 3.0, parents=ids, behaviour="r")
-    archive.commit_generation(0, 1, population=(member(left), member(seed)), births=(left,))
-    archive.commit_generation(1, 1, population=(member(right),), births=(right,))
+    archive.commit_generation(0, 1, population=(member(left), member(seed)), evaluations=(left,))
+    archive.commit_generation(1, 1, population=(member(right),), evaluations=(right,))
     child = born(0, 2, 1, "child", 4.0, parents=(left.program.id, right.program.id), behaviour="c")
     again = born(0, 2, 0, "seed", 1.0, parents=(left.program.id,), behaviour="s", duplicate_of=ids[0])
     broken = born(0, 2, 2, "broken", None, parents=(left.program.id,), status=Status.INVALID)
-    archive.commit_generation(0, 2, population=(member(child), member(left)), births=(again, child, broken))
+    archive.commit_generation(
+        0, 2, population=(member(child), member(left)), evaluations=(again, child, broken)
+    )
     return {"seed": seed, "left": left, "right": right, "child": child, "again": again, "broken": broken}
 
 
-def test_lineage_goes_back_to_the_seed_by_earliest_births(archive: Archive, family: dict[str, Birth]) -> None:
+def test_lineage_goes_back_to_the_seed_by_earliest_births(
+    archive: Archive, family: dict[str, Evaluation]
+) -> None:
     lineage = archive.lineage(family["child"].program.id)
     assert lineage == (family["child"], family["left"], family["right"], family["seed"])
     assert archive.lineage(family["seed"].program.id) == (family["seed"],)
     assert archive.lineage("nobody") == ()
 
 
-def test_births_of_are_earliest_first(archive: Archive, family: dict[str, Birth]) -> None:
-    assert archive.births_of(family["seed"].program.id) == (family["seed"], family["again"])
+def test_births_of_are_earliest_first(archive: Archive, family: dict[str, Evaluation]) -> None:
+    assert archive.evaluations_of(family["seed"].program.id) == (family["seed"], family["again"])
 
 
-def test_programs_are_found_by_the_beginning_of_their_id(archive: Archive, family: dict[str, Birth]) -> None:
+def test_programs_are_found_by_the_beginning_of_their_id(
+    archive: Archive, family: dict[str, Evaluation]
+) -> None:
     for birth in family.values():
         name = birth.program.id
         assert archive.program(name).source == birth.program.source
@@ -63,7 +69,7 @@ def test_programs_are_found_by_the_beginning_of_their_id(archive: Archive, famil
     assert archive.program(family["again"].program.id) == family["seed"].program, "as it was first born"
 
 
-def test_an_ambiguous_beginning_lists_the_programs(archive: Archive, family: dict[str, Birth]) -> None:
+def test_an_ambiguous_beginning_lists_the_programs(archive: Archive, family: dict[str, Evaluation]) -> None:
     with pytest.raises(UnknownProgram) as error:
         archive.program("")
     for birth in family.values():
@@ -75,7 +81,7 @@ def test_an_ambiguous_beginning_lists_the_programs(archive: Archive, family: dic
 
 def test_many_ambiguous_programs_are_cut_short(archive: Archive, born: Born) -> None:
     births = [born(0, 0, slot, f"p{slot}") for slot in range(30)]
-    archive.commit_generation(0, 0, population=(), births=births)
+    archive.commit_generation(0, 0, population=(), evaluations=births)
     with pytest.raises(UnknownProgram, match="…") as error:
         archive.program("")
     first = sorted(birth.program.id for birth in births)[:10]
@@ -83,15 +89,15 @@ def test_many_ambiguous_programs_are_cut_short(archive: Archive, born: Born) -> 
 
 
 def test_a_twin_is_the_first_on_its_own_island_before_the_generation(
-    archive: Archive, family: dict[str, Birth]
+    archive: Archive, family: dict[str, Evaluation]
 ) -> None:
-    assert archive.twin_by_behaviour(0, "s", 3) == family["seed"]
-    assert archive.twin_by_behaviour(0, "s", 0) is None
-    assert archive.twin_by_behaviour(0, "r", 9) is None, "born on the other island"
-    assert archive.twin_by_behaviour(1, "r", 2) == family["right"]
-    assert archive.twin_by_syntax(0, "syntax of left", 2) == family["left"]
-    assert archive.twin_by_syntax(0, "syntax of left", 1) is None
-    assert archive.twin_by_syntax(0, "syntax of broken", 3) == family["broken"], (
+    assert archive.duplicate_by_behaviour(0, "s", 3) == family["seed"]
+    assert archive.duplicate_by_behaviour(0, "s", 0) is None
+    assert archive.duplicate_by_behaviour(0, "r", 9) is None, "born on the other island"
+    assert archive.duplicate_by_behaviour(1, "r", 2) == family["right"]
+    assert archive.duplicate_by_syntax(0, "syntax of left", 2) == family["left"]
+    assert archive.duplicate_by_syntax(0, "syntax of left", 1) is None
+    assert archive.duplicate_by_syntax(0, "syntax of broken", 3) == family["broken"], (
         "a failure need not be repeated"
     )
 
@@ -99,12 +105,12 @@ def test_a_twin_is_the_first_on_its_own_island_before_the_generation(
 def test_what_infrastructure_failed_is_nobodys_twin(archive: Archive, born: Born) -> None:
     lost = born(0, 0, 0, "a", None, status=Status.INFRASTRUCTURE, behaviour="b", syntax_hash="h")
     later = born(0, 0, 1, "b", 1.0, behaviour="b", syntax_hash="h")
-    archive.commit_generation(0, 0, population=(), births=(lost, later))
-    assert archive.twin_by_behaviour(0, "b", 1) == later
-    assert archive.twin_by_syntax(0, "h", 1) == later
+    archive.commit_generation(0, 0, population=(), evaluations=(lost, later))
+    assert archive.duplicate_by_behaviour(0, "b", 1) == later
+    assert archive.duplicate_by_syntax(0, "h", 1) == later
 
 
-def test_shares_count_every_birth_once(archive: Archive, family: dict[str, Birth]) -> None:
+def test_shares_count_every_birth_once(archive: Archive, family: dict[str, Evaluation]) -> None:
     scored, invalid = Status.SCORED, Status.INVALID
     assert archive.shares() == Shares(6, 1, {scored: 5, invalid: 1})
     assert archive.shares_by_generation() == {
@@ -114,17 +120,18 @@ def test_shares_count_every_birth_once(archive: Archive, family: dict[str, Birth
     }
 
 
-def test_elites_by_north_star_then_by_proxy(archive: Archive, family: dict[str, Birth]) -> None:
+def test_elites_by_north_star_then_by_proxy(archive: Archive, family: dict[str, Evaluation]) -> None:
     ids = {name: birth.program.id for name, birth in family.items()}
     order = [elite.program_id for elite in archive.elites()]
     assert order == [ids["child"], ids["right"], ids["left"]], "newest populations alone, by proxy"
-    archive.commit_promotions(
+    archive.commit_round(
+        0,
         [
             *(star(family["left"], 1, fold, score) for fold, score in enumerate((0.1, 0.3))),
             *(star(family["child"], 2, fold, score) for fold, score in enumerate((0.1, 0.2))),
             *(star(family["seed"], 1, fold, 0.7, split="claim") for fold in range(2)),
             star(family["seed"], 1, 0, -5.0),
-        ]
+        ],
     )
     elites = archive.elites()
     assert [elite.program_id for elite in elites] == [ids["left"], ids["child"], ids["seed"], ids["right"]]
@@ -141,26 +148,29 @@ def test_elites_by_north_star_then_by_proxy(archive: Archive, family: dict[str, 
 
 
 def test_a_failed_fold_disqualifies_and_lost_infrastructure_does_not(
-    archive: Archive, family: dict[str, Birth]
+    archive: Archive, family: dict[str, Evaluation]
 ) -> None:
     child, left = family["child"], family["left"]
     lost = Verdict(Status.INFRASTRUCTURE, reason="no GPU")
-    archive.commit_promotions(
+    archive.commit_round(
+        0,
         [
             star(child, 1, 0, 0.9),
             star(child, 1, 1, None),
             star(left, 1, 0, 0.5),
             Promotion(1, 7, left.program.id, "selection", 1, lost),
-        ]
+        ],
     )
     elites = archive.elites()
     assert [elite.program_id for elite in elites] == [left.program.id, family["right"].program.id]
     assert elites[0].north_star == Metric(0.5)
 
 
-def test_a_fold_measured_again_counts_once_and_newest(archive: Archive, family: dict[str, Birth]) -> None:
+def test_a_fold_measured_again_counts_once_and_newest(
+    archive: Archive, family: dict[str, Evaluation]
+) -> None:
     child = family["child"]
-    archive.commit_promotions([star(child, 1, 0, 0.1), star(child, 9, 0, 0.3), star(child, 9, 1, 0.5)])
+    archive.commit_round(0, [star(child, 1, 0, 0.1), star(child, 9, 0, 0.3), star(child, 9, 1, 0.5)])
     north_star = archive.elites()[0].north_star
     assert north_star is not None
     assert (north_star.value, north_star.count) == (0.4, 2)

@@ -16,7 +16,7 @@ from recevolve.evaluators.language.vocabulary import Layout
 from recevolve.evaluators.optimizer.task import TASK
 from recevolve.population.archive.archive import Archive
 from recevolve.population.island.randomness import generator
-from recevolve.population.values.birth import Birth
+from recevolve.population.values.evaluation import Evaluation
 from recevolve.population.values.member import Member, ranked
 from recevolve.population.values.program import Program
 from recevolve.population.values.verdict import Metric, Status, Verdict
@@ -62,14 +62,14 @@ class Life:
                 else Verdict(Status.SCORED, Metric(score))
             )
             births.append(
-                Birth(
+                Evaluation(
                     0, self.number, slot, program, syntax_hash(program.source), verdict, "proxy 1", program.id
                 )
             )
             if score is not None:
                 self.population += (Member(program.id, program.source, score, program.id, (), 9),)
         self.population = ranked(self.population)[:12]
-        self.archive.commit_generation(0, self.number, population=self.population, births=births)
+        self.archive.commit_generation(0, self.number, population=self.population, evaluations=births)
         self.number += 1
 
     def request(self, slot: int) -> Request:
@@ -216,7 +216,7 @@ def test_a_migrant_is_tuned_as_well_as_a_native(archive: Archive) -> None:
         1,
         0,
         population=(),
-        births=[Birth(1, 0, 0, foreign, syntax_hash(ADAM), verdict, "proxy 1", foreign.id)],
+        evaluations=[Evaluation(1, 0, 0, foreign, syntax_hash(ADAM), verdict, "proxy 1", foreign.id)],
     )
     life.population = (Member(foreign.id, ADAM, planted(ADAM), foreign.id, (), 9), *life.population)
     start = planted(ADAM)

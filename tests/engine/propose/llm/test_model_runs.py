@@ -85,7 +85,7 @@ def test_a_run_pays_for_what_it_was_answered_and_nothing_twice(tmp_path: Path) -
         assert (spent.calls, spent.tokens_in, spent.tokens_out) == paid
         assert spent.cached > 0
         assert not Spending(archive.connection).pending()
-        makers = {birth.program.made_by for island in (0, 1) for birth in archive.births(island, 3)}
+        makers = {birth.program.made_by for island in (0, 1) for birth in archive.evaluations(island, 3)}
         assert "openai/scripted whole" in makers
         assert asyncio.run(replay(archive, Silent())) == []
     server.asked.clear()
@@ -120,7 +120,10 @@ def test_with_every_model_down_the_others_go_on_and_it_is_said_once(tmp_path: Pa
     with Archive.read(tmp_path / "archive.db") as archive:
         assert archive.last_generation(0) == 4
         births = [
-            birth for island in (0, 1) for number in (1, 2, 3, 4) for birth in archive.births(island, number)
+            birth
+            for island in (0, 1)
+            for number in (1, 2, 3, 4)
+            for birth in archive.evaluations(island, number)
         ]
         assert {birth.program.made_by for birth in births} == {"syntax"}
         assert all(birth.origin.outcome in ("unavailable", "timed_out") for birth in births)

@@ -1,4 +1,4 @@
-"""Birth and Promotion: what happened to a candidate, in the island and under the north star."""
+"""Evaluation and Promotion: what happened to a candidate, in the island and under the north star."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from .verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
-class Birth:
+class Evaluation:
     """One candidate of one island and generation, numbered by `slot`, and how judging it ended.
 
     `stage` names the last judgement it reached (the caller's words, for example "static", "examine",
