@@ -32,7 +32,6 @@ def _codes() -> dict[type[BaseException], int]:
     from ...population.archive.ledger import NotRecorded
     from ...population.values.experiment import IllegalTransition
     from ..config.config import ConfigError
-    from ..experiments.ingest import KeyReused
     from ..export.patch import ExportRefused
     from ..loop.executor import WorkersLost
     from ..runs.launch import NotApproved, UnknownExperiment
@@ -46,7 +45,6 @@ def _codes() -> dict[type[BaseException], int]:
         ExportRefused: DISAGREED,
         IllegalTransition: DISAGREED,
         NotApproved: DISAGREED,
-        KeyReused: DISAGREED,
         DataError: DATA,
         NotRecorded: DISAGREED,
         ArchiveError: ENVIRONMENT,

@@ -1,7 +1,6 @@
 """The commands of north-star experiments: `recevolve online ...`."""
 
 import asyncio
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -57,40 +56,20 @@ def online_queue(
 @online_app.command("ingest")
 def online_ingest(
     run: RunDir,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Readings, .csv or .parquet.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Readings: .csv, .parquet or .json.")],
     as_json: Json = False,
 ) -> None:
     """Take readings in, look at what they change, and decide."""
-    from ..experiments.ingest import Letter, receive
+    from ..experiments.ingest import FORMS, Letter, receive
 
     form = file.suffix.removeprefix(".").lower()
-    if form not in ("csv", "parquet"):
-        raise typer.BadParameter(f"expected a .csv or .parquet file, got {file}", param_hint="FILE")
+    if form not in FORMS:
+        expected = ", ".join(f".{one}" for one in FORMS)
+        raise typer.BadParameter(f"expected a file of {expected}, got {file}", param_hint="FILE")
     answer = receive(run, Letter(file.read_bytes(), form, file.name))
     show(answer, as_json, ingested(answer))
     if answer["rejected"]:
         raise typer.Exit(exit_codes.DISAGREED)
-
-
-@online_app.command("serve")
-def online_serve(
-    run: RunDir,
-    host: Annotated[str, typer.Option("--host", help="Address to listen at.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to listen at.")] = 8765,
-) -> None:
-    """Take readings in over HTTP, with the token in RECEVOLVE_TOKEN."""
-    import uvicorn
-
-    from ...population.archive.archive import Archive
-    from ..config.recorded import recorded_config
-    from ..config.run_dir import archive_of
-    from ..experiments.ingest import require_live
-    from ..experiments.server import application, token_from
-
-    token = token_from(os.environ)
-    with Archive.read(archive_of(run)) as archive:
-        require_live(recorded_config(archive))
-    uvicorn.run(application(run, token), host=host, port=port, server_header=False)
 
 
 @online_app.command("launch")

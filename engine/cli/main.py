@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from ... import __version__
 from ..report import report
@@ -227,26 +226,6 @@ def replay(run: RunDir, as_json: Json = False) -> None:
     text = "\n".join(differences) or "The search rebuilt from the record equals the archive, row for row."
     show({"equal": not differences, "differences": differences}, as_json, text)
     if differences:
-        raise typer.Exit(exit_codes.DISAGREED)
-
-
-@app.command()
-def admit(
-    run: RunDir,
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Prompt templates that replace ours.")],
-    pairs: Annotated[int, typer.Option("--pairs", min=8, help="Requests of the run to answer again.")] = 24,
-    as_json: Json = False,
-) -> None:
-    """Try other prompt templates on a run's own requests, and admit them as arms if they do no worse."""
-    import os
-
-    from ..runs.prompt_trial import admit as compare
-    from ..runs.prompt_trial import rendered
-
-    console = Console(stderr=True)
-    facts = until_signalled(compare(run, folder, pairs, os.environ, console.print))
-    show(facts, as_json, rendered(facts))
-    if not facts["admitted"]:
         raise typer.Exit(exit_codes.DISAGREED)
 
 

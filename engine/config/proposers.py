@@ -123,7 +123,7 @@ class Propose(Table):
     keys: Path | None = Field(None, description="a file of NAME=value lines to read keys from")
     prompts: Path | None = Field(None, description="a folder of prompt templates that replace ours by name")
     variants: tuple[Path, ...] = Field(
-        (), description="folders of admitted prompt variants that compete as arms (`recevolve admit`)"
+        (), description="folders of prompt templates, each of which competes with ours as an arm of its own"
     )
     journal_entries: PositiveInt = Field(100, description="past experiments that a prompt shows at the most")
     journal_tokens: PositiveInt = Field(8000, description="tokens that they may take in a prompt")

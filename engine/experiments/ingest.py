@@ -35,21 +35,16 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True)
 class Letter:
-    """A file or request of readings. `key` is the sender's own name for the request, hashed; "" for none."""
+    """A file of readings: its bytes, their format, and where it came from."""
 
     data: bytes
     form: str
     source: str
-    key: str = ""
 
     @property
     def digest(self) -> str:
         """The SHA-256 of its bytes."""
         return sha256(self.data).hexdigest()
-
-
-class KeyReused(ValueError):
-    """A request came under the name of another one."""
 
 
 def receive(run: Path, letter: Letter, clock: Clock = time.time) -> dict[str, Any]:
@@ -95,15 +90,13 @@ def take(archive: Archive, config: Config, letter: Letter, clock: Clock = time.t
     """Takes a letter into an archive that is open for writing: rows, looks and decisions in one transaction.
 
     One that was taken in full before changes nothing. ConfigError where the run has no live experiments.
-    KeyReused, DataError.
+    DataError where it cannot be read.
     """
     require_live(config)
     book = archive.experiments()
     for old in book.ingests():
         if old.digest == letter.digest and not old.rejected:
             return {**_answer(old, old.id), "already_known": True}
-        if letter.key and old.key == letter.key and old.digest != letter.digest:
-            raise KeyReused(f"this key came with other rows before, as ingest {old.id}: give each its own")
     rows = parse(letter.data, letter.form)
     draft = Draft.of(book, config.online)
     today = datetime.fromtimestamp(clock(), UTC).date()
@@ -113,12 +106,11 @@ def take(archive: Archive, config: Config, letter: Letter, clock: Clock = time.t
     ingest = Ingest(
         letter.digest,
         letter.source,
-        letter.key,
-        found.accepted,
-        found.duplicate,
-        found.corrected,
-        found.outdated,
-        tuple(asdict(one) for one in found.rejected),
+        accepted=found.accepted,
+        duplicate=found.duplicate,
+        corrected=found.corrected,
+        outdated=found.outdated,
+        rejected=tuple(asdict(one) for one in found.rejected),
     )
     number = book.write(draft.changes(ingest))
     return {
@@ -181,7 +173,7 @@ def put(run_dir: Path, letter: Letter, clock: Clock = time.time) -> Path:
     """The letter's place in the inbox, where it lies durably. One that waits already is not put twice."""
     inbox = run_dir / INBOX
     inbox.mkdir(exist_ok=True)
-    name = f"{letter.digest}-{letter.key or 'none'}.{letter.form}"
+    name = f"{letter.digest}.{letter.form}"
     for old in sorted(inbox.iterdir()):
         if old.name.partition("-")[2] == name:
             return old
@@ -215,11 +207,10 @@ def drain(archive: Archive, run_dir: Path, clock: Clock = time.time) -> list[dic
         form = path.suffix.removeprefix(".")
         if path.name.startswith(".") or form not in FORMS:
             continue
-        key = path.stem.rpartition("-")[2]
-        letter = Letter(path.read_bytes(), form, f"{INBOX}/{path.name}", key if len(key) == 64 else "")
+        letter = Letter(path.read_bytes(), form, f"{INBOX}/{path.name}")
         try:
             taken.append(take(archive, config, letter, clock))
-        except (ConfigError, DataError, KeyReused) as error:
+        except (ConfigError, DataError) as error:
             path.rename(path.with_name(path.name + REFUSED))
             taken.append({**_answer(Ingest(letter.digest, letter.source), 0), "refused": str(error)})
             continue

@@ -1,4 +1,4 @@
-"""Readings: rows that an experiment platform sends, read from a file or a request and checked one by one.
+"""Readings: rows that an experiment platform sends, read from a file and checked one by one.
 
 A row is the moments of one metric in one arm among the users who entered on one day: what one GROUP BY gives.
 """
@@ -71,7 +71,7 @@ def parse(data: bytes, form: str) -> Sequence[Row]:
         elif form == "json":
             return _from_json(json.loads(data))
         else:
-            raise DataError(f"expected readings as .csv or .parquet, got .{form}")
+            raise DataError(f"expected readings as .csv, .parquet or .json, got .{form}")
     except (pl.exceptions.PolarsError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise DataError(f"these bytes are no {form} of readings: {error}") from None
     _require_columns(frame.columns)

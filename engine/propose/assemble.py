@@ -14,7 +14,6 @@ from ..config.config import Config, ConfigError
 from ..loop.proposer import Proposer
 from .constants.proposer import ConstantsProposer
 from .journal import Journal
-from .llm.admission import require_admitted
 from .llm.client import Models
 from .llm.cost_cap import Purse, check
 from .llm.discovery import NoModel, offered, ollama_models
@@ -109,13 +108,11 @@ def arms_for(
 
 
 def _variants(config: Config, task: Task, archive: Archive, journal: Journal) -> dict[str, Prompts]:
-    """The admitted variants' prompts, by what their arms' names end in."""
-    found = {}
-    for folder in config.propose.variants:
-        variant = Prompts(task, config, archive, journal, folder)
-        require_admitted(folder, task.kind, variant.fingerprint)
-        found[f" @{folder.name}"] = variant
-    return found
+    """The prompts of each folder in `propose.variants`, by what the names of their arms end in."""
+    return {
+        f" @{folder.name}": Prompts(task, config, archive, journal, folder)
+        for folder in config.propose.variants
+    }
 
 
 def keys_for(config: Config, environ: Mapping[str, str], say: Say) -> Keys:
