@@ -10,7 +10,8 @@ import pytest
 from recevolve.evaluators.kinds.folder import programs
 from recevolve.evaluators.kinds.registry import find, kinds
 from recevolve.evaluators.kinds.task import Task, Winner
-from recevolve.evaluators.language.static import canonical, check, syntax_hash
+from recevolve.evaluators.language.canonical import canonical, syntax_hash
+from recevolve.evaluators.language.static import check
 from recevolve.evaluators.sandbox import Sandbox
 from recevolve.population.values.verdict import Status
 

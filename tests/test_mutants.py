@@ -12,7 +12,8 @@ from recevolve.engine.loop.executor import Blueprint, Call, LocalExecutor
 from recevolve.engine.loop.proposer import Parent
 from recevolve.engine.propose.syntax.proposer import SyntaxProposer
 from recevolve.evaluators.kinds import registry
-from recevolve.evaluators.language import static
+from recevolve.evaluators.language.canonical import canonical
+from recevolve.evaluators.language.static import check
 from recevolve.population.island.randomness import generator
 from recevolve.population.values.verdict import Status, Verdict
 
@@ -44,9 +45,9 @@ def mutants(count: int) -> list[str]:
 async def judged(executor: LocalExecutor, source: str) -> tuple[str, Verdict]:
     """The last stage that the program reached, and its verdict there."""
     task = registry.find("optimizer")
-    if problems := static.check(source, task.rules):
+    if problems := check(source, task.rules):
         return "static", Verdict(Status.INVALID, reason=problems[0].message)
-    text = static.canonical(source)
+    text = canonical(source)
     verdict = await executor.judge(Call("examine", text))
     if not verdict.score:
         return "properties", verdict

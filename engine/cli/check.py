@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from ...evaluators.kinds import registry
-from ...evaluators.language import static
+from ...evaluators.language.canonical import canonical
+from ...evaluators.language.static import check as problems_of
 from ...evaluators.sandbox import Sandbox
 from ...population.values.verdict import Status, Verdict
 from ..config.config import ConfigError
@@ -17,7 +18,7 @@ def check(file: Path, kind: str, tasks: tuple[Path, ...] = ()) -> dict[str, Any]
         source = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: expected the source of a program: {error}") from None
-    if problems := static.check(source, task.rules):
+    if problems := problems_of(source, task.rules):
         return Verdict(Status.INVALID, reason="\n".join(map(str, problems))).to_json()
     with Sandbox(task.preload) as sandbox:
-        return task.examine(static.canonical(source), sandbox).to_json()
+        return task.examine(canonical(source), sandbox).to_json()

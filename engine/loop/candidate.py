@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from ...evaluators.language import static
+from ...evaluators.language.canonical import canonical as canonical_text
+from ...evaluators.language.canonical import syntax_hash
+from ...evaluators.language.rules import Rules
 from ...population.values.evaluation import Evaluation
 from ...population.values.member import Member
 from ...population.values.origin import UNKNOWN, Origin
@@ -58,8 +61,8 @@ class Twin:
 @lru_cache(maxsize=4096)
 def canonical(source: str) -> tuple[str, str, int]:
     """(canonical text, its hash, syntax nodes) of a source that passed the static check."""
-    text = static.canonical(source)
-    return text, static.syntax_hash(source), sum(1 for _ in ast.walk(ast.parse(text)))
+    text = canonical_text(source)
+    return text, syntax_hash(source), sum(1 for _ in ast.walk(ast.parse(text)))
 
 
 def candidate(search: SearchContext, slot: int, program: Program, origin: Origin = UNKNOWN) -> Candidate:
@@ -73,7 +76,7 @@ def residents(population: Iterable[Member]) -> dict[str, Member]:
     return {canonical(one.source)[1]: one for one in population}
 
 
-def refused(source: str, rules: static.Rules) -> str:
+def refused(source: str, rules: Rules) -> str:
     """What the static rules have against the source, the first few problems; "" where they have nothing."""
     return "; ".join(map(str, static.check(source, rules)[:MOST_PROBLEMS]))
 

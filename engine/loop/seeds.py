@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ...evaluators.kinds.task import Task
-from ...evaluators.language import static
+from ...evaluators.language.static import check
 from ...population.values.origin import UNKNOWN, Origin
 from ...population.values.program import Program
 from ..config.config import Config, ConfigError
@@ -27,7 +27,7 @@ def seeds_for(config: Config, task: Task) -> tuple[Program, ...]:
                 known = ", ".join(task.seeds) or "of which there is none for this config"
                 raise ConfigError(f"seeds: {name!r} is neither a seed of {task.kind} ({known}) nor a file")
             source = path.read_text(encoding="utf-8")
-        if problems := static.check(source, task.rules):
+        if problems := check(source, task.rules):
             raise ConfigError(f"seeds: {name} is no valid {task.kind}:\n" + "\n".join(map(str, problems)))
         programs.append(Program(task.kind, source, made_by=f"seed {name}", explanation=f"the seed {name}"))
     return tuple(programs)

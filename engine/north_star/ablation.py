@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ...evaluators.language import static
+from ...evaluators.language.canonical import canonical
 from ...evaluators.language.simplify import simplify
 from ...evaluators.statistics import Interval
 from ...population.archive.archive import Archive
@@ -200,7 +200,7 @@ async def _simplified(
         measure(search, made.id, made.source, "selection", folds),
         measure(search, program.id, program.source, "selection", folds),
     )
-    same = static.canonical(made.source) == static.canonical(program.source)
+    same = canonical(made.source) == canonical(program.source)
     if same or not ours.eligible or not theirs.scores:
         return evidence
     if north_star_effect(ours.folds, theirs.folds).high < 0:
@@ -268,11 +268,11 @@ def _groups(
     def without(numbers: frozenset[int]) -> str:
         return simplify(undo(ancestor.source, program.source, numbers, layout.constants_parameter), layout)
 
-    whole = static.canonical(simplify(program.source, layout))
+    whole = canonical(simplify(program.source, layout))
     alike: dict[str, frozenset[int]] = {}
     for number in range(len(found)):
         numbers = together(found, number)
-        text = static.canonical(without(numbers))
+        text = canonical(without(numbers))
         if text == whole and all(found[place].removal for place in numbers):
             continue  # what the winner took away and nothing of it reads
         alike[text] = alike.get(text, frozenset()) | numbers

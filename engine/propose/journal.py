@@ -21,7 +21,7 @@ from ..north_star.ablation import of_experiments
 from ..north_star.alignment import meeting_before
 from ..north_star.delta import delta
 from ..north_star.promotion import GUARD, broken
-from .llm.answers.sanitize import line
+from .sanitize import line
 
 INHERITED = "inherited journal"
 """The conclusion under which an archive keeps what it took over from an earlier run."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ...evaluators.language.static import syntax_hash
+from ...evaluators.language.canonical import syntax_hash
 from ...population.archive.archive import Archive
 from ...population.values.experiment import CONTROL, TREATMENT, Changes, Experiment, State, Transition
 from ..config.config import Config

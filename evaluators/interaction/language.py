@@ -1,7 +1,7 @@
 """What an interaction layer may be written in: the rules that its text must obey."""
 
 from ..kinds.folder import named
-from ..language.static import Rules
+from ..language.rules import Rules
 
 ELEMENTWISE = frozenset({
     "abs", "clamp", "cos", "erf", "exp", "lerp", "log1p", "maximum", "minimum", "neg", "pow", "reciprocal",

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from ...kernels.operators import PAIRWISE_DOT, Operator, Sizes
-from ..language.static import canonical, check
+from ..language.canonical import canonical
+from ..language.static import check
 from ..sandbox.inside import load
 from .language import RULES
 from .layer import begin

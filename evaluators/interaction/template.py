@@ -17,7 +17,7 @@ from ..kinds.patch import (
     header,
 )
 from ..kinds.task import Winner
-from ..language.static import canonical
+from ..language.canonical import canonical
 
 TEMPLATES = Path(__file__).with_name("templates")
 OWN_NAMES = frozenset({"Tensor", "nn", "math", "torch"})

@@ -1,8 +1,7 @@
 """What a kernel program may be written in: the rules that its text must obey, for the operator at hand."""
 
 from ...kernels.operators import Operator
-from ..language.static import Rules
-from ..language.triton import KernelRules
+from ..language.rules import KernelRules, Rules
 
 DTYPES = frozenset({"bfloat16", "bool", "float16", "float32", "float64", "int32", "int64", "uint8"})
 MEMORY = frozenset({"empty", "empty_like", "zeros", "zeros_like"})

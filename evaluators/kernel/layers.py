@@ -12,7 +12,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from ...kernels.operators import OPERATORS, Operator
-from ..language.static import canonical
+from ..language.canonical import canonical
 
 TRIED = ({"B": 3, "F": 5, "D": 4}, {"B": 2, "F": 8, "D": 3})
 """Sizes on which a layer is compared with operators of ours."""

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from ...population.values.verdict import Verdict
 from ..language.edit import Edit
-from ..language.static import Rules
+from ..language.rules import Rules
 from ..language.vocabulary import Vocabulary
 from ..sandbox.limits import Limits
 

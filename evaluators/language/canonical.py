@@ -21,10 +21,7 @@ from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 from hashlib import sha256
 
-from .simplify import simplify
-from .triton import is_kernel
-
-__all__ = ["canonical", "simplify", "syntax_hash"]
+from .rules import is_kernel
 
 _PLAIN = (
     ast.Assign, ast.Return, ast.If, ast.For, ast.Pass, ast.Break, ast.Continue, ast.Expr,

@@ -5,12 +5,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from .repairs import REPAIRS
-
-if TYPE_CHECKING:
-    from .static import Rules
+from .rules import Rules
 
 
 class Report(Protocol):
@@ -31,7 +29,7 @@ class Signature:
 class Scope:
     """What a function sees of its module."""
 
-    rules: "Rules"
+    rules: Rules
     modules: Mapping[str, str]
     """Names bound by imports, and the dotted module that each means."""
     helpers: Mapping[str, Signature]

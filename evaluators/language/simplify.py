@@ -9,7 +9,7 @@ the type of x there.
 import ast
 from collections.abc import Iterable, Iterator
 
-from .triton import is_kernel
+from .rules import is_kernel
 from .vocabulary import Layout
 
 Names = frozenset[str]

@@ -1,65 +1,23 @@
 """What a candidate's text may hold: parse it, compare it with the rules of its kind, say how to repair it.
 
 The rules are an allow-list: what is not named is refused. They keep honest programs pure, short and easy to
-edit; the wall around hostile ones is the sandbox. Not covered: that a program ends soon, that its types fit,
+edit; the sandbox is what keeps hostile ones in. Not covered: that a program ends soon, that its types fit,
 that its numbers stay finite.
 """
 
 import ast
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 
-from .canonical import canonical, syntax_hash
 from .grammar import Body, Report, Scope, is_number, signature_of
-from .triton import KernelRules, check_functions, check_import_form
-
-__all__ = ["Problem", "Rules", "canonical", "check", "syntax_hash"]
+from .rules import Rules
+from .triton import check_functions, check_import_form
 
 MOST_PROBLEMS = 12
 """How many problems are told at once: a reader repairs from the first few."""
-
-
-@dataclass(frozen=True, eq=False)
-class Rules:
-    """The allow-list of a kind. ValueError where it would open a door that no kind needs open."""
-
-    functions: Mapping[str, tuple[str, ...]]
-    """Required top-level functions and their exact parameter names."""
-    constants: tuple[str, ...]
-    """Required module-level names, such as HYPERPARAMETERS."""
-    modules: Mapping[str, frozenset[str]]
-    """Modules that may be imported, by dotted name, and the attributes allowed on each."""
-    methods: frozenset[str]
-    """Attributes and methods allowed on any other value."""
-    builtins: frozenset[str]
-    """Built-in functions that may be called."""
-    keys: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Parameters that are mappings: each key that may be meant, "" where it may be read and else the reason
-    why not. They are read as `name["key"]` alone, and nothing but them and constants is indexed.
-    """
-    arguments: Mapping[str, int] = field(default_factory=dict)
-    """Functions, by dotted name, that take exactly so many arguments, by position."""
-    places: Mapping[str, str] = field(default_factory=dict)
-    """Functions of modules, by dotted name, that may stand in one entry function alone: its name."""
-    max_bytes: int = 8_000
-    max_nodes: int = 600
-    max_depth: int = 24
-    max_loop: int = 16
-    """The most turns that a `for _ in range(...)` may take; loops inside loops multiply."""
-    kernels: KernelRules | None = None
-    """What functions decorated `@triton.jit` may hold; None: nothing may be decorated."""
-
-    def __post_init__(self) -> None:
-        names = {*self.methods, *self.builtins, *(name for known in self.modules.values() for name in known)}
-        wrong = {name for name in names if name.startswith("_") or name in {"format", "format_map"}}
-        wrong |= {name for name in self.methods if name.endswith("_")}
-        if wrong:
-            raise ValueError(
-                f"rules must not allow private, formatting or in-place names, got {', '.join(sorted(wrong))}"
-            )
 
 
 @dataclass(frozen=True, order=True)

@@ -7,44 +7,16 @@ lie in a tensor.
 
 import ast
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from .grammar import Body, Bound, Report, Scope, nearest, signature_of
 from .repairs import REPAIRS
+from .rules import KernelRules, is_kernel
 
 IMPORTS = {"torch": None, "triton": None, "triton.language": "tl"}
 """How each module must be imported: the name after `as`, if any."""
 LOOPS = frozenset({"range", "static_range"})
 NO_WHILE = "`while` is not allowed; write `for k in range(0, END, STEP)`"
-
-
-@dataclass(frozen=True, eq=False)
-class KernelRules:
-    """The allow-list of kernels and of launches. The rest of `Rules` is about host functions."""
-
-    language: frozenset[str]
-    """Names of triton.language that a kernel may use."""
-    methods: frozenset[str]
-    """Attributes and methods allowed on values inside a kernel."""
-    builtins: frozenset[str]
-    keywords: frozenset[str]
-    """Named arguments of functions of triton.language and of methods."""
-    texts: Mapping[str, frozenset[str]]
-    """Named arguments that take a text, and the texts that they take."""
-    effects: frozenset[str]
-    """Functions of triton.language that may stand as a statement."""
-    options: frozenset[str]
-    """Launch options, beside the kernel's own parameters."""
-    host_keywords: frozenset[str]
-    """Named arguments of module functions and methods in host functions."""
-
-
-def is_kernel(node: ast.AST) -> bool:
-    """Whether a node is a function decorated exactly `@triton.jit`."""
-    match node:
-        case ast.FunctionDef(decorator_list=[ast.Attribute(value=ast.Name(id="triton"), attr="jit")]):
-            return True
-    return False
 
 
 def check_import_form(alias: ast.alias, report: Report) -> None:

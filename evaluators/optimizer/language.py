@@ -1,7 +1,7 @@
 """What an optimizer may be written in: the rules that its text must obey."""
 
 from ..kinds.folder import named
-from ..language.static import Rules
+from ..language.rules import Rules
 
 ELEMENTWISE = frozenset({
     "abs", "atan", "clamp", "cos", "erf", "exp", "expm1", "full_like", "isfinite", "lerp", "log", "log1p",

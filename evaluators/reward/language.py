@@ -1,7 +1,7 @@
 """What a reward may be written in: the rules that its text must obey, for the signals at hand."""
 
 from ..kinds.folder import named
-from ..language.static import Rules
+from ..language.rules import Rules
 from .logs.signals import Signals
 
 ARGUMENTS = {

@@ -23,7 +23,8 @@ from typing import Any
 import numpy as np
 
 from recevolve.engine.propose.syntax.tree import Draft, Unsuitable
-from recevolve.evaluators.language.static import canonical, check
+from recevolve.evaluators.language.canonical import canonical
+from recevolve.evaluators.language.static import check
 from recevolve.evaluators.reward.fast import Undefined, formula
 from recevolve.evaluators.reward.judge import RewardJudge
 from recevolve.evaluators.reward.logs.signals import SIMULATED

@@ -29,7 +29,8 @@ from recevolve.evaluators.interaction.properties import PROPERTIES, Example
 from recevolve.evaluators.interaction.task import TASK
 from recevolve.evaluators.kinds.folder import programs
 from recevolve.evaluators.kinds.properties import examine
-from recevolve.evaluators.language.static import canonical, check
+from recevolve.evaluators.language.canonical import canonical
+from recevolve.evaluators.language.static import check
 from recevolve.evaluators.sandbox import Limits, Sandbox
 from recevolve.evaluators.sandbox import load as loaded
 from recevolve.population.values.verdict import Status, Verdict

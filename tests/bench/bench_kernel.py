@@ -20,7 +20,8 @@ from recevolve.evaluators.kernel.settings import Settings
 from recevolve.evaluators.kernel.task import task_for
 from recevolve.evaluators.kinds.failure import Failed
 from recevolve.evaluators.kinds.task import Task
-from recevolve.evaluators.language.static import canonical, check
+from recevolve.evaluators.language.canonical import canonical
+from recevolve.evaluators.language.static import check
 from recevolve.evaluators.sandbox import Limits, Sandbox
 from recevolve.population.values.verdict import Verdict
 

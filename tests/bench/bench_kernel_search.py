@@ -27,7 +27,7 @@ from recevolve.engine.loop.executor import Call, executor_for
 from recevolve.engine.loop.proposer import NoProposal, Parent
 from recevolve.engine.propose.syntax.proposer import SyntaxProposer
 from recevolve.engine.runs.session import work
-from recevolve.evaluators.language.static import canonical
+from recevolve.evaluators.language.canonical import canonical
 from recevolve.kernels.operators import OPERATORS
 from recevolve.population.archive.archive import Archive
 

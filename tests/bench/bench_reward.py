@@ -15,7 +15,7 @@ import numpy as np
 
 from recevolve.engine.loop.proposer import Parent
 from recevolve.engine.propose.syntax.proposer import SyntaxProposer
-from recevolve.evaluators.language.static import canonical
+from recevolve.evaluators.language.canonical import canonical
 from recevolve.evaluators.reward.caller import Caller
 from recevolve.evaluators.reward.judge import RewardJudge
 from recevolve.evaluators.reward.logs.signals import SIMULATED

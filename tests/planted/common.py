@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from recevolve.evaluators.kinds.properties import behaviour
 from recevolve.evaluators.kinds.task import Task
-from recevolve.evaluators.language.static import Rules
+from recevolve.evaluators.language.rules import Rules
 from recevolve.evaluators.language.vocabulary import Vocabulary
 from recevolve.evaluators.sandbox import Limits, Outcome, Sandbox, SharedArrays
 from recevolve.population.values.verdict import Metric, Status, Verdict

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from recevolve.evaluators.kinds.properties import behaviour
 from recevolve.evaluators.kinds.task import Task, Winner
-from recevolve.evaluators.language.static import Rules
+from recevolve.evaluators.language.rules import Rules
 from recevolve.evaluators.language.vocabulary import Layout, Operator, Vocabulary
 from recevolve.evaluators.sandbox import Limits, Outcome, Sandbox, SharedArrays
 from recevolve.population.values.verdict import Metric, Status, Verdict

@@ -15,8 +15,10 @@ from itertools import accumulate, islice
 import numpy as np
 from cmaes import CMA, SepCMA
 
+from ....evaluators.language.canonical import syntax_hash
 from ....evaluators.language.literals import Numbers, Scale, numbers
-from ....evaluators.language.static import Rules, check, syntax_hash
+from ....evaluators.language.rules import Rules
+from ....evaluators.language.static import check
 from ....evaluators.language.vocabulary import Vocabulary
 from ....population.archive.views import Views
 from ...loop.proposer import NoProposal, Place, Proposal, Request

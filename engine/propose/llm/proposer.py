@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ....evaluators.language.static import Rules
+from ....evaluators.language.rules import Rules
 from ....population.values.origin import NOTHING, Spend
 from ...config.proposers import Form, Model, Propose
 from ...loop.proposer import NoProposal, Parent, Proposal, Quota, Request

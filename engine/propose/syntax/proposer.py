@@ -6,9 +6,11 @@ from functools import lru_cache
 
 import numpy as np
 
+from ....evaluators.language.canonical import canonical
 from ....evaluators.language.edit import Edit as OwnEdit
 from ....evaluators.language.edit import Edited, Unsuitable
-from ....evaluators.language.static import Rules, canonical, check
+from ....evaluators.language.rules import Rules
+from ....evaluators.language.static import check
 from ....evaluators.language.vocabulary import Vocabulary
 from ...loop.proposer import NoProposal, Parent, Proposal, Request
 from . import edits, rescale

@@ -12,7 +12,7 @@ from recevolve.engine.loop.seeds import seeds_for
 from recevolve.engine.runs.reference import with_reference
 from recevolve.evaluators.interaction.task import TASK as LAYERS
 from recevolve.evaluators.kernel.settings import Settings, operator_for
-from recevolve.evaluators.language.static import syntax_hash
+from recevolve.evaluators.language.canonical import syntax_hash
 from recevolve.population.archive.archive import Archive, UnknownProgram
 from recevolve.population.values.evaluation import Evaluation
 from recevolve.population.values.member import Member

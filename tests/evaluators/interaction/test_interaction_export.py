@@ -12,7 +12,7 @@ import torch
 from recevolve.evaluators.interaction.task import TASK
 from recevolve.evaluators.interaction.template import export
 from recevolve.evaluators.kinds.task import Winner
-from recevolve.evaluators.language.static import canonical
+from recevolve.evaluators.language.canonical import canonical
 from recevolve.evaluators.sandbox import load
 from recevolve.population.values.verdict import Metric, Status, Verdict
 

@@ -18,7 +18,7 @@ from recevolve.evaluators.interaction.proxy import Race
 from recevolve.evaluators.interaction.ranking_model import Trial, adam
 from recevolve.evaluators.interaction.reference_cost import Yardstick
 from recevolve.evaluators.interaction.task import TASK, adapt
-from recevolve.evaluators.language.static import canonical
+from recevolve.evaluators.language.canonical import canonical
 from recevolve.evaluators.sandbox import Sandbox, load
 from recevolve.population.values.verdict import Status, Verdict
 

@@ -8,8 +8,9 @@ from recevolve.engine.propose.syntax.proposer import SyntaxProposer
 from recevolve.evaluators.interaction.properties import PROPERTIES
 from recevolve.evaluators.interaction.task import TASK
 from recevolve.evaluators.kinds.properties import examine
+from recevolve.evaluators.language.canonical import canonical, syntax_hash
 from recevolve.evaluators.language.simplify import simplify
-from recevolve.evaluators.language.static import canonical, check, syntax_hash
+from recevolve.evaluators.language.static import check
 from recevolve.evaluators.sandbox import load
 
 LAYOUT = TASK.vocabulary.layout

@@ -9,7 +9,7 @@ from recevolve.evaluators.interaction.operator import operator_of
 from recevolve.evaluators.interaction.reference_cost import Yardstick
 from recevolve.evaluators.interaction.task import TASK
 from recevolve.evaluators.kinds.folder import programs
-from recevolve.evaluators.language.static import canonical
+from recevolve.evaluators.language.canonical import canonical
 from recevolve.evaluators.sandbox import load
 
 

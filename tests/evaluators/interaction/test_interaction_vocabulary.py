@@ -10,7 +10,8 @@ from recevolve.engine.propose.syntax.tree import Draft, Unsuitable
 from recevolve.evaluators.interaction.properties import PROPERTIES
 from recevolve.evaluators.interaction.task import TASK
 from recevolve.evaluators.kinds.properties import examine
-from recevolve.evaluators.language.static import canonical, check
+from recevolve.evaluators.language.canonical import canonical
+from recevolve.evaluators.language.static import check
 from recevolve.evaluators.language.vocabulary import Idiom
 from recevolve.evaluators.sandbox import load
 

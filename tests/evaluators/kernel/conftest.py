@@ -9,7 +9,7 @@ from recevolve.evaluators.kernel.judge import KernelJudge
 from recevolve.evaluators.kernel.settings import Settings
 from recevolve.evaluators.kernel.task import TASK, task_for
 from recevolve.evaluators.kinds.task import Task
-from recevolve.evaluators.language.static import canonical
+from recevolve.evaluators.language.canonical import canonical
 from recevolve.evaluators.sandbox import Limits, Sandbox
 
 SMALL: dict[str, Any] = {"shapes": ("small", "criteo-kaggle"), "north_star": "estimate", "hidden_sizes": 3}

@@ -6,7 +6,8 @@ from recevolve.evaluators.kernel.judge import KernelJudge
 from recevolve.evaluators.kernel.settings import Settings
 from recevolve.evaluators.kernel.task import TASK, task_for
 from recevolve.evaluators.kinds.task import Task
-from recevolve.evaluators.language.static import canonical, check
+from recevolve.evaluators.language.canonical import canonical
+from recevolve.evaluators.language.static import check
 from recevolve.evaluators.sandbox import Sandbox
 from recevolve.population.values.verdict import Status
 

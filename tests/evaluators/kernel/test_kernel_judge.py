@@ -10,7 +10,7 @@ from recevolve.evaluators.kernel.judge import KernelJudge
 from recevolve.evaluators.kernel.settings import Settings, shapes_for
 from recevolve.evaluators.kernel.task import TASK, task_for
 from recevolve.evaluators.kinds.task import Estimating, Task
-from recevolve.evaluators.language.static import canonical
+from recevolve.evaluators.language.canonical import canonical
 from recevolve.evaluators.sandbox import Limits, Sandbox
 from recevolve.kernels.operators import PAIRWISE_DOT
 from recevolve.population.values.verdict import Status

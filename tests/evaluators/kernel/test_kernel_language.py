@@ -5,8 +5,9 @@ import ast
 import pytest
 
 from recevolve.evaluators.kernel.language import rules_for
+from recevolve.evaluators.language.canonical import canonical, syntax_hash
 from recevolve.evaluators.language.simplify import simplify
-from recevolve.evaluators.language.static import canonical, check, syntax_hash
+from recevolve.evaluators.language.static import check
 from recevolve.evaluators.language.vocabulary import Layout
 from recevolve.evaluators.sandbox import load
 from recevolve.kernels.operators import OPERATORS

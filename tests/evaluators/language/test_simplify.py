@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from recevolve.evaluators.language.canonical import canonical, simplify
+from recevolve.evaluators.language.canonical import canonical
+from recevolve.evaluators.language.simplify import simplify
 from recevolve.evaluators.language.vocabulary import Layout
 
 SEEDS = sorted((Path(__file__).parents[3] / "evaluators/optimizer/seeds").glob("*.py"))

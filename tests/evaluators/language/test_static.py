@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recevolve.evaluators.language.static import Problem, Rules, check
+from recevolve.evaluators.language.rules import Rules
+from recevolve.evaluators.language.static import Problem, check
 
 RULES = Rules(
     functions={"init": ("param",), "update": ("grad", "state", "param", "step", "hp")},

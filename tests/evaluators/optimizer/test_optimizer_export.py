@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from recevolve.evaluators.kinds.task import Winner
-from recevolve.evaluators.language.static import canonical
+from recevolve.evaluators.language.canonical import canonical
 from recevolve.evaluators.optimizer.patch_program import PatchProgram, elementwise
 from recevolve.evaluators.optimizer.task import TASK
 from recevolve.evaluators.optimizer.template import export

@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from recevolve.evaluators.data import DataError
-from recevolve.evaluators.language.static import canonical
+from recevolve.evaluators.language.canonical import canonical
 from recevolve.evaluators.optimizer.audit import trajectory
 from recevolve.evaluators.optimizer.guard import guard
 from recevolve.evaluators.optimizer.judge import OptimizerJudge

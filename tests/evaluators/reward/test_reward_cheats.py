@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from recevolve.evaluators.kinds.folder import programs
-from recevolve.evaluators.language.static import canonical, check
+from recevolve.evaluators.language.canonical import canonical
+from recevolve.evaluators.language.static import check
 from recevolve.evaluators.reward.judge import RewardJudge
 from recevolve.evaluators.reward.task import TASK
 from recevolve.evaluators.sandbox import Sandbox

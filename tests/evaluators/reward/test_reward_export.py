@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from recevolve.evaluators.kinds.task import Winner
-from recevolve.evaluators.language.static import canonical, check
+from recevolve.evaluators.language.canonical import canonical
+from recevolve.evaluators.language.static import check
 from recevolve.evaluators.reward.language import ARGUMENTS
 from recevolve.evaluators.reward.logs.sample import sample_for
 from recevolve.evaluators.reward.logs.signals import SIMULATED, Signals

@@ -6,7 +6,8 @@ import pytest
 from recevolve.engine.loop.proposer import Parent
 from recevolve.engine.propose.syntax.proposer import SyntaxProposer
 from recevolve.evaluators.kinds.failure import Failed
-from recevolve.evaluators.language.static import canonical, check
+from recevolve.evaluators.language.canonical import canonical
+from recevolve.evaluators.language.static import check
 from recevolve.evaluators.reward.caller import ROWS, Caller
 from recevolve.evaluators.reward.fast import Formula, NotPlain, Undefined, formula, parsed
 from recevolve.evaluators.reward.logs.signals import SIMULATED

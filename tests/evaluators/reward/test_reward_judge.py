@@ -9,7 +9,7 @@ from scipy import stats
 
 from recevolve.engine.loop.proposer import Parent
 from recevolve.engine.propose.syntax.proposer import SyntaxProposer
-from recevolve.evaluators.language.static import canonical
+from recevolve.evaluators.language.canonical import canonical
 from recevolve.evaluators.reward.guard import leans
 from recevolve.evaluators.reward.judge import RewardJudge
 from recevolve.evaluators.reward.task import TASK

@@ -4,7 +4,7 @@ import ast
 
 import numpy as np
 
-from recevolve.evaluators.language.static import Rules
+from recevolve.evaluators.language.rules import Rules
 from recevolve.evaluators.language.vocabulary import Layout, Operator, Vocabulary
 
 from .common import Arrays, Plant, planted

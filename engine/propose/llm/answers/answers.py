@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from .....evaluators.language.static import Rules
+from .....evaluators.language.rules import Rules
 from ....config.proposers import Form
 from ....loop.proposer import Parent
 from .code_blocks import Piece, pieces

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from .....evaluators.language.static import Rules
+from .....evaluators.language.rules import Rules
 from ....config.proposers import Form
 from ....loop.proposer import Parent
 

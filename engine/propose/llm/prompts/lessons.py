@@ -8,7 +8,7 @@ from .....population.archive.history import Past
 from .....population.archive.views import Views
 from ....config.config import Config
 from ...journal import Journal
-from ..answers.sanitize import line
+from ...sanitize import line
 from ..client import Answer, Ask, Outcome
 from .prompt import Prompts
 

@@ -17,7 +17,7 @@ from ....config.config import Config
 from ....config.proposers import Form
 from ....loop.proposer import Parent, Request
 from ...journal import Entry, Journal, estimate, render
-from ..answers.sanitize import clean, line
+from ...sanitize import clean, line
 from .templates import BLOCKS, Templates
 
 Message = Mapping[str, str]

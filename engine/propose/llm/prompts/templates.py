@@ -19,7 +19,7 @@ from jinja2 import (
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from ....config.config import ConfigError
-from ..answers.sanitize import clean, fenced, line
+from ...sanitize import clean, fenced, line
 
 OURS = Path(__file__).parent
 PERSONA = "personas/any.md"

@@ -10,8 +10,9 @@ import pytest
 
 from recevolve.engine.loop.proposer import NoProposal, Parent, Place, Proposal, Request
 from recevolve.engine.propose.constants.proposer import NAME, NOTHING, ConstantsProposer, Tuning
+from recevolve.evaluators.language.canonical import syntax_hash
 from recevolve.evaluators.language.literals import numbers
-from recevolve.evaluators.language.static import check, syntax_hash
+from recevolve.evaluators.language.static import check
 from recevolve.evaluators.language.vocabulary import Layout
 from recevolve.evaluators.optimizer.task import TASK
 from recevolve.population.archive.archive import Archive

@@ -12,8 +12,9 @@ from recevolve.engine.propose.syntax.graft import graft_of_donor
 from recevolve.engine.propose.syntax.intervals import Follow
 from recevolve.engine.propose.syntax.proposer import SyntaxProposer
 from recevolve.engine.propose.syntax.tree import Draft, Unsuitable
+from recevolve.evaluators.language.canonical import canonical
 from recevolve.evaluators.language.literals import numbers
-from recevolve.evaluators.language.static import canonical, check
+from recevolve.evaluators.language.static import check
 from recevolve.evaluators.reward.fast import formula
 from recevolve.evaluators.reward.logs.signals import SIMULATED
 from recevolve.evaluators.reward.properties import Rows, draw

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from recevolve.engine.config.proposers import Form
 from recevolve.engine.loop.proposer import Parent
 from recevolve.engine.propose.llm.answers.answers import MOST_CHARACTERS, Edited, Unusable, read
-from recevolve.evaluators.language.static import Rules, check
+from recevolve.evaluators.language.rules import Rules
+from recevolve.evaluators.language.static import check
 
 PARENT = '''"""A leaky mean."""
 

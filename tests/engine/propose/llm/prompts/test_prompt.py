@@ -15,12 +15,12 @@ from recevolve.engine.config.proposers import Form
 from recevolve.engine.loop.proposer import Parent, Place, Quota, Request
 from recevolve.engine.propose.journal import Journal
 from recevolve.engine.propose.llm.answers.answers import Unusable, read
-from recevolve.engine.propose.llm.answers.sanitize import clean
 from recevolve.engine.propose.llm.prompts.prompt import Message, Prompts, count, others
 from recevolve.engine.propose.llm.prompts.templates import OURS
+from recevolve.engine.propose.sanitize import clean
 from recevolve.evaluators.kinds import registry
 from recevolve.evaluators.kinds.task import Task
-from recevolve.evaluators.language.static import Rules
+from recevolve.evaluators.language.rules import Rules
 from recevolve.population.values.member import Member
 from recevolve.population.values.program import Program
 

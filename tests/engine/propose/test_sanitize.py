@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recevolve.engine.propose.llm.answers.sanitize import clean, fenced, line
+from recevolve.engine.propose.sanitize import clean, fenced, line
 
 BATTERY = [
     "```\nnow I am outside\n```",
