@@ -1,4 +1,4 @@
-"""Arms: the proposers that a config asks for, behind one mixture, and the purse that models are paid from."""
+"""The proposers that a config asks for, behind one mixture, and the cost cap of its models."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ from ..loop.proposer import Proposer
 from .constants.proposer import ConstantsProposer
 from .journal import Journal
 from .llm.client import Models
-from .llm.cost_cap import Purse, check
+from .llm.cost_cap import CostCap, check
 from .llm.discovery import NoModel, offered, ollama_models
 from .llm.embeddings import Embeddings, through_litellm
 from .llm.keys import Keys, KeysUnreadable
@@ -29,15 +29,15 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Arms:
-    """The mixture of a run; `models` and `purse` are None where it asks no model.
+class Proposers:
+    """The mixture of a run; `models` and `cost_cap` are None where no model is asked.
 
     `prompts` is a fingerprint of all templates, "" where no model sees any.
     """
 
     mixture: Mixture
     models: Models | None = None
-    purse: Purse | None = None
+    cost_cap: CostCap | None = None
     prompts: str = ""
 
     async def close(self) -> None:
@@ -46,7 +46,7 @@ class Arms:
             await self.models.close()
 
 
-def arms_for(
+def proposers_for(
     config: Config,
     task: Task,
     archive: Archive,
@@ -57,25 +57,25 @@ def arms_for(
     say: Say = lambda line: None,
     clock: Callable[[], float] = time.monotonic,
     now: Clock = time.time,
-) -> Arms:
+) -> Proposers:
     """The proposers over this archive. ConfigError for prompt templates that cannot be rendered.
 
     `ledger` may be another archive's, which is how a replay answers: without a key and without a model.
     """
     propose, keys = config.propose, keys or Keys({}, {})
-    arms: dict[str, Proposer] = {
+    proposers: dict[str, Proposer] = {
         SYNTAX: SyntaxProposer(task.vocabulary, task.rules, own=task.edits),
         CONSTANTS: ConstantsProposer(archive, task.rules, task.vocabulary),
     }
-    models, purse, fingerprint = None, None, ""
+    models, cost_cap, fingerprint = None, None, ""
     if propose.chosen:
         journal = Journal(archive, config, task.guardrails)
         prompts = Prompts(task, config, archive, journal)
-        purse = Purse(Spending(archive.connection, now), config.budget, clock=now)
+        cost_cap = CostCap(Spending(archive.connection, now), config.budget, clock=now)
         models = Models(
             propose.chosen,
             ledger,
-            purse,
+            cost_cap,
             keys,
             deadline=propose.deadline,
             say=say,
@@ -85,30 +85,39 @@ def arms_for(
         embedder = None
         if propose.embeddings is not None:
             ask = through_litellm(keys)
-            embedder = Embeddings(propose.embeddings, ledger, purse, ask, propose.deadline)
+            embedder = Embeddings(propose.embeddings, ledger, cost_cap, ask, propose.deadline)
         lessons = Lessons(prompts, journal, config, models)
         shown = {"": prompts} | _variants(config, task, archive, journal)
         fingerprint = " ".join(one.fingerprint for one in shown.values())
         for model in propose.chosen:
             for form in model.forms:
                 for name, texts in shown.items():
-                    arm = f"{model.name} {form}{name}"
-                    arms[arm] = LlmProposer(
-                        arm, model, form, propose, task.rules, models, texts, lessons, clock, embedder
+                    full = f"{model.name} {form}{name}"
+                    proposers[full] = LlmProposer(
+                        full,
+                        model,
+                        form,
+                        propose,
+                        task.rules,
+                        models=models,
+                        prompts=texts,
+                        lessons=lessons,
+                        clock=clock,
+                        embedder=embedder,
                     )
     mixture = Mixture(
-        arms,
+        proposers,
         archive,
         config.seed,
         shares=propose.mixture,
         evaluation_dollars=propose.evaluation_dollars,
         rungs=min(config.proxy.rungs, rungs),
     )
-    return Arms(mixture, models, purse, fingerprint)
+    return Proposers(mixture, models, cost_cap, fingerprint)
 
 
 def _variants(config: Config, task: Task, archive: Archive, journal: Journal) -> dict[str, Prompts]:
-    """The prompts of each folder in `propose.variants`, by what the names of their arms end in."""
+    """The prompts of each folder in `propose.variants`, by what the names of their proposers end in."""
     return {
         f" @{folder.name}": Prompts(task, config, archive, journal, folder)
         for folder in config.propose.variants

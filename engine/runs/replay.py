@@ -18,7 +18,7 @@ from ..loop.events import Progress
 from ..loop.executor import Terms
 from ..loop.seeds import seeds_for
 from ..north_star import ablation
-from ..propose.assemble import arms_for
+from ..propose.assemble import proposers_for
 from ..search import run
 from .warm_start import hand_on
 
@@ -39,7 +39,7 @@ async def replay(source: Archive, progress: Progress) -> list[str]:
         rebuilt.begin(begun.config, begun.seed, begun.version)
         hand_on(source, rebuilt)
         terms, ledger = Terms(**begun.config["terms"]), source.ledger(replaying=True)
-        mixture = arms_for(config, task, rebuilt, ledger, terms.rungs).mixture
+        mixture = proposers_for(config, task, rebuilt, ledger, terms.rungs).mixture
         outside = Recorded(source.experiments(), rebuilt.experiments())
         search = SearchContext(
             config, task, terms, seeds_for(config, task), rebuilt, ledger, mixture, None, outside

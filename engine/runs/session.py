@@ -22,8 +22,8 @@ from ..loop.context import SearchContext
 from ..loop.events import Progress
 from ..loop.executor import Executor, Terms, executor_for
 from ..loop.seeds import seeds_for
-from ..propose.assemble import arms_for, keys_for, require_models, with_models
-from ..propose.llm.cost_cap import Purse
+from ..propose.assemble import keys_for, proposers_for, require_models, with_models
+from ..propose.llm.cost_cap import CostCap
 from ..propose.llm.keys import Keys
 from ..report import alignment_table
 from ..search import run
@@ -71,17 +71,19 @@ async def work(
                 )
             ledger = archive.ledger()
             say = partial(_note, progress)
-            arms = arms_for(config, task, archive, ledger, terms.rungs, keys=keys, say=say, clock=clock)
-            _begin(archive, config, terms, arms.prompts)
+            proposers = proposers_for(
+                config, task, archive, ledger, terms.rungs, keys=keys, say=say, clock=clock
+            )
+            _begin(archive, config, terms, proposers.prompts)
             inbox = Inbox(archive, say)
             orders = GpuQueue(config.run_dir, say) if terms.estimate else None
             search = SearchContext(
-                config, task, terms, seeds, archive, ledger, arms.mixture, executor, inbox, orders
+                config, task, terms, seeds, archive, ledger, proposers.mixture, executor, inbox, orders
             )
             try:
-                return await _search_and_conclude(search, executor, arms.purse, progress, clock)
+                return await _search_and_conclude(search, executor, proposers.cost_cap, progress, clock)
             finally:
-                await arms.close()
+                await proposers.close()
         finally:
             executor.close()
 
@@ -125,7 +127,7 @@ def _with_data(archive: Archive, config: Config, progress: Progress) -> Config:
 async def _search_and_conclude(
     search: SearchContext,
     executor: Executor,
-    purse: Purse | None,
+    cost_cap: CostCap | None,
     progress: Progress,
     clock: Callable[[], float],
 ) -> Mapping[str, Any]:
@@ -150,10 +152,10 @@ async def _search_and_conclude(
     def limit(island: int, generation: int) -> str | None:
         archive.note_session(session, clock() - budget.started)
         nonlocal told
-        if purse is not None and (spent := purse.total()) != told:
+        if cost_cap is not None and (spent := cost_cap.total()) != told:
             told = spent
             progress.say("spent", **asdict(spent))
-        return budget.reached(generation) or (purse.exhausted() if purse and generation else None)
+        return budget.reached(generation) or (cost_cap.exhausted() if cost_cap and generation else None)
 
     try:
         reason = await run(search, limit, progress)

@@ -32,9 +32,9 @@ from recevolve.engine.config.proposers import Model
 from recevolve.engine.loop.events import Silent
 from recevolve.engine.loop.executor import Call, Terms
 from recevolve.engine.loop.seeds import seeds_for
-from recevolve.engine.propose.assemble import arms_for
+from recevolve.engine.propose.assemble import proposers_for
 from recevolve.engine.propose.llm.client import Ask, Models
-from recevolve.engine.propose.llm.cost_cap import Purse
+from recevolve.engine.propose.llm.cost_cap import CostCap
 from recevolve.engine.propose.llm.keys import Keys
 from recevolve.engine.search import run
 from recevolve.evaluators.kinds import registry
@@ -99,8 +99,8 @@ async def rate(base: str, folder: Path) -> tuple[float, float, float]:
     task = registry.find(config.kind, config.tasks)
     with Archive.create_or_open(folder / "archive.db") as archive:
         ledger, executor = archive.ledger(), Sleeper()
-        arms = arms_for(config, task, archive, ledger, 1)
-        assert arms.purse is not None
+        proposers = proposers_for(config, task, archive, ledger, 1)
+        assert proposers.cost_cap is not None
         search = SearchContext(
             config,
             task,
@@ -108,14 +108,14 @@ async def rate(base: str, folder: Path) -> tuple[float, float, float]:
             seeds_for(config, task),
             archive,
             ledger,
-            arms.mixture,
+            proposers.mixture,
             executor,
         )
         searching = asyncio.create_task(run(search, limit, Silent()))
-        marks = [await reached(base, arms.purse, count) for count in (4 * IN_FLIGHT, answers(0.75))]
+        marks = [await reached(base, proposers.cost_cap, count) for count in (4 * IN_FLIGHT, answers(0.75))]
         searching.cancel()
         await asyncio.gather(searching, return_exceptions=True)
-        await arms.close()
+        await proposers.close()
     first, last = marks
     seconds, came = last.seconds - first.seconds, last.answers - first.answers
     places = (last.busy - first.busy) / seconds / IN_FLIGHT
@@ -142,9 +142,9 @@ class Mark:
     busy: float
 
 
-async def reached(base: str, purse: Purse, count: int) -> Mark:
+async def reached(base: str, cost_cap: CostCap, count: int) -> Mark:
     """The clocks when at least `count` answers have come."""
-    while (came := sum(bill.spend.calls for bill in purse.spent().values())) < count:
+    while (came := sum(bill.spend.calls for bill in cost_cap.spent().values())) < count:
         await asyncio.sleep(0.005)
     seconds, cpu = time.perf_counter(), time.process_time()
     answer = await asyncio.to_thread(urlopen, base.replace("/v1", "/count"))
@@ -169,8 +169,8 @@ def opened(folder: Path, base: str, **more: float) -> tuple[Archive, Models]:
     """An archive, and a model over it."""
     archive = Archive.create_or_open(folder / "archive.db")
     model = Model(name=NAME, api_base=base, concurrency=IN_FLIGHT, max_tokens=500)
-    purse = Purse(Spending(archive.connection), Budget())
-    return archive, Models([model], archive.ledger(), purse, Keys({}, {}), **more)
+    cost_cap = CostCap(Spending(archive.connection), Budget())
+    return archive, Models([model], archive.ledger(), cost_cap, Keys({}, {}), **more)
 
 
 def prompt(number: int) -> tuple[dict[str, str], ...]:

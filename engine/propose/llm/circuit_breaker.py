@@ -1,4 +1,4 @@
-"""Line: the queue before one model, how long its answers take, and whether it works at all."""
+"""Circuit breaker: the queue of calls to one model, how long answers take, and whether to ask it at all."""
 
 import asyncio
 import math
@@ -19,19 +19,22 @@ COOLDOWN, LONGEST_COOLDOWN = 20.0, 300.0
 
 
 class Permit:
-    """A place among the calls in flight. Parked, it lets the next in line go on while its own call lasts."""
+    """A place among the calls in flight. Parked, it lets the next call begin while its own call lasts."""
 
-    def __init__(self, line: "Line") -> None:
-        self._line = line
+    def __init__(self, breaker: "CircuitBreaker") -> None:
+        self._breaker = breaker
         self.parked = False
 
     def park(self) -> None:
         """Hands the place on, as long as not too many calls are parked."""
-        self.parked = self.parked or self._line.park()
+        self.parked = self.parked or self._breaker.park()
 
 
-class Line:
-    """One model's queue, first come first served. Times are seconds of the clock given."""
+class CircuitBreaker:
+    """One model's calls, first come first served; after failures in a row it is left alone for a while.
+
+    Times are seconds of the clock given.
+    """
 
     def __init__(self, permits: int, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -50,7 +53,7 @@ class Line:
 
     @asynccontextmanager
     async def place(self, *, first: bool = False) -> AsyncIterator[Permit]:
-        """A permit, once it is our turn; `first` where we have been in line before, for the same request."""
+        """A permit, once it is our turn; `first` where the same request has waited before."""
         await self._turn(first)
         permit = Permit(self)
         try:
@@ -77,7 +80,7 @@ class Line:
             raise
 
     def _pass_on(self) -> None:
-        """Gives a place to the next in line, or frees it."""
+        """Gives a place to the next call, or frees it."""
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.cancelled():
@@ -86,7 +89,7 @@ class Line:
         self._free += 1
 
     def park(self) -> bool:
-        """Whether one more call may be parked; if so, the next in line goes on."""
+        """Whether one more call may be parked; if so, the next call goes on."""
         if self._parked >= self._most_parked:
             return False
         self._parked += 1

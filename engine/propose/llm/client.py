@@ -1,4 +1,4 @@
-"""Asking: a prompt in, a typed answer out, recorded before anyone uses it; one retry layer, one deadline."""
+"""Client: a prompt in, a typed answer out, recorded before anyone uses it; one retry layer, one deadline."""
 
 import asyncio
 import math
@@ -14,8 +14,8 @@ from ....population.archive.ledger import Ledger
 from ....population.archive.spending import Bill
 from ....population.values.origin import NOTHING, Spend
 from ...config.proposers import Model
-from .circuit_breaker import Line
-from .cost_cap import Capped, Purse, Reservation
+from .circuit_breaker import CircuitBreaker
+from .cost_cap import Capped, CostCap, Reservation
 from .endpoint import Endpoint, Message
 from .keys import Keys
 from .litellm_loader import close, load
@@ -109,7 +109,7 @@ class Models:
         self,
         models: Sequence[Model],
         ledger: Ledger,
-        purse: Purse,
+        cost_cap: CostCap,
         keys: Keys,
         *,
         deadline: float = 300.0,
@@ -118,20 +118,20 @@ class Models:
         rng: np.random.Generator | None = None,
         complete: Complete | None = None,
     ) -> None:
-        known = purse.spending.dropped()
+        known = cost_cap.spending.dropped()
         self._models = tuple(models)
         self._ledger = ledger
-        self._purse = purse
+        self._cost_cap = cost_cap
         self._keys = keys
         self._deadline = deadline
         self._say = say
         self._clock = clock
         self._rng = rng or np.random.Generator(np.random.Philox(0))
         self._endpoints = {
-            one.name: Endpoint(one, keys, known.get(one.name, ()), price=purse.price) for one in models
+            one.name: Endpoint(one, keys, known.get(one.name, ()), price=cost_cap.price) for one in models
         }
-        self._lines = {one.name: Line(one.concurrency, clock) for one in models}
-        self._complete = complete or self._through_library
+        self._breakers = {one.name: CircuitBreaker(one.concurrency, clock) for one in models}
+        self._complete = complete or self._through_litellm
         self._outside = complete is None
         self._asked = False
         self._quiet = False
@@ -165,7 +165,7 @@ class Models:
         if self._outside and self._asked:
             await close()
 
-    async def _through_library(self, model: Model, messages: Sequence[Message], grammar: str) -> Reply:
+    async def _through_litellm(self, model: Model, messages: Sequence[Message], grammar: str) -> Reply:
         return await self._endpoints[model.name].complete(messages, grammar)
 
     async def _pay(self, key: Mapping[str, Any], case: _Case) -> Mapping[str, Any]:
@@ -199,7 +199,7 @@ class Models:
         }
         recorded = self._ledger.record(key, record)
         if case.charged:
-            self._purse.strike(case.charged)
+            self._cost_cap.strike(case.charged)
         return recorded
 
     async def _try_all(self, case: _Case) -> Reply:
@@ -223,29 +223,29 @@ class Models:
 
     async def _try(self, case: _Case, model: Model) -> Reply | None:
         """The model's reply after as many tries as that takes, or None where it is left alone."""
-        line, reply = self._lines[model.name], None
+        breaker, reply = self._breakers[model.name], None
         for number in range(TRIES):
-            wait = line.quiet_until - self._clock()
+            wait = breaker.quiet_until - self._clock()
             if self._clock() + wait >= case.until:
                 return reply or Reply(Outcome.UNAVAILABLE, reason="asked to wait beyond the deadline")
             if wait > 0:
                 await asyncio.sleep(wait)
-            async with line.place(first=number > 0) as permit:
-                if not line.admits():
+            async with breaker.place(first=number > 0) as permit:
+                if not breaker.admits():
                     return reply
                 try:
-                    reservation = await self._purse.reserve(model, case.tokens_in)
+                    reservation = await self._cost_cap.reserve(model, case.tokens_in)
                 except asyncio.CancelledError:
-                    line.abandoned()
+                    breaker.abandoned()
                     raise
                 except Capped as cap:
-                    line.abandoned()
+                    breaker.abandoned()
                     return Reply(Outcome.CAPPED, reason=str(cap))
                 reply = await self._call(case, model, number, reservation, permit.park)
             if not reply.retry:
                 return reply
             if reply.after is not None:
-                line.quiet_until = max(line.quiet_until, self._clock() + reply.after)
+                breaker.quiet_until = max(breaker.quiet_until, self._clock() + reply.after)
             elif number + 1 < TRIES:
                 pause = min(FIRST_PAUSE * 2**number, LONGEST_PAUSE)
                 await asyncio.sleep(pause * self._rng.uniform(0.5, 1.0))
@@ -260,7 +260,7 @@ class Models:
         grammar = case.ask.grammar if model.grammar else ""
         call = asyncio.create_task(self._complete(model, case.ask.messages, grammar))
         try:
-            await self._watch(call, self._lines[model.name], number, begin, (case.until - begin) / 2, park)
+            await self._watch(call, self._breakers[model.name], number, begin, (case.until - begin) / 2, park)
             await self._stop(call)
         except asyncio.CancelledError:
             await self._stop(call)
@@ -271,7 +271,7 @@ class Models:
     async def _watch(
         self,
         call: asyncio.Task[Reply],
-        line: Line,
+        breaker: CircuitBreaker,
         number: int,
         begin: float,
         longest: float,
@@ -280,9 +280,9 @@ class Models:
         """Returns when the call has ended or is lost; parks it when it is late."""
         while not call.done():
             passed = self._clock() - begin
-            late, lost = line.patience(number) or (math.inf, longest)
+            late, lost = breaker.patience(number) or (math.inf, longest)
             if passed >= lost:
-                return line.lost()
+                return breaker.lost()
             if passed >= late:
                 park()
             to_go = (late if passed < late else lost) - passed
@@ -310,8 +310,8 @@ class Models:
         begin: float,
         cut_off: bool = False,
     ) -> Reply:
-        """The call's reply, after the purse and the line have heard of it."""
-        line, seconds = self._lines[model.name], self._clock() - begin
+        """The call's reply, after cost cap and circuit breaker have heard of it."""
+        breaker, seconds = self._breakers[model.name], self._clock() - begin
         if call.done() and not call.cancelled():
             reply = call.result()
         else:
@@ -320,20 +320,20 @@ class Models:
         bill = Bill(reply.spend)
         if reply.risked:
             bill = Bill(Spend(unanswered=reservation.tokens), reservation.dollars)
-        self._purse.charge(reservation, bill)
+        self._cost_cap.charge(reservation, bill)
         if bill == Bill():
-            self._purse.strike([reservation])
+            self._cost_cap.strike([reservation])
         else:
             case.bills[model.name] = case.bills.get(model.name, Bill()) + bill
             case.charged.append(reservation)
         if reply.outcome is Outcome.TIMED_OUT and cut_off:
-            line.abandoned()
+            breaker.abandoned()
         elif reply.broken or reply.outcome is Outcome.TIMED_OUT:
-            line.failed()
+            breaker.failed()
         elif reply.spend.calls:
-            line.answered(seconds)
+            breaker.answered(seconds)
         else:
-            line.well()
+            breaker.well()
         self._tell()
         if reply.spend.calls:
             case.final = reply
@@ -343,7 +343,7 @@ class Models:
 
     def _tell(self) -> None:
         """Says when the last model went down, and when the first came back."""
-        down = all(line.down for line in self._lines.values())
+        down = all(one.down for one in self._breakers.values())
         if down and not self._quiet:
             self._say("no model works: the other proposers go on without, and models are tried now and then")
         if self._quiet and not down:

@@ -1,4 +1,4 @@
-"""Spend: the purse that models are paid from. Reserve before a call, charge after it, never beyond a cap."""
+"""Cost cap: what models may cost. Reserve before a call, charge after it, never beyond a cap."""
 
 import asyncio
 import time
@@ -66,8 +66,8 @@ class _Total:
         self.calls += calls
 
 
-class Purse:
-    """The run's money, tokens and calls. One event loop, one thread.
+class CostCap:
+    """The caps of a run on dollars, tokens and calls. One event loop, one thread.
 
     Totals come from the archive at the start and are kept in memory from then on. Calls without an answer
     count with what they may have cost at the most, also those that were killed in an earlier session.

@@ -18,7 +18,7 @@ from ....population.archive.ledger import Key, Ledger
 from ....population.archive.spending import Bill
 from ....population.values.origin import Spend
 from ...config.proposers import Model
-from .cost_cap import Capped, Purse, Reservation
+from .cost_cap import Capped, CostCap, Reservation
 from .keys import Keys
 from .litellm_loader import faults, load
 
@@ -55,16 +55,18 @@ def unpacked(text: str) -> Vector:
 
 
 class Embeddings:
-    """An Embedder over a model, each answer through the ledger and paid from the purse.
+    """An Embedder over a model, each answer through the ledger and held to the cost cap.
 
     `ask` is the seam to the outside. `seconds` is how long one call may take.
     """
 
-    def __init__(self, model: Model, ledger: Ledger, purse: Purse, ask: Ask, seconds: float = 60.0) -> None:
+    def __init__(
+        self, model: Model, ledger: Ledger, cost_cap: CostCap, ask: Ask, seconds: float = 60.0
+    ) -> None:
         # nothing is written, so room for an answer would only be in the way of other calls
         self._model = model.model_copy(update={"max_tokens": 1})
         self._ledger = ledger
-        self._purse = purse
+        self._cost_cap = cost_cap
         self._ask = ask
         self._seconds = seconds
         self._queue = asyncio.Semaphore(model.concurrency)
@@ -74,7 +76,7 @@ class Embeddings:
         key: Key = {"stage": "model", "model": self._model.name, "input": text}
         notes: list[Reservation] = []
         answer = await self._ledger.recall_or(key, partial(self._pay, text, notes))
-        self._purse.strike(notes)
+        self._cost_cap.strike(notes)
         return unpacked(answer["vector"]) if "vector" in answer else None
 
     async def _pay(self, text: str, notes: list[Reservation]) -> Mapping[str, Any]:
@@ -84,7 +86,7 @@ class Embeddings:
         tokens = len(text) // CHARACTERS_PER_TOKEN + 1
         async with self._queue:
             try:
-                note = await self._purse.reserve(self._model, tokens)
+                note = await self._cost_cap.reserve(self._model, tokens)
             except Capped as cap:
                 return record | {"outcome": "capped", "reason": str(cap)}
             notes.append(note)
@@ -96,7 +98,7 @@ class Embeddings:
             except TimeoutError:
                 answer = {"outcome": "timed_out", "reason": f"no vector within {self._seconds:g} s"}
             finally:
-                self._purse.charge(note, bill)
+                self._cost_cap.charge(note, bill)
         if "vector" in answer:
             try:
                 answer |= {"vector": packed(answer["vector"]), "outcome": "answered"}
@@ -105,7 +107,7 @@ class Embeddings:
         return {**record, **answer, "bills": {name: bill.to_json()}}
 
     def _bill(self, tokens: int) -> Bill:
-        price = self._purse.price(self._model)
+        price = self._cost_cap.price(self._model)
         if price is None:
             return Bill(Spend(1, tokens, unpriced=tokens))
         return Bill(Spend(1, tokens, dollars=price.of(tokens, 0)))

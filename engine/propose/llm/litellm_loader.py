@@ -1,4 +1,4 @@
-"""Library: litellm, loaded on first use and made quiet; what our part of it can raise; its end."""
+"""litellm, loaded on first use and made quiet; what our part of it can raise; its end."""
 
 import logging
 import os
@@ -57,9 +57,9 @@ def provider_of(name: str) -> tuple[str, str] | None:
     """(provider, the model's name there) as litellm reads the name, or None where it knows no provider."""
     import openai
 
-    library: Any = load()
+    litellm: Any = load()
     try:
-        model, provider, _, _ = library.get_llm_provider(model=name)
+        model, provider, _, _ = litellm.get_llm_provider(model=name)
     except openai.BadRequestError:
         return None
     return str(provider), str(model)

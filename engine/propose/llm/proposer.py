@@ -39,18 +39,19 @@ class LlmProposer:
 
     def __init__(
         self,
-        arm: str,
+        name: str,
         model: Model,
         form: Form,
         settings: Propose,
         rules: Rules,
+        *,
         models: Models,
         prompts: Prompts,
         lessons: Lessons,
         clock: Callable[[], float],
         embedder: Embedder | None = None,
     ) -> None:
-        self.arm = arm
+        self.name = name
         self._model = model
         self._form = form
         self._settings = settings
@@ -82,7 +83,7 @@ class LlmProposer:
             if answer.outcome not in (Outcome.ANSWERED, Outcome.TRUNCATED):
                 if fault.edited:
                     break
-                raise NoProposal(answer.reason, str(answer.outcome), spend, self.arm)
+                raise NoProposal(answer.reason, str(answer.outcome), spend, self.name)
             found = await self._look(request, form, shown, answer)
             if isinstance(found, Edited):
                 outcome = REPAIRED if turn else "proposed"
@@ -93,7 +94,7 @@ class LlmProposer:
             messages = self._prompts.repair(messages, answer.text, found.problem)
         if fault.outcome == INVALID and fault.edited:
             return self._proposal(request.parents, fault.edited, spend, INVALID)
-        raise NoProposal(fault.problem, fault.outcome, spend, self.arm)
+        raise NoProposal(fault.problem, fault.outcome, spend, self.name)
 
     async def _look(
         self, request: Request, form: Form, shown: Sequence[Parent], answer: Answer
@@ -129,4 +130,4 @@ class LlmProposer:
 
     def _proposal(self, parents: Sequence[Parent], edited: Edited, spend: Spend, outcome: str) -> Proposal:
         ids = tuple(parents[index].program_id for index in edited.parents)
-        return Proposal(edited.source, ids, self.arm, edited.explanation, spend, outcome=outcome)
+        return Proposal(edited.source, ids, self.name, edited.explanation, spend, outcome=outcome)

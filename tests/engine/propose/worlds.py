@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from recevolve.engine.config.config import Budget
 from recevolve.engine.config.proposers import Model
 from recevolve.engine.propose.llm.client import Answer, Ask, Message, Models
-from recevolve.engine.propose.llm.cost_cap import Purse
+from recevolve.engine.propose.llm.cost_cap import CostCap
 from recevolve.engine.propose.llm.keys import Keys
 from recevolve.engine.propose.llm.prices import Price
 from recevolve.engine.propose.llm.reply import Outcome, Reply
@@ -100,20 +100,20 @@ def house(path: Path, world: World, models: Sequence[Model], **more: Any):
         budget = more.pop("budget", Budget())
         ledger = archive.ledger(replaying=more.pop("replaying", False))
         price = more.pop("price", lambda model: FREE)
-        purse = Purse(Spending(archive.connection), budget, price=price)
+        cost_cap = CostCap(Spending(archive.connection), budget, price=price)
         keys = more.pop("keys", Keys({}, {}))
-        yield House(archive, purse, lambda said: Models(
-            models, ledger, purse, keys, say=said.append,
+        yield House(archive, cost_cap, lambda said: Models(
+            models, ledger, cost_cap, keys, say=said.append,
             clock=lambda: asyncio.get_running_loop().time(), complete=world.complete, **more,
         ))  # fmt: skip
 
 
 @dataclass
 class House:
-    """An archive, a purse, and models that are made inside the running loop."""
+    """An archive, a cost cap, and models that are made inside the running loop."""
 
     archive: Archive
-    purse: Purse
+    cost_cap: CostCap
     make: Callable[[list[str]], Models]
     said: list[str] = field(default_factory=list)
     _models: Models | None = None

@@ -44,7 +44,7 @@ def test_a_final_reply_is_asked_for_once_and_comes_back_typed(path: Path, reply:
         answer = jump(home.ask())
         assert answer == Answer(reply.outcome, reply.text, reply.reason, "a", reply.spend)
         assert len(world.calls) == 1
-        assert home.purse.spending.pending() == {}
+        assert home.cost_cap.spending.pending() == {}
 
 
 def test_a_fault_is_tried_again_and_then_called_unavailable(path: Path) -> None:
@@ -244,7 +244,7 @@ def test_an_answer_that_arrived_is_kept_when_the_asker_is_gone(path: Path, arriv
         jump(main(home))
         assert len(world.calls) == 1, "what had arrived is not paid again"
         assert home.recorded() == arrived
-        assert bool(home.purse.spending.pending()) is not arrived
+        assert bool(home.cost_cap.spending.pending()) is not arrived
 
 
 def test_a_replay_asks_nobody(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The purse: caps hold whatever is in flight, and nothing that may have been paid is forgotten."""
+"""The cost cap: caps hold whatever is in flight, and nothing that may have been paid is forgotten."""
 
 import asyncio
 import random
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from recevolve.engine.config.config import Budget, ConfigError
 from recevolve.engine.config.proposers import Model
-from recevolve.engine.propose.llm.cost_cap import Capped, Purse, check
+from recevolve.engine.propose.llm.cost_cap import Capped, CostCap, check
 from recevolve.engine.propose.llm.prices import Price, price_of
 from recevolve.population.archive.archive import Archive
 from recevolve.population.archive.spending import Bill, Spending
@@ -43,8 +43,8 @@ def archive(tmp_path: Path, clock: Clock) -> Iterator[Archive]:
         yield opened
 
 
-def purse(archive: Archive, clock: Clock, price: Price | None = PRICE, **budget: Any) -> Purse:
-    return Purse(
+def cost_cap(archive: Archive, clock: Clock, price: Price | None = PRICE, **budget: Any) -> CostCap:
+    return CostCap(
         Spending(archive.connection, clock), Budget(**budget), price=lambda model: price, clock=clock
     )
 
@@ -73,7 +73,7 @@ CAPS = [
 def test_no_cap_is_passed_with_sixteen_in_flight(
     archive: Archive, clock: Clock, budget: dict[str, Any], own: dict[str, Any]
 ) -> None:
-    it = purse(archive, clock, **budget)
+    it = cost_cap(archive, clock, **budget)
     one, chance = model(**own), random.Random(1)
     refused = 0
 
@@ -109,7 +109,7 @@ def test_no_cap_is_passed_with_sixteen_in_flight(
 
 def test_room_that_a_call_in_flight_holds_is_waited_for(archive: Archive, clock: Clock) -> None:
     async def main() -> None:
-        it = purse(archive, clock, dollars=1.0, calls=1)
+        it = cost_cap(archive, clock, dollars=1.0, calls=1)
         room = await it.reserve(model(), 10)
         second = asyncio.create_task(it.reserve(model(), 10))
         await asyncio.sleep(0)
@@ -123,7 +123,7 @@ def test_room_that_a_call_in_flight_holds_is_waited_for(archive: Archive, clock:
 
 def test_a_new_day_has_its_own_dollars(archive: Archive, clock: Clock) -> None:
     async def main() -> None:
-        it = purse(archive, clock, dollars=1.0, dollars_per_day=0.005)
+        it = cost_cap(archive, clock, dollars=1.0, dollars_per_day=0.005)
         it.charge(await it.reserve(model(), 500), Bill(Spend(1, dollars=0.0045)))
         with pytest.raises(Capped, match="dollars_per_day"):
             await it.reserve(model(), 500)
@@ -142,27 +142,27 @@ def test_what_was_spent_before_counts(archive: Archive, clock: Clock) -> None:
     )
     record(archive, 1, {"hosted/model": Bill(Spend(unanswered=700), 0.25)})
     archive.ledger().record({"stage": "proxy"}, {"bills": {"hosted/model": {"dollars": 99.0}}})
-    it = purse(archive, clock, dollars=0.95)
+    it = cost_cap(archive, clock, dollars=0.95)
     assert it.spent() == {
         "hosted/model": Bill(Spend(3, 100, 0, 100, 0.5, unanswered=700), 0.25),
         "other": Bill(Spend(1, 5, dollars=0.2)),
     }
     assert it.exhausted() == "dollars: 0.9500 of 0.95 used"
-    assert purse(archive, clock, dollars=9.0, tokens=905).exhausted() == "tokens: 905 of 905 used"
-    assert purse(archive, clock, dollars=9.0, calls=4).exhausted() == "calls: 4 of 4 made"
+    assert cost_cap(archive, clock, dollars=9.0, tokens=905).exhausted() == "tokens: 905 of 905 used"
+    assert cost_cap(archive, clock, dollars=9.0, calls=4).exhausted() == "calls: 4 of 4 made"
     with pytest.raises(Capped):
         asyncio.run(it.reserve(model(), 1))
 
 
 def test_calls_of_a_killed_session_count_as_if_they_had_been_paid(archive: Archive, clock: Clock) -> None:
     async def killed() -> None:
-        it = purse(archive, clock, dollars=1.0)
+        it = cost_cap(archive, clock, dollars=1.0)
         rooms = [await it.reserve(model(), 500) for _ in range(3)]
         it.charge(rooms[0], Bill())
         it.strike(rooms[:1])
 
     asyncio.run(killed())
-    again = purse(archive, clock, dollars=1.0)
+    again = cost_cap(archive, clock, dollars=1.0)
     assert again.killed == 2
     bill = again.spent()["hosted/model"]
     assert bill.spend == Spend(unanswered=2 * 1500)
@@ -172,7 +172,7 @@ def test_calls_of_a_killed_session_count_as_if_they_had_been_paid(archive: Archi
 
 def test_a_reservation_is_on_the_disk_before_the_call(archive: Archive, clock: Clock) -> None:
     async def main() -> None:
-        await purse(archive, clock, dollars=1.0).reserve(model(), 500)
+        await cost_cap(archive, clock, dollars=1.0).reserve(model(), 500)
         with Archive.read(archive.path) as other:
             assert Spending(other.connection).pending() == {"hosted/model": 1}
 
@@ -180,7 +180,7 @@ def test_a_reservation_is_on_the_disk_before_the_call(archive: Archive, clock: C
 
 
 def test_free_models_need_no_dollars(archive: Archive, clock: Clock) -> None:
-    it = purse(archive, clock, Price(0.0, 0.0, 0.0, 0.0))
+    it = cost_cap(archive, clock, Price(0.0, 0.0, 0.0, 0.0))
     reservation = asyncio.run(it.reserve(model(dollars=0.1), 10**6))
     assert reservation.dollars == 0.0
     assert Spending(archive.connection).pending() == {"hosted/model": 1}
@@ -189,7 +189,7 @@ def test_free_models_need_no_dollars(archive: Archive, clock: Clock) -> None:
 
 def test_a_model_of_unknown_price_is_held_by_its_tokens(archive: Archive, clock: Clock) -> None:
     async def main() -> None:
-        it = purse(archive, clock, None, tokens=2000)
+        it = cost_cap(archive, clock, None, tokens=2000)
         it.charge(await it.reserve(model(), 500), Bill(Spend(1, 400, 0, 300, unpriced=700)))
         with pytest.raises(Capped, match=r"budget\.tokens: 700 of 2000 used"):
             await it.reserve(model(), 500)

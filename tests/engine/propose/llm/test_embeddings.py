@@ -11,7 +11,7 @@ import pytest
 
 from recevolve.engine.config.config import Budget
 from recevolve.engine.config.proposers import Model
-from recevolve.engine.propose.llm.cost_cap import Purse
+from recevolve.engine.propose.llm.cost_cap import CostCap
 from recevolve.engine.propose.llm.embeddings import Embeddings, Index, packed, through_litellm, unpacked
 from recevolve.engine.propose.llm.keys import Keys
 from recevolve.population.archive.archive import Archive
@@ -46,9 +46,9 @@ def embeddings(
     path: Path, outside: Outside, dollars: float = 1.0, *, replaying: bool = False
 ) -> tuple[Archive, Embeddings]:
     archive = Archive.create_or_open(path)
-    purse = Purse(Spending(archive.connection), Budget(dollars=dollars))
+    cost_cap = CostCap(Spending(archive.connection), Budget(dollars=dollars))
     ledger = archive.ledger(replaying=replaying)
-    return archive, Embeddings(MODEL, ledger, purse, outside, seconds=0.05)
+    return archive, Embeddings(MODEL, ledger, cost_cap, outside, seconds=0.05)
 
 
 def test_a_packed_vector_is_the_same_to_the_bit_and_of_length_one() -> None:

@@ -12,7 +12,7 @@ from recevolve.engine.config.config import Budget
 from recevolve.engine.config.proposers import Model
 from recevolve.engine.propose.llm import litellm_loader
 from recevolve.engine.propose.llm.client import Ask, Models, Outcome
-from recevolve.engine.propose.llm.cost_cap import Purse
+from recevolve.engine.propose.llm.cost_cap import CostCap
 from recevolve.engine.propose.llm.endpoint import Endpoint
 from recevolve.engine.propose.llm.keys import Keys
 from recevolve.engine.propose.llm.reply import Reply
@@ -202,9 +202,9 @@ def test_the_archive_and_the_server_agree_to_the_token(
 
     async def main(base: str) -> list[Outcome]:
         with Archive.create_or_open(tmp_path / "archive.db") as archive:
-            purse = Purse(Spending(archive.connection), Budget())
+            cost_cap = CostCap(Spending(archive.connection), Budget())
             one = model(base, concurrency=4, key_env="PLANTED")
-            models = Models([one], archive.ledger(), purse, keys, deadline=120.0)
+            models = Models([one], archive.ledger(), cost_cap, keys, deadline=120.0)
             asks = [models.ask(Ask(one.name, PROMPT, f"0/1/{number}/0")) for number in range(40)]
             answers = await asyncio.gather(*asks)
             await models.close()
@@ -213,7 +213,7 @@ def test_the_archive_and_the_server_agree_to_the_token(
                 server.count["calls"], server.count["tokens_in"], server.count["tokens_out"],
             )  # fmt: skip
             assert bill == sum((answer.spend for answer in answers), Spend())
-            assert bill == purse.spent()[one.name].spend
+            assert bill == cost_cap.spent()[one.name].spend
             assert Spending(archive.connection).pending() == {}
             assert Spending(archive.connection).dropped() == {one.name: ("max_tokens", "temperature")}
             for file in tmp_path.iterdir():
@@ -234,7 +234,7 @@ def test_a_server_that_never_ends_ends_with_the_deadline(tmp_path: Path, fault: 
         with Archive.create_or_open(tmp_path / "archive.db") as archive:
             one = model(base)
             models = Models(
-                [one], archive.ledger(), Purse(Spending(archive.connection), Budget()), Keys({}, {})
+                [one], archive.ledger(), CostCap(Spending(archive.connection), Budget()), Keys({}, {})
             )
             async with asyncio.timeout(30):
                 answer = await models.ask(
@@ -260,8 +260,8 @@ def test_calls_share_their_connections_whatever_their_deadlines(tmp_path: Path) 
     async def main(base: str) -> None:
         with Archive.create_or_open(tmp_path / "archive.db") as archive:
             one = model(base)
-            purse = Purse(Spending(archive.connection), Budget())
-            models = Models([one], archive.ledger(), purse, Keys({}, {}))
+            cost_cap = CostCap(Spending(archive.connection), Budget())
+            models = Models([one], archive.ledger(), cost_cap, Keys({}, {}))
             files = []
             for number in range(30):
                 until = asyncio.get_running_loop().time() + 60 + number
