@@ -7,6 +7,7 @@ stale.
 import ast
 import json
 import re
+import runpy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from importlib import import_module
@@ -23,7 +24,6 @@ from recevolve.engine.config.proposers import Model, Quotas
 from recevolve.engine.propose.llm.discovery import HOSTED
 from recevolve.engine.propose.llm.prices import PER, price_of
 from recevolve.evaluators.kinds import registry
-from recevolve.evaluators.kinds.folder import programs
 from recevolve.evaluators.kinds.patch import constants_of
 from recevolve.evaluators.kinds.task import Task
 from recevolve.evaluators.language.static import check
@@ -36,7 +36,7 @@ from recevolve.kernels.gate.report import NAMES
 DOCS = Path(__file__).parent
 PROPERTIES = "recevolve.evaluators.{}.properties"
 """Where a kind names its properties, if it examines by such."""
-TESTS = DOCS.parent / "tests"
+CHEATS = DOCS.parent / "tests" / "evaluators" / "cheats.py"
 LONG = 300
 """Characters of a docstring from which the table shows its first paragraph alone."""
 MARKED = re.compile(r"(?P<mark><!-- table: (?P<name>[\w.-]+) -->\n).*?(?P<end><!-- end -->\n)", re.DOTALL)
@@ -133,16 +133,11 @@ def seeds(task: Task) -> str:
 def cheats(task: Task) -> str:
     """The cheats, whether their text gives them away, and what else catches them."""
     rows = []
-    for name, source in cheats_of(task).items():
+    for name, source in runpy.run_path(str(CHEATS))["of"](task).items():
         trick, _, caught = docstring(source).partition("\n\nCaught by: ")
         refused = "yes" if check(source, task.rules) else "no"
         rows.append([f"`{name}`", " ".join(trick.split()), refused, " ".join(caught.split())])
     return table(["cheat", "what it tries", "refused by its text", "were it let through, caught by"], rows)
-
-
-def cheats_of(task: Task) -> Mapping[str, str]:
-    """The dishonest programs that the tests of a kind bring."""
-    return task.cheats or programs(TESTS / "evaluators" / task.kind / "cheats")
 
 
 def properties(task: Task) -> str:

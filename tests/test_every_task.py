@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from recevolve.evaluators.kinds.folder import programs
 from recevolve.evaluators.kinds.registry import find, kinds
 from recevolve.evaluators.kinds.task import Task, Winner
 from recevolve.evaluators.language.canonical import canonical, syntax_hash
@@ -15,17 +14,14 @@ from recevolve.evaluators.language.static import check
 from recevolve.evaluators.sandbox import Sandbox
 from recevolve.population.values.verdict import Status
 
+from .evaluators import cheats
+
 PROVENANCE = {
     "run": "runs/example",
     "gain": {"log loss": -0.002, "interval": [-0.003, -0.001]},
     "explanation": 'a "quoted" \\ text\nover """two""" lines',
     "versions": {"torch": "2"},
 }
-
-
-def cheats_of(task: Task) -> dict[str, str]:
-    """The dishonest programs that the tests of a built-in kind bring."""
-    return dict(task.cheats) or programs(Path(__file__).parent / "evaluators" / task.kind / "cheats")
 
 
 @pytest.fixture(params=kinds())
@@ -82,9 +78,9 @@ def test_seeds_have_every_property_in_their_own_words_and_in_canonical_form(task
 
 
 def test_cheats_say_what_they_do_and_where_they_are_caught(task: Task) -> None:
-    cheats = cheats_of(task)
-    assert len(cheats) >= 5
-    for name, source in cheats.items():
+    texts = cheats.of(task)
+    assert len(texts) >= 5
+    for name, source in texts.items():
         words = ast.get_docstring(ast.parse(source)) or ""
         assert "\n\nCaught by: " in words, f"{name} should end its docstring with `Caught by: ` and a layer"
 
@@ -93,9 +89,9 @@ def test_most_cheats_are_given_away_by_their_text(task: Task) -> None:
     """But for wrong computations in an honest language: no text tells a kernel that forgets a mask from one
     that needs none. Such cheats say `gate` or `estimate`, and the kind's own tests run every one of them.
     """
-    layers = {name: source.partition("Caught by: ")[2] for name, source in cheats_of(task).items()}
+    layers = {name: source.partition("Caught by: ")[2] for name, source in cheats.of(task).items()}
     told = {name for name, layer in layers.items() if not layer.startswith(("gate", "estimate"))}
-    caught = [name for name in told if check(cheats_of(task)[name], task.rules)]
+    caught = [name for name in told if check(cheats.of(task)[name], task.rules)]
     assert len(caught) >= 0.8 * len(told)
     assert len(told) >= 5
 

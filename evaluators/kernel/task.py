@@ -44,7 +44,7 @@ def adapt(data: Mapping[str, Any], settings: Mapping[str, Any]) -> Task:
 
 
 def task_for(settings: Settings) -> Task:
-    """The task for these settings: contract, rules, seeds and cheats are those of their operator."""
+    """The task for these settings: contract, rules and seeds are those of their operator."""
     operator, measured = operator_for(settings), measures(settings)
     shares = {SHARES[measured]: True, **dict.fromkeys(SHARES.values(), True)}
     return Task(
@@ -52,7 +52,7 @@ def task_for(settings: Settings) -> Task:
         summary="Triton kernels of an operator, judged by the share of the roofline that they reach",
         contract=_contract(operator, settings, measured) + "\n" + allowed(),
         seeds=seeds_for(operator),
-        cheats=_texts("cheats", operator.name),
+        cheats={},
         rules=rules_for(operator),
         vocabulary=VOCABULARY,
         settings=Settings,
@@ -88,7 +88,8 @@ def seeds_for(operator: Operator) -> dict[str, str]:
         return seeds_for(ours) if ours else {}
     own = PROGRAMS / f"{operator.name}.py"
     texts = {operator.name: own.read_text(encoding="utf-8")} if own.is_file() else {}
-    return {**texts, **_texts("seeds", operator.name)}
+    others = sorted((HERE / "seeds" / operator.name).glob("*.py"))
+    return {**texts, **{path.stem: path.read_text(encoding="utf-8") for path in others}}
 
 
 def _examine_for(settings: Settings) -> Callable[[str, Sandbox], Verdict]:
@@ -99,11 +100,6 @@ def _examine_for(settings: Settings) -> Callable[[str, Sandbox], Verdict]:
         return examine_for(settings)(source, sandbox)
 
     return examine
-
-
-def _texts(folder: str, operator: str) -> dict[str, str]:
-    files = sorted((HERE / folder / operator).glob("*.py"))
-    return {path.stem: path.read_text(encoding="utf-8") for path in files}
 
 
 def _contract(operator: Operator, settings: Settings, measured: bool) -> str:

@@ -12,6 +12,8 @@ import argparse
 import resource
 import sys
 from collections.abc import Callable
+from pathlib import Path
+from runpy import run_path
 
 from recevolve.evaluators.kernel.assembler import assembled
 from recevolve.evaluators.kernel.examination import LIMITS, check_further
@@ -19,7 +21,6 @@ from recevolve.evaluators.kernel.judge import KernelJudge
 from recevolve.evaluators.kernel.settings import Settings
 from recevolve.evaluators.kernel.task import task_for
 from recevolve.evaluators.kinds.failure import Failed
-from recevolve.evaluators.kinds.task import Task
 from recevolve.evaluators.language.canonical import canonical
 from recevolve.evaluators.language.static import check
 from recevolve.evaluators.sandbox import Limits, Sandbox
@@ -27,6 +28,7 @@ from recevolve.population.values.verdict import Verdict
 
 OPERATORS = ("pairwise_dot", "dcn_v2_cross")
 HEADLINES = {"pairwise_dot": "dlrm-dcnv2-batch", "dcn_v2_cross": "criteo-kaggle"}
+PATCHES = Path(__file__).parents[1] / "evaluators" / "kernel" / "cheats" / "patched.py"
 ROW = "{:<16} {:<18} {:>9} {:>9} {:>9} {:>9}"
 
 
@@ -37,7 +39,7 @@ def cpu_seconds() -> float:
 
 
 def timed(call: Callable[[], Verdict]) -> tuple[Verdict, float]:
-    """The verdict, and the CPU seconds of both sides of the wall."""
+    """The verdict, and the CPU seconds of both sides of the sandbox."""
     begin = cpu_seconds()
     verdict = call()
     return verdict, cpu_seconds() - begin + verdict.timings.get("cpu_seconds", 0.0)
@@ -69,17 +71,20 @@ def costs(operator: str, sandbox: Sandbox) -> bool:
     return good
 
 
-def battery(task: Task, judge: KernelJudge, sandbox: Sandbox) -> tuple[int, int]:
+def battery(operator: str, sandbox: Sandbox) -> tuple[int, int]:
     """(Cheats caught, cheats there are)."""
+    chosen = {"operator": operator, "shapes": ("small",), "north_star": "estimate"}
+    task, judge = task_for(Settings(**chosen)), KernelJudge({}, chosen, Limits(), "bench")
+    texts: dict[str, str] = run_path(str(PATCHES))["cheats"](operator)
     caught = 0
-    for name, text in task.cheats.items():
+    for name, text in texts.items():
         refused = bool(check(text, task.rules))
-        for judged in (task.examine, lambda source, wall: judge.proxy(source, 0, wall)):
+        for judged in (task.examine, lambda source, sandbox: judge.proxy(source, 0, sandbox)):
             refused = refused or judged(canonical(text), sandbox).score is None
         caught += refused
         if not refused:
             print(f"NOT CAUGHT: {name}")
-    return caught, len(task.cheats)
+    return caught, len(texts)
 
 
 def false_alarms(operator: str, repeats: int, sandbox: Sandbox) -> tuple[int, int]:
@@ -109,8 +114,7 @@ def main() -> None:
         print(f"CPU seconds; budgets of our own programs, 15 new and 2 changed: {words}")
         caught = there = 0
         for operator in OPERATORS:
-            chosen = {"operator": operator, "shapes": ("small",), "north_star": "estimate"}
-            found = battery(task_for(Settings(**chosen)), KernelJudge({}, chosen, Limits(), "bench"), sandbox)
+            found = battery(operator, sandbox)
             caught, there = caught + found[0], there + found[1]
         print(f"cheats caught: {caught} of {there}")
         alarms = [false_alarms(operator, repeats, sandbox) for operator in OPERATORS]
