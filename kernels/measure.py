@@ -157,7 +157,7 @@ def _command(options: argparse.Namespace, name: str) -> list[str]:
 
 def _child(options: argparse.Namespace, entries: Sequence[Entry]) -> int:
     """Judges one entry and writes its result."""
-    from .gpu_queue.measure_entry import judge
+    from .timing.measure_entry import judge
 
     (entry,) = (each for each in entries if each.id in options.only)
     result = judge(entry, place(), options.seed, options.rounds)

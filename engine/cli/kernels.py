@@ -1,7 +1,5 @@
 """The commands that take a run's kernels to a GPU and back: `recevolve kernels ...`."""
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,19 +21,11 @@ def kernels_measure(
     ] = None,
 ) -> None:
     """Measure what waits in the run's gpu-queue on this machine's GPU, beside PyTorch's own kernels."""
-    from ..config.config import ConfigError
-    from ..config.run_dir import archive_of, queue_of
+    from ..config.run_dir import archive_of
+    from ..runs.device_results import measure
 
-    folder = queue_of(run)
-    if not folder.is_dir():
-        raise ConfigError(
-            f"{folder}: expected the gpu-queue of a kernel run; a run without a GPU leaves one at its "
-            "meetings and at its end"
-        )
     file = output or archive_of(run).parent / "measurements.json"
-    command = [sys.executable, "-m", "recevolve.kernels.measure", str(folder), "-o", str(file)]
-    code = subprocess.run(command, check=False).returncode
-    if code:
+    if code := measure(run, file):
         raise typer.Exit(code)
     print(f"{file} written; on the machine of the run: recevolve kernels ingest {run} {file}")
 

@@ -1,23 +1,33 @@
-"""GPU results: what working off a run's gpu-queue gave, taken into its archive."""
+"""A run's gpu-queue: worked off by its kind's command, and the results taken into the archive."""
 
-import json
-from collections.abc import Iterable
+import subprocess
 from hashlib import sha256
-from math import fsum
 from pathlib import Path
 from typing import Any
 
 from ...evaluators.data import DataError
-from ...kernels.gpu_queue import queue
-from ...kernels.timing.measurements import Measurements, Result, Timing
+from ...evaluators.kinds import registry
+from ...evaluators.kinds.task import Measuring
 from ...population.archive.archive import Archive, UnknownProgram
-from ...population.values.measurement import Measurement
+from ..config.config import ConfigError
 from ..config.recorded import recorded_config
 from ..config.run_dir import archive_of, queue_of
-from .device_queue import name_of
 
-BASELINES = ("compile-max-autotune", "compile", "eager")
-"""What a ratio is over: the first of these that was timed in every direction."""
+
+def measure(run: Path, output: Path) -> int:
+    """The exit code of the command that measures what is in the run's gpu-queue and writes `output`.
+
+    ConfigError where the run has no queue.
+    """
+    folder = queue_of(run)
+    if not folder.is_dir():
+        raise ConfigError(
+            f"{folder}: expected the gpu-queue of a kernel run; a run without a GPU leaves one at its "
+            "promotion rounds and at its end"
+        )
+    with Archive.read(archive_of(run)) as archive:
+        command = measuring_of(archive).command(folder, output)
+    return subprocess.run(command, check=False).returncode
 
 
 def ingest(run: Path, file: Path) -> dict[str, Any]:
@@ -27,28 +37,27 @@ def ingest(run: Path, file: Path) -> dict[str, Any]:
     taken all the same. The same file again changes nothing. DataError where it cannot be read; ArchiveError
     where there is no run, or where it is at work.
     """
-    try:
-        content = file.read_bytes()
-        measured = Measurements.from_json(json.loads(content))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{file}: expected what `recevolve kernels measure` writes: {error}") from None
-    digest, folder = sha256(content).hexdigest(), queue_of(run)
     with Archive.create_or_open(archive_of(run)) as archive:
-        recorded_config(archive)
+        measuring = measuring_of(archive)
+        try:
+            content = file.read_bytes()
+            measured = measuring.results(queue_of(run), content)
+        except (OSError, ValueError) as error:
+            raise DataError(f"{file}: expected what `recevolve kernels measure` writes: {error}") from None
         rejected = []
         fitting = []
-        for result in measured.results:
-            if reason := _foreign(archive, folder, result):
-                rejected.append({"entry": result.id, "program": result.program, "reason": reason})
+        for row, reason in measured.rows:
+            if reason := reason or _unknown(archive, row.program_id):
+                rejected.append({"entry": row.entry, "program": row.program_id, "reason": reason})
             else:
-                fitting.append(_row(measured, result, digest))
+                fitting.append(row)
         taken = archive.take_measurements(fitting)
         elites = archive.elites(1)
         return {
             "file": str(file),
-            "digest": digest,
-            "device": measured.machine.device,
-            "versions": dict(measured.machine.versions),
+            "digest": sha256(content).hexdigest(),
+            "device": measured.device,
+            "versions": dict(measured.versions),
             "taken": taken,
             "known": len(fitting) - taken,
             "rejected": rejected,
@@ -56,56 +65,19 @@ def ingest(run: Path, file: Path) -> dict[str, Any]:
         }
 
 
-def _foreign(archive: Archive, folder: Path, result: Result) -> str:
-    """Why a result is not one of this run's, or nothing."""
+def measuring_of(archive: Archive) -> Measuring:
+    """How the kind of a run is measured elsewhere. ConfigError where it is not."""
+    config = recorded_config(archive)
+    task = registry.find(config.kind, config.tasks)
+    if task.measuring is None:
+        raise ConfigError(f"programs of kind {task.kind} are not measured on another machine")
+    return task.measuring
+
+
+def _unknown(archive: Archive, program_id: str) -> str:
+    """Why the archive has no such program, or nothing."""
     try:
-        entry = queue.read_one(folder, result.id)
-    except FileNotFoundError:
-        return f"the run's gpu-queue has no entry {result.id}"
-    except ValueError as error:
-        return str(error)
-    if name_of(entry) != entry.id:
-        return "the entry's launches or binaries are not those that the run queued: write the queue again"
-    if entry.program != result.program:
-        return f"the entry is of program {entry.program}"
-    try:
-        archive.program(result.program)
+        archive.program(program_id)
     except UnknownProgram as error:
         return str(error)
     return ""
-
-
-def _row(measured: Measurements, result: Result, digest: str) -> Measurement:
-    """The result as the archive keeps it."""
-    baseline = _baseline(result.timings.values())
-    ratios = [timing.ratios[baseline] for timing in result.timings.values()] if baseline else []
-    theirs = (
-        fsum(timing.baselines[baseline].median for timing in result.timings.values()) if baseline else None
-    )
-    seconds = result.seconds
-    plain = next(
-        one
-        for one in measured.to_json()["results"]
-        if (one["id"], one["program"]) == (result.id, result.program)
-    )
-    return Measurement(
-        result.program,
-        result.id,
-        measured.machine.device,
-        result.verdict,
-        digest,
-        seconds,
-        None if seconds is None else fsum(timing.roofline_seconds for timing in result.timings.values()),
-        baseline,
-        theirs / seconds if theirs and seconds else None,
-        min((one.low for one in ratios), default=None),  # a sum's ratio lies between those of its parts
-        max((one.high for one in ratios), default=None),
-        result.reason,
-        measured.machine.versions,
-        {"timings": plain["timings"], "machine": measured.to_json()["machine"]},
-    )
-
-
-def _baseline(timings: Iterable[Timing]) -> str:
-    every = list(timings)
-    return next((name for name in BASELINES if every and all(name in one.ratios for one in every)), "")

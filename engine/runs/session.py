@@ -28,7 +28,7 @@ from ..propose.llm.keys import Keys
 from ..report import alignment_table
 from ..search import run
 from .budget import Budget
-from .device_queue import MEASURE, GpuQueue
+from .device_queue import MEASURE, DeviceQueue
 from .warm_start import inherit
 
 
@@ -76,7 +76,8 @@ async def work(
             )
             _begin(archive, config, terms, proposers.prompts)
             inbox = Inbox(archive, say)
-            orders = GpuQueue(config.run_dir, say) if terms.estimate else None
+            elsewhere = task.measuring if terms.estimate else None
+            orders = DeviceQueue(config.run_dir, elsewhere, say) if elsewhere else None
             search = SearchContext(
                 config, task, terms, seeds, archive, ledger, proposers.mixture, executor, inbox, orders
             )

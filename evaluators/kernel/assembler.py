@@ -1,4 +1,4 @@
-"""Assembles what candidates compiled to: ptxas and its kin read hostile text, so they work behind a wall.
+"""Assembles what candidates compiled to: ptxas and its kin read hostile text, so they work in a sandbox.
 
 Each text is assembled once and remembered: a program whose constants changed, and its kernels did not, costs
 nothing here.
@@ -18,7 +18,7 @@ from triton.backends.compiler import GPUTarget
 from ...kernels.record.binary import Binary, assemble, digest, read_listing, read_usage
 from ...population.values.verdict import Status
 from ..kinds.failure import Failed
-from ..sandbox.command import SYSTEM, bubblewrap_binaries
+from ..sandbox.command import UNSHARED, bubblewrap_binaries, shown_system
 
 SECONDS = 15
 """CPU time of all tools together; a large kernel needs two."""
@@ -60,9 +60,7 @@ def assembled(text: str, target: GPUTarget) -> Binary:
 
 
 def _script(target: GPUTarget) -> str:
-    tools = {
-        name: shlex.quote(getattr(knobs.nvidia, name).path) for name in ("ptxas", "cuobjdump", "nvdisasm")
-    }
+    tools = {name: shlex.quote(path) for name, path in _tools().items()}
     flags = "-lineinfo"  # these are Triton's own; from 3.7 on it works around an error of ptxas 13
     if tuple(map(int, triton.__version__.split(".")[:2])) >= (3, 7):
         flags += " --regAllocOptLevel=2"
@@ -72,9 +70,14 @@ def _script(target: GPUTarget) -> str:
     )
 
 
+def _tools() -> dict[str, str]:
+    """Paths of what Triton brings along, by name."""
+    return {name: getattr(knobs.nvidia, name).path for name in ("ptxas", "cuobjdump", "nvdisasm")}
+
+
 def _run(place: Path, script: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [*wall(place), "/bin/sh", "-c", script],
+        [*sandboxed(place), "/bin/sh", "-c", script],
         cwd=place,
         env={"PATH": "/usr/bin:/bin", "TMPDIR": str(place)},
         stdin=subprocess.DEVNULL,
@@ -86,24 +89,15 @@ def _run(place: Path, script: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def wall(place: Path) -> list[str]:
+def sandboxed(place: Path) -> list[str]:
     """The command that shuts a tool in with this folder; empty where no bubblewrap works here."""
     binary, users = _bubblewrap()
     if not binary:
         return []
-    command = [binary, "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", *users]
-    command += ["--die-with-parent", "--new-session", "--cap-drop", "ALL"]
-    for path in map(Path, SYSTEM):
-        if path.is_symlink():
-            command += ["--symlink", str(path.readlink()), str(path)]
-        elif path.is_dir():
-            command += ["--ro-bind", str(path), str(path)]
-    command += ["--proc", "/proc", "--dev", "/dev"]
-    tools = {
-        str(Path(getattr(knobs.nvidia, name).path).parent) for name in ("ptxas", "cuobjdump", "nvdisasm")
-    }
-    for tool in sorted(tools):
-        command += ["--ro-bind", tool, tool]
+    command = [binary, *UNSHARED, *users, "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
+    command += shown_system()
+    for folder in sorted({str(Path(tool).parent) for tool in _tools().values()}):
+        command += ["--ro-bind", folder, folder]
     return [*command, "--bind", str(place), str(place), "--chdir", str(place), "--"]
 
 

@@ -19,10 +19,10 @@ from ..kinds.failure import Failed
 from ..sandbox import Limits, Sandbox
 from . import wire
 from .assembler import assembled
-from .compilations import COMPILATIONS, Compilations
 from .examination import RUNNER, require_right
 from .inside import DIRECTIONS, TARGETS, drawn
 from .settings import Settings
+from .wire import COMPILATIONS, Compilations
 
 GPUS = {"H100": H100, "H200": H200}
 REMEMBERED = 256

@@ -20,9 +20,9 @@ from ..kinds.failure import Failed, require_finished
 from ..kinds.properties import behaviour
 from ..sandbox import Limits, Outcome, Sandbox, SharedArrays
 from . import wire
-from .compilations import COMPILATIONS
 from .inside import drawn
 from .settings import Settings, operator_for, shapes_for
+from .wire import COMPILATIONS
 
 RUNNER = "recevolve.evaluators.kernel.inside"
 LIMITS = Limits(cpu_seconds=60.0, memory_mb=4096, output_mb=64)

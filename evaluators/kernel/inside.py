@@ -17,9 +17,9 @@ from ...kernels.gate.observed_call import poisoned
 from ...kernels.gpu_queue.record_entry import record as recorded
 from ...kernels.operators import DTYPES, Operator, Sizes
 from ...kernels.record import compiling, launches
+from ...kernels.record.launches import Recorder
 from ..sandbox.inside import Result, explain, load
 from . import wire
-from .coverage import covered
 from .settings import Settings, operator_for
 
 GROUND = Interpreted(compiles=False)
@@ -27,6 +27,8 @@ DIRECTIONS = ("forward", "backward")
 TARGETS = {"sm_90": launches.SM_90, "gfx942": launches.GFX942}
 SAMPLES = 2048
 """Elements of each output at real sizes that are sent back, at most."""
+SINGLE_PROGRAMS = 12
+"""Programs looked at one by one where the sampled ones do not show that a whole output is written."""
 Namespace = Mapping[str, Any]
 
 
@@ -205,6 +207,40 @@ def _sampled(name: str, tensor: Tensor, written: np.ndarray) -> dict[str, np.nda
     places = places[:: max(1, places.size // SAMPLES)][:SAMPLES].astype(np.int64)
     values = tensor.reshape(-1)[torch.from_numpy(places)].double().numpy()
     return {f"{name} at": places, name: values}
+
+
+def covered(
+    call: Callable[[], Any], recorder: Recorder, outputs: Mapping[str, Tensor], settings: Settings
+) -> dict[str, float]:
+    """For each output, the share of it that the grids can have written, 1 where all of it.
+
+    The bytes that sampled programs stored, times grid over sample; where that is not the whole,
+    the most that one of SINGLE_PROGRAMS programs stored, times the grid.
+    """
+    means = {name: _scaled(recorder, tensor) for name, tensor in outputs.items()}
+    if all(share >= 1 for share in means.values()):
+        return means
+    most = dict(means)
+    for number in range(SINGLE_PROGRAMS):
+        with launches.offline(
+            execute="sample", programs=1, seed=settings.seed + number + 1, compiles=False, assemble=False
+        ) as single:
+            again = call()
+        for name, tensor in zip(outputs, again, strict=True):
+            most[name] = max(most[name], _scaled(single, tensor))
+    return most
+
+
+def _scaled(recorder: Recorder, tensor: Tensor) -> float:
+    """Bytes that the sampled programs stored, times grid over sample, over the tensor's; at most 1."""
+    if not tensor.numel():
+        return 1.0
+    storage, total = recorder.storage(tensor), 0.0
+    for launch in recorder.launches:
+        for name, moved in launch.account.traffic.items() if launch.account else ():
+            if any(getattr(launch.arguments.get(part), "storage", -1) == storage for part in name.split("+")):
+                total += (moved.store_lanes + moved.atomic_sectors) * launch.account.scale  # type: ignore[union-attr]
+    return min(1.0, total / (tensor.numel() * tensor.element_size()))
 
 
 def warm() -> None:

@@ -14,10 +14,9 @@ from ..kinds.failure import Failed
 from ..sandbox import Limits, Sandbox
 from .estimates import Cost, Estimator
 from .examination import check_further, seed_of
-from .guard import guard
-from .north_star import SPLITS, measures, reason, timed
-from .queueing import entries, order
-from .settings import Settings, operator_for, shapes_for
+from .gpu_queue import order
+from .north_star import SPLITS, entries, timed
+from .settings import Settings, measures, operator_for, reason, shapes_for
 
 LEAST_MEGABYTES = 16_384
 """Of address space that a candidate may add, whatever the config says: inputs at real sizes and a record of
@@ -100,11 +99,21 @@ class KernelJudge:
             return failed.verdict
 
     def guard(self, source: str, sandbox: Sandbox) -> Verdict:
-        """`spill_bytes` of a thread and `workspace_ratio` at the headline shape; lower is better."""
+        """SCORED with `spill_bytes` a thread and `workspace_ratio` at the headline shape, lower is better.
+
+        Spilled bytes are exact for the target. The ratio is of bytes that a call allocates beyond its outputs
+        to those of its inputs and outputs.
+        """
         try:
-            return guard(self.costs(source, self.shapes[0], sandbox))
+            cost = self.costs(source, self.shapes[0], sandbox)
         except Failed as failed:
             return failed.verdict
+        metrics = {
+            "spill_bytes": Metric(cost.most("spill_bytes")),
+            "shared_bytes": Metric(cost.most("shared_bytes")),
+            "workspace_ratio": Metric(cost.workspace),
+        }
+        return Verdict(Status.SCORED, Metric(0.0), metrics=metrics)
 
     def order(self, source: str, sandbox: Sandbox) -> Verdict:
         """What another machine needs to measure the program at every shape."""

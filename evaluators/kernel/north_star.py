@@ -5,54 +5,59 @@ the clock. Results are compared before and after timing.
 """
 
 import subprocess
-import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from ...kernels.gpu_queue import queue
+from ...kernels.gpu_queue.queue import Entry, digest
+from ...kernels.gpu_queue.record_entry import assembled as whole
+from ...kernels.operators import Shape
 from ...kernels.timing.measurements import Measurements, Result
 from ...population.values.verdict import Metric, Status, Verdict
 from ..kinds.failure import Failed
+from ..sandbox import Limits, Sandbox
+from . import wire
+from .assembler import assembled
+from .examination import RUNNER, require_right
+from .gpu_queue import GpuQueue
+from .inside import TARGETS
 from .settings import Settings
 
 SPLITS = {"selection": 1_000, "claim": 2_000}
 """What is added to the settings' seed for each split, so that inputs and sampled programs are its own."""
-DRIVER = Path("/proc/driver/nvidia/version")
-"""There where a GPU of NVIDIA can be used; asking torch would load it into the engine."""
 SECONDS = 900
 """Of wall clock for one entry, compilation of the baselines included."""
 STATUS = {"wrong": Status.INVALID, "crashed": Status.CRASHED, "timed_out": Status.TIMED_OUT}
 
 
-def measures(settings: Settings) -> bool:
-    """Whether the north star is measured here. ValueError where it must be and there is no GPU."""
-    if settings.target != "sm_90" or settings.north_star == "estimate":
-        return False
-    if settings.north_star == "measure" and not DRIVER.exists():
-        raise ValueError(
-            f'kernel.north_star = "measure", but this machine has no NVIDIA driver ({DRIVER}): set "auto", '
-            "which ranks by estimate and leaves a gpu-queue for a machine that has one"
-        )
-    return DRIVER.exists()
+def entries(
+    source: str, settings: Settings, shapes: Sequence[Shape], limits: Limits, sandbox: Sandbox
+) -> list[Entry]:
+    """One entry for each shape, with binaries that were made in a sandbox.
+
+    Raises Failed where launches alone do not make the result.
+    """
+    parameters = {
+        "settings": settings.model_dump(mode="json"),
+        "sizes": {shape.name: dict(shape.sizes) for shape in shapes},
+    }
+    outcome = sandbox.run(f"{RUNNER}:order", source, parameters=parameters, limits=limits)
+    require_right(outcome, "being recorded for a GPU")
+    record = wire.read(outcome.arrays)
+    code = {name: array.tobytes() for name, array in outcome.arrays.items() if name != wire.RECORD}
+    if any(digest(text) != name for name, text in code.items()):
+        raise Failed(Status.CRASHED, "it sent code whose digest is another")
+    target = TARGETS[settings.target]
+    try:
+        made = [Entry.from_json(each) for each in record["entries"]]
+        return [whole(replace(entry, code=_needed(entry, code)), target, assembled) for entry in made]
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise Failed(Status.CRASHED, "it sent entries that cannot be read") from None
 
 
-def reason(settings: Settings) -> str:
-    """What stands in for a measurement, and why, in one line; empty where it is measured."""
-    if measures(settings):
-        return ""
-    if settings.target != "sm_90":
-        return f"kernels for {settings.target} are compiled and checked; nothing about them is measured"
-    why = (
-        'north_star = "estimate"'
-        if settings.north_star == "estimate"
-        else "this machine has no NVIDIA driver"
-    )
-    return f"the share of the roofline is a static estimate for an {settings.device}, not measured: {why}"
-
-
-def timed(estimated: Verdict, entries: Sequence[queue.Entry]) -> Verdict:
+def timed(estimated: Verdict, entries: Sequence[Entry]) -> Verdict:
     """The verdict with the measured share as its score, the estimate beside it. Raises Failed."""
     named = [replace(entry, id=f"shape-{number}") for number, entry in enumerate(entries)]
     with tempfile.TemporaryDirectory(prefix="measure-") as folder:
@@ -70,7 +75,7 @@ def timed(estimated: Verdict, entries: Sequence[queue.Entry]) -> Verdict:
 
 def _measured(folder: Path, count: int) -> dict[str, Result]:
     output = folder / "results.json"
-    command = [sys.executable, "-m", "recevolve.kernels.measure", str(folder), "--output", str(output)]
+    command = GpuQueue().command(folder, output)
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=SECONDS * count, check=False, cwd=folder
@@ -89,3 +94,7 @@ def _share(result: Result | None) -> float:
         status = STATUS.get(result.verdict, Status.INFRASTRUCTURE)
         raise Failed(status, f"on the GPU: {result.verdict}: {result.reason}")
     return result.roofline_share
+
+
+def _needed(entry: Entry, code: Mapping[str, bytes]) -> dict[str, bytes]:
+    return {step.ptx: code[step.ptx] for each in entry.passes.values() for step in each.steps}

@@ -9,6 +9,8 @@ from ...kernels.operators import OPERATORS, Operator, Shape
 from .layers import Layer, operator_of_layer
 
 Count = Annotated[int, Field(ge=1)]
+DRIVER = Path("/proc/driver/nvidia/version")
+"""There where a GPU of NVIDIA can be used; asking torch would load it into the engine."""
 
 
 class Settings(BaseModel):
@@ -80,3 +82,29 @@ def shapes_for(operator: Operator, settings: Settings) -> tuple[Shape, ...]:
             name = "-".join(f"{letter}{size}" for letter, size in shape.items())
             chosen.append(Shape(name, shape, "the config"))
     return tuple(chosen)
+
+
+def measures(settings: Settings) -> bool:
+    """Whether the north star is measured here. ValueError where it must be and there is no GPU."""
+    if settings.target != "sm_90" or settings.north_star == "estimate":
+        return False
+    if settings.north_star == "measure" and not DRIVER.exists():
+        raise ValueError(
+            f'kernel.north_star = "measure", but this machine has no NVIDIA driver ({DRIVER}): set "auto", '
+            "which ranks by estimate and leaves a gpu-queue for a machine that has one"
+        )
+    return DRIVER.exists()
+
+
+def reason(settings: Settings) -> str:
+    """What stands in for a measurement, and why, in one line; empty where it is measured."""
+    if measures(settings):
+        return ""
+    if settings.target != "sm_90":
+        return f"kernels for {settings.target} are compiled and checked; nothing about them is measured"
+    why = (
+        'north_star = "estimate"'
+        if settings.north_star == "estimate"
+        else "this machine has no NVIDIA driver"
+    )
+    return f"the share of the roofline is a static estimate for an {settings.device}, not measured: {why}"

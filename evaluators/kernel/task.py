@@ -12,10 +12,10 @@ from ..sandbox import Sandbox
 from ..sandbox.limits import Limits
 from .describe import describe
 from .edits import EDITS
+from .gpu_queue import GpuQueue
 from .language import allowed, rules_for
 from .layers import equal_operator
-from .north_star import measures
-from .settings import Settings, operator_for, shapes_for
+from .settings import Settings, measures, operator_for, shapes_for
 from .template import export_for, reference_text
 from .vocabulary import VOCABULARY
 
@@ -75,6 +75,7 @@ def task_for(settings: Settings) -> Task:
         source="none",
         adapt=adapt,
         edits=EDITS,
+        measuring=GpuQueue(),
     )
 
 

@@ -11,11 +11,14 @@ from torch import Tensor
 
 from ...population.values.verdict import Status
 from ..kinds.failure import Failed
+from ..sandbox import SharedArrays
 
 RECORD = "record"
 """The name of the JSON among the arrays that come back."""
 COMPILED = "compiled"
-"""The name of what was compiled, which saves the next program that shares a kernel from doing it again."""
+"""The name of what was compiled."""
+MOST = 64
+"""Compiled kernels remembered, the latest ones: a change of constants seldom changes all kernels."""
 
 
 def packed(tensor: Tensor) -> np.ndarray:
@@ -49,3 +52,27 @@ def read(arrays: Mapping[str, np.ndarray], name: str = RECORD) -> dict[str, Any]
     if not isinstance(record, dict):
         raise Failed(Status.CRASHED, "it sent no record of its launches that can be read")
     return record
+
+
+class Compilations:
+    """Assembly texts by what was compiled: the next candidate that shares a kernel need not compile it again.
+
+    It is a candidate's word, taken where candidates are culled. The north star compiles everything anew.
+    """
+
+    def __init__(self) -> None:
+        self._texts: dict[str, Any] = {}
+
+    def sent(self) -> SharedArrays:
+        """All of them, to be mapped by a candidate's process."""
+        return SharedArrays({COMPILED: written(self._texts)})
+
+    def keep(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Remembers what a candidate's process compiled. Raises Failed where that cannot be read."""
+        self._texts |= read(arrays, COMPILED)
+        while len(self._texts) > MOST:
+            del self._texts[next(iter(self._texts))]
+
+
+COMPILATIONS = Compilations()
+"""Those of this process."""

@@ -1,11 +1,13 @@
 """Task: what a kind of program is. A folder whose `task.py` holds a TASK is a kind; nothing else changes."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
+from ...population.values.measurement import Measurement
 from ...population.values.verdict import Verdict
 from ..language.edit import Edit
 from ..language.rules import Rules
@@ -58,10 +60,36 @@ class Estimating(Protocol):
     """What stands in for the measurement here and why, in one line; empty where it is measured here."""
 
     def order(self, source: str, sandbox: "Sandbox") -> Verdict:
-        """What another machine needs to measure the program: SCORED 0 with it in `facts["entries"]`.
+        """What another machine needs to measure the program: SCORED 0 with facts that `Measuring` knows."""
+        ...
 
-        Each is a dict: `entry`, a gpu-queue entry as JSON, and `code`, by digest and in base64.
-        """
+
+@dataclass(frozen=True)
+class DeviceResults:
+    """What a result file says: the device, and each result with why it is not one of the queue's, or ""."""
+
+    device: str
+    versions: Mapping[str, str]
+    rows: Sequence[tuple[Measurement, str]]
+
+
+class Measuring(Protocol):
+    """How programs that are estimated here are measured elsewhere: a queue goes out, a file comes back."""
+
+    def enqueue(self, queue: Path, program_id: str, order: Verdict) -> int:
+        """How many entries were added to the folder `queue` from an answer of `Estimating.order`."""
+        ...
+
+    def queued(self, queue: Path) -> Set[str]:
+        """The ids of the programs in a queue; none where there is no such folder."""
+        ...
+
+    def command(self, queue: Path, output: Path) -> Sequence[str]:
+        """The command line that measures what is in the queue on this machine and writes `output`."""
+        ...
+
+    def results(self, queue: Path, content: bytes) -> DeviceResults:
+        """What a result file holds, compared with the queue. ValueError where it is no such file."""
         ...
 
 
@@ -118,6 +146,7 @@ class Task:
     edits: Mapping[Edit, float] = field(default_factory=dict)
     """The kind's own edits and how often each is tried relative to the others, in place of the typed edits
     that draw from the vocabulary; none: those."""
-    cheats: Mapping[str, str] = field(default_factory=dict)
+    measuring: Measuring | None = None
+    """How programs are measured on another machine, for judges that estimate; none: they are not."""
     persona: str = ""
     """Who a model is asked to be when it writes such programs; none: a general one."""

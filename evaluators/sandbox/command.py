@@ -16,6 +16,7 @@ OWN_PACKAGE = __name__.partition(".")[0]
 TMP_BYTES = 64 << 20
 SHM_BYTES = 1 << 20
 NOBODY = "65534"
+UNSHARED = ("--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +94,7 @@ def bubblewrap(binary: str, installation: Installation, *, real_user: bool) -> l
     `real_user` (for root only): no user namespace; the zygote may change its user once, so that it becomes an
     ordinary one. Otherwise the user namespace shows an ordinary id that the kernel knows as ours.
     """
-    command = [
-        binary,
-        "--unshare-ipc",
-        "--unshare-pid",
-        "--unshare-net",
-        "--unshare-uts",
-        "--unshare-cgroup-try",
-    ]
+    command = [binary, *UNSHARED, "--unshare-cgroup-try"]
     if real_user:  # the first process stays bubblewrap's: a dying root without CAP_KILL takes only root along
         command += ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
     else:
@@ -108,12 +102,7 @@ def bubblewrap(binary: str, installation: Installation, *, real_user: bool) -> l
     command += ["--die-with-parent", "--new-session", "--hostname", "sandbox", "--clearenv"]
     for name, value in environment().items():
         command += ["--setenv", name, value]
-    for path in map(Path, SYSTEM):
-        if path.is_symlink():
-            command += ["--symlink", str(path.readlink()), str(path)]
-        elif path.is_dir():
-            command += ["--ro-bind", str(path), str(path)]
-    command += ["--proc", "/proc", "--dev", "/dev"]
+    command += shown_system()
     command += ["--perms", "1777", "--size", str(SHM_BYTES), "--tmpfs", "/dev/shm"]
     command += ["--perms", "1777", "--size", str(TMP_BYTES), "--tmpfs", "/tmp"]
     roots = [path for path in map(Path, SYSTEM_FILES) if path.exists()]
@@ -125,6 +114,17 @@ def bubblewrap(binary: str, installation: Installation, *, real_user: bool) -> l
     for hidden in sorted(installation.hidden):
         command += ["--ro-bind", "/dev/null", str(hidden)]
     return [*command, "--remount-ro", "/", "--chdir", "/tmp", "--"]
+
+
+def shown_system() -> list[str]:
+    """Options of bubblewrap that show the system's own folders, read-only, and fresh /proc and /dev."""
+    options: list[str] = []
+    for path in map(Path, SYSTEM):
+        if path.is_symlink():
+            options += ["--symlink", str(path.readlink()), str(path)]
+        elif path.is_dir():
+            options += ["--ro-bind", str(path), str(path)]
+    return [*options, "--proc", "/proc", "--dev", "/dev"]
 
 
 def _inside(path: Path, roots: Iterable[Path | str]) -> bool:

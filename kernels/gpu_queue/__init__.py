@@ -1,1 +1,1 @@
-"""Programs that wait for a GPU: written, read, measured."""
+"""Programs that wait for a GPU: recorded, written, read."""

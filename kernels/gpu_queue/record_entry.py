@@ -1,6 +1,6 @@
 """From a program to an entry of the gpu-queue: its launches at a real shape, recorded without running any."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from ..gate.report import DIRECTIONS, Direction
 from ..gate.results import tensors
 from ..operators import Operator, Sizes
 from ..record import launch_record
-from ..record.binary import assemble
+from ..record.binary import Binary, assemble
 from ..record.launches import SM_90, Launch, Recorder, offline
 from .queue import Argument, Buffer, Entry, Output, Pass, Step, digest
 
@@ -186,21 +186,20 @@ def _type(launch: Launch, name: str) -> str:
     return kind if kind.startswith("*") else "*"
 
 
-def assembled(entry: Entry) -> Entry:
-    """The same with a binary for every step, made by the ptxas that Triton brings along.
+def assembled(
+    entry: Entry, target: GPUTarget = SM_90, assemble: Callable[[str, GPUTarget], Binary] = assemble
+) -> Entry:
+    """The same with a binary for every step, made by the ptxas that Triton brings along, or by `assemble`.
 
-    Runs on the trusted side: it starts a process. Raises AssemblyRefused.
+    Starts a process, so it does not run beside a candidate. Raises AssemblyRefused.
     """
-    target = GPUTarget("cuda", int(entry.target.removeprefix("sm_")), 32)
     code = dict(entry.code)
     passes = {}
     for direction, whole in entry.passes.items():
         steps = []
         for step in whole.steps:
-            if not step.cubin:
-                cubin = assemble(entry.code[step.ptx].decode(), target).cubin
-                code[digest(cubin)] = cubin
-                step = replace(step, cubin=digest(cubin))
-            steps.append(step)
+            cubin = assemble(entry.code[step.ptx].decode(), target).cubin
+            code[digest(cubin)] = cubin
+            steps.append(replace(step, cubin=digest(cubin)))
         passes[direction] = replace(whole, steps=tuple(steps))
     return replace(entry, passes=passes, code=code)

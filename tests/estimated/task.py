@@ -1,17 +1,17 @@
 """The toy kind as one whose north star is an estimate here, and a measurement on another machine."""
 
-import base64
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from recevolve.evaluators.kernel.gpu_queue import GpuQueue, order
 from recevolve.evaluators.kinds.registry import find
 from recevolve.evaluators.kinds.task import Judge
 from recevolve.evaluators.sandbox import Limits, Sandbox
 from recevolve.kernels.gpu_queue.queue import Argument, Buffer, Entry, Output, Pass, Step, digest
-from recevolve.population.values.verdict import Metric, Status, Verdict
+from recevolve.population.values.verdict import Verdict
 
 TOY = find("toy", [Path(__file__).parents[1] / "toy"])
 REASON = "the curve is a static estimate, not measured: this machine has no ruler"
@@ -49,10 +49,7 @@ class EstimatingJudge:
 
     def order(self, source: str, sandbox: Sandbox) -> Verdict:
         """One entry of the gpu-queue."""
-        entry = entry_for(source)
-        code = {name: base64.b64encode(text).decode() for name, text in entry.code.items()}
-        facts = {"entries": [{"entry": entry.to_json(), "code": code}]}
-        return Verdict(Status.SCORED, Metric(0.0), facts=facts)
+        return order([entry_for(source)])
 
 
 def judge(data: Mapping[str, Any], settings: Mapping[str, Any], limits: Limits) -> EstimatingJudge:
@@ -60,4 +57,4 @@ def judge(data: Mapping[str, Any], settings: Mapping[str, Any], limits: Limits) 
     return EstimatingJudge(TOY.judge(data, settings, limits))
 
 
-TASK = replace(TOY, kind="estimated", judge=judge)
+TASK = replace(TOY, kind="estimated", judge=judge, measuring=GpuQueue())

@@ -179,7 +179,7 @@ def test_a_program_that_no_graph_can_hold_is_red() -> None:
 def test_it_imports_nothing_but_torch_triton_and_numpy() -> None:
     code = (
         "import sys; import recevolve.kernels.bench, recevolve.kernels.measure; "
-        "import recevolve.kernels.gpu_queue.measure_entry; "
+        "import recevolve.kernels.timing.measure_entry; "
         "print([name for name in ('litellm', 'sqlite_utils', 'pydantic', 'hypothesis', 'typer', 'scipy') "
         "if name in sys.modules])"
     )

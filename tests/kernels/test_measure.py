@@ -13,11 +13,11 @@ import torch
 
 from recevolve.kernels import measure
 from recevolve.kernels.gpu_queue import queue
-from recevolve.kernels.gpu_queue.measure_entry import judge
 from recevolve.kernels.gpu_queue.queue import Argument, Buffer, Entry, digest
 from recevolve.kernels.gpu_queue.record_entry import NotReplayable, assembled, record
 from recevolve.kernels.operators import OPERATORS
 from recevolve.kernels.timing.comparison import roof
+from recevolve.kernels.timing.measure_entry import judge
 from recevolve.kernels.timing.measurements import Machine, Measurements, Result
 from recevolve.kernels.timing.replay import loaded, pack, prepare
 

@@ -13,11 +13,11 @@ from recevolve.engine.config.run_dir import archive_of, queue_of
 from recevolve.engine.loop.events import Silent
 from recevolve.engine.report import measurements as measured
 from recevolve.engine.report import report
-from recevolve.engine.runs.device_queue import name_of, queued
 from recevolve.engine.runs.device_results import ingest
 from recevolve.engine.runs.replay import replay
 from recevolve.engine.runs.session import work
 from recevolve.evaluators.data import DataError
+from recevolve.evaluators.kernel.gpu_queue import GpuQueue, name_of
 from recevolve.kernels.gpu_queue import queue
 from recevolve.kernels.timing.measurements import Machine, Measurements, Ratio, Result, Seconds, Timing
 from recevolve.population.archive.archive import Archive
@@ -71,6 +71,10 @@ def timing(seconds: float, against: float = 40e-6) -> Timing:
     )  # fmt: skip
 
 
+def queued(run: Path) -> set[str]:
+    return GpuQueue().queued(queue_of(run))
+
+
 def results(run: Path, **seconds: float | None) -> Measurements:
     """What a GPU says: seconds by program, None where the program was wrong."""
     entries = {entry.program: entry for entry in queue.read(queue_of(run))}
@@ -115,7 +119,7 @@ def test_a_run_that_goes_on_adds_to_its_queue_and_leaves_what_is_there(run: Path
 
 def test_what_was_measured_outranks_what_was_estimated_and_replay_agrees(run: Path, tmp_path: Path) -> None:
     top = [row["program"] for row in report.top(run, 100)]
-    programs = [program for program in top if program in queued(queue_of(run))]
+    programs = [program for program in top if program in queued(run)]
     slow, fast = programs[0], programs[-1]
     assert slow != fast
     answer = ingest(run, written(tmp_path, results(run, **{slow: 30e-6, fast: 20e-6})))
@@ -138,7 +142,7 @@ def test_what_was_measured_outranks_what_was_estimated_and_replay_agrees(run: Pa
 
 
 def test_a_difference_below_three_per_cent_is_a_tie(run: Path, tmp_path: Path) -> None:
-    programs = [row["program"] for row in report.top(run, 100) if row["program"] in queued(queue_of(run))]
+    programs = [row["program"] for row in report.top(run, 100) if row["program"] in queued(run)]
     first, second = programs[:2]
     ingest(run, written(tmp_path, results(run, **{first: 20.4e-6, second: 20e-6})))
     assert report.top(run, 1)[0]["program"] == first
@@ -147,7 +151,7 @@ def test_a_difference_below_three_per_cent_is_a_tie(run: Path, tmp_path: Path) -
 
 
 def test_a_program_that_is_wrong_on_the_gpu_is_no_elite(run: Path, tmp_path: Path) -> None:
-    best = next(row["program"] for row in report.top(run, 100) if row["program"] in queued(queue_of(run)))
+    best = next(row["program"] for row in report.top(run, 100) if row["program"] in queued(run))
     ingest(run, written(tmp_path, results(run, **{best: None})))
     assert best not in [row["program"] for row in report.top(run, 100)]
     (row,) = report.status(run)["measured"]
@@ -155,7 +159,7 @@ def test_a_program_that_is_wrong_on_the_gpu_is_no_elite(run: Path, tmp_path: Pat
 
 
 def test_the_same_file_again_changes_nothing(run: Path, tmp_path: Path) -> None:
-    program = next(iter(queued(queue_of(run))))
+    program = min(queued(run))
     file = written(tmp_path, results(run, **{program: 20e-6}))
     assert ingest(run, file)["taken"] == 1
     again = ingest(run, file)
@@ -167,7 +171,7 @@ def test_the_same_file_again_changes_nothing(run: Path, tmp_path: Path) -> None:
 def test_results_of_what_is_not_in_the_run_are_refused_and_the_others_taken(
     run: Path, tmp_path: Path
 ) -> None:
-    programs = list(queued(queue_of(run)))
+    programs = sorted(queued(run))
     measured = results(run, **dict.fromkeys(programs[:3], 2e-05))
     first, second, third = measured.results
     foreign = Result("ffff-0", "ffff", "measured", timings=first.timings)
@@ -189,7 +193,7 @@ def test_results_of_what_is_not_in_the_run_are_refused_and_the_others_taken(
 
 
 def test_a_changed_binary_is_refused(run: Path, tmp_path: Path) -> None:
-    program = next(iter(queued(queue_of(run))))
+    program = min(queued(run))
     file = written(tmp_path, results(run, **{program: 20e-6}))
     for path in (queue_of(run) / "binaries").iterdir():
         path.write_bytes(b"other")
@@ -213,7 +217,7 @@ def test_measuring_needs_a_queue(tmp_path: Path) -> None:
 
 
 def test_what_is_taken_in_keeps_the_whole_result(run: Path, tmp_path: Path) -> None:
-    program = next(iter(queued(queue_of(run))))
+    program = min(queued(run))
     told = results(run, **{program: 20e-6})
     ingest(run, written(tmp_path, told))
     with Archive.read(archive_of(run)) as archive:

@@ -7,11 +7,11 @@ from functools import partial
 
 import torch
 
+from ..gpu_queue.queue import Entry
 from ..operators import OPERATORS
-from ..timing import clock, replay
-from ..timing.comparison import Contest, Place
-from ..timing.measurements import Result, Timing, Verdict
-from .queue import Entry
+from . import clock, replay
+from .comparison import Contest, Place
+from .measurements import Result, Timing, Verdict
 
 _ATOMIC = re.compile(rb"\b(?:atom|red)\.[\w.:]*\.(?:add|min|max|exch|cas)[\w.]*\b")
 _TOO_FAST = 1.2

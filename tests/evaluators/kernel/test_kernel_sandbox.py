@@ -1,4 +1,4 @@
-"""What meets a candidate's bytes outside of its process: the assembler's wall, the wire, the patch."""
+"""What meets a candidate's bytes outside of its process: the assembler's sandbox, the wire, the patch."""
 
 import subprocess
 from pathlib import Path
@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from recevolve.evaluators.kernel import wire
-from recevolve.evaluators.kernel.assembler import assembled, wall
-from recevolve.evaluators.kernel.compilations import MOST, Compilations
+from recevolve.evaluators.kernel.assembler import assembled, sandboxed
 from recevolve.evaluators.kernel.task import TASK
+from recevolve.evaluators.kernel.wire import MOST, Compilations
 from recevolve.evaluators.kinds.failure import Failed
 from recevolve.evaluators.kinds.task import Winner
 from recevolve.kernels.record.launches import SM_90, assemble, offline
@@ -24,7 +24,7 @@ def ptx_of(source: str) -> str:
     return recorder.launches[0].ptx
 
 
-def test_behind_the_wall_the_same_binary_is_made() -> None:
+def test_in_the_sandbox_the_same_binary_is_made() -> None:
     ptx = ptx_of(TASK.seeds["row_per_program"])
     assert assembled(ptx, SM_90) == assemble(ptx, SM_90)
 
@@ -36,13 +36,13 @@ def test_text_that_ptxas_refuses_is_a_verdict() -> None:
     assert "ptxas refuses" in caught.value.verdict.reason
 
 
-def test_the_wall_around_the_assembler_shows_its_folder_and_no_other(tmp_path: Path) -> None:
+def test_the_sandbox_around_the_assembler_shows_its_folder_and_no_other(tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     place = tmp_path / "place"
     place.mkdir()
     outside.write_text("secret")
     (place / "own").write_text("text")
-    command = wall(place)
+    command = sandboxed(place)
     if not command:
         pytest.skip("no bubblewrap works here")
 
