@@ -22,7 +22,7 @@ from recevolve.engine.report.alignment_plot import STYLE
 from recevolve.engine.report.alignment_table import read
 from recevolve.population.archive.archive import Archive
 
-INK, LINE, FAINT, OTHER = "#222222", "#3b528b", "#bbbbbb", "#c07020"
+INK, LINE, FAINT = "#222222", "#3b528b", "#bbbbbb"
 
 
 def candidates(run: Path) -> list[list[tuple[float, str]]]:
@@ -39,8 +39,8 @@ def candidates(run: Path) -> list[list[tuple[float, str]]]:
         ]
 
 
-def above(axes: Axes, generations: Sequence[Sequence[tuple[float, str]]], marks: Sequence[str]) -> None:
-    """What the search saw, by number of candidates. A mark is `NAME=SCORE`, a line to compare with."""
+def above(axes: Axes, generations: Sequence[Sequence[tuple[float, str]]]) -> None:
+    """What the search saw, by number of candidates."""
     whole = generations[0][0][1]  # the program in production runs every rung
     at, scores = [], []
     for number, (score, stage) in enumerate(one for part in generations for one in part):
@@ -52,9 +52,6 @@ def above(axes: Axes, generations: Sequence[Sequence[tuple[float, str]]], marks:
     end = sum(map(len, generations))
     axes.step([*at, end], [*best, best[-1]], where="post", color=LINE, lw=1.8, label="best so far")
     axes.axhline(scores[0], color=INK, lw=0.8, ls=":", label="production")
-    for mark in marks:
-        name, _, score = mark.rpartition("=")
-        axes.axhline(float(score), color=OTHER, lw=0.9, ls="--", label=name)
     axes.set_ylabel("proxy score")
 
 
@@ -70,20 +67,22 @@ def below(axes: Axes, ends: Sequence[int], elites: Sequence[Any]) -> None:
         )  # fmt: skip
     axes.axhline(0, color=INK, lw=0.8, ls=":", label="production")
     axes.set_ylabel("north star: gain")
-    axes.set_xlabel("candidates")
+    axes.set_xlabel("candidates, log scale")
+    axes.set_xscale("log")
 
 
-def svg(run: Path, marks: Sequence[str] = ()) -> str:
+def svg(run: Path) -> str:
     """The picture; equal bytes for equal runs."""
     generations = candidates(run)
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7.6, 5.0), layout="constrained")
         FigureCanvasSVG(figure)
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(1.7, 1))
-        above(upper, generations, marks)
+        above(upper, generations)
         below(lower, list(accumulate(map(len, generations))), read(run)["elites"])
         for axes in (upper, lower):
             axes.legend(loc="lower right", frameon=False, fontsize=8)
+        figure.align_ylabels()
         out = StringIO()
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": "recevolve"})
     return out.getvalue()
@@ -93,6 +92,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Draws the progress of a run as SVG.")
     parser.add_argument("run", type=Path, help="the folder of the run")
     parser.add_argument("-o", "--output", type=Path, required=True, help="the SVG file to write")
-    parser.add_argument("--mark", action="append", default=[], help="NAME=SCORE, a line to compare with")
     asked = parser.parse_args()
-    asked.output.write_text(svg(asked.run, asked.mark), encoding="utf-8")
+    asked.output.write_text(svg(asked.run), encoding="utf-8")
