@@ -117,6 +117,19 @@ def test_files_named_are_there(page: Path) -> None:
         assert (ROOT / place).exists(), f"{page.name} names {place}"
 
 
+def test_the_readme_stays_short() -> None:
+    assert (ROOT / "README.md").read_text(encoding="utf-8").count("\n") <= 120
+
+
+def test_the_glossary_stays_short_and_names_every_kind() -> None:
+    words = sections(text_of("concepts.md"), "##")["Words"]
+    rows = re.findall(r"^\| (.+?) \| (.+) \|$", words, re.MULTILINE)[2:]
+    assert 1 < len(rows) <= 15
+    meaning = dict(rows)["kind"]
+    built_in = {path.parent.name for path in (ROOT / "evaluators").glob("*/task.py")} - {"kinds"}
+    assert built_in <= set(re.findall(r"`(\w+)`", meaning))
+
+
 def test_every_page_is_on_the_map() -> None:
     linked = {found["target"] for found in LINK.finditer(text_of("index.md"))}
     assert {page.name for page in DOCS.glob("*.md")} - {"index.md"} <= linked
