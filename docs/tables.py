@@ -17,7 +17,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from recevolve.engine.cli import exit_codes as ending
+from recevolve.engine.cli import exit_codes
 from recevolve.engine.config.config import Config
 from recevolve.engine.config.experiments import Measure
 from recevolve.engine.config.proposers import Model, Quotas
@@ -160,9 +160,9 @@ def metrics(task: Task) -> str:
     return table(["metric", "better", "floor", "guardrail"], rows)
 
 
-def exit_codes() -> str:
+def codes() -> str:
     """The exit codes, from the words of engine/cli/exit_codes.py."""
-    lines = re.findall(r"^(\d+) +(.+)$", ending.__doc__ or "", re.MULTILINE)
+    lines = re.findall(r"^(\d+) +(.+)$", exit_codes.__doc__ or "", re.MULTILINE)
     rows = [[f"`{code}`", words] for code, words in lines[:-1]]
     rows += [[f"`{code}`", words] for code, words in (("130", "Ctrl-C"), ("143", "SIGTERM"))]
     return table(["code", "meaning"], rows)
@@ -241,7 +241,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
         }.items()
     },
     "signals": SIMULATED.table,
-    "exit-codes": exit_codes,
+    "exit-codes": codes,
     "simulator": simulator,
     "devices": devices,
     "gate-checks": lambda: _named("check", "what it does", CHECKS),
