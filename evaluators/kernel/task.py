@@ -52,7 +52,6 @@ def task_for(settings: Settings) -> Task:
         summary="Triton kernels of an operator, judged by the share of the roofline that they reach",
         contract=_contract(operator, settings, measured) + "\n" + allowed(),
         seeds=seeds_for(operator),
-
         rules=rules_for(operator),
         vocabulary=VOCABULARY,
         settings=Settings,
