@@ -1,4 +1,4 @@
-"""Conclusion: the claim of a finished search, from data that nothing else has touched."""
+"""Claim: the conclusion of a finished search, from data that nothing else has touched."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -6,16 +6,16 @@ from dataclasses import replace
 from typing import Any
 
 from ..evaluators.statistics import Interval, paired, winner
-from ..population.values.experiment import Mark
 from ..population.values.program import Program
 from ..population.values.verdict import Verdict
 from .config.run_dir import REPORT
 from .experiments import outcomes
+from .experiments.round import rounds_of
 from .loop.context import SearchContext
 from .loop.events import Progress
-from .north_star.ablation import Evidence, ablate, ancestor_of, keep, of_experiments, told
+from .north_star.ablation import Evidence, ablate, ancestor_of, keep
 from .north_star.alignment import Elites, summary
-from .north_star.promotion import Standing, measure, newcomers, require_scores, rows, standings_of
+from .north_star.promotion import Standing, measure, newcomers, require_folds, rows, standings_of
 
 CONFIDENCE = 0.95
 
@@ -37,9 +37,9 @@ async def conclude(
     progress.say("concluding", line="choosing the winner on the selection split")
     last = max(generations(search).values())
     fresh: list[Standing] = []
-    causes = of_experiments(search.archive) if search.config.online.on else {}
-    if search.config.online.on:
-        chosen, edits = _of_experiments(search, causes)
+    rounds = rounds_of(search.config)
+    if decided := rounds.winner(search):
+        chosen, edits = decided
     else:
         fresh = await newcomers(search, last)
         finalists = [*standings_of(search, last), *fresh]
@@ -75,8 +75,7 @@ async def conclude(
     if search.terms.estimate:
         report["estimate"] = search.terms.estimate
     report["gain"] = _verdict(search, report, arms[chosen["program"]])
-    if search.config.online.on:
-        report |= outcomes.told(search, report["gain"], causes)
+    report |= rounds.told(search, report["gain"])
     timings = {
         **readings,
         "arms": {one: dict(arms[one].guard.timings) for one in sources},
@@ -91,7 +90,7 @@ def _choose(search: SearchContext, finalists: Sequence[Standing]) -> dict[str, A
     Production itself where nothing eligible is above it.
     """
     production = next(one for one in finalists if one.program_id == search.seeds[0].id)
-    require_scores(production)
+    require_folds(production.folds)
     rivals = [one for one in finalists if one.scores and one is not production]
     refused = {one.program_id: [*one.broken, *_sunk(search, one, production)] for one in rivals}
     gains = {
@@ -114,15 +113,6 @@ def _choose(search: SearchContext, finalists: Sequence[Standing]) -> dict[str, A
         "selection_gain": best.naive,
         "selection_gain_shrunken": _interval(best.interval),
     }
-
-
-def _of_experiments(
-    search: SearchContext, causes: Mapping[str, Mapping[str, Any]]
-) -> tuple[dict[str, Any], list[Any]]:
-    """(the winner by experiments, the worth of its edits) as the meeting that tried it found them."""
-    chosen = outcomes.choose(search)
-    cause = causes.get(chosen["program"]) if "experiment" in chosen else None
-    return (chosen | told(cause), cause["edits"]) if cause else (chosen, [])
 
 
 async def _explained(
@@ -238,7 +228,7 @@ def generations(search: SearchContext) -> dict[str, int]:
 
 def covers(search: SearchContext, report: Mapping[str, Any]) -> bool:
     """Whether nothing happened since the report: no generation, and no word from outside."""
-    seen = search.archive.experiments().now() if search.config.online.on else Mark()
+    seen = search.archive.experiments().now()
     return bool(report["generations"] == generations(search)) and outcomes.seen(report) == seen
 
 

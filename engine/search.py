@@ -11,14 +11,14 @@ from ..population.values.evaluation import Evaluation
 from ..population.values.member import Member
 from ..population.values.verdict import Status
 from .config.config import ConfigError
-from .experiments.round import best_known, convened, meet
+from .experiments.round import rounds_of
 from .loop.context import SearchContext
 from .loop.events import Progress
 from .loop.generation import Generation, generation
 from .loop.stagnation import Progression, fresh_start
-from .north_star.promotion import banned, elites, promote
+from .north_star.promotion import banned, elites
 from .north_star.reweighting import reweighted
-from .north_star.rounds import changed, previous, rescored, weights_for
+from .north_star.rounds import Round, changed, previous, rescored, weights_for
 
 
 @dataclass
@@ -81,31 +81,33 @@ Limit = Callable[[int, int], str | None]
 
 
 async def run(search: SearchContext, limit: Limit, progress: Progress) -> str:
-    """Why the search ended. Islands run free between promotions and meet at them."""
-    islands = Islands(search, progress)
+    """Why the search ended. Islands run free between promotion rounds and wait for each other there."""
+    islands, rounds = Islands(search, progress), rounds_of(search.config)
     every = search.config.north_star.every
     while not islands.ended:
         behind = min(islands.done.values())
-        if behind >= 0 and behind % every == 0 and not convened(search, behind):
-            await (meet if search.config.online.on else promote)(search, behind, progress)
+        if behind >= 0 and behind % every == 0 and not rounds.held(search, behind):
+            await rounds.hold(search, behind, progress)
             if search.orders is not None:
                 await search.orders.fill(search, behind)
-        meeting = (behind // every + 1) * every
+        until = (behind // every + 1) * every
         async with asyncio.TaskGroup() as group:
             for island in islands.done:
-                group.create_task(live(search, islands, island, meeting, limit))
+                group.create_task(live(search, islands, rounds, island, until, limit))
     return next(reason for reason in islands.ended.values() if reason)
 
 
-async def live(search: SearchContext, islands: Islands, island: int, until: int, limit: Limit) -> None:
+async def live(
+    search: SearchContext, islands: Islands, rounds: Round, island: int, until: int, limit: Limit
+) -> None:
     """Carries one island to generation `until`, or as far as the limit lets it."""
     for number in range(islands.done[island] + 1, until + 1):
         if reason := limit(island, number):
             return await islands.end(island, reason)
-        population = await arrive(search, islands, island, number) if number else ()
+        population = await arrive(search, islands, rounds, island, number) if number else ()
         if population is None:
             return await islands.end(island, "")
-        population, progression = rouse(search, island, number, population, islands.progress)
+        population, progression = stagnated(search, island, number, population, islands.progress)
         weights = weights_for(search, number)
         made = await generation(
             search, island, number, population, progression, partial(reweighted, weights=weights)
@@ -117,7 +119,7 @@ async def live(search: SearchContext, islands: Islands, island: int, until: int,
 
 
 async def arrive(
-    search: SearchContext, islands: Islands, island: int, number: int
+    search: SearchContext, islands: Islands, rounds: Round, island: int, number: int
 ) -> tuple[Member, ...] | None:
     """The island's population with what came from its neighbours and from the north star; None at the end."""
     rules, every = search.config.population, search.config.north_star.every
@@ -132,17 +134,17 @@ async def arrive(
     if number > every and number % every == 1 % every:
         cheats = banned(search.archive, number - 1)
         population = tuple(one for one in population if one.program_id not in cheats) or population
-        if best := best_known(search, number - 1):
+        if best := rounds.best_known(search, number - 1):
             arrivals.append(best)
     return migrate(population, rescored(search, arrivals, number), rules.size) if arrivals else population
 
 
-def rouse(
+def stagnated(
     search: SearchContext, island: int, number: int, population: tuple[Member, ...], progress: Progress
 ) -> tuple[tuple[Member, ...], Progression | None]:
     """The population to begin with and how the island gets on; a long stagnation restarts it.
 
-    It goes on with other cells of all islands as they stood at the last meeting.
+    It goes on with other cells of all islands as they stood at the last round.
     """
     patience = search.config.population.patience
     progression = Progression.read(search.archive.statistics(island, number - 1)) if number else None

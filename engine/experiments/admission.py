@@ -13,8 +13,8 @@ from ...population.values.program import Program
 from ..loop.candidate import canonical
 from ..loop.context import SearchContext
 from ..north_star.ablation import ROUND, SAME_AS, Evidence, ablate, ancestor_of, of_rounds
-from ..north_star.alignment import finished, last_stage
-from ..north_star.promotion import Standing, banned, drawn, elites, measure, require_scores
+from ..north_star.alignment import finished
+from ..north_star.promotion import Standing, audit, banned, drawn, elites, measure
 from .changes import Draft
 from .rules import Newcomer, admitted
 
@@ -62,7 +62,7 @@ class Entrant:
 
 @dataclass(frozen=True)
 class Admission:
-    """Who asked at a meeting: the standings of all that were measured, and who was chosen for a slot."""
+    """Who asked in a round: the standings of all that were measured, and who was chosen for a slot."""
 
     standings: tuple[Standing, ...]
     entrants: tuple[Entrant, ...]
@@ -107,10 +107,7 @@ async def admit(search: SearchContext, draft: Draft, trial: tuple[int, int], gen
     standings = await asyncio.gather(
         *(measure(search, name, source, "selection", *trial) for name, source in runners.items())
     )
-    for standing in standings:
-        if standing.program_id == search.seeds[0].id:
-            require_scores(standing)
-    return Admission(tuple(replace(one, audited=one.program_id in lot) for one in standings), entrants)
+    return Admission(tuple(audit(search, standings, lot)), entrants)
 
 
 def propose(
@@ -177,9 +174,10 @@ def _traces(search: SearchContext, programs: Iterable[str]) -> dict[str, str]:
 
 
 def newcomers(search: SearchContext, draft: Draft, generation: int) -> list[Newcomer]:
-    """The elites that have been no experiment yet, that behave as none, and that cheated nowhere.
+    """The elites that were not tried yet, behave as none that was, and cheated nowhere.
 
-    Whom a meeting simplified has been one, and so has whom it found to repeat another.
+    An elite counts as tried if an earlier round tried it without its idle edits, or found that it repeats
+    another program.
     """
     known = {one.program_id for one in draft.experiments.values()} | {search.seeds[0].id}
     known |= banned(search.archive, generation) | of_rounds(search.archive).keys()
@@ -189,11 +187,10 @@ def newcomers(search: SearchContext, draft: Draft, generation: int) -> list[Newc
         for evaluation in search.archive.evaluations_of(name)
         if evaluation.behaviour
     }
-    stage = last_stage(search.config.proxy.rungs, search.terms.rungs)
     found = []
     for one in elites(search, generation):
         if one.program_id not in known and one.behaviour not in behaviours:
-            born = finished(search.archive, one.program_id, stage)
+            born = finished(search.archive, one.program_id, search.last_stage)
             score = born.verdict.score if born else None
             found.append(Newcomer(one, score.spread if score else None))
     return found

@@ -45,12 +45,12 @@ def choose(search: SearchContext) -> dict[str, Any]:
     return {"program": best.program_id, "experiment": best.id, **found}
 
 
-def told(
+def reported(
     search: SearchContext, gain: Mapping[str, Any], causes: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
     """The parts of a report on experiments: `gain` with the launch in its sentence, and `online`.
 
-    `causes` are the edits of programs that were tried, and their worth, as meetings kept them.
+    `causes` are the edits of programs that were tried, and their worth, as rounds kept them.
     """
     book = search.archive.experiments()
     rows = table(search.archive, search.config.online)

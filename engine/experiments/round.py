@@ -1,15 +1,15 @@
-"""Outer loop: where islands and north-star experiments meet. Admit, collect, look, decide, commit."""
+"""Rounds of north-star experiments: admit, collect, look, decide, commit."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
-from typing import Protocol
+from typing import Any, Protocol
 
 from ...evaluators.kinds.task import Task
 from ...evaluators.statistics import Moments
 from ...population.archive.experiments import effects
-from ...population.values.evaluation import Promotion
+from ...population.values.evaluation import Promotion, Stage
 from ...population.values.experiment import CONTROL, PAIRED, Experiment, Look, Mark, Outcome, Reading, State
 from ...population.values.member import Member
 from ...population.values.verdict import Verdict
@@ -17,21 +17,22 @@ from ..config.config import Config, ConfigError
 from ..config.experiments import SCORE, Online
 from ..loop.candidate import member
 from ..loop.context import SearchContext
+from ..loop.evaluate import judge
 from ..loop.events import Progress
-from ..loop.race import judge
-from ..north_star.alignment import finished, last_stage, meeting_at, note_of
+from ..north_star.ablation import of_experiments, told
+from ..north_star.alignment import finished, note_name
 from ..north_star.effects import UNITS
-from ..north_star.promotion import Standing, champion, require_folds, rows
-from ..north_star.rounds import held, previous, tell
+from ..north_star.promotion import Promotions, Standing, champion, require_folds, rows
+from ..north_star.rounds import Round, noted, tell
 from .admission import Admission, admit, propose
 from .changes import Draft
-from .outcomes import live_effects
+from .outcomes import choose, live_effects, reported
 from .rules import Plan
 
 
 @dataclass(frozen=True)
 class Collected:
-    """What an experiment brought to a meeting: readings, the verdicts behind them, or why it failed."""
+    """What an experiment brought to a round: readings, the verdicts behind them, or why it failed."""
 
     readings: tuple[Reading, ...] = ()
     program: Mapping[int, Verdict] = field(default_factory=dict)
@@ -69,7 +70,7 @@ class Folds:
     """
 
     def trial(self, search: SearchContext) -> tuple[int, int]:
-        """The folds of the first meeting."""
+        """The folds of the first round."""
         return min(search.config.online.batches, search.terms.folds), search.terms.folds
 
     def begins(self) -> bool:
@@ -84,7 +85,7 @@ class Folds:
         numbers = range(folds, min(folds + search.config.online.batches, of))
 
         async def on_folds(text: str) -> dict[int, Verdict]:
-            calls = (judge(search, "north_star", text, number, "selection", of) for number in numbers)
+            calls = (judge(search, Stage.NORTH_STAR, text, number, "selection", of) for number in numbers)
             return dict(zip(numbers, await asyncio.gather(*calls), strict=True))
 
         program, production = await asyncio.gather(on_folds(source), on_folds(search.seeds[0].source))
@@ -157,28 +158,69 @@ def readings_of(
     return readings
 
 
-async def meet(search: SearchContext, generation: int, progress: Progress) -> None:
-    """One meeting, committed as a whole: newcomers take free slots, everybody collects, looks decide."""
-    search.outside.arrive(generation)
-    rules, backend = search.config.online, backend_of(search.config)
-    book = search.archive.experiments()
-    draft = Draft.of(book, rules, generation)
-    admission = await admit(search, draft, backend.trial(search), generation)
-    propose(search, draft, admission, generation, begins=backend.begins())
-    live = [name for name, one in sorted(draft.experiments.items()) if one.state is State.LIVE]
+class ExperimentRounds:
+    """Rounds of experiments: newcomers take free slots, everybody collects readings, looks decide."""
+
+    def held(self, search: SearchContext, generation: int) -> bool:
+        """Whether the round of that generation was held."""
+        return search.archive.experiments().held(generation)
+
+    async def hold(self, search: SearchContext, generation: int, progress: Progress) -> None:
+        """One round; what the world outside sent meanwhile comes first."""
+        search.outside.arrive(generation)
+        rules, backend = search.config.online, backend_of(search.config)
+        draft = Draft.of(search.archive.experiments(), rules, generation)
+        admission = await admit(search, draft, backend.trial(search), generation)
+        propose(search, draft, admission, generation, begins=backend.begins())
+        collected = await _collect(search, draft, backend, admission)
+        draft.settle()
+        promotions = _promotions(search, generation, admission.standings, draft, collected)
+        audited = [one.program_id for one in admission.standings if one.audited]
+        answers = live_effects(search.archive, rules, draft.looks)
+        note = noted(search, generation, promotions, audited, answers, admission.ablations.values())
+        notes = {**admission.notes(generation), note_name(generation): note.to_json()}
+        search.archive.commit_round(generation, promotions, notes, admission.ablations, draft.changes())
+        _tell(draft, generation, progress)
+        tell(search, note, progress)
+
+    def best_known(self, search: SearchContext, until: int) -> Member | None:
+        """The best by experiments; before a live one has answered, the best on the selection split."""
+        if best := leader(search, until):
+            return best
+        if search.config.online.backend != "live" or (offline := champion(search, until)) is None:
+            return None
+        book = search.archive.experiments()
+        looked = {one.experiment for one in book.looks((book.mark(until) or Mark()).looks)}
+        answered = {one.program_id for one in book.all() if one.id in looked}
+        return None if offline.program_id in answered else offline
+
+    def winner(self, search: SearchContext) -> tuple[dict[str, Any], list[Any]]:
+        """The one that was launched, else the one that won, with its edits as its round found them."""
+        chosen = choose(search)
+        cause = of_experiments(search.archive).get(chosen["program"]) if "experiment" in chosen else None
+        return (chosen | told(cause), cause["edits"]) if cause else (chosen, [])
+
+    def told(self, search: SearchContext, gain: Mapping[str, Any]) -> dict[str, Any]:
+        """The gain with the launch in its sentence, and the experiments."""
+        return reported(search, gain, of_experiments(search.archive))
+
+
+def rounds_of(config: Config) -> Round:
+    """The rounds that the config asks for."""
+    return ExperimentRounds() if config.online.on else Promotions()
+
+
+async def _collect(
+    search: SearchContext, draft: Draft, backend: Backend, admission: Admission
+) -> dict[str, Collected]:
+    """What each live experiment brought, by its name; read, looked at and decided in the draft."""
+    live = {name: one for name, one in sorted(draft.experiments.items()) if one.state is State.LIVE}
     days = {name: len({one.day for one in draft.readings.get(name, {}).values()}) for name in live}
-    collected = dict(
-        zip(
-            live,
-            await asyncio.gather(
-                *(
-                    backend.collect(search, one, _source(search, one, admission), days[one.id])
-                    for one in (draft.experiments[name] for name in live)
-                )
-            ),
-            strict=True,
-        )
+    calls = (
+        backend.collect(search, one, _source(search, one, admission), days[name])
+        for name, one in live.items()
     )
+    collected = dict(zip(live, await asyncio.gather(*calls), strict=True))
     plan = backend.plan(search)
     for name, one in collected.items():
         draft.read(one.readings)
@@ -189,15 +231,7 @@ async def meet(search: SearchContext, generation: int, progress: Progress) -> No
     if plan.folds:
         over = [name for name in live if days[name] + search.config.online.batches >= plan.folds]
         draft.exhausted(over, f"undecided after {plan.folds} folds, which is all there are")
-    draft.settle()
-    promotions = _promotions(search, generation, admission.standings, draft, collected)
-    audited = [one.program_id for one in admission.standings if one.audited]
-    answers = live_effects(search.archive, rules, draft.looks)
-    note = held(search, generation, promotions, audited, answers, admission.ablations.values())
-    notes = {**admission.notes(generation), note_of(generation): note.to_json()}
-    search.archive.commit_round(generation, promotions, notes, admission.ablations, draft.changes())
-    _tell(draft, generation, progress)
-    tell(note, meeting_at(search.archive, previous(search, generation)), progress)
+    return collected
 
 
 def _source(search: SearchContext, one: Experiment, admission: Admission) -> str:
@@ -212,7 +246,7 @@ def _promotions(
     draft: Draft,
     collected: Mapping[str, Collected],
 ) -> list[Promotion]:
-    """Every verdict of the meeting that the archive does not hold yet, by program."""
+    """Every verdict of the round that the archive does not hold yet, by program."""
     found = list(rows(standings, generation))
     seen = {(one.program_id, one.split, one.fold) for one in (*search.archive.promotions(), *found)}
     slot = len(standings)
@@ -244,7 +278,7 @@ def _tell(draft: Draft, generation: int, progress: Progress) -> None:
 
 
 def leader(search: SearchContext, until: int) -> Member | None:
-    """The program with the highest gain above 0 at the last meeting up to that generation, or None.
+    """The program with the highest gain above 0 at the last round up to that generation, or None.
 
     Not one from which traffic was taken back, nor one that was decided not to be better.
     """
@@ -264,33 +298,8 @@ def leader(search: SearchContext, until: int) -> Member | None:
         ),
         key=lambda one: (-gains[one.id].estimate, one.id),
     )
-    stage = last_stage(search.config.proxy.rungs, search.terms.rungs)
-    born = finished(search.archive, ranked[0].program_id, stage) if ranked else None
+    born = finished(search.archive, ranked[0].program_id, search.last_stage) if ranked else None
     return member(born) if born else None
-
-
-def convened(search: SearchContext, generation: int) -> bool:
-    """Whether the meeting of that generation was held."""
-    if search.config.online.on:
-        return search.archive.experiments().held(generation)
-    return bool(search.archive.promotions(generation))
-
-
-def best_known(search: SearchContext, until: int) -> Member | None:
-    """The best that is known of at the last meeting up to that generation: what islands receive from it.
-
-    By experiments where there are any; before a live one has answered, the best on the selection split.
-    """
-    if not search.config.online.on:
-        return champion(search, until)
-    if best := leader(search, until):
-        return best
-    if search.config.online.backend != "live" or (offline := champion(search, until)) is None:
-        return None
-    book = search.archive.experiments()
-    looked = {one.experiment for one in book.looks((book.mark(until) or Mark()).looks)}
-    answered = {one.program_id for one in book.all() if one.id in looked}
-    return None if offline.program_id in answered else offline
 
 
 def require_backend(config: Config, task: Task) -> None:

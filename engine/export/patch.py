@@ -12,6 +12,7 @@ from ...evaluators.language.canonical import canonical
 from ...evaluators.language.simplify import simplify
 from ...evaluators.language.vocabulary import Layout
 from ...population.archive.archive import Archive
+from ...population.values.evaluation import Stage
 from ..config.recorded import recorded_config
 from ..config.run_dir import REPORT, archive_of
 from ..config.task import task_for
@@ -56,7 +57,9 @@ async def packed(run: Path, asked: str) -> tuple[dict[str, Any], Mapping[str, st
 async def _simplified(source: str, layout: Layout, executor: Executor) -> str:
     """The program without dead statements, or as it is where that would change what it does."""
     shorter = simplify(source, layout)
-    before, after = [await executor.judge(Call("examine", canonical(one))) for one in (source, shorter)]
+    before, after = [
+        await executor.judge(Call(Stage.PROPERTIES, canonical(one))) for one in (source, shorter)
+    ]
     if not before.score:
         raise ExportRefused(f"the archived program no longer passes its properties here: {before.reason}")
     return shorter if after.score and after.facts["behaviour"] == before.facts["behaviour"] else source

@@ -7,6 +7,7 @@ from typing import Protocol
 from ...evaluators.kinds.task import Task
 from ...population.archive.archive import Archive
 from ...population.archive.ledger import Ledger
+from ...population.values.evaluation import Stage
 from ...population.values.program import Program
 from ..config.config import Config
 from .executor import Executor, Terms
@@ -56,6 +57,16 @@ class SearchContext:
     outside: Outside = field(default_factory=Nobody)
     orders: Orders | None = None
     """Leaves work for another machine after each round; None where there is none to leave."""
+
+    @property
+    def rungs(self) -> int:
+        """How many rungs the race has: as many as are asked for and the kind offers."""
+        return min(self.config.proxy.rungs, self.terms.rungs)
+
+    @property
+    def last_stage(self) -> str:
+        """How evaluations name the last rung of the race."""
+        return Stage.PROXY.rung(self.rungs - 1)
 
     @property
     def limits(self) -> Mapping[str, float]:

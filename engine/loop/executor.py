@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ...evaluators.kinds.task import Estimating
+from ...population.values.evaluation import Stage
 from ...population.values.verdict import Verdict
 from ..config.config import Config
 from .environment import withheld
@@ -20,8 +21,6 @@ from .environment import withheld
 if TYPE_CHECKING:
     from ...evaluators.kinds.task import Judge, Task
     from ...evaluators.sandbox import Sandbox
-
-Stage = Literal["examine", "proxy", "north_star", "guard", "order"]
 
 
 class WorkersLost(RuntimeError):
@@ -221,15 +220,15 @@ def _judge(call: Call) -> tuple[dict[str, Any], float]:
     task, judge, sandbox = _bench.ready()
     begin = time.perf_counter()
     match call.stage:
-        case "examine":
+        case Stage.PROPERTIES:
             verdict = task.examine(call.source, sandbox)
-        case "proxy":
+        case Stage.PROXY:
             verdict = judge.proxy(call.source, call.number, sandbox)
-        case "north_star":
+        case Stage.NORTH_STAR:
             verdict = judge.north_star(call.source, call.split, call.number, call.of, sandbox)
-        case "guard":
+        case Stage.GUARD:
             verdict = judge.guard(call.source, sandbox)
-        case "order":
+        case Stage.ORDER:
             assert isinstance(judge, Estimating)  # its terms said so
             verdict = judge.order(call.source, sandbox)
     seconds = time.perf_counter() - begin

@@ -7,11 +7,12 @@ from typing import Any
 from ...population.island.island import cull
 from ...population.values.evaluation import Evaluation
 from ...population.values.member import Member
-from .candidate import check, evaluation, member
+from .candidate import member
 from .context import SearchContext
 from .proposer import Learning
-from .race import Rescore, as_judged, examine, race
+from .race import Rescore, as_judged, race
 from .requests import propose
+from .screen import screen
 from .seeds import seeds_of
 from .skeletons import of_each_structure
 from .stagnation import Progression, progressed
@@ -19,7 +20,7 @@ from .stagnation import Progression, progressed
 
 @dataclass(frozen=True)
 class Generation:
-    """What one generation gave: every candidate's fate, and the next population."""
+    """What one generation gave: every candidate's evaluation, and the next population."""
 
     evaluations: tuple[Evaluation, ...]
     population: tuple[Member, ...]
@@ -44,20 +45,19 @@ async def generation(
         programs = await propose(search, island, number, population, bold=bold)
     else:
         programs = seeds_of(search, island)
-    candidates, failed = check(search, programs, island, number, population)
-    fresh, rejected, twins = await examine(search, candidates, island, number, population)
-    raced = await race(search, fresh, population, everyone=number == 0, rescore=rescore)
-    fates = {fate.candidate.slot: fate for fate in (*failed, *rejected, *raced)}
-    fates |= {twin.candidate.slot: twin.fate(fates) for twin in twins}
-    evaluations = tuple(evaluation(island, number, fates[slot]) for slot in sorted(fates))
-    evaluations, earned = weighed(search, island, number, population, evaluations)
-    newcomers = [member(born) for born in evaluations if fates[born.slot].finished]
+    screened = await screen(search, programs, population)
+    raced = await race(search, screened.fresh, population, everyone=number == 0, rescore=rescore)
+    made = {one.slot: one for one in (*screened.ended, *raced)}
+    made |= {one.place.slot: one.equals(made[slot]) for one, slot in screened.repeats}
+    evaluations = tuple(made[slot] for slot in sorted(made))
+    evaluations, earned = credited(search, island, number, population, evaluations)
+    newcomers = [member(one) for one in evaluations if one.stage == search.last_stage and one.verdict.score]
     kept = cull(of_each_structure((*population, *newcomers)), search.config.population.size)
     after = progressed(progression, number, population, evaluations)
     return Generation(evaluations, kept, {**earned, **({"progression": after.to_json()} if after else {})})
 
 
-def weighed(
+def credited(
     search: SearchContext,
     island: int,
     number: int,

@@ -1,4 +1,4 @@
-"""Slots: the places of a generation, and the program that is proposed for each."""
+"""Requests: what is asked for each slot of a generation, and the program that is proposed for it."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -11,17 +11,16 @@ from ...population.island.randomness import generator
 from ...population.values.member import Member
 from ...population.values.origin import Origin
 from ...population.values.program import Program
-from .candidate import canonical, refused, residents
 from .context import SearchContext
-from .proposer import NoProposal, Parent, Place, Proposal, Quota, Request, Trial
-from .race import judge
+from .proposer import NoProposal, Parent, Place, Proposal, Quota, Request
+from .screen import trial
 
 PARENTS = 2
 
 
 async def propose(
     search: SearchContext, island: int, number: int, population: Sequence[Member], *, bold: bool = False
-) -> list[tuple[int, Program, Origin]]:
+) -> list[tuple[Place, Program, Origin]]:
     """One program for each slot of the generation; which one depends on seed, place and population alone.
 
     A `bold` generation explores more and goes further from its parents.
@@ -34,17 +33,18 @@ async def propose(
     slots = search.config.population.births
     cards = dealt(shares, slots, generator(search.config.seed, "quotas", island, number))
 
-    async def one(slot: int) -> tuple[int, Program, Origin]:
+    async def one(slot: int) -> tuple[Place, Program, Origin]:
         rng = generator(search.config.seed, "propose", island, number, slot)
         chosen = select(population, rng, PARENTS)
+        place = Place(island, number, slot)
         request = Request(
-            Place(island, number, slot),
+            place,
             tuple(Parent(each.program_id, each.source, each.score) for each in chosen),
             rng,
             tuple(population),
             cards[slot],
             bold,
-            partial(trial, search, island, number, population),
+            partial(trial, search, place, population),
         )
         try:
             made = await search.proposer.propose(request)
@@ -57,7 +57,7 @@ async def propose(
             proposer = made.instead_of or made.made_by
             origin = Origin(proposer, request.quota, made.outcome, stand_in, made.spend)
         program = Program(search.task.kind, made.source, tuple(made.parents), made.made_by, made.explanation)
-        return slot, program, origin
+        return place, program, origin
 
     return list(await asyncio.gather(*(one(slot) for slot in range(slots))))
 
@@ -74,18 +74,3 @@ def dealt(shares: Mapping[Quota, float], slots: int, rng: Generator) -> list[Quo
             counts[int(place)] += 1
     cards = [name for name, count in zip(names, counts, strict=True) for _ in range(count)]
     return [cards[int(place)] for place in rng.permutation(slots)]
-
-
-async def trial(
-    search: SearchContext, island: int, number: int, population: Sequence[Member], source: str
-) -> Trial:
-    """What the generation would find in the source: its text, its twins by syntax, then its properties."""
-    if reason := refused(source, search.task.rules):
-        return Trial("invalid", reason)
-    _, syntax, _ = canonical(source)
-    if syntax in residents(population):
-        return Trial("known", "a program of the island has the same syntax tree")
-    if before := search.archive.duplicate_by_syntax(island, syntax, number):
-        return Trial("known", f"{before.program.id} had the same syntax tree: {before.verdict.reason}")
-    verdict = await judge(search, "examine", source)
-    return Trial("new") if verdict.score else Trial("invalid", verdict.reason)

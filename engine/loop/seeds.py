@@ -8,6 +8,7 @@ from ...population.values.origin import UNKNOWN, Origin
 from ...population.values.program import Program
 from ..config.config import Config, ConfigError
 from .context import SearchContext
+from .proposer import Place
 
 
 def seeds_for(config: Config, task: Task) -> tuple[Program, ...]:
@@ -33,8 +34,8 @@ def seeds_for(config: Config, task: Task) -> tuple[Program, ...]:
     return tuple(programs)
 
 
-def seeds_of(search: SearchContext, island: int) -> list[tuple[int, Program, Origin]]:
+def seeds_of(search: SearchContext, island: int) -> list[tuple[Place, Program, Origin]]:
     """The seeds that start an island: dealt out in turn, all of them where there are fewer than islands."""
     seeds, islands = search.seeds, search.config.population.islands
     dealt = seeds[island::islands] if len(seeds) >= islands else seeds
-    return [(slot, seed, UNKNOWN) for slot, seed in enumerate(dealt)]
+    return [(Place(island, 0, slot), seed, UNKNOWN) for slot, seed in enumerate(dealt)]

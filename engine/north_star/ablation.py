@@ -13,13 +13,13 @@ from ...evaluators.language.simplify import simplify
 from ...evaluators.statistics import Interval
 from ...population.archive.archive import Archive
 from ...population.archive.views import ABLATION, Views
-from ...population.values.evaluation import Evaluation
+from ...population.values.evaluation import Evaluation, Stage
 from ...population.values.program import Program
 from ...population.values.verdict import Verdict
 from ..loop.candidate import candidate, refused
 from ..loop.context import SearchContext
-from ..loop.race import judge
-from .alignment import last_stage
+from ..loop.evaluate import judge
+from ..loop.proposer import Place
 from .effects import north_star_effect, plain, proxy_effect
 from .hunks import Hunk, hunks, together, undo
 from .promotion import Standing, measure
@@ -206,20 +206,9 @@ async def _simplified(
     if north_star_effect(ours.folds, theirs.folds).high < 0:
         return evidence
     born = search.archive.evaluations_of(program.id)[0]
-    entry = candidate(search, 0, made)
+    entry = candidate(search, Place(born.island, born.generation, born.slot), made)
     assert shorter.proxy is not None  # it was compared
-    evaluation = Evaluation(
-        island=born.island,
-        generation=born.generation,
-        slot=born.slot,
-        program=made,
-        syntax_hash=entry.syntax,
-        verdict=shorter.proxy,
-        stage=last_stage(search.config.proxy.rungs, search.terms.rungs),
-        behaviour=shorter.behaviour,
-        cell=entry.cell,
-        size=entry.size,
-    )
+    evaluation = entry.judged(shorter.proxy, search.last_stage, shorter.behaviour)
     edits = tuple(replace(one, removed=place in idle) for place, one in enumerate(evidence.edits))
     return replace(evidence, edits=edits, simplified=evaluation, standing=ours)
 
@@ -291,15 +280,14 @@ async def _judged(search: SearchContext, source: str, weights: Weights | None) -
     """The program's rules, properties, last rung, and selection folds where those decide."""
     if reason := refused(source, search.task.rules):
         return _Judged(source, reason)
-    examined = await judge(search, "examine", source)
+    examined = await judge(search, Stage.PROPERTIES, source)
     if not examined.score:
         return _Judged(source, examined.reason.partition("\n")[0])
-    rung = min(search.config.proxy.rungs, search.terms.rungs) - 1
     config = search.config.north_star
     folds = range(config.folds if config.ablate_on == "north_star" else 0)
     proxy, *stars = await asyncio.gather(
-        judge(search, "proxy", source, rung),
-        *(judge(search, "north_star", source, fold, "selection", config.folds) for fold in folds),
+        judge(search, Stage.PROXY, source, search.rungs - 1),
+        *(judge(search, Stage.NORTH_STAR, source, fold, "selection", config.folds) for fold in folds),
     )
     failed = next((one.reason for one in (proxy, *stars) if not one.score), "")
     behaviour = str(examined.facts["behaviour"])

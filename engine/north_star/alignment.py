@@ -7,7 +7,7 @@ from typing import Any
 from ...evaluators.statistics import Interval, spearman_interval
 from ...population.archive.views import Views
 from ...population.island.randomness import generator
-from ...population.values.evaluation import Evaluation, Promotion
+from ...population.values.evaluation import Evaluation, Promotion, Stage
 from ...population.values.verdict import Verdict
 from ..config.config import parse
 from .effects import difference, north_star_effect, plain, proxy_effect
@@ -22,10 +22,10 @@ SELECTION = "selection"
 
 @dataclass(frozen=True)
 class Point:
-    """One elite: its effects over production, positive is better, and the meeting that measured it.
+    """One elite: its effects over production, positive is better, and the round that measured it.
 
     `proxy` is the plain proxy's effect on the last rung. `used` is that of the score which the search went by
-    when the elite was promoted: re-weighted by what earlier meetings taught, else the same. `audited` marks a
+    when the elite was promoted: re-weighted by what earlier rounds taught, else the same. `audited` marks a
     program drawn at random from those that the proxy left below the promoted. `source` names what measured
     the north star.
     """
@@ -38,7 +38,7 @@ class Point:
     audited: bool = False
     source: str = SELECTION
     over_best: Interval | None = None
-    """For an audited program: its north star over that of the best program promoted at the same meeting."""
+    """For an audited program: its north star over that of the best program promoted in the same round."""
 
     @property
     def false_promotion(self) -> str:
@@ -58,8 +58,8 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Meeting:
-    """What a meeting noted: whom it audited, the weights that it taught, and its alarm, "" for none."""
+class RoundNote:
+    """What a round noted: whom it audited, the weights that it taught, and its alarm, "" for none."""
 
     generation: int
     audited: tuple[str, ...] = ()
@@ -78,31 +78,31 @@ class Meeting:
         }
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "Meeting":
+    def from_json(cls, data: Mapping[str, Any]) -> "RoundNote":
         """What `to_json` wrote."""
         weights = Weights.from_json(data["weights"]) if data["weights"] else None
         return cls(data["generation"], tuple(data["audited"]), weights, data["alarm"], data["correlation"])
 
 
-def note_of(generation: int) -> str:
-    """The name of the conclusion under which an archive keeps what the meeting of a generation noted."""
+def note_name(generation: int) -> str:
+    """The name of the conclusion under which an archive keeps what the round of a generation noted."""
     return f"round {generation}"
 
 
-def meeting_before(generation: int, every: int) -> int:
-    """The generation of the last meeting before this one; below 0 before the first."""
+def round_before(generation: int, every: int) -> int:
+    """The generation of the last round before this one; below 0 before the first."""
     return (generation - 1) // every * every
 
 
-def meeting_at(archive: Views, generation: int) -> Meeting:
-    """What the meeting noted; nothing where it noted nothing."""
-    noted = archive.conclusion(note_of(generation))
-    return Meeting.from_json(noted) if noted else Meeting(generation)
+def note_at(archive: Views, generation: int) -> RoundNote:
+    """What the round of that generation noted; nothing where it noted nothing."""
+    noted = archive.conclusion(note_name(generation))
+    return RoundNote.from_json(noted) if noted else RoundNote(generation)
 
 
 def finished(archive: Views, program_id: str, stage: str) -> Evaluation | None:
     """The evaluation that ran the race to its last rung, `stage`, or one that took the verdict of such."""
-    # what a meeting simplified may be the text of an evaluation that lost its race
+    # what a round simplified may be the text of an evaluation that lost its race
     return _finished(archive.evaluations_of(program_id), stage) or _finished(
         archive.ablations(program_id), stage
     )
@@ -111,12 +111,7 @@ def finished(archive: Views, program_id: str, stage: str) -> Evaluation | None:
 def _finished(evaluations: Sequence[Evaluation], stage: str) -> Evaluation | None:
     scored = [one for one in evaluations if one.verdict.score]
     ran = (one for one in scored if one.stage == stage)
-    return next(ran, next((one for one in scored if one.stage == "duplicate"), None))
-
-
-def last_stage(rungs: int, offered: int) -> str:
-    """How evaluations name the last rung of the race."""
-    return f"proxy {min(rungs, offered) - 1}"
+    return next(ran, next((one for one in scored if one.stage == Stage.DUPLICATE), None))
 
 
 @dataclass(frozen=True)
@@ -144,7 +139,7 @@ class Elites:
         if begun is None or archive.last_generation(0) is None:
             return None
         config = parse(begun.config["config"])
-        stage = last_stage(config.proxy.rungs, begun.config["terms"]["rungs"])
+        stage = Stage.PROXY.rung(min(config.proxy.rungs, begun.config["terms"]["rungs"]) - 1)
         first = archive.evaluations(0, 0)[0].program.id
         return cls(archive, stage, config.north_star.every, first, live=live or {})
 
@@ -158,8 +153,8 @@ class Elites:
         home = folds.pop(self.production, None)
         if base is None or home is None:
             return ()
-        meetings = {generation: meeting_at(self.archive, generation) for generation, _ in folds.values()}
-        best = self._best(folds, meetings, home[1])
+        notes = {generation: note_at(self.archive, generation) for generation, _ in folds.values()}
+        best = self._best(folds, notes, home[1])
         fresh = {one.program.id: one for one in self.simplified}
         found = []
         for program_id, (generation, verdicts) in folds.items():
@@ -167,14 +162,14 @@ class Elites:
             if born is None or not all(one.score for one in verdicts):
                 continue
             ours, theirs = unweighted(born.verdict), unweighted(base.verdict)
-            weights = meeting_at(self.archive, meeting_before(generation, self.every)).weights
+            weights = note_at(self.archive, round_before(generation, self.every)).weights
             point = Point(
                 program_id,
                 generation,
                 proxy_effect(ours, theirs),
                 _used(ours, theirs, weights),
                 _shared(verdicts, home[1]),
-                self._audits(program_id, meetings[generation]),
+                self._audits(program_id, notes[generation]),
             )
             if point.audited and generation in best:
                 point = replace(point, over_best=_shared(verdicts, best[generation]))
@@ -183,8 +178,8 @@ class Elites:
             found.append((point, ours))
         return tuple(found)
 
-    def _audits(self, program_id: str, meeting: Meeting) -> bool:
-        return program_id in meeting.audited or program_id in self.audited
+    def _audits(self, program_id: str, note: RoundNote) -> bool:
+        return program_id in note.audited or program_id in self.audited
 
     def _folds(self, until: int | None) -> dict[str, tuple[int, list[Verdict]]]:
         """Each promoted program with its generation and its verdict on each fold of the selection split."""
@@ -200,13 +195,13 @@ class Elites:
     def _best(
         self,
         folds: Mapping[str, tuple[int, list[Verdict]]],
-        meetings: Mapping[int, Meeting],
+        notes: Mapping[int, RoundNote],
         home: Sequence[Verdict],
     ) -> dict[int, list[Verdict]]:
-        """The verdicts of the best program that each meeting promoted for its proxy."""
+        """The verdicts of the best program that each round promoted for its proxy."""
         best: dict[int, tuple[float, list[Verdict]]] = {}
         for program_id, (generation, verdicts) in folds.items():
-            if self._audits(program_id, meetings[generation]) or not all(one.score for one in verdicts):
+            if self._audits(program_id, notes[generation]) or not all(one.score for one in verdicts):
                 continue
             gain = _shared(verdicts, home).estimate
             if generation not in best or gain > best[generation][0]:
@@ -242,8 +237,8 @@ def correlation(points: Sequence[Point], seed: int, *, plain_proxy: bool = False
 def alarm(points: Sequence[Point], threshold: float, seed: int) -> str:
     """Why the proxy should not be trusted further, in one sentence; "" where nothing speaks against it.
 
-    The correlation of the latest meetings lies below the threshold, or below that of the earlier ones,
-    interval against interval. The latest are as few meetings as have STEADY elites.
+    The correlation of the latest rounds lies below the threshold, or below that of the earlier ones,
+    interval against interval. The latest are as few rounds as have STEADY elites.
     """
     latest = _latest(points)
     earlier = [one for one in points if one.generation < min(each.generation for each in latest)]
@@ -259,7 +254,7 @@ def alarm(points: Sequence[Point], threshold: float, seed: int) -> str:
 
 
 def _latest(points: Sequence[Point]) -> list[Point]:
-    """The elites of as few of the latest meetings as have STEADY of them, or all."""
+    """The elites of as few of the latest rounds as have STEADY of them, or all."""
     for start in sorted({one.generation for one in points}, reverse=True):
         latest = [one for one in points if one.generation >= start]
         if len(latest) >= STEADY:
@@ -275,7 +270,7 @@ def summary(points: Sequence[Point], seed: int) -> dict[str, Any]:
     """The alignment gap of a run as JSON: correlations, false promotions, missed winners, every elite.
 
     `taught` compares the re-weighted proxy with the plain one over the elites that were promoted by weights
-    from earlier meetings alone; null where there are none.
+    from earlier rounds alone; null where there are none.
     """
     generations = sorted({one.generation for one in points})
 

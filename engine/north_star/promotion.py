@@ -1,26 +1,24 @@
 """Promotion: elites meet the north star, on data that the search has not seen."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any
 
 from ...evaluators.statistics import paired
 from ...population.archive.archive import Archive
 from ...population.island.diversity import distinct
 from ...population.island.randomness import generator
-from ...population.values.evaluation import Promotion
+from ...population.values.evaluation import Promotion, Stage
 from ...population.values.member import Member, ranked
 from ...population.values.verdict import Status, Verdict
 from ..config.config import ConfigError
 from ..loop.candidate import member
 from ..loop.context import SearchContext
+from ..loop.evaluate import judge
 from ..loop.events import Progress
-from ..loop.race import judge
-from .alignment import finished, last_stage, meeting_at, note_of
-from .rounds import held, previous, rescored, tell
-
-GUARD: Literal["guard"] = "guard"
+from .alignment import finished, note_name
+from .rounds import noted, rescored, tell
 
 
 @dataclass(frozen=True)
@@ -60,8 +58,8 @@ async def measure(
     What is recorded already costs nothing.
     """
     guard, *verdicts = await asyncio.gather(
-        judge(search, GUARD, source),
-        *(judge(search, "north_star", source, fold, split, of or folds) for fold in range(folds)),
+        judge(search, Stage.GUARD, source),
+        *(judge(search, Stage.NORTH_STAR, source, fold, split, of or folds) for fold in range(folds)),
     )
     return Standing(program_id, tuple(verdicts), guard, broken(guard, search.limits))
 
@@ -78,21 +76,34 @@ def broken(guard: Verdict, limits: Mapping[str, float]) -> tuple[str, ...]:
     )
 
 
-async def promote(search: SearchContext, generation: int, progress: Progress) -> None:
-    """Gives the best elites of all islands their north star, once each, and commits the verdicts.
+class Promotions:
+    """Rounds on the selection split: the best elites of all islands are measured, once each."""
 
-    With them goes what the meeting learnt about the proxy.
-    """
-    standings = await newcomers(search, generation, search.config.north_star.audits)
-    for standing in standings:
-        if standing.program_id == search.seeds[0].id:
-            require_scores(standing)
-    made = tuple(rows(standings, generation))
-    meeting = held(search, generation, made, [one.program_id for one in standings if one.audited])
-    search.archive.commit_round(generation, made, {note_of(generation): meeting.to_json()})
-    line = f"{len(standings)} promoted{_ahead(search, generation)}"
-    progress.say("promoted", generation=generation, programs=[one.program_id for one in standings], line=line)
-    tell(meeting, meeting_at(search.archive, previous(search, generation)), progress)
+    def held(self, search: SearchContext, generation: int) -> bool:
+        """Whether anybody was promoted then; production is, in the first round."""
+        return bool(search.archive.promotions(generation))
+
+    async def hold(self, search: SearchContext, generation: int, progress: Progress) -> None:
+        """Measures the newcomers; with their verdicts goes what the round learnt about the proxy."""
+        standings = await newcomers(search, generation, search.config.north_star.audits)
+        made = tuple(rows(standings, generation))
+        note = noted(search, generation, made, [one.program_id for one in standings if one.audited])
+        search.archive.commit_round(generation, made, {note_name(generation): note.to_json()})
+        line = f"{len(standings)} promoted{_ahead(search, generation)}"
+        programs = [one.program_id for one in standings]
+        progress.say("promoted", generation=generation, programs=programs, line=line)
+        tell(search, note, progress)
+
+    def best_known(self, search: SearchContext, until: int) -> Member | None:
+        """The eligible program with the best mean on the selection split up to that generation."""
+        return champion(search, until)
+
+    def winner(self, search: SearchContext) -> None:
+        """Nobody: the claim chooses among all finalists."""
+
+    def told(self, search: SearchContext, gain: Mapping[str, Any]) -> dict[str, Any]:
+        """Nothing."""
+        return {}
 
 
 async def newcomers(search: SearchContext, generation: int, audits: int = 0) -> list[Standing]:
@@ -112,22 +123,26 @@ async def newcomers(search: SearchContext, generation: int, audits: int = 0) -> 
     standings = await asyncio.gather(
         *(measure(search, program_id, source, "selection", folds) for program_id, source in runners.items())
     )
-    return [replace(one, audited=one.program_id in audited) for one in standings]
+    return audit(search, standings, audited)
+
+
+def audit(search: SearchContext, standings: Iterable[Standing], audited: Container[str]) -> list[Standing]:
+    """The standings, marked where chance had them measured. ConfigError where production has no scores."""
+    found = [replace(one, audited=one.program_id in audited) for one in standings]
+    for one in found:
+        if one.program_id == search.seeds[0].id:
+            require_folds(one.folds)
+    return found
 
 
 def drawn(search: SearchContext, below: Sequence[Member], generation: int, count: int) -> list[Member]:
-    """So many of the elites below the promoted as chance draws at a meeting."""
+    """So many of the elites below the promoted as chance draws in a round."""
     places = generator(search.config.seed, "audits", generation).permutation(len(below))[:count]
     return [below[int(place)] for place in places]
 
 
-def require_scores(production: Standing) -> None:
-    """Raises ConfigError where the program in production failed the north star: nothing could be compared."""
-    require_folds(production.folds)
-
-
 def require_folds(production: Sequence[Verdict]) -> None:
-    """The same of the verdicts on some folds."""
+    """Raises ConfigError where the program in production failed the north star: nothing could be compared."""
     if not all(verdict.score for verdict in production):
         reasons = sorted({verdict.reason for verdict in production if verdict.reason})
         raise ConfigError(
@@ -152,7 +167,7 @@ def rows(standings: Sequence[Standing], generation: int) -> Iterable[Promotion]:
     for slot, standing in enumerate(standings):
         for fold, verdict in enumerate(standing.folds):
             yield Promotion(generation, slot, standing.program_id, "selection", fold, verdict)
-        yield Promotion(generation, slot, standing.program_id, GUARD, 0, standing.guard)
+        yield Promotion(generation, slot, standing.program_id, Stage.GUARD, 0, standing.guard)
 
 
 def elites(search: SearchContext, generation: int) -> tuple[Member, ...]:
@@ -175,7 +190,7 @@ def standings_of(search: SearchContext, until: int) -> list[Standing]:
     standings = []
     for program_id, known in verdicts.items():
         folds = tuple(known[place] for place in sorted(known) if place[0] == "selection")
-        guard = known[GUARD, 0]
+        guard = known[Stage.GUARD, 0]
         standings.append(Standing(program_id, folds, guard, broken(guard, search.limits)))
     return standings
 
@@ -189,8 +204,7 @@ def champion(search: SearchContext, until: int) -> Member | None:
     )
     if best is None:
         return None
-    stage = last_stage(search.config.proxy.rungs, search.terms.rungs)
-    born = finished(search.archive, best.program_id, stage)
+    born = finished(search.archive, best.program_id, search.last_stage)
     assert born is not None  # it was a member when it was promoted
     return member(born)
 

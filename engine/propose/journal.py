@@ -13,14 +13,15 @@ from typing import Any
 from ...population.archive.experiments import effects
 from ...population.archive.history import Failure, Past, Tried, ranked
 from ...population.archive.views import Views
+from ...population.values.evaluation import Stage
 from ...population.values.experiment import Outcome, State
 from ...population.values.verdict import Status, Verdict
 from ..config.config import Config
 from ..config.experiments import Online
 from ..north_star.ablation import of_experiments
-from ..north_star.alignment import meeting_before
+from ..north_star.alignment import round_before
 from ..north_star.delta import delta
-from ..north_star.promotion import GUARD, broken
+from ..north_star.promotion import broken
 from .sanitize import line
 
 INHERITED = "inherited journal"
@@ -127,7 +128,7 @@ class Journal:
 
     def meeting(self, generation: int) -> int:
         """The last generation before this one at which all islands met; below 0 before the first."""
-        return meeting_before(generation, self._config.north_star.every)
+        return round_before(generation, self._config.north_star.every)
 
     @property
     def production(self) -> str:
@@ -297,7 +298,7 @@ class Journal:
             if program_id == self.production:
                 home = tuple(one.score.value for one in folds if one.score)
                 continue
-            guard = verdicts.get((GUARD, 0))
+            guard = verdicts.get((Stage.GUARD, 0))
             stars[program_id] = _star(folds, home, broken(guard, self._limits) if guard else ())
         return home
 

@@ -23,7 +23,7 @@ def read(run: Path) -> dict[str, Any]:
     """
     from ..config.config import parse
     from ..experiments.outcomes import live_effects, seen
-    from ..north_star.alignment import Elites, meeting_at, summary
+    from ..north_star.alignment import Elites, note_at, summary
 
     with Archive.read(archive_of(run)) as archive:
         begun = archive.run()
@@ -39,7 +39,7 @@ def read(run: Path) -> dict[str, Any]:
         else:
             gap = summary([point for point, _ in elites.measured()], config.seed)
         noted = sorted({promotion.generation for promotion in archive.promotions()})
-        meetings = [meeting_at(archive, generation).to_json() for generation in noted]
+        meetings = [note_at(archive, generation).to_json() for generation in noted]
         return {**gap, "meetings": meetings, "kind": config.kind, "production": elites.production}
 
 

@@ -11,6 +11,7 @@ from ..config.proposers import Form
 from ..config.recorded import recorded_config
 from ..config.run_dir import archive_of
 from ..config.task import task_for
+from ..experiments.round import rounds_of
 from ..loop.context import SearchContext
 from ..loop.events import Silent
 from ..loop.executor import Terms
@@ -19,7 +20,7 @@ from ..loop.requests import propose
 from ..propose.journal import Journal
 from ..propose.llm.prompts.lessons import meetings, recorded
 from ..propose.llm.prompts.prompt import Message, Prompts, count
-from ..search import Islands, arrive, rouse
+from ..search import Islands, arrive, stagnated
 
 
 class Listener:
@@ -113,9 +114,9 @@ async def requests(search: SearchContext, island: int, number: int) -> tuple[Req
     search = replace(search, proposer=listener)
     islands = Islands(search, Silent())
     islands.ended = dict.fromkeys(islands.done, "only looking")
-    population = await arrive(search, islands, island, number)
+    population = await arrive(search, islands, rounds_of(search.config), island, number)
     population = population or search.archive.population(island, number - 1)
-    population, progression = rouse(search, island, number, population, Silent())
+    population, progression = stagnated(search, island, number, population, Silent())
     bold = bool(progression and progression.explores(number, search.config.population.patience))
     await propose(search, island, number, population, bold=bold)
     return tuple(sorted(listener.requests, key=lambda one: one.place.slot))

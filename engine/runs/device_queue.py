@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...evaluators.kinds.task import Measuring
+from ...population.values.evaluation import Stage
 from ..config.run_dir import REPORT, queue_of
 from ..loop.candidate import canonical
 from ..loop.context import SearchContext
@@ -36,7 +37,7 @@ class DeviceQueue:
         for program_id, source in wanted(search, until).items():
             if program_id in known:
                 continue
-            verdict = await search.executor.judge(Call("order", canonical(source)[0]))
+            verdict = await search.executor.judge(Call(Stage.ORDER, canonical(source)[0]))
             count = self.measuring.enqueue(folder, program_id, verdict)
             if not count:
                 self._refused.add(program_id)

@@ -4,8 +4,9 @@ import json
 import sqlite3
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from sqlite_utils import Database
 
@@ -212,23 +213,32 @@ def m005_evaluations(db: Database) -> None:
     required = ["winner", "kind", "source", *(column.name for column in columns if column.notnull)]
     db.create_table("ablations", types, pk="winner", not_null=required, strict=True)
     db.table("ablations").create_index(["program"])
-    for name, text in db.execute(
-        "SELECT name, value FROM conclusions WHERE name LIKE 'knock-out %'"
-    ).fetchall():
-        value = json.loads(text)
-        born = value.pop("births")
-        for row in born:
-            row |= {"winner": value["program"], "made_by": "ablation"}
-            row |= {"proposer": row.pop("arm"), "credit": row.pop("worth")}
-            db.table("ablations").insert(row)
-        value["simplified"] = born[0]["program"] if born else None
-        if "meeting" in value:
-            value["round"] = value.pop("meeting")
-        changed = json.dumps(value, sort_keys=True, separators=(",", ":"))
-        renamed = f"ablation {value['program']}"
-        db.execute("UPDATE conclusions SET name = ?, value = ? WHERE name = ?", (renamed, changed, name))
-    db.execute("UPDATE conclusions SET name = 'round ' || substr(name, 9) WHERE name LIKE 'meeting %'")
+    for name, text in db.execute("SELECT name, value FROM conclusions").fetchall():
+        if name.startswith("knock-out "):
+            _move_ablation(db, name, json.loads(text))
+        elif name.startswith("meeting "):
+            renamed = "round " + name.removeprefix("meeting ")
+            db.execute("UPDATE conclusions SET name = ? WHERE name = ?", (renamed, name))
+    for key, text in db.execute("SELECT key, call FROM ledger").fetchall():
+        if (call := json.loads(text)).get("stage") == "examine":
+            renamed = _text({**call, "stage": "properties"})
+            digest = sha256(renamed.encode()).hexdigest()
+            db.execute("UPDATE ledger SET key = ?, call = ? WHERE key = ?", (digest, renamed, key))
     _rename_keys(db, {"knockouts": "ablations", "knockout_on": "ablate_on"})
+
+
+def _move_ablation(db: Database, name: str, value: dict[str, Any]) -> None:
+    """The program in a conclusion becomes a row of `ablations`; the conclusion names it by its id."""
+    born = value.pop("births")
+    for row in born:
+        row |= {"winner": value["program"], "made_by": "ablation"}
+        row |= {"proposer": row.pop("arm"), "credit": row.pop("worth")}
+        db.table("ablations").insert(row)
+    value["simplified"] = born[0]["program"] if born else None
+    if "meeting" in value:
+        value["round"] = value.pop("meeting")
+    renamed = "ablation " + name.removeprefix("knock-out ")
+    db.execute("UPDATE conclusions SET name = ?, value = ? WHERE name = ?", (renamed, _text(value), name))
 
 
 def _rename_keys(db: Database, renamed: Mapping[str, str]) -> None:
@@ -238,8 +248,12 @@ def _rename_keys(db: Database, renamed: Mapping[str, str]) -> None:
         table = begun.get("config", {}).get("north_star", {})
         for old in renamed.keys() & table.keys():
             table[renamed[old]] = table.pop(old)
-        config = json.dumps(begun, sort_keys=True, separators=(",", ":"))
-        db.execute("UPDATE run SET config = ?", (config,))
+        db.execute("UPDATE run SET config = ?", (_text(begun),))
+
+
+def _text(value: Any) -> str:
+    """The one text for equal JSON values, as the ledger writes it."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def _create(db: Database, table: str, pk: str | tuple[str, ...], /, **columns: object) -> None:

@@ -18,7 +18,7 @@ from recevolve.engine.loop.executor import Call, Terms
 from recevolve.engine.loop.generation import generation
 from recevolve.engine.loop.proposer import NoProposal, Proposal, Request
 from recevolve.engine.loop.seeds import seeds_for
-from recevolve.engine.north_star.promotion import banned, champion, promote, standings_of
+from recevolve.engine.north_star.promotion import Promotions, banned, champion, standings_of
 from recevolve.engine.runs.replay import replay
 from recevolve.engine.search import run
 from recevolve.evaluators.kinds import registry
@@ -39,7 +39,7 @@ def value_of(source: str) -> float:
 def honest(call: Call) -> Verdict:
     """Scores a source by its constant; behaviour follows the constant to one digit."""
     value = value_of(call.source)
-    facts = {"behaviour": f"{value:.1f}"} if call.stage == "examine" else {}
+    facts = {"behaviour": f"{value:.1f}"} if call.stage == "properties" else {}
     metrics = {"error": Metric(-value)} if call.stage == "north_star" else {}
     return Verdict(Status.SCORED, Metric(value), facts=facts, metrics=metrics)
 
@@ -143,7 +143,7 @@ def test_each_candidate_gets_a_typed_fate_and_only_new_ones_are_evaluated(made: 
     assert births[1].verdict == births[0].verdict
     assert "os" in births[3].verdict.reason
     assert births[4].program.explanation == "nothing new to say"
-    assert executor.stages() == {"examine 0": 3, "proxy 0": 2, "proxy 1": 1}
+    assert executor.stages() == {"properties 0": 3, "proxy 0": 2, "proxy 1": 1}
 
 
 def test_a_behaviour_of_an_earlier_generation_is_not_evaluated_again(made: Any) -> None:
@@ -156,7 +156,7 @@ def test_a_behaviour_of_an_earlier_generation_is_not_evaluated_again(made: Any) 
     again = asyncio.run(generation(search, 0, 2, population))
     assert statuses(again.evaluations) == [("scored", "duplicate")]
     assert again.evaluations[0].duplicate_of == one.evaluations[0].program.id
-    assert executor.stages() == {"examine 0": 1}
+    assert executor.stages() == {"properties 0": 1}
 
 
 def test_an_incumbent_must_be_beaten_on_the_rung_and_costs_nothing(made: Any) -> None:
@@ -165,7 +165,7 @@ def test_an_incumbent_must_be_beaten_on_the_rung_and_costs_nothing(made: Any) ->
     population = first(search)
     executor.calls.clear()
     born = asyncio.run(generation(search, 0, 1, population))
-    assert executor.stages() == {"examine 0": 3, "proxy 0": 3}, "the seed scores 0 and takes the place"
+    assert executor.stages() == {"properties 0": 3, "proxy 0": 3}, "the seed scores 0 and takes the place"
     assert born.population == population
 
 
@@ -240,7 +240,7 @@ def test_a_cheat_found_by_the_north_star_is_banned_and_a_broken_guardrail_cannot
     )
     born = asyncio.run(generation(search, 0, 1, first(search)))
     search.archive.commit_generation(0, 1, population=born.population, evaluations=born.evaluations)
-    asyncio.run(promote(search, 1, Silent()))
+    asyncio.run(Promotions().hold(search, 1, Silent()))
     cheat, guarded, fair = (birth.program.id for birth in born.evaluations)
     assert banned(search.archive, 1) == {cheat}
     broken = {one.program_id: one.broken for one in standings_of(search, 1)}

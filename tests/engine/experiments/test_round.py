@@ -11,7 +11,7 @@ from recevolve.engine.config.recorded import recorded_config
 from recevolve.engine.experiments.outcomes import table
 from recevolve.engine.export.patch import describe
 from recevolve.engine.north_star.ablation import of_experiments, of_rounds
-from recevolve.engine.north_star.alignment import Elites, correlation, meeting_at
+from recevolve.engine.north_star.alignment import Elites, correlation, note_at
 from recevolve.engine.north_star.effects import plain
 from recevolve.engine.propose.journal import Journal
 from recevolve.evaluators.kinds import registry
@@ -132,7 +132,7 @@ def test_a_meeting_counts_the_simplified_programs_that_it_commits_itself(
             found = correlation(
                 [point for point, _ in known.measured(meeting)], recorded_config(archive).seed
             )
-            assert meeting_at(archive, meeting).correlation == (plain(found) if found else None)
+            assert note_at(archive, meeting).correlation == (plain(found) if found else None)
         assert found is not None
 
 

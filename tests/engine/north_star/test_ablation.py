@@ -17,7 +17,7 @@ from recevolve.engine.loop.generation import generation
 from recevolve.engine.loop.proposer import Proposal, Request
 from recevolve.engine.loop.seeds import seeds_for
 from recevolve.engine.north_star.ablation import Evidence, ablate, ancestor_of, hand_on, keep
-from recevolve.engine.north_star.promotion import promote
+from recevolve.engine.north_star.promotion import Promotions
 from recevolve.engine.report.report import rendered
 from recevolve.evaluators.kinds import registry
 from recevolve.population.archive.archive import Archive
@@ -75,7 +75,7 @@ class Curve:
             out = scope["f"](x, scope["CONSTANTS"])
         except (NameError, KeyError) as error:
             return Verdict(Status.CRASHED, reason=repr(error))
-        if call.stage == "examine":
+        if call.stage == "properties":
             behaviour = " ".join(f"{value:.6f}" for value in out[:4])
             return Verdict(Status.SCORED, Metric(0.0), facts={"behaviour": behaviour})
         errors = (out - 2 * np.tanh(x)) ** 2
@@ -131,7 +131,7 @@ def made(tmp_path: Path) -> Iterator[Make]:
             made = asyncio.run(generation(search, 0, number, population))
             population = made.population
             archive.commit_generation(0, number, population=population, evaluations=made.evaluations)
-            asyncio.run(promote(search, number, Silent()))
+            asyncio.run(Promotions().hold(search, number, Silent()))
         return search, judge, made.evaluations[0].program
 
     yield make
@@ -245,7 +245,7 @@ def test_an_edit_that_cannot_be_undone_alone_says_why(made: Make) -> None:
         honest = judge.judge
 
         async def answer(call: Call) -> Verdict:
-            if call.stage == "examine" and "tanh" not in call.source:
+            if call.stage == "properties" and "tanh" not in call.source:
                 return Verdict(Status.INVALID, reason="it must be bounded")
             return await honest(call)
 

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from recevolve.engine.north_star.alignment import Elites, Meeting, Point, alarm, correlation, note_of, summary
+from recevolve.engine.north_star.alignment import (
+    Elites,
+    Point,
+    RoundNote,
+    alarm,
+    correlation,
+    note_name,
+    summary,
+)
 from recevolve.engine.north_star.reweighting import Weights
 from recevolve.engine.report import alignment_table
 from recevolve.engine.report.alignment_plot import svg
@@ -42,7 +50,7 @@ def tell(story: Story, *programs: tuple[float, float, float], audited: tuple[int
     }
     story.meet(2, scores)
     marked = tuple(ids[place] for place in audited)
-    story.archive.conclude(note_of(2), Meeting(2, marked).to_json())
+    story.archive.conclude(note_name(2), RoundNote(2, marked).to_json())
     return ids
 
 
@@ -117,7 +125,7 @@ def test_a_live_effect_takes_the_place_of_the_selection_split(story: Story) -> N
 def test_the_score_that_the_search_used_is_that_of_the_weights_in_force(story: Story) -> None:
     home(story)
     weights = Weights(0.5, 9, 0.0, 2.0, {})
-    story.archive.conclude(note_of(0), Meeting(0, (), weights).to_json())
+    story.archive.conclude(note_name(0), RoundNote(0, (), weights).to_json())
     (one,) = tell(story, (1.0, 0.3, 0.5))
     found = points_of(story)[one]
     assert found.proxy.estimate == pytest.approx(0.3)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from recevolve.engine.north_star.alignment import meeting_at
+from recevolve.engine.north_star.alignment import note_at
 from recevolve.population.archive.archive import Archive
 
 from ..toy_runs import RECEVOLVE, command, config_file, descendants, gone
@@ -53,7 +53,7 @@ def test_audits_are_measured_recorded_and_compared_at_every_meeting(baited: Path
     assert told["audited"] >= 4
     assert [one["generation"] for one in told["meetings"]] == [0, 2, 4, 6, 8]
     with Archive.read(baited / "archive.db") as archive:
-        weights = meeting_at(archive, 8).weights
+        weights = note_at(archive, 8).weights
         assert weights is not None
         assert weights.share > 0.3
         population = archive.population(0, 9)

@@ -182,7 +182,7 @@ def test_no_process_below_us_is_born_with_a_key(monkeypatch: pytest.MonkeyPatch)
     executor = LocalExecutor(blueprint, 1, frozenset({"ODDLY_NAMED"}))
 
     async def main() -> dict[int, bytes]:
-        await executor.judge(Call("examine", toy.SEEDS["line"]))
+        await executor.judge(Call("properties", toy.SEEDS["line"]))
         born = descendants(os.getpid()) - before
         commands.update({pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in born})
         return {pid: Path(f"/proc/{pid}/environ").read_bytes() for pid in born}
