@@ -16,6 +16,7 @@ PARTS = ("engine", "population", "kernels", "evaluators")
 FILES = sorted(path for part in PARTS for path in (ROOT / part).rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 LINES = 400
+PLACES = 8
 CLAIMS = re.compile(r"raises|warns|fail|assert_\w+|opcheck")
 """What a test may call, other than `assert`, to say what must hold."""
 
@@ -52,6 +53,18 @@ def test_every_except_names_its_error() -> None:
         if isinstance(node, ast.ExceptHandler) and node.type is None
     ]
     assert not bare
+
+
+def test_nothing_is_built_from_more_than_eight_places() -> None:
+    long = [
+        f"{name(path)}:{node.lineno} {ast.unparse(node.func)}"
+        for path in FILES
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Call) and len(node.args) > PLACES
+        for word in [ast.unparse(node.func).rpartition(".")[2]]
+        if word[:1].isupper()
+    ]
+    assert not long, f"more than {PLACES} values by their place are mixed up unseen: name them"
 
 
 def test_no_path_of_a_machine_is_written_down() -> None:

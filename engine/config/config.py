@@ -175,6 +175,13 @@ def _table_in(annotation: Any) -> type[BaseModel] | None:
     return next((table for part in get_args(annotation) if (table := _table_in(part))), None)
 
 
+RENAMED = {
+    "north_star.knockouts": "north_star.ablations",
+    "north_star.knockout_on": "north_star.ablate_on",
+}
+"""Keys of earlier releases, by what they are called now."""
+
+
 def explain(error: ValidationError, model: type[BaseModel], table: str = "") -> str:
     """One line per wrong key of `model`, which stands under `table` in the config.
 
@@ -192,6 +199,7 @@ def explain(error: ValidationError, model: type[BaseModel], table: str = "") -> 
             near = difflib.get_close_matches(path[-1], names, 1, 0.5)
             known = f"known here: {', '.join(names)}" if names else "nothing can be set here"
             hint = f"did you mean `{near[0]}`?" if near else known
+            hint = f"it is called `{RENAMED[key]}` now" if key in RENAMED else hint
             lines.append(f"{key}: no such key; {hint}")
         elif problem["type"] == "missing":
             lines.append(f"{key}: missing; give it a value")

@@ -57,7 +57,7 @@ class Online(Table):
         0.0, ge=0, allow_inf_nan=False, description="gain below which a program is not worth launching"
     )
     gate: bool = Field(True, description="a person launches (`recevolve online launch --approve`)")
-    batches: PositiveInt = Field(2, description="folds that each experiment collects per meeting")
+    batches: PositiveInt = Field(2, description="folds that each experiment collects per promotion round")
     users: PositiveInt = Field(10_000, description="users per arm at which a live interval is narrowest")
     horizon_days: PositiveInt = Field(28, description="days of entry that a live experiment has at the most")
     bound: float = Field(

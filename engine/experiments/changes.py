@@ -1,4 +1,4 @@
-"""Draft: what a meeting, an ingest or a person changes in the experiments, gathered before it is written."""
+"""Changes: what a round, an ingest or a person changes in the experiments, gathered before it is written."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,7 +20,7 @@ from .rules import Plan, behind, decide, late, launchable, level, look
 
 @dataclass
 class Draft:
-    """The experiments as they would be after the changes so far. `generation` is None outside a meeting."""
+    """The experiments as they would be after the changes so far. `generation` is None outside a round."""
 
     rules: Online
     experiments: dict[str, Experiment]

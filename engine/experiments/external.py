@@ -13,7 +13,7 @@ class Recorded:
         self._seen = Mark()
 
     def arrive(self, generation: int | None) -> None:
-        """Copies what that meeting saw. NotRecorded where the record ends before it."""
+        """Copies what that round saw. NotRecorded where the record ends before it."""
         if generation is None:
             return
         if not self._source.held(generation):

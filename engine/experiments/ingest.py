@@ -51,7 +51,7 @@ def receive(run: Path, letter: Letter, clock: Clock = time.time) -> dict[str, An
     """What became of the letter, and of those that waited before it.
 
     Where the run's archive is being written (`recevolve run` works), the letter is put on the disk and the
-    run takes it in at its next meeting: then the answer has `waiting`, the path. DataError where it cannot be
+    run takes it in at its next round: then the answer has `waiting`, the path. DataError where it cannot be
     read, ConfigError where the run has no live experiments, ArchiveError where there is no run.
     """
     with Archive.read(archive_of(run)) as archive:
@@ -240,7 +240,7 @@ def looked_again(book: Experiments, config: Config) -> list[str]:
 
 
 class Inbox:
-    """What was sent while the run works: it is taken in at meetings."""
+    """What was sent while the run works: it is taken in at promotion rounds."""
 
     def __init__(self, archive: Archive, say: Callable[[str], None], clock: Clock = time.time) -> None:
         self._archive, self._say, self._clock = archive, say, clock

@@ -159,16 +159,16 @@ def look(
         decision = _decision(found, between, rules) if decides else _guarded(found, between, metric, rules)
         looks.append(
             Look(
-                experiment.id,
-                number,
-                metric,
-                found.moments.mean,
-                between[0] if between else None,
-                between[1] if between else None,
-                found.error,
-                found.moments.count,
-                no_gain(found.moments, size, plan.looks) if decides and between else None,
-                decision,
+                experiment=experiment.id,
+                number=number,
+                metric=metric,
+                estimate=found.moments.mean,
+                low=between[0] if between else None,
+                high=between[1] if between else None,
+                error=found.error,
+                count=found.moments.count,
+                p=no_gain(found.moments, size, plan.looks) if decides and between else None,
+                decision=decision,
             )
         )
     return tuple(looks)

@@ -225,16 +225,16 @@ class Journal:
             tried.score - final[1] if final and tried.score is not None and final[0] == tried.stage else None
         )
         return Entry(
-            tried.program_id,
-            self._delta(tried),
-            tried.explanation,
-            tried.made_by,
-            tried.stage,
-            str(tried.status),
-            tried.score,
-            tried.spread,
-            gain,
-            stars.get(tried.program_id),
+            program_id=tried.program_id,
+            delta=self._delta(tried),
+            explanation=tried.explanation,
+            made_by=tried.made_by,
+            stage=tried.stage,
+            status=str(tried.status),
+            score=tried.score,
+            spread=tried.spread,
+            gain=gain,
+            star=stars.get(tried.program_id),
             stopped=tried.stage != furthest,
         )
 

@@ -26,7 +26,7 @@ def svg(gap: Mapping[str, Any], title: str, alarms: Sequence[int] = ()) -> str:
     """The picture of what `alignment.summary` gave, as SVG; equal bytes for equal arguments.
 
     Above: each elite's effects over production with their intervals, coloured by generation. Below: the rank
-    correlation of each meeting and of all up to it. `alarms` are generations whose meeting sounded one.
+    correlation of each round and of all up to it. `alarms` are generations whose round sounded one.
     """
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -135,10 +135,10 @@ def _correlations(axes: "Axes", gap: Mapping[str, Any], alarms: Sequence[int]) -
         x = [generation for generation, _ in whole]
         low, middle, high = ([one[end] for _, one in whole] for end in ("low", "estimate", "high"))
         axes.fill_between(x, low, high, color="#3b528b", alpha=0.15, lw=0)
-        axes.plot(x, middle, color="#3b528b", lw=1.6, marker="o", ms=3.5, label="all up to this meeting")
+        axes.plot(x, middle, color="#3b528b", lw=1.6, marker="o", ms=3.5, label="all up to this round")
     single = [(row["generation"], row["correlation"]) for row in gap["by_generation"] if row["correlation"]]
     for number, (generation, one) in enumerate(single):
-        label = "elites of this meeting" if not number else None
+        label = "elites of this round" if not number else None
         axes.errorbar(
             generation, one["estimate"], yerr=_reach(one), fmt="s", ms=4, color="#d08020", elinewidth=0.9,
             label=label,

@@ -19,7 +19,7 @@ WIDTH, HEIGHT = 60, 15
 def read(run: Path) -> dict[str, Any]:
     """The alignment gap of a run as JSON: that of its report where the search has not moved since.
 
-    `meetings` says what each noted: `generation`, `alarm`, and the `weights` that it taught.
+    `rounds` says what each noted: `generation`, `alarm`, and the `weights` that it taught.
     """
     from ..config.config import parse
     from ..experiments.outcomes import live_effects, seen
@@ -30,7 +30,7 @@ def read(run: Path) -> dict[str, Any]:
         config = parse(begun.config["config"]) if begun else None
         elites = Elites.of(archive, live_effects(archive, config.online)) if config else None
         if elites is None or config is None:
-            return {**summary((), 0), "meetings": [], "kind": None, "production": None}
+            return {**summary((), 0), "rounds": [], "kind": None, "production": None}
         report = archive.conclusion(REPORT)
         newest = {str(island): archive.last_generation(island) or 0 for island in archive.islands()}
         heard = archive.experiments().now() if config.online.on else Mark()
@@ -39,15 +39,15 @@ def read(run: Path) -> dict[str, Any]:
         else:
             gap = summary([point for point, _ in elites.measured()], config.seed)
         noted = sorted({promotion.generation for promotion in archive.promotions()})
-        meetings = [note_at(archive, generation).to_json() for generation in noted]
-        return {**gap, "meetings": meetings, "kind": config.kind, "production": elites.production}
+        rounds = [note_at(archive, generation).to_json() for generation in noted]
+        return {**gap, "rounds": rounds, "kind": config.kind, "production": elites.production}
 
 
 def draw(facts: Mapping[str, Any], path: Path) -> None:
     """Writes the picture of what `read` gave."""
     from .alignment_plot import write
 
-    alarms = [one["generation"] for one in facts["meetings"] if one["alarm"]]
+    alarms = [one["generation"] for one in facts["rounds"] if one["alarm"]]
     write(path, facts, f"Proxy against north star: {facts['kind']}", alarms)
 
 
@@ -63,7 +63,7 @@ def tables(facts: Mapping[str, Any]) -> RenderableType:
         parts.append(Text(f"{line} {ours}; of the plain proxy over the same elites {theirs}."))
     parts += [
         Text(f"generation {one['generation']}: ALARM: {one['alarm']}", style="bold red")
-        for one in facts["meetings"]
+        for one in facts["rounds"]
         if one["alarm"]
     ]
     return Group(*parts)

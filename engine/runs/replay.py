@@ -42,7 +42,15 @@ async def replay(source: Archive, progress: Progress) -> list[str]:
         mixture = proposers_for(config, task, rebuilt, ledger, terms.rungs).mixture
         outside = Recorded(source.experiments(), rebuilt.experiments())
         search = SearchContext(
-            config, task, terms, seeds_for(config, task), rebuilt, ledger, mixture, None, outside
+            config=config,
+            task=task,
+            terms=terms,
+            seeds=seeds_for(config, task),
+            archive=rebuilt,
+            ledger=ledger,
+            proposer=mixture,
+            executor=None,
+            outside=outside,
         )
 
         def limit(island: int, generation: int) -> str | None:

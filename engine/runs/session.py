@@ -79,7 +79,16 @@ async def work(
             elsewhere = task.measuring if terms.estimate else None
             orders = DeviceQueue(config.run_dir, elsewhere, say) if elsewhere else None
             search = SearchContext(
-                config, task, terms, seeds, archive, ledger, proposers.mixture, executor, inbox, orders
+                config=config,
+                task=task,
+                terms=terms,
+                seeds=seeds,
+                archive=archive,
+                ledger=ledger,
+                proposer=proposers.mixture,
+                executor=executor,
+                outside=inbox,
+                orders=orders,
             )
             try:
                 return await _search_and_conclude(search, executor, proposers.cost_cap, progress, clock)

@@ -78,15 +78,15 @@ class InteractionJudge:
             raise ValueError(f"data.split must be 'user' or 'time', got {by!r}")
         chosen = self.settings
         return Arena(
-            log,
-            split(log, by=by, folds=chosen.folds, seed=chosen.seed),
-            model,
-            chosen.dim,
-            chosen.batch,
-            chosen.lr,
-            chosen.evaluation_rows,
-            Budget(chosen.parameter_budget, chosen.flop_budget),
-            self.limits,
+            log=log,
+            splits=split(log, by=by, folds=chosen.folds, seed=chosen.seed),
+            model=model,
+            dim=chosen.dim,
+            batch=chosen.batch,
+            lr=chosen.lr,
+            evaluation_rows=chosen.evaluation_rows,
+            budget=Budget(chosen.parameter_budget, chosen.flop_budget),
+            limits=self.limits,
         )
 
 

@@ -72,21 +72,21 @@ def measured(name: Sequence[str], timing: Timing, host: float) -> Row:
     """The row of a timing. `name` is operator, shape, dtype and direction."""
     operator, shape, dtype, direction = name
     return Row(
-        operator,
-        shape,
-        dtype,
-        direction,
-        "measured",
-        timing.cold.median,
-        timing.roofline_share,
-        timing.bound,
-        {
+        operator=operator,
+        shape=shape,
+        dtype=dtype,
+        direction=direction,
+        kind="measured",
+        seconds=timing.cold.median,
+        share=timing.roofline_share,
+        bound=timing.bound,
+        ratios={
             other: f"{ratio.ratio:.2f}x [{ratio.low:.2f}, {ratio.high:.2f}] {ratio.verdict}"
             for other, ratio in timing.ratios.items()
         }
         | dict.fromkeys(timing.failed, "failed"),
-        f"{timing.cold.low * 1e6:.2f}-{timing.cold.high * 1e6:.2f}",
-        timing.warm.median,
-        host,
-        f"bound by {timing.bound}" + ("" if timing.steady else ", unsteady clock"),
+        spread=f"{timing.cold.low * 1e6:.2f}-{timing.cold.high * 1e6:.2f}",
+        warm=timing.warm.median,
+        host=host,
+        note=f"bound by {timing.bound}" + ("" if timing.steady else ", unsteady clock"),
     )

@@ -170,21 +170,23 @@ def _launch(launch: Launch, device: Device, recent: Recent, weights: Mapping[str
     }
     priced = weighted(parts, weights)
     return LaunchEstimate(
-        launch.kernel,
-        parts,
-        combine(priced, device.overlap),
-        bound(priced),
-        blocks,
-        limited_by,
-        programs / (device.multiprocessors * blocks),
-        live * warps / device.warps,
-        binary.registers,
-        binary.spill_bytes,
-        launch.shared,
-        moved.dram,
-        moved.l2,
-        moved.wasted,
-        min(1.0, sum(each.trips * each.product_flops for each in body) * warps / dots) if dots else 1.0,
+        kernel=launch.kernel,
+        parts=parts,
+        seconds=combine(priced, device.overlap),
+        bound=bound(priced),
+        blocks=blocks,
+        limited_by=limited_by,
+        waves=programs / (device.multiprocessors * blocks),
+        occupancy=live * warps / device.warps,
+        registers=binary.registers,
+        spill_bytes=binary.spill_bytes,
+        shared_bytes=launch.shared,
+        dram_bytes=moved.dram,
+        l2_bytes=moved.l2,
+        wasted=moved.wasted,
+        tensor_share=min(1.0, sum(each.trips * each.product_flops for each in body) * warps / dots)
+        if dots
+        else 1.0,
     )
 
 

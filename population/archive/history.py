@@ -158,9 +158,9 @@ class Past:
                 del known[old]
         return tally
 
-    def seen(self, program_id: str, meeting: int, island: int = NOBODY, until: int = NOBODY) -> Tried | None:
-        """The evaluation that came furthest, on any island up to `meeting` or on the island up to `until`."""
-        return next(iter(self._query(SEEN, (program_id, meeting, island, until))), None)
+    def seen(self, program_id: str, everyone: int, island: int = NOBODY, until: int = NOBODY) -> Tried | None:
+        """The evaluation that came furthest: on any island up to `everyone`, or on this one up to `until`."""
+        return next(iter(self._query(SEEN, (program_id, everyone, island, until))), None)
 
     def final(self, program_id: str) -> tuple[str, float] | None:
         """(stage, score) of the furthest that the program ever came, or None.
@@ -197,16 +197,16 @@ def _tried(row: Sequence[Any]) -> Tried:
     )
     parent = next(iter(json.loads(parents)), "")
     return Tried(
-        island,
-        generation,
-        slot,
-        program,
-        parent,
-        made_by,
-        explanation,
-        stage,
-        Status(status),
-        score,
-        spread,
-        reason,
+        island=island,
+        generation=generation,
+        slot=slot,
+        program_id=program,
+        parent=parent,
+        made_by=made_by,
+        explanation=explanation,
+        stage=stage,
+        status=Status(status),
+        score=score,
+        spread=spread,
+        reason=reason,
     )

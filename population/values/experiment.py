@@ -63,7 +63,7 @@ class IllegalTransition(ValueError):
 class Transition:
     """One step of an experiment and why. `outcome` is what was decided so far, and stays.
 
-    `generation` is the meeting that made it, `ingest` the readings that did; both None: a person.
+    `generation` is the round that made it, `ingest` the readings that did; both None: a person.
     """
 
     experiment: str
@@ -76,7 +76,7 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """A program that meets the north star. `generation` is the meeting that proposed it.
+    """A program that meets the north star. `generation` is the round that proposed it.
 
     `number` counts the experiments of the run, `test` those that went live, both from 0. `alpha` is the
     level of its confidence sequence, fixed when it went live.
@@ -188,7 +188,7 @@ class Ingest:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """How far the outside world was known at a meeting: its newest ingest, transition and look."""
+    """How far the outside world was known at a round: its newest ingest, transition and look."""
 
     ingests: int = 0
     transitions: int = 0
@@ -197,7 +197,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What one meeting, one ingest or one person changes, committed together or not at all.
+    """What one round, one ingest or one person changes, committed together or not at all.
 
     `levels` are (test, alpha) of experiments that go live.
     """

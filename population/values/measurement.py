@@ -73,17 +73,17 @@ def _together(rows: list[Measurement]) -> Timed:
     least = [one.least for one in rows if one.least is not None]
     whole = len(seconds) == len(least) == len(rows)
     return Timed(
-        first.program_id,
-        first.device,
-        first.created,
-        math.fsum(least) / math.fsum(seconds) if whole and math.fsum(seconds) > 0 else None,
-        math.fsum(seconds) if whole else None,
-        _mean([one.ratio for one in rows]),
-        _mean([one.low for one in rows]),
-        _mean([one.high for one in rows]),
-        first.baseline,
-        first.verdict,
-        first.reason,
+        program_id=first.program_id,
+        device=first.device,
+        created=first.created,
+        share=math.fsum(least) / math.fsum(seconds) if whole and math.fsum(seconds) > 0 else None,
+        seconds=math.fsum(seconds) if whole else None,
+        ratio=_mean([one.ratio for one in rows]),
+        low=_mean([one.low for one in rows]),
+        high=_mean([one.high for one in rows]),
+        baseline=first.baseline,
+        verdict=first.verdict,
+        reason=first.reason,
     )
 
 

@@ -150,3 +150,10 @@ def test_where_a_model_is_asked_and_how_long_is_no_part_of_the_search() -> None:
 def test_a_model_named_twice_and_a_share_for_none_are_refused() -> None:
     assert "twice" in refused(MINIMAL | {"propose": {"models": ["openai/x", "openai/x"]}})
     assert "names none" in refused(MINIMAL | {"propose": {"mixture": {"models": 1.0}}})
+
+
+def test_a_key_of_an_earlier_release_is_told_its_new_name() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse({"kind": "toy", "run_dir": "x", "north_star": {"knockouts": 3, "knockout_on": "proxy"}})
+    assert "`north_star.ablations` now" in str(caught.value)
+    assert "`north_star.ablate_on` now" in str(caught.value)

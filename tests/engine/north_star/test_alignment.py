@@ -173,7 +173,7 @@ def test_a_steady_proxy_seldom_sounds_an_alarm(truth: float) -> None:
 
 
 def gap_of(points: list[Point]) -> Mapping[str, Any]:
-    return {**summary(points, 0), "meetings": [], "kind": "toy", "production": "p"}
+    return {**summary(points, 0), "rounds": [], "kind": "toy", "production": "p"}
 
 
 def test_the_picture_repeats_byte_by_byte_and_shows_every_elite() -> None:

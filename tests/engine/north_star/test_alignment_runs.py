@@ -49,9 +49,9 @@ def test_what_past_elites_taught_orders_later_ones_better_than_the_plain_proxy(b
 
 def test_audits_are_measured_recorded_and_compared_at_every_meeting(baited: Path) -> None:
     told = facts(baited)
-    assert told["audited"] == sum(len(one["audited"]) for one in told["meetings"])
+    assert told["audited"] == sum(len(one["audited"]) for one in told["rounds"])
     assert told["audited"] >= 4
-    assert [one["generation"] for one in told["meetings"]] == [0, 2, 4, 6, 8]
+    assert [one["generation"] for one in told["rounds"]] == [0, 2, 4, 6, 8]
     with Archive.read(baited / "archive.db") as archive:
         weights = note_at(archive, 8).weights
         assert weights is not None
