@@ -97,20 +97,20 @@ def _row(machine: Machine, result: Result, digest: str) -> Measurement:
     theirs = fsum(timing.baselines[baseline].median for timing in timings) if baseline else None
     seconds = result.seconds
     return Measurement(
-        result.program,
-        result.id,
-        machine.device,
-        result.verdict,
-        digest,
-        seconds,
-        None if seconds is None else fsum(timing.roofline_seconds for timing in timings),
-        baseline,
-        theirs / seconds if theirs and seconds else None,
-        min((one.low for one in ratios), default=None),  # a sum's ratio lies between those of its parts
-        max((one.high for one in ratios), default=None),
-        result.reason,
-        machine.versions,
-        {"timings": asdict(result)["timings"], "machine": asdict(machine)},
+        program_id=result.program,
+        entry=result.id,
+        device=machine.device,
+        verdict=result.verdict,
+        digest=digest,
+        seconds=seconds,
+        least=None if seconds is None else fsum(timing.roofline_seconds for timing in timings),
+        baseline=baseline,
+        ratio=theirs / seconds if theirs and seconds else None,
+        low=min((one.low for one in ratios), default=None),  # a sum's ratio lies between those of its parts
+        high=max((one.high for one in ratios), default=None),
+        reason=result.reason,
+        versions=machine.versions,
+        facts={"timings": asdict(result)["timings"], "machine": asdict(machine)},
     )
 
 
