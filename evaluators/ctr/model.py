@@ -6,6 +6,7 @@ bit, in any process on one machine and one version of torch.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import repeat
 
 import numpy as np
 import torch
@@ -47,7 +48,7 @@ class Ranker(nn.Module):
         self.dim = dim
         self.table = nn.Parameter(torch.empty(int(sizes.sum()), dim).normal_(0, SPREAD, generator=rng))
         widths = [inputs, *HIDDEN]
-        self.weights = nn.ParameterList(_matrix(rng, n, m) for n, m in zip(widths[1:], widths, strict=False))
+        self.weights = nn.ParameterList(matrix(rng, n, m) for n, m in zip(widths[1:], widths, strict=False))
         self.biases = nn.ParameterList(nn.Parameter(torch.zeros(n)) for n in HIDDEN)
 
     def embed(self, ids_BF: Tensor) -> Tensor:
@@ -67,9 +68,9 @@ class Dcn(Ranker):
     def __init__(self, fields: Sequence[Field], dim: int, rng: torch.Generator) -> None:
         width = len(fields) * dim
         super().__init__(fields, dim, width, rng)
-        self.cross = nn.ParameterList(_matrix(rng, width, width) for _ in range(CROSS_LAYERS))
+        self.cross = nn.ParameterList(matrix(rng, width, width) for _ in range(CROSS_LAYERS))
         self.cross_biases = nn.ParameterList(nn.Parameter(torch.zeros(width)) for _ in range(CROSS_LAYERS))
-        self.out = _matrix(rng, 1, width + HIDDEN[-1])
+        self.out = matrix(rng, 1, width + HIDDEN[-1])
         self.out_bias = nn.Parameter(torch.zeros(1))
 
     def forward(self, ids_BF: Tensor) -> Tensor:
@@ -90,7 +91,7 @@ class Dlrm(Ranker):
     def __init__(self, fields: Sequence[Field], dim: int, rng: torch.Generator) -> None:
         count = len(fields)
         super().__init__(fields, dim, count * dim + count * (count - 1) // 2, rng)
-        self.out = _matrix(rng, 1, HIDDEN[-1])
+        self.out = matrix(rng, 1, HIDDEN[-1])
         self.out_bias = nn.Parameter(torch.zeros(1))
 
     def forward(self, ids_BF: Tensor) -> Tensor:
@@ -139,13 +140,18 @@ def train(
                 step(parameters, list(gradients), number)
 
 
-def predict(model: nn.Module, features: NDArray[np.int32]) -> NDArray[np.float32]:
-    """(N,) logits for (N, F) ids. Diverged when one of them is not finite."""
+def predict(
+    model: nn.Module, features: NDArray[np.int32], sizes: Iterator[int] | None = None
+) -> NDArray[np.float32]:
+    """(N,) logits for (N, F) ids, in batches of these `sizes`, else of CHUNK rows. Diverged if not finite."""
     chunks = [np.empty(0, dtype=np.float32)]
+    start, sizes = 0, sizes or repeat(CHUNK)
     with _one_thread(), torch.inference_mode():
-        for start in range(0, len(features), CHUNK):
-            ids = np.array(features[start : start + CHUNK])
+        while start < len(features):
+            rows = next(sizes)
+            ids = np.array(features[start : start + rows])
             chunks.append(model(torch.from_numpy(ids)).numpy())
+            start += rows
     logits = np.concatenate(chunks)
     if not np.isfinite(logits).all():
         raise Diverged(
@@ -210,7 +216,7 @@ def _scored(
     return scores.astype(np.float64), labels.astype(bool)
 
 
-def _matrix(rng: torch.Generator, rows: int, columns: int) -> nn.Parameter:
+def matrix(rng: torch.Generator, rows: int, columns: int) -> nn.Parameter:
     """A weight matrix, normal with the variance of Glorot and Bengio 2010."""
     spread = (2.0 / (rows + columns)) ** 0.5
     return nn.Parameter(torch.empty(rows, columns).normal_(0, spread, generator=rng))

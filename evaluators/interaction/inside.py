@@ -1,4 +1,4 @@
-"""Runners: trusted code that runs beside a candidate behind the wall. No label and no id of a row is here."""
+"""Runners: trusted code that runs beside a candidate in the sandbox. No label and no id of a row is here."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -9,14 +9,28 @@ from torch import Tensor
 
 from ..kinds.properties import examined
 from ..sandbox.inside import Result, load
-from .layer import BACKWARD, TURNS, WITH_GRAPH, begin
 from .meter import Meter
 from .properties import probe, properties_for
+
+FORWARD, WITH_GRAPH, BACKWARD = range(3)
+TURNS = 3
+"""A turn of a session has the number rows * TURNS + what to do."""
 
 
 def examine(source: str, parameters: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Result:
     """The probe's outputs where every property holds, else text: see `properties.inside`."""
     return examined(source, properties_for(parameters["parameter_budget"], parameters["flop_budget"]), probe)
+
+
+def begin(namespace: Mapping[str, Any], fields: int, dim: int, seed: int) -> dict[str, Tensor]:
+    """First parameters by name, a function of the arguments: torch's generator is seeded, and put back."""
+    before = torch.get_rng_state()
+    torch.default_generator.manual_seed(seed)  # torch.manual_seed touches every backend: 500 page faults
+    try:
+        params = namespace["init"](fields, dim, dict(namespace["HYPERPARAMETERS"]))
+        return {name: value.detach().clone() for name, value in params.items()}
+    finally:
+        torch.set_rng_state(before)
 
 
 def measure(

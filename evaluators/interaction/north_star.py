@@ -1,62 +1,33 @@
-"""The north star: full trainings on fresh seeds and users, and on a second log with another model."""
+"""The north star: full trainings on fresh seeds and users, and on a second log with another model.
 
-from collections.abc import Collection
-from dataclasses import dataclass
+Audits ask whether a layer answers by what it is shown, and by nothing else.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...population.values.verdict import Metric, Status, Verdict
+from ...population.values.verdict import Status, Verdict
+from ..ctr.model import Diverged, predict
+from ..ctr.setup import FullTrainings, TrainingRun, verdict_of
+from ..kinds.failure import Failed
 from ..sandbox import Sandbox
-from . import audit
-from .sandboxed_layer import Call
-from .setup import Arena, Run
+from .sandboxed_layer import Call, SandboxedLayer, apart
+from .setup import LayerSetup, Trained
 
-SPLITS = ("selection", "claim")
-
-
-@dataclass(frozen=True)
-class Course:
-    """One full training: `rows` rows from a random `share` of a split's, weights and order by `seed`."""
-
-    arena: Arena
-    split: str
-    held_out: np.ndarray
-    rows: int
-    share: float
-    seed: int
-
-    @property
-    def steps(self) -> int:
-        """Training steps from start to end."""
-        return -(-self.rows // self.arena.batch)
-
-    def run(self, source: str, sandbox: Sandbox) -> Run:
-        """The training, with a fresh child. Raises Failed."""
-        return self.recorded(source, sandbox, ())[0]
-
-    def recorded(self, source: str, sandbox: Sandbox, record: Collection[int]) -> tuple[Run, list[Call]]:
-        """The training, and its steps numbered in `record`."""
-        arena = self.arena
-        layer = arena.layer(source, self.seed, sandbox)
-        order = arena.order(self.split, self.rows, self.seed, self.share)
-        with arena.behind(source, layer, sandbox, record) as behind:
-            return arena.run(layer, behind, order, self.held_out, self.seed), behind.calls
+Training = TrainingRun[LayerSetup]
+TOLERANCE = 1e-4
+"""Largest difference of a logit or a gradient, in units of the largest; other batches round otherwise."""
+SAMPLED = 16
+"""Training steps that are shown again to a fresh child."""
 
 
 @dataclass(frozen=True)
 class NorthStar:
-    """The slow score of a layer. `epochs` counts passes over the `subsample` of rows that each fold draws.
+    """The slow score of a layer; trainings on the second log give the `transfer_` metrics."""
 
-    `transfer` is another log with the other model, whose held-out rows give the `transfer_` metrics after
-    `transfer_rows` rows.
-    """
-
-    arena: Arena
-    epochs: float
-    subsample: float
-    seed: int
-    transfer: Arena | None
-    transfer_rows: int
+    trainings: FullTrainings[LayerSetup]
 
     def judge(self, source: str, split: str, fold: int, of: int, sandbox: Sandbox) -> Verdict:
         """SCORED with the negative log loss on the held-out users of `fold`, of `of`. Audits run with fold 0.
@@ -64,28 +35,76 @@ class NorthStar:
         facts["units"] has the negative loss of each user, whose mean is the score. Raises Failed, as CHEATED
         where an audit finds that the layer is not what it seems.
         """
-        if split not in SPLITS:
-            raise ValueError(f"the north star is measured on one of {', '.join(SPLITS)}, got {split!r}")
-        rng = np.random.Generator(np.random.Philox([self.seed, SPLITS.index(split), fold, of]))
-        arena, seed = self.arena, int(rng.integers(2**31))
-        rows = max(1, round(self.epochs * self.subsample * len(arena.splits[split].train)))
-        course = Course(arena, split, arena.fold(split, fold, of), rows, self.subsample, seed)
-        run = course.run(source, sandbox) if fold else self._audited(course, source, rng, sandbox)
-        metrics = run.score.metrics()
-        if self.transfer is not None:
-            other = self.transfer
-            held_out = other.fold(split, fold, of)
-            course = Course(other, split, held_out, self.transfer_rows, self.subsample, seed)
-            metrics |= course.run(source, sandbox).score.metrics("transfer_")
-        loss = run.score.log_loss
-        main = Metric(-loss.value, loss.spread, loss.count)
-        return Verdict(Status.SCORED, main, metrics=metrics, facts={"units": run.score.units()})
+        training, further, rng = self.trainings.of_fold(split, fold, of)
+        trained = _run(training, source, sandbox)[0] if fold else _audited(training, source, rng, sandbox)
+        verdict = verdict_of(trained.score.metrics())
+        metrics = verdict.metrics
+        if further is not None:
+            metrics = {**metrics, **_run(further, source, sandbox)[0].score.metrics("transfer_")}
+        return replace(verdict, metrics=metrics, facts={"units": trained.score.units()})
 
-    def _audited(self, course: Course, source: str, rng: np.random.Generator, sandbox: Sandbox) -> Run:
-        """The training, once a fresh child has answered some of its steps and its held-out rows alike."""
-        record = rng.choice(course.steps, min(audit.SAMPLED, course.steps), replace=False) + 1
-        run, calls = course.recorded(source, sandbox, frozenset(map(int, record)))
-        with course.arena.behind(source, run.layer, sandbox) as fresh:
-            audit.memory(calls, fresh, rng)
-            audit.rows(course.arena, run, course.held_out, fresh, rng)
-        return run
+
+def _run(
+    training: Training, source: str, sandbox: Sandbox, record: Collection[int] = ()
+) -> tuple[Trained, list[Call]]:
+    """The training with a fresh child, and its steps numbered in `record`. Raises Failed."""
+    setup = training.setup
+    layer = setup.layer(source, training.seed, sandbox)
+    with setup.sandboxed(source, layer, sandbox, record) as remote:
+        return setup.run(remote, training.order, training.held_out, training.seed), remote.calls
+
+
+def _audited(training: Training, source: str, rng: np.random.Generator, sandbox: Sandbox) -> Trained:
+    """The training, once a fresh child has answered some of its steps and its held-out rows alike."""
+    record = frozenset(map(int, training.sampled(rng, SAMPLED)))
+    trained, calls = _run(training, source, sandbox, record)
+    with training.setup.sandboxed(source, trained.layer, sandbox) as fresh:
+        audit_memory(calls, fresh, rng)
+        audit_rows(training.setup, trained, training.held_out, fresh, rng)
+    return trained
+
+
+def audit_memory(calls: Sequence[Call], fresh: SandboxedLayer, rng: np.random.Generator) -> None:
+    """Shows recorded steps in another order to a fresh child, which must answer alike.
+
+    Catches what is kept between calls: statistics, rows seen, counters, clocks. Raises Failed, as CHEATED.
+    """
+    for index in rng.permutation(len(calls)):
+        gap = fresh.again(calls[index])
+        if not gap <= TOLERANCE:
+            raise Failed(
+                Status.CHEATED,
+                f"a training step gave another answer, by {gap:.3g} of its size, when it was shown again to "
+                "a fresh process in another order: it keeps something between calls, or guesses",
+            )
+
+
+def audit_rows(
+    setup: LayerSetup,
+    trained: Trained,
+    held_out: np.ndarray,
+    fresh: SandboxedLayer,
+    rng: np.random.Generator,
+) -> None:
+    """Has held-out rows predicted again by a fresh child, shuffled and in batches of odd sizes.
+
+    Catches outputs that depend on other rows, on the order of rows or on what was seen before. Raises Failed,
+    as CHEATED.
+    """
+    held_out = held_out[: setup.evaluation_rows]
+    shuffled = rng.permutation(len(held_out))
+    trained.model.remote = fresh
+    most = max(2, min(fresh.shape[0], len(held_out)) // 8)
+    sizes = iter(lambda: int(rng.integers(1, most)), 0)
+    logits = np.empty(len(held_out), np.float32)
+    try:
+        logits[shuffled] = predict(trained.model, setup.log.features[held_out[shuffled]], sizes)
+    except Diverged as why:
+        raise Failed(Status.CHEATED, f"held-out rows that came shuffled to a fresh process: {why}") from None
+    gap = apart(logits, trained.logits)
+    if not gap <= TOLERANCE:
+        raise Failed(
+            Status.CHEATED,
+            f"held-out rows got other predictions, by {gap:.3g} of the largest, when they came shuffled and "
+            "in other batches to a fresh process: a row's output must depend on that row alone",
+        )

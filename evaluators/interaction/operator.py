@@ -10,8 +10,8 @@ from ...kernels.operators import PAIRWISE_DOT, Operator, Sizes
 from ..language.canonical import canonical
 from ..language.static import check
 from ..sandbox.inside import load
+from .inside import begin
 from .language import RULES
-from .layer import begin
 from .meter import Meter
 
 SHIFT = 0.1
@@ -24,7 +24,7 @@ def operator_of(name: str, source: str) -> Operator:
     """The layer as an operator with inputs x and its parameters, all differentiable, at pairwise dot's sizes.
 
     The program is run in this process: it must obey the rules of the language, else ValueError, and it is run
-    as its reference, so call this behind the wall where the program is not one that you have read. Backward
+    as its reference, so call this in the sandbox where the program is not one that you have read. Backward
     counts twice the operations of forward, which is what two products for each one take.
     """
     if problems := check(source, RULES):

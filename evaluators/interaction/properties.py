@@ -11,7 +11,7 @@ from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
 from ..kinds.properties import Property, bits, misnamed
-from .reference_cost import OPERATIONS, PARAMETERS, Yardstick
+from .reference_cost import OPERATIONS, PARAMETERS, Budget, ReferenceCost, size_of
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -182,13 +182,12 @@ def own_numbers(namespace: Namespace, example: Example) -> str | None:
     return None
 
 
-def within_budget_of(parameters: float, operations: float) -> Callable[[Namespace, Any], str | None]:
+def within_budget_of(budget: Budget) -> Callable[[Namespace, Any], str | None]:
     """The property that a layer costs at most so many times what the dcn_v2 seed does."""
 
     def holds(namespace: Namespace, example: None) -> str | None:
         import torch
 
-        from .layer import over_budget, size_of
         from .meter import Meter
 
         for fields, dim in BUDGETED:
@@ -196,7 +195,7 @@ def within_budget_of(parameters: float, operations: float) -> Callable[[Namespac
             with torch.no_grad(), Meter((layer.x, *layer.params.values())) as meter:
                 outputs = layer().shape[1]
             size, flops = size_of(layer.params, outputs), meter.flops / BUDGETED_ROWS
-            if wrong := over_budget(size, flops, Yardstick(fields, dim), parameters, operations):
+            if wrong := ReferenceCost(fields, dim).over_budget(size, flops, budget):
                 return wrong
         return None
 
@@ -331,7 +330,7 @@ def reaches_everything(namespace: Namespace, example: Example) -> str | None:
 
 def properties_for(parameters: float = PARAMETERS, operations: float = OPERATIONS) -> tuple[Property, ...]:
     """The properties under a budget in units of the dcn_v2 seed."""
-    budget = within_budget_of(parameters, operations)
+    budget = within_budget_of(Budget(parameters, operations))
     return (
         Property("hyperparameters are finite numbers", _nothing, hyperparameters, examples=1),
         Property("init returns parameters, by the seed alone", _examples((1,)), first_parameters, examples=6),

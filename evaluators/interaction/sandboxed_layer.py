@@ -1,23 +1,22 @@
-"""Behind: a candidate's layer behind the wall, one call at a time, as `ranker.Trial` asks for it."""
+"""SandboxedLayer: a candidate's layer in the sandbox, one call at a time, as a ranking model asks for it."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ...population.values.verdict import Status
-from ..kinds.failure import Failed, require_finished
-from ..sandbox import Limits, Sandbox, SessionEnded
-from .layer import BACKWARD, FORWARD, TURNS, WITH_GRAPH, over_budget
-from .ranking_model import CHUNK
-from .reference_cost import Yardstick
+from ..kinds.failure import Failed, Sandboxed, require_finished, step
+from ..sandbox import Limits, Sandbox
+from .inside import BACKWARD, FORWARD, TURNS, WITH_GRAPH
+from .reference_cost import Budget, ReferenceCost
 
 SERVE = "recevolve.evaluators.interaction.inside:serve"
 MEASURE = "recevolve.evaluators.interaction.inside:measure"
+CHUNK = 2048
+"""Rows per call when predicting."""
 ODD_ROWS = 37
 """A batch that no training has: operations are counted there too."""
 
@@ -36,24 +35,12 @@ class Layer:
         return sum(value.size for value in self.first.values()) + self.outputs
 
 
-@dataclass(frozen=True)
-class Budget:
-    """What a layer may cost, in units of the dcn_v2 seed."""
-
-    parameters: float
-    flops: float
-
-
 def measured(
-    sandbox: Sandbox, source: str, yardstick: Yardstick, batch: int, seed: int, budget: Budget, limits: Limits
+    sandbox: Sandbox, source: str, cost: ReferenceCost, batch: int, seed: int, budget: Budget, limits: Limits
 ) -> Layer:
     """The layer at this size, counted by us. Failed, as INVALID, where it is over the budget."""
-    parameters = {
-        "fields": yardstick.fields,
-        "dim": yardstick.dim,
-        "seed": seed,
-        "rows": [batch, CHUNK, ODD_ROWS],
-    }
+    rows = [batch, CHUNK, ODD_ROWS]
+    parameters = {"fields": cost.fields, "dim": cost.dim, "seed": seed, "rows": rows}
     outcome = sandbox.run(MEASURE, source, parameters=parameters, limits=limits)
     if outcome.status == "raised" and ".Foreign" in outcome.text:
         raise Failed(Status.CHEATED, outcome.text.partition("Foreign: ")[2] or outcome.text)
@@ -65,7 +52,7 @@ def measured(
     if outputs is None or outputs.shape != (1,) or flops is None or flops.shape != (1,) or not formed:
         raise Failed(Status.CRASHED, "its parameters are not finite float32 tensors")
     layer = Layer(first, int(outputs[0]), float(flops[0]))
-    if wrong := over_budget(layer.size, layer.flops, yardstick, budget.parameters, budget.flops):
+    if wrong := cost.over_budget(layer.size, layer.flops, budget):
         raise Failed(Status.INVALID, wrong)
     return layer
 
@@ -82,8 +69,8 @@ class Call:
 
 
 @dataclass
-class Behind:
-    """A layer behind the wall that sees embeddings, parameters and gradients: no label, no id, no row number.
+class SandboxedLayer(Sandboxed):
+    """A layer in the sandbox that sees embeddings, parameters and gradients: no label, no id, no row number.
 
     Parameters are kept on this side and copied over at each call. `calls` holds copies of the training steps
     numbered in `record`, from 1. A context manager; a call raises Failed when the child ends.
@@ -117,26 +104,13 @@ class Behind:
             SERVE, self.source, parameters=parameters, shared=shared, limits=self.limits
         )
 
-    def __enter__(self) -> Self:
-        self.session.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.session.__exit__(kind, error, trace)
-
-    def cpu_seconds(self) -> float:
-        """CPU seconds that the child has used so far."""
-        return self.session.cpu_seconds()
-
     def forward(self, x_BFD: Tensor, params: Sequence[Tensor], graph: bool) -> Tensor:
         """(B, K) for (B, F, D) embeddings; with `graph` the next `backward` speaks of this call."""
         arrays, self._rows = self.session.arrays, len(x_BFD)
         arrays["x"][: self._rows] = x_BFD.detach().numpy()
         for number, value in enumerate(params):
             arrays[f"p {number}"][...] = value.detach().numpy()
-        self._wake(WITH_GRAPH if graph else FORWARD)
+        self._turn(WITH_GRAPH if graph else FORWARD)
         return torch.from_numpy(arrays["out"][: self._rows].copy())
 
     def backward(self, grad_BK: Tensor) -> list[Tensor]:
@@ -147,7 +121,7 @@ class Behind:
         if shown := self._steps in self.record:
             params = [arrays[f"p {number}"].copy() for number in range(len(self.names))]
             before = arrays["x"][:rows].copy(), params, grad_BK.numpy().copy(), arrays["out"][:rows].copy()
-        self._wake(BACKWARD)
+        self._turn(BACKWARD)
         grads = [arrays["grad_x"][:rows].copy()]
         grads += [arrays[f"g {number}"].copy() for number in range(len(self.names))]
         if shown:
@@ -161,12 +135,8 @@ class Behind:
         pairs = zip((out, *grads), (call.out, *call.grads), strict=True)
         return max(apart(ours.numpy(), theirs) for ours, theirs in pairs)
 
-    def _wake(self, what: int) -> None:
-        try:
-            self.session.step(self._rows * TURNS + what)
-        except SessionEnded as ended:
-            require_finished(ended.outcome, "computing")
-            raise Failed(Status.CRASHED, "ended by itself while computing") from None
+    def _turn(self, what: int) -> None:
+        step(self.session, self._rows * TURNS + what, "computing")
 
 
 def apart(one: np.ndarray, other: np.ndarray) -> float:

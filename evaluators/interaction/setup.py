@@ -1,129 +1,158 @@
-"""Arena: one log, its splits, the ranker around a candidate. Candidates in, predictions out, then scores."""
+"""The training setup of layers: a ranking model around one that runs elsewhere, its training, its scores."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import repeat
+from typing import Any, Protocol
 
 import numpy as np
 import torch
+from torch import Tensor, nn
+from torch.nn import functional
 
 from ...population.values.verdict import Metric, Status
-from ..ctr.model import Diverged, auc, train
-from ..data import Log, Split
+from ..ctr import model as ctr
+from ..ctr.setup import Score, TrainingSetup
+from ..data import Field
 from ..kinds.failure import Failed
-from ..sandbox import Limits, Sandbox
-from .ranking_model import CHUNK, Trial, adam, losses_of, predict
-from .reference_cost import Yardstick
-from .sandboxed_layer import Behind, Budget, Layer, measured
+from ..sandbox import Sandbox
+from .reference_cost import Budget, ReferenceCost
+from .sandboxed_layer import CHUNK, Layer, SandboxedLayer, measured
 
-DIVERGED = 10.0
-"""Nats per row from which a ranker counts as diverged; one that knows nothing is at 0.7."""
+
+class Remote(Protocol):
+    """A layer that runs elsewhere."""
+
+    names: Sequence[str]
+    outputs: int
+
+    def forward(self, x_BFD: Tensor, params: Sequence[Tensor], graph: bool) -> Tensor:
+        """(B, K); with `graph` the next `backward` speaks of this call."""
+        ...
+
+    def backward(self, grad_BK: Tensor) -> list[Tensor]:
+        """Gradients of the last forward call: of x, then of each parameter."""
+        ...
+
+
+class _Through(torch.autograd.Function):
+    """The layer as an operation that autograd knows."""
+
+    @staticmethod
+    def forward(ctx: Any, remote: Remote, x_BFD: Tensor, *params: Tensor) -> Tensor:
+        ctx.remote = remote
+        return remote.forward(x_BFD, params, not torch.is_inference_mode_enabled())
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        return (None, *ctx.remote.backward(grads[0]))
+
+
+class RankingModel(ctr.Ranker):
+    """(B, F) ids to (B,) logits, with a layer between embeddings and logit.
+
+    parallel: the outputs go straight into the logit, beside the deep tower over the embeddings, as in
+    DCN-v2's figure 1b. stacked: the tower sees embeddings and outputs, as in DLRM. Embeddings and tower are
+    drawn from `seed` before anything whose shape depends on the layer, so that layers start alike.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        fields: Sequence[Field],
+        dim: int,
+        remote: Remote,
+        first: Sequence[Tensor],
+        seed: int,
+    ) -> None:
+        rng = torch.Generator().manual_seed(seed)
+        width, self.parallel = len(fields) * dim, model == "parallel"
+        super().__init__(fields, dim, width, rng)
+        if not self.parallel:
+            self.widened = ctr.matrix(rng, ctr.HIDDEN[0], remote.outputs)
+        self.out = ctr.matrix(rng, 1, ctr.HIDDEN[-1] + remote.outputs * self.parallel)
+        self.out_bias = nn.Parameter(torch.zeros(1))
+        self.remote = remote
+        self.layer = nn.ParameterList(nn.Parameter(value.clone()) for value in first)
+
+    def forward(self, ids_BF: Tensor) -> Tensor:
+        x_BFD = self.embed(ids_BF)
+        out_BK: Tensor = _Through.apply(self.remote, x_BFD, *self.layer)  # type: ignore[no-untyped-call]
+        flat_BK = x_BFD.flatten(1)
+        if self.parallel:
+            seen = torch.cat([out_BK, self.deep(flat_BK)], dim=1)
+        else:
+            first = functional.linear(flat_BK, self.weights[0], self.biases[0])
+            hidden = (first + functional.linear(out_BK, self.widened)).relu()
+            seen = functional.linear(hidden, self.weights[1], self.biases[1]).relu()
+        return functional.linear(seen, self.out, self.out_bias).squeeze(1)
+
+
+def adam(model: nn.Module, lr: float) -> ctr.Step:
+    """Adam for `ctr.train`: Kingma and Ba 2015, arXiv:1412.6980, with the usual constants."""
+    optimizer = torch.optim.Adam(model.parameters(), lr=lr, foreach=False, fused=False)
+
+    def step(parameters: list[Tensor], gradients: list[Tensor], number: int) -> None:
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = gradient
+        optimizer.step()
+
+    return step
 
 
 @dataclass(frozen=True)
-class Score:
-    """How well a ranker predicts held-out rows: (N,) losses in nats and the AUC, with the rows' users."""
-
-    losses: np.ndarray
-    users: np.ndarray
-    auc: float
-
-    @property
-    def log_loss(self) -> Metric:
-        """Mean log loss in nats with its standard error; lower is better."""
-        count = len(self.losses)
-        error = float(self.losses.std(ddof=1) / np.sqrt(count)) if count > 1 else 0.0
-        return Metric(float(self.losses.mean()), error, count)
-
-    def metrics(self, prefix: str = "") -> dict[str, Metric]:
-        """`log_loss` and `auc`, their names led by `prefix`."""
-        return {f"{prefix}log_loss": self.log_loss, f"{prefix}auc": Metric(self.auc, None, len(self.losses))}
-
-    def units(self, most: int | None = None) -> list[float]:
-        """Negative log loss by user, in the order of user numbers, weighted so that the mean is the score.
-
-        With `most`, users are joined to so many groups at the most.
-        """
-        _, codes = np.unique(self.users, return_inverse=True)
-        sums = np.bincount(codes if most is None else codes % most, self.losses)
-        return [round(float(each), 7) for each in -sums * len(sums) / len(self.losses)]
-
-
-def mean(scores: Sequence[Score]) -> Score:
-    """The score of several trainings that predicted the same rows: each row's mean loss, the mean AUC."""
-    losses = np.mean([score.losses for score in scores], axis=0)
-    return Score(losses, scores[0].users, float(np.mean([score.auc for score in scores])))
-
-
-@dataclass(frozen=True)
-class Run:
+class Trained:
     """A training to its end: its predictions, what they scored, and the layer with its last parameters."""
 
     score: Score
     logits: np.ndarray
-    model: Trial
+    model: RankingModel
     layer: Layer
     cpu_seconds: float
 
 
 @dataclass(frozen=True)
-class Arena:
-    """Where candidates stand between the embeddings and the logit of a ranker that is trained on `log`.
+class LayerSetup(TrainingSetup):
+    """Where candidates stand between the embeddings and the logit of a ranking model.
 
-    The ranker, its optimizer, ids and labels stay on this side; the candidate sees embeddings, its parameters
-    and gradients, one batch at a time. Everything is a function of the arguments.
+    The model, its optimizer, ids and labels stay on this side; the candidate sees embeddings, its parameters
+    and gradients, one batch at a time.
     """
 
-    log: Log
-    splits: Mapping[str, Split]
-    model: str
-    dim: int
-    batch: int
     lr: float
-    evaluation_rows: int
     budget: Budget
-    limits: Limits
 
     @property
-    def yardstick(self) -> Yardstick:
+    def reference_cost(self) -> ReferenceCost:
         """What sizes are compared with."""
-        return Yardstick(len(self.log.fields), self.dim)
+        return ReferenceCost(len(self.log.fields), self.dim)
+
+    def ratios(self, layer: Layer) -> dict[str, Metric]:
+        """What the layer costs in units of the reference."""
+        cost = self.reference_cost
+        sizes = {"parameter_ratio": layer.size / cost.parameters, "flop_ratio": layer.flops / cost.flops}
+        return {name: Metric(value) for name, value in sizes.items()}
 
     def layer(self, source: str, seed: int, sandbox: Sandbox) -> Layer:
         """The candidate's parameters of this seed, and its costs. Raises Failed where these are too high."""
-        return measured(sandbox, source, self.yardstick, self.batch, seed, self.budget, self.limits)
+        return measured(sandbox, source, self.reference_cost, self.batch, seed, self.budget, self.limits)
 
-    def behind(self, source: str, layer: Layer, sandbox: Sandbox, record: Collection[int] = ()) -> Behind:
+    def sandboxed(
+        self, source: str, layer: Layer, sandbox: Sandbox, record: Collection[int] = ()
+    ) -> SandboxedLayer:
         """The candidate in a fresh child."""
         shape = (max(self.batch, CHUNK), len(self.log.fields), self.dim)
-        return Behind(sandbox, source, layer, shape, self.limits, record)
+        return SandboxedLayer(sandbox, source, layer, shape, self.limits, record)
 
-    def fold(self, split: str, fold: int, of: int) -> np.ndarray:
-        """Held-out rows of the split's `fold` when its folds are joined to `of` groups of disjoint users."""
-        return np.sort(np.concatenate(self.splits[split].folds[fold::of]))
-
-    def order(self, split: str, rows: int, seed: int, share: float = 1.0) -> np.ndarray:
-        """(rows,) row numbers of the log: shuffled passes over a random `share` of the split's training rows.
-
-        A longer order begins with every shorter one of the same seed and share.
-        """
-        rng = np.random.Generator(np.random.Philox(seed))
-        train_rows = self.splits[split].train
-        pool = rng.permutation(train_rows)[: max(1, round(share * len(train_rows)))]
-        passes = [rng.permutation(pool) for _ in range(-(-rows // len(pool)))]
-        return np.concatenate(passes)[:rows]
-
-    def run(self, layer: Layer, behind: Behind, order: np.ndarray, held_out: np.ndarray, seed: int) -> Run:
-        """Trains on the rows of `order` and predicts held-out rows with a fresh `behind`. Raises Failed."""
-        first = [torch.from_numpy(value) for value in layer.first.values()]
-        model = Trial(self.model, self.log.fields, self.dim, behind, first, seed)
+    def run(self, remote: SandboxedLayer, order: np.ndarray, held_out: np.ndarray, seed: int) -> Trained:
+        """Trains on the rows of `order` and predicts held-out rows with a fresh `remote`. Raises Failed."""
+        first = [torch.from_numpy(value) for value in remote.layer.first.values()]
+        model = RankingModel(self.model, self.log.fields, self.dim, remote, first, seed)
         held_out = held_out[: self.evaluation_rows]
         try:
-            train(model, self.log.features, self.log.labels, order, adam(model, self.lr), self.batch)
-            logits = predict(model, self.log.features[held_out])
-        except Diverged as why:
+            ctr.train(model, self.log.features, self.log.labels, order, adam(model, self.lr), self.batch)
+            logits = ctr.predict(model, self.log.features[held_out], repeat(CHUNK))
+            score = self.score(logits, held_out)
+        except ctr.Diverged as why:
             raise Failed(Status.CRASHED, f"diverged on {self.log.name}: {why}") from None
-        losses = losses_of(logits, self.log.labels[held_out])
-        if not losses.mean() < DIVERGED:
-            raise Failed(Status.CRASHED, f"diverged on {self.log.name}: the log loss is {losses.mean():.3g}")
-        score = Score(losses, self.log.users[held_out], auc(logits, self.log.labels[held_out]))
-        return Run(score, logits, model, layer, behind.cpu_seconds())
+        return Trained(score, logits, model, remote.layer, remote.cpu_seconds())

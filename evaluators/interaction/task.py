@@ -1,16 +1,17 @@
 """TASK: the interaction kind. Light: torch is imported where something is judged."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ...population.values.verdict import Verdict
+from ..kinds.examination import examiner
 from ..kinds.folder import contract, programs
 from ..kinds.task import Judge, Task
+from ..sandbox import Sandbox
 from ..sandbox.limits import Limits
-from .describe import describe
-from .examination import examine_for
-from .language import ALLOWED, RULES
+from .language import ALLOWED, RULES, describe
 from .reference_cost import OPERATIONS, PARAMETERS
 from .settings import Settings
 from .template import export
@@ -30,7 +31,12 @@ def judge(data: Mapping[str, Any], settings: Mapping[str, Any], limits: Limits) 
 def adapt(data: Mapping[str, Any], settings: Mapping[str, Any]) -> Task:
     """The task with the budget of a config. ValidationError, a ValueError, for settings that cannot be."""
     chosen = Settings.model_validate(settings)
-    return replace(TASK, examine=examine_for(chosen.parameter_budget, chosen.flop_budget))
+    return replace(TASK, examine=_examine(chosen.parameter_budget, chosen.flop_budget))
+
+
+def _examine(parameters: float, operations: float) -> Callable[[str, Sandbox], Verdict]:
+    budget = {"parameter_budget": parameters, "flop_budget": operations}
+    return examiner("recevolve.evaluators.interaction.inside:examine", budget)
 
 
 TASK = Task(
@@ -49,7 +55,7 @@ TASK = Task(
         "recevolve.evaluators.interaction.properties",
         "recevolve.evaluators.interaction.inside",
     ),
-    examine=examine_for(PARAMETERS, OPERATIONS),
+    examine=_examine(PARAMETERS, OPERATIONS),
     judge=judge,
     export=export,
     describe=describe,

@@ -1,4 +1,4 @@
-"""Runners: trusted code that runs beside a candidate behind the wall. Nothing here knows held-out rows."""
+"""Runners: trusted code that runs beside a candidate in the sandbox. Nothing here knows held-out rows."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

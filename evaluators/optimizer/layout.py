@@ -1,4 +1,4 @@
-"""Layout: where each tensor lies in one flat float32 array that both sides of the wall share."""
+"""Layout: where each tensor lies in one flat float32 array that both sides of the sandbox share."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

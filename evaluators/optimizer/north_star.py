@@ -1,63 +1,38 @@
-"""The north star: full trainings stepped from outside, on fresh seeds and users, and on a second log."""
+"""The north star: full trainings stepped from outside, on fresh seeds and users, and on a second log.
 
-from collections.abc import Collection
-from dataclasses import dataclass
+Audits ask whether what a candidate does in training is what its text says, and nothing else.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...population.values.verdict import Metric, Status, Verdict
+from ...population.values.verdict import Status, Verdict
+from ..ctr.setup import FullTrainings, Score, TrainingRun, verdict_of
 from ..kinds.failure import Failed
 from ..sandbox import Sandbox
-from . import audit
 from .proxy import Race
-from .sandboxed_steps import Stepper
-from .setup import Arena, Score
+from .sandboxed_steps import SandboxedSteps, Step
+from .setup import OptimizerSetup
 
-SPLITS = ("selection", "claim")
-
-
-@dataclass(frozen=True)
-class Course:
-    """One full training: `rows` rows from a random `share` of a split's, weights and order by `seed`."""
-
-    arena: Arena
-    split: str
-    held_out: np.ndarray
-    rows: int
-    share: float
-    seed: int
-
-    @property
-    def steps(self) -> int:
-        """Optimizer steps from start to end."""
-        return -(-self.rows // self.arena.batch)
-
-    def stepper(self, source: str, factor: float, sandbox: Sandbox, record: Collection[int] = ()) -> Stepper:
-        """A child that can be stepped over this course's weights, not yet begun."""
-        return Stepper(sandbox, source, factor, self.arena.shapes(), self.arena.limits, record)
-
-    def run(self, stepper: Stepper) -> Score:
-        """The score on the fold's held-out users after training with a fresh `stepper`. Raises Failed."""
-        order = self.arena.order(self.split, self.rows, self.seed, self.share)
-        weights = self.arena.train_outside(order, self.seed, stepper)
-        score = self.arena.score(weights, self.held_out)
-        if score is None:
-            raise Failed(Status.CRASHED, f"diverged at full length on {self.arena.log.name}")
-        return score
+Training = TrainingRun[OptimizerSetup]
+TOLERANCE = 1e-5
+"""Largest difference of a weight, in units of the largest weight. Both sides were bit-equal wherever it was
+measured; the rest is for machines whose vector code treats memory at other addresses differently."""
+SAMPLED = 24
+"""Steps of a training that are shown again to a fresh child."""
 
 
 @dataclass(frozen=True)
 class NorthStar:
     """The slow score of a program at the learning-rate factor that the search split found best.
 
-    `epochs` counts passes over the `subsample` of training rows that each fold draws; `transfer` is a race on
-    another log with another ranker, whose held-out rows give the `transfer_` metrics.
+    `transfer` is a race on the second log, whose held-out rows give the `transfer_` metrics.
     """
 
+    trainings: FullTrainings[OptimizerSetup]
     race: Race
-    epochs: float
-    subsample: float
-    seed: int
     transfer: Race | None
 
     def judge(self, source: str, split: str, fold: int, of: int, sandbox: Sandbox) -> Verdict:
@@ -65,39 +40,87 @@ class NorthStar:
 
         Raises Failed, as CHEATED where an audit finds that the program is not what it seems.
         """
-        if split not in SPLITS:
-            raise ValueError(f"the north star is measured on one of {', '.join(SPLITS)}, got {split!r}")
-        rng = np.random.Generator(np.random.Philox([self.seed, SPLITS.index(split), fold, of]))
-        arena, factor = self.race.arena, self.race.factor(source, sandbox)
-        rows = round(self.epochs * self.subsample * len(arena.splits[split].train))
-        course = Course(
-            arena, split, arena.fold(split, fold, of), rows, self.subsample, int(rng.integers(2**31))
-        )
+        training, further, rng = self.trainings.of_fold(split, fold, of)
+        factor = self.race.factor(source, sandbox)
         if fold == 0:
-            audit.trajectory(self.race, source, sandbox)
-            score = self._audited(course, source, factor, rng, sandbox)
+            audit_trajectory(self.race, source, sandbox)
+            score = _audited(training, source, factor, rng, sandbox)
         else:
-            with course.stepper(source, factor, sandbox) as stepper:
-                score = course.run(stepper)
-        metrics, facts = score.metrics(), {"lr_factor": factor}
-        if self.transfer is not None:
+            score = _run(training, source, factor, sandbox)
+        verdict, facts = verdict_of(score.metrics()), {"lr_factor": factor}
+        metrics = verdict.metrics
+        if self.transfer is not None and further is not None:
             factor = facts["transfer_lr_factor"] = self.transfer.factor(source, sandbox)
-            rows = self.transfer.rungs[-1][0]
-            other = self.transfer.arena
-            course = Course(other, split, other.fold(split, fold, of), rows, self.subsample, course.seed)
-            with course.stepper(source, factor, sandbox) as stepper:
-                metrics |= course.run(stepper).metrics("transfer_")
-        main = Metric(-score.log_loss, score.error, score.rows)
-        return Verdict(Status.SCORED, main, metrics=metrics, facts=facts)
+            metrics = {**metrics, **_run(further, source, factor, sandbox).metrics("transfer_")}
+        return replace(verdict, metrics=metrics, facts=facts)
 
-    def _audited(
-        self, course: Course, source: str, factor: float, rng: np.random.Generator, sandbox: Sandbox
-    ) -> Score:
-        """The score, once a fresh child has answered some of the training's steps alike."""
-        record = rng.choice(course.steps, min(audit.SAMPLED, course.steps), replace=False) + 1
-        with course.stepper(source, factor, sandbox, record) as stepper:
-            score = course.run(stepper)
-        with course.stepper(source, factor, sandbox) as fresh:
-            fresh.begin(stepper.first)
-            audit.memory(stepper.steps, fresh, rng)
-        return score
+
+def _steps(
+    training: Training, source: str, factor: float, sandbox: Sandbox, record: Collection[int] = ()
+) -> SandboxedSteps:
+    """A child that can be stepped over the training's weights, not yet begun."""
+    return SandboxedSteps(sandbox, source, factor, training.setup.shapes(), training.setup.limits, record)
+
+
+def _trained(training: Training, steps: SandboxedSteps) -> Score:
+    """The score on the fold's held-out users after training with fresh `steps`. Raises Failed."""
+    setup = training.setup
+    score = setup.score_of(setup.train_outside(training.order, training.seed, steps), training.held_out)
+    if score is None:
+        raise Failed(Status.CRASHED, f"diverged at full length on {setup.log.name}")
+    return score
+
+
+def _run(training: Training, source: str, factor: float, sandbox: Sandbox) -> Score:
+    with _steps(training, source, factor, sandbox) as steps:
+        return _trained(training, steps)
+
+
+def _audited(
+    training: Training, source: str, factor: float, rng: np.random.Generator, sandbox: Sandbox
+) -> Score:
+    """The score, once a fresh child has answered some of the training's steps alike."""
+    with _steps(training, source, factor, sandbox, training.sampled(rng, SAMPLED)) as steps:
+        score = _trained(training, steps)
+    with _steps(training, source, factor, sandbox) as fresh:
+        fresh.begin(steps.first)
+        audit_memory(steps.steps, fresh, rng)
+    return score
+
+
+def audit_trajectory(race: Race, source: str, sandbox: Sandbox) -> None:
+    """Repeats each rung as it was run, and steps its best rate from outside: the weights must be the same.
+
+    Catches more steps than were asked for, other data, another loss: anything but the update rule. Raises
+    Failed, as CHEATED where weights differ.
+    """
+    setup = race.setup
+    for rung, (rows, _) in enumerate(race.rungs):
+        factors = race.entrants(source, rung, sandbox)
+        best = factors.index(race.run(source, rung, sandbox).ranked[0][0])
+        inside, _ = setup.train_inside(source, factors, race.inputs(rung), race.seed, sandbox)
+        order = setup.order("search", rows, race.seed)
+        with SandboxedSteps(sandbox, source, factors[best], setup.shapes(), setup.limits) as steps:
+            outside = setup.train_outside(order, race.seed, steps)
+        gap = float(np.abs(inside[best] - outside).max())
+        if not gap <= TOLERANCE * float(np.abs(outside).max()):
+            raise Failed(
+                Status.CHEATED,
+                f"the weights it returned after {rows:,} rows differ by up to {gap:.3g} from those that its "
+                "update rule leads to when it is stepped from outside",
+            )
+
+
+def audit_memory(steps: Sequence[Step], fresh: SandboxedSteps, rng: np.random.Generator) -> None:
+    """Shows recorded steps in another order to a fresh child, which must answer with the same bits.
+
+    Catches what is kept between calls: counters, gradients seen, clocks. `fresh` has begun and is used up.
+    What happens at none of the recorded steps stays unseen. Raises Failed, as CHEATED where bits differ.
+    """
+    for index in rng.permutation(len(steps)):
+        if not fresh.show(steps[index]):
+            raise Failed(
+                Status.CHEATED,
+                f"step {steps[index].number} gave another result when the same gradient and state were shown "
+                "in another order: it keeps something between calls, or guesses",
+            )

@@ -1,17 +1,15 @@
-"""Stepper: a candidate behind the wall that is shown one step at a time, as `ctr.train` calls it."""
+"""SandboxedSteps: a candidate in the sandbox that is shown one step at a time, as `ctr.train` calls it."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ...population.values.verdict import Status
-from ..kinds.failure import Failed, require_finished
-from ..sandbox import Limits, Sandbox, SessionEnded
+from ..kinds.failure import Failed, Sandboxed, require_finished, step
+from ..sandbox import Limits, Sandbox
 from .layout import Layout
 from .properties import MOST_STATE
 
@@ -31,7 +29,7 @@ class Step:
     new_state: np.ndarray
 
 
-class Stepper:
+class SandboxedSteps(Sandboxed):
     """Steps parameters with a candidate that sees (grad, state, param, step, hp) and nothing else of ours.
 
     Weights, state and step number are kept on this side and copied over at each step; what the child does to
@@ -65,15 +63,6 @@ class Stepper:
             limits=limits,
         )
 
-    def __enter__(self) -> Self:
-        self.session.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.session.__exit__(kind, error, trace)
-
     def __call__(self, parameters: Sequence[Tensor], gradients: Sequence[Tensor], number: int) -> None:
         """Writes the weights after step `number` (from 1) into `parameters`."""
         if number == 1:
@@ -85,21 +74,17 @@ class Stepper:
         for parameter, view in zip(parameters, self.layout.views(self.params), strict=True):
             parameter.copy_(torch.from_numpy(view))
 
-    def cpu_seconds(self) -> float:
-        """CPU seconds that the child has used so far."""
-        return self.session.cpu_seconds()
-
     def begin(self, params: np.ndarray) -> None:
         """Lets the candidate make its first state for flat `params`."""
         self.session.arrays["params"][:] = params
-        self._wake(0)
+        step(self.session, 0, "making step 0", "before step 0")
         self.state[:] = self.session.arrays["new_state"]
 
     def advance(self, number: int) -> None:
         """Shows `params`, `grads` and `state`, and takes the answer over into `params` and `state`."""
         for name in ("params", "grads", "state"):
             self.session.arrays[name][:] = getattr(self, name)
-        self._wake(number)
+        step(self.session, number, f"making step {number}", f"before step {number}")
         new_params = self.session.arrays["new_params"].copy()
         new_state = self.session.arrays["new_state"].copy()
         if number in self.record:
@@ -107,22 +92,15 @@ class Stepper:
             self.steps.append(Step(number, *before, new_params, new_state))
         self.params, self.state = new_params, new_state
 
-    def show(self, step: Step) -> bool:
-        """Whether this child answers `step` with the same bits as were recorded."""
-        self.params, self.grads, self.state = step.params, step.grads, step.state
-        self.advance(step.number)
-        return _same_bits(self.params, step.new_params) and _same_bits(self.state, step.new_state)
+    def show(self, shown: Step) -> bool:
+        """Whether this child answers the step with the same bits as were recorded."""
+        self.params, self.grads, self.state = shown.params, shown.grads, shown.state
+        self.advance(shown.number)
+        return _same_bits(self.params, shown.new_params) and _same_bits(self.state, shown.new_state)
 
     def _gather(self, tensors: Sequence[Tensor], flat: np.ndarray) -> None:
         for tensor, view in zip(tensors, self.layout.views(flat), strict=True):
             view[...] = tensor.detach().numpy()
-
-    def _wake(self, number: int) -> None:
-        try:
-            self.session.step(number)
-        except SessionEnded as ended:
-            require_finished(ended.outcome, f"making step {number}")
-            raise Failed(Status.CRASHED, f"ended by itself before step {number}") from None
 
 
 def state_size(sandbox: Sandbox, source: str, shapes: Sequence[tuple[int, ...]], limits: Limits) -> int:

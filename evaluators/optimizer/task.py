@@ -4,17 +4,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..kinds.examination import examiner
 from ..kinds.folder import contract, programs
 from ..kinds.task import Judge, Task
 from ..sandbox.limits import Limits
-from .describe import describe
-from .examination import examine
-from .language import ALLOWED, RULES
+from .language import ALLOWED, RULES, describe
 from .settings import Settings
 from .template import export
 from .vocabulary import VOCABULARY
 
 HERE = Path(__file__).parent
+PROPERTIES = "recevolve.evaluators.optimizer.properties"
 VERSION = "1"
 
 
@@ -38,10 +38,10 @@ TASK = Task(
         "torch",
         "hypothesis",
         "recevolve.evaluators.kinds.properties",
-        "recevolve.evaluators.optimizer.properties",
+        PROPERTIES,
         "recevolve.evaluators.optimizer.inside",
     ),
-    examine=examine,
+    examine=examiner("recevolve.evaluators.kinds.properties:inside", {"task": PROPERTIES}),
     judge=judge,
     export=export,
     describe=describe,

@@ -15,8 +15,8 @@ from recevolve.evaluators.interaction.guard import guard
 from recevolve.evaluators.interaction.judge import InteractionJudge
 from recevolve.evaluators.interaction.meter import Foreign, Meter
 from recevolve.evaluators.interaction.proxy import Race
-from recevolve.evaluators.interaction.ranking_model import Trial, adam
-from recevolve.evaluators.interaction.reference_cost import Yardstick
+from recevolve.evaluators.interaction.reference_cost import ReferenceCost
+from recevolve.evaluators.interaction.setup import RankingModel, adam
 from recevolve.evaluators.interaction.task import TASK, adapt
 from recevolve.evaluators.language.canonical import canonical
 from recevolve.evaluators.sandbox import Sandbox, load
@@ -58,7 +58,7 @@ def test_equal_questions_get_equal_answers(judge: InteractionJudge, sandbox: San
 
 
 class Local:
-    """A layer in this process: what `Behind` must equal."""
+    """A layer in this process: what `SandboxedLayer` must equal."""
 
     def __init__(self, source: str, outputs: int) -> None:
         self.namespace, self.names, self.outputs = load(source), (), outputs
@@ -74,16 +74,16 @@ class Local:
         return list(torch.autograd.grad(self.out, [self.x], grad_BK))
 
 
-def test_training_behind_the_wall_equals_training_here(judge: InteractionJudge, sandbox: Sandbox) -> None:
-    source, arena = canonical(TASK.seeds["fm"]), judge.arena
-    order = arena.order("search", judge.race.rows(0), 0)
-    held_out = arena.splits["search"].held_out
-    layer = arena.layer(source, 0, sandbox)
-    with arena.behind(source, layer, sandbox) as behind:
-        run = arena.run(layer, behind, order, held_out, 0)
-    model = Trial(arena.model, arena.log.fields, arena.dim, Local(source, 1), [], 0)
-    ctr.train(model, arena.log.features, arena.log.labels, order, adam(model, arena.lr), arena.batch)
-    logits = ctr.predict(model, arena.log.features[held_out])
+def test_training_in_the_sandbox_equals_training_here(judge: InteractionJudge, sandbox: Sandbox) -> None:
+    source, setup = canonical(TASK.seeds["fm"]), judge.setup
+    order = setup.order("search", judge.race.rows(0), 0)
+    held_out = setup.splits["search"].held_out
+    layer = setup.layer(source, 0, sandbox)
+    with setup.sandboxed(source, layer, sandbox) as remote:
+        run = setup.run(remote, order, held_out, 0)
+    model = RankingModel(setup.model, setup.log.fields, setup.dim, Local(source, 1), [], 0)
+    ctr.train(model, setup.log.features, setup.log.labels, order, adam(model, setup.lr), setup.batch)
+    logits = ctr.predict(model, setup.log.features[held_out])
     np.testing.assert_allclose(run.logits, logits, rtol=1e-4, atol=1e-5)
 
 
@@ -99,13 +99,13 @@ def test_training_teaches_more_on_a_later_rung(judge: InteractionJudge, sandbox:
 
 def test_the_last_rung_is_the_mean_of_several_trainings(judge: InteractionJudge, sandbox: Sandbox) -> None:
     source, rungs = canonical(TASK.seeds["dcn_v2"]), (0.5, 1.0)
-    alone = [Race(judge.arena, rungs, seed, 1).run(source, 1, sandbox) for seed in (4, 5)]
-    several = Race(judge.arena, rungs, 4, 2)
+    alone = [Race(judge.setup, rungs, seed, 1).run(source, 1, sandbox) for seed in (4, 5)]
+    several = Race(judge.setup, rungs, 4, 2)
     both, first = several.run(source, 1, sandbox), several.run(source, 0, sandbox)
     losses = [each.metrics["log_loss"].value for each in alone]
     assert losses[0] != losses[1]
     assert both.metrics["log_loss"].value == pytest.approx(sum(losses) / 2, abs=1e-9)
-    assert first == replace(Race(judge.arena, rungs, 4, 1).run(source, 0, sandbox), timings=first.timings)
+    assert first == replace(Race(judge.setup, rungs, 4, 1).run(source, 0, sandbox), timings=first.timings)
 
 
 def test_north_star_scores_its_own_fold_and_names_users(judge: InteractionJudge, sandbox: Sandbox) -> None:
@@ -117,12 +117,12 @@ def test_north_star_scores_its_own_fold_and_names_users(judge: InteractionJudge,
     ]
     assert first.status is Status.SCORED
     assert first.score is not None
-    rows = judge.arena.splits["selection"].folds[0]
+    rows = judge.setup.splits["selection"].folds[0]
     assert first.score.count == len(rows)
     assert first.score not in [other.score for other in others]
     assert without_timings(first) == without_timings(judge.north_star(source, "selection", 0, 2, sandbox))
     units = first.facts["units"]
-    assert len(units) == len(np.unique(judge.arena.log.users[rows]))
+    assert len(units) == len(np.unique(judge.setup.log.users[rows]))
     assert np.mean(units) == pytest.approx(first.score.value, abs=1e-6)
     other = judge.north_star(TASK.seeds["concatenation"], "selection", 0, 2, sandbox)
     assert np.corrcoef(units, other.facts["units"])[0, 1] > 0.5
@@ -170,7 +170,7 @@ def test_a_bad_program_is_a_verdict(
 
 def test_guard_compares_with_dcn_v2(judge: InteractionJudge, sandbox: Sandbox) -> None:
     ticks = count(0.0, 0.25)
-    verdict = guard(TASK.seeds["final_mlp"], judge.arena, 4, sandbox, clock=lambda _: next(ticks))
+    verdict = guard(TASK.seeds["final_mlp"], judge.setup, 4, sandbox, clock=lambda _: next(ticks))
     assert verdict.timings["forward_time_ratio"] == 1.0
     assert 0.0 < verdict.metrics["parameter_ratio"].value < 1.1
     assert 0.0 < verdict.metrics["flop_ratio"].value < 1.25
@@ -204,16 +204,16 @@ def test_bad_data_is_refused() -> None:
 
 
 @pytest.mark.parametrize("fields_dim", [(2, 3), (7, 8), (11, 8), (26, 16)])
-def test_the_yardstick_is_the_dcn_v2_seed(fields_dim: tuple[int, int]) -> None:
+def test_the_reference_cost_is_the_dcn_v2_seeds(fields_dim: tuple[int, int]) -> None:
     fields, dim = fields_dim
     namespace = load(TASK.seeds["dcn_v2"])
     params = namespace["init"](fields, dim, namespace["HYPERPARAMETERS"])
     x = torch.randn(4, fields, dim)
     with torch.no_grad(), Meter((x, *params.values())) as meter:
         out = namespace["interact"](x, params, namespace["HYPERPARAMETERS"])
-    yardstick = Yardstick(fields, dim)
-    assert sum(value.numel() for value in params.values()) + out.shape[1] == yardstick.parameters
-    assert meter.flops / 4 == yardstick.flops
+    cost = ReferenceCost(fields, dim)
+    assert sum(value.numel() for value in params.values()) + out.shape[1] == cost.parameters
+    assert meter.flops / 4 == cost.flops
 
 
 def test_the_meter_counts_products_elements_and_reductions() -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from recevolve.evaluators.interaction.operator import operator_of
-from recevolve.evaluators.interaction.reference_cost import Yardstick
+from recevolve.evaluators.interaction.reference_cost import ReferenceCost
 from recevolve.evaluators.interaction.task import TASK
 from recevolve.evaluators.kinds.folder import programs
 from recevolve.evaluators.language.canonical import canonical
@@ -37,9 +37,9 @@ def test_no_parameter_is_drawn_as_zero_or_one() -> None:
 
 def test_work_is_counted() -> None:
     operator = operator_of("dcn", TASK.seeds["dcn_v2"])
-    sizes, yardstick = {"B": 10, "F": 7, "D": 8}, Yardstick(7, 8)
-    assert operator.flops(sizes) == (10 * yardstick.flops, 20 * yardstick.flops)
-    params = yardstick.parameters - 56
+    sizes, cost = {"B": 10, "F": 7, "D": 8}, ReferenceCost(7, 8)
+    assert operator.flops(sizes) == (10 * cost.flops, 20 * cost.flops)
+    params = cost.parameters - 56
     assert operator.elements(sizes) == (10 * 112 + params, 10 * 168 + 2 * params)
 
 

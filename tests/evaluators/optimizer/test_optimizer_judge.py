@@ -12,10 +12,10 @@ from pydantic import ValidationError
 
 from recevolve.evaluators.data import DataError
 from recevolve.evaluators.language.canonical import canonical
-from recevolve.evaluators.optimizer.audit import trajectory
 from recevolve.evaluators.optimizer.guard import guard
 from recevolve.evaluators.optimizer.judge import OptimizerJudge
-from recevolve.evaluators.optimizer.sandboxed_steps import Stepper
+from recevolve.evaluators.optimizer.north_star import audit_trajectory
+from recevolve.evaluators.optimizer.sandboxed_steps import SandboxedSteps
 from recevolve.evaluators.optimizer.task import TASK
 from recevolve.evaluators.sandbox import Limits, Sandbox
 from recevolve.population.values.verdict import Status, Verdict
@@ -55,21 +55,21 @@ def test_proxy_scores_the_best_rate_and_narrows_the_field(judge: OptimizerJudge,
 
 
 def test_training_teaches(judge: OptimizerJudge, sandbox: Sandbox) -> None:
-    arena, rows = judge.arena, judge.arena.splits["search"].held_out
-    untrained = arena.score(
-        np.concatenate([w.detach().numpy().ravel() for w in arena.model(0).parameters()]), rows
+    setup, rows = judge.setup, judge.setup.splits["search"].held_out
+    untrained = setup.score_of(
+        np.concatenate([w.detach().numpy().ravel() for w in setup.ranker(0).parameters()]), rows
     )
     trained = judge.proxy(TASK.seeds["adagrad"], 1, sandbox)
     assert untrained is not None
-    assert trained.metrics["log_loss"].value < untrained.log_loss - 0.005
+    assert trained.metrics["log_loss"].value < untrained.log_loss.value - 0.005
 
 
 @pytest.mark.parametrize("name", TASK.seeds)
 def test_inside_and_outside_agree_bit_by_bit(name: str, judge: OptimizerJudge, sandbox: Sandbox) -> None:
-    arena, source = judge.arena, canonical(TASK.seeds[name])
-    inside, _ = arena.train_inside(source, [0.3], judge.race.inputs(0), 0, sandbox)
-    with Stepper(sandbox, source, 0.3, arena.shapes(), arena.limits) as stepper:
-        outside = arena.train_outside(arena.order("search", 1_000, 0), 0, stepper)
+    setup, source = judge.setup, canonical(TASK.seeds[name])
+    inside, _ = setup.train_inside(source, [0.3], judge.race.inputs(0), 0, sandbox)
+    with SandboxedSteps(sandbox, source, 0.3, setup.shapes(), setup.limits) as steps:
+        outside = setup.train_outside(setup.order("search", 1_000, 0), 0, steps)
     assert inside[0].tobytes() == outside.tobytes()
 
 
@@ -83,7 +83,7 @@ def test_state_that_lends_its_inputs_agrees_too(judge: OptimizerJudge, sandbox: 
         "    return ahead, {'p': param, 'g': grad}\n"
     )
     assert TASK.examine(source, sandbox).status is Status.SCORED
-    trajectory(judge.race, source, sandbox)
+    audit_trajectory(judge.race, source, sandbox)
 
 
 def test_north_star_scores_its_own_fold(judge: OptimizerJudge, sandbox: Sandbox) -> None:
@@ -95,7 +95,7 @@ def test_north_star_scores_its_own_fold(judge: OptimizerJudge, sandbox: Sandbox)
     ]
     assert first.status is Status.SCORED
     assert first.score is not None
-    assert first.score.count == len(judge.arena.splits["selection"].folds[0])
+    assert first.score.count == len(judge.setup.splits["selection"].folds[0])
     assert first.score not in [other.score for other in others]
     assert first == judge.north_star(source, "selection", 0, 2, sandbox)
 
@@ -204,18 +204,18 @@ def test_guard_takes_the_ratio_of_median_readings(judge: OptimizerJudge, sandbox
 
 
 def test_held_out_rows_are_not_sent_along(judge: OptimizerJudge) -> None:
-    arena = judge.arena
-    sent = set(arena.order("search", 50_000, 0).tolist())
-    for split in arena.splits.values():
+    setup = judge.setup
+    sent = set(setup.order("search", 50_000, 0).tolist())
+    for split in setup.splits.values():
         assert not sent & set(split.held_out.tolist())
 
 
 def test_orders_of_rungs_begin_alike_and_folds_draw_their_own_rows(judge: OptimizerJudge) -> None:
-    arena = judge.arena
-    long = arena.order("claim", 9_000, 7, 0.9)
-    assert np.array_equal(long[:500], arena.order("claim", 500, 7, 0.9))
-    assert not np.array_equal(long, arena.order("claim", 9_000, 8, 0.9))
-    size = len(arena.splits["claim"].train)
+    setup = judge.setup
+    long = setup.order("claim", 9_000, 7, 0.9)
+    assert np.array_equal(long[:500], setup.order("claim", 500, 7, 0.9))
+    assert not np.array_equal(long, setup.order("claim", 9_000, 8, 0.9))
+    size = len(setup.splits["claim"].train)
     assert len(set(long.tolist())) == round(0.9 * size)
 
 

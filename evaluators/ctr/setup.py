@@ -1,0 +1,150 @@
+"""The training setup of optimizers and of interaction layers: a log, its splits, scores."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import numpy as np
+
+from ...population.values.verdict import Metric, Status, Verdict
+from ..data import Log, Split
+from ..kinds.judge import place_of
+from ..sandbox import Limits
+from .model import Diverged, auc
+
+DIVERGED = 10.0
+"""Nats per row from which a ranker counts as diverged; one that knows nothing is at 0.7."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """How well a ranker predicts held-out rows: (N,) losses in nats and the AUC, with the rows' users."""
+
+    losses: np.ndarray
+    users: np.ndarray
+    auc: float
+
+    @property
+    def log_loss(self) -> Metric:
+        """Mean log loss in nats with its standard error; lower is better."""
+        count = len(self.losses)
+        error = float(self.losses.std(ddof=1) / np.sqrt(count)) if count > 1 else 0.0
+        return Metric(float(self.losses.mean()), error, count)
+
+    def metrics(self, prefix: str = "") -> dict[str, Metric]:
+        """`log_loss` and `auc`, their names led by `prefix`."""
+        return {f"{prefix}log_loss": self.log_loss, f"{prefix}auc": Metric(self.auc, None, len(self.losses))}
+
+    def units(self, most: int | None = None) -> list[float]:
+        """Negative log loss by user, in the order of user numbers, weighted so that the mean is the score.
+
+        With `most`, users are joined to so many groups at the most.
+        """
+        _, codes = np.unique(self.users, return_inverse=True)
+        sums = np.bincount(codes if most is None else codes % most, self.losses)
+        return [round(float(each), 7) for each in -sums * len(sums) / len(self.losses)]
+
+
+def mean(scores: Sequence[Score]) -> Score:
+    """The score of several trainings that predicted the same rows: each row's mean loss, the mean AUC."""
+    losses = np.mean([score.losses for score in scores], axis=0)
+    return Score(losses, scores[0].users, float(np.mean([score.auc for score in scores])))
+
+
+def verdict_of(metrics: Mapping[str, Metric]) -> Verdict:
+    """SCORED with the negative log loss of these metrics."""
+    loss = metrics["log_loss"]
+    return Verdict(Status.SCORED, Metric(-loss.value, loss.spread, loss.count), metrics=metrics)
+
+
+@dataclass(frozen=True)
+class TrainingSetup:
+    """Where candidates take part in training a ranking model, named `model`, on `log`.
+
+    Everything is a function of the arguments: initial weights and batch order come from seeds, and one thread
+    computes. `batch` is in rows per step; at most `evaluation_rows` held-out rows are scored.
+    """
+
+    log: Log
+    splits: Mapping[str, Split]
+    model: str
+    dim: int
+    batch: int
+    evaluation_rows: int
+    limits: Limits
+
+    def fold(self, split: str, fold: int, of: int) -> np.ndarray:
+        """Held-out rows of the split's `fold` when its folds are joined to `of` groups of disjoint users."""
+        return np.sort(np.concatenate(self.splits[split].folds[fold::of]))
+
+    def order(self, split: str, rows: int, seed: int, share: float = 1.0) -> np.ndarray:
+        """(rows,) row numbers of the log: shuffled passes over a random `share` of the split's training rows.
+
+        A longer order begins with every shorter one of the same seed and share.
+        """
+        rng = np.random.Generator(np.random.Philox(seed))
+        train = self.splits[split].train
+        pool = rng.permutation(train)[: max(1, round(share * len(train)))]
+        passes = [rng.permutation(pool) for _ in range(-(-rows // len(pool)))]
+        return np.concatenate(passes)[:rows]
+
+    def score(self, logits: np.ndarray, rows: np.ndarray) -> Score:
+        """The score of (N,) logits for these held-out rows. Diverged for a loss that no ranker has."""
+        exact, labels = logits.astype(np.float64), self.log.labels[rows]
+        losses = np.logaddexp(0.0, np.where(labels == 1, -exact, exact))
+        if not losses.mean() < DIVERGED:
+            raise Diverged(f"the log loss is {losses.mean():.3g}")
+        return Score(losses, self.log.users[rows], auc(exact, labels))
+
+
+S = TypeVar("S", bound=TrainingSetup)
+
+
+@dataclass(frozen=True)
+class TrainingRun(Generic[S]):
+    """One full training: `rows` rows from a random `share` of a split's, weights and order by `seed`."""
+
+    setup: S
+    split: str
+    held_out: np.ndarray
+    rows: int
+    share: float
+    seed: int
+
+    @property
+    def order(self) -> np.ndarray:
+        """(rows,) row numbers of the log as they are seen."""
+        return self.setup.order(self.split, self.rows, self.seed, self.share)
+
+    def sampled(self, rng: np.random.Generator, most: int) -> np.ndarray:
+        """Numbers, from 1, of `most` steps drawn without replacement, or of all where there are fewer."""
+        steps = -(-self.rows // self.setup.batch)
+        return rng.choice(steps, min(most, steps), replace=False) + 1
+
+
+@dataclass(frozen=True)
+class FullTrainings(Generic[S]):
+    """The trainings of the north star. `epochs` counts passes over the `subsample` that each fold draws.
+
+    `transfer` is the setup on a second log, where a training sees `transfer_rows` rows.
+    """
+
+    setup: S
+    epochs: float
+    subsample: float
+    seed: int
+    transfer: S | None
+    transfer_rows: int
+
+    def of_fold(
+        self, split: str, fold: int, of: int
+    ) -> tuple[TrainingRun[S], TrainingRun[S] | None, np.random.Generator]:
+        """The fold's training, its training on the second log if there is one, and a generator for audits."""
+        rng = np.random.Generator(np.random.Philox([self.seed, place_of(split), fold, of]))
+        rows = max(1, round(self.epochs * self.subsample * len(self.setup.splits[split].train)))
+        seed, other = int(rng.integers(2**31)), self.transfer
+
+        def run(setup: S, rows: int) -> TrainingRun[S]:
+            return TrainingRun(setup, split, setup.fold(split, fold, of), rows, self.subsample, seed)
+
+        return run(self.setup, rows), run(other, self.transfer_rows) if other else None, rng
