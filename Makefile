@@ -1,4 +1,4 @@
-# Everything starts from Python >= 3.11 and make alone. `make demo`, `make test` and `make check` are the ways in.
+# Everything starts from Python >= 3.11 and make alone. `make demo`, `make quick` and `make check` are the ways in.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,7 +13,7 @@ ifeq ($(shell uname -sm),Linux x86_64)
 SECOND_TRITON := $(VENV)/triton/ready
 endif
 
-.PHONY: demo reward kernel test second-triton check bench real oracles clean environment
+.PHONY: demo reward kernel quick statics quick-tests test second-triton check bench real oracles clean environment
 
 # A run that was begun is continued: `make demo` again after an interruption loses nothing.
 demo: $(VENV)/ready
@@ -34,6 +34,13 @@ interaction: $(VENV)/ready
 	$(BIN)/recevolve export runs/interaction best -o runs/interaction/patch
 	$(BIN)/python -m pytest -q -p no:cacheprovider --rootdir runs/interaction/patch runs/interaction/patch
 
+# Triton kernels without a GPU: candidates are interpreted and ranked by estimate; the module's tests need none either.
+kernel: $(VENV)/ready
+	$(BIN)/recevolve run examples/kernel.toml
+	rm -rf runs/kernel/patch
+	$(BIN)/recevolve export runs/kernel best -o runs/kernel/patch
+	$(BIN)/python -m pytest -q -p no:cacheprovider --rootdir runs/kernel/patch runs/kernel/patch
+
 # Users who come back or do not: experiments decide what is launched, and the patch that was launched last is tested.
 reward: $(VENV)/ready
 	$(BIN)/recevolve run examples/reward.toml
@@ -42,16 +49,27 @@ reward: $(VENV)/ready
 	$(BIN)/recevolve export runs/reward best -o runs/reward/patch
 	$(BIN)/python -m pytest -q -p no:cacheprovider --rootdir runs/reward/patch runs/reward/patch
 
+# Before each commit: under a minute on two cores. The first time mypy fills its cache, which takes another.
+quick: $(VENV)/ready
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=target statics quick-tests
+
+# Format, lint, types, and which part imports which.
+statics: $(VENV)/ready
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+# Every test that needs no sandbox, no process and no second of computing: tests/conftest.py says how that is known.
+quick-tests: $(VENV)/ready
+	$(BIN)/python -m pytest -q $(PARALLEL) -m 'not (slow or sandbox or process or heavy)'
+
 test: $(VENV)/ready $(SECOND_TRITON)
 	$(BIN)/python -m pytest -q $(PARALLEL)
 	$(if $(SECOND_TRITON),$(MAKE) second-triton)
 
-check: $(VENV)/ready $(SECOND_TRITON)
-	$(BIN)/ruff format --check
-	$(BIN)/ruff check
-	$(BIN)/mypy
-	$(BIN)/python -m pytest -q $(PARALLEL)
-	$(if $(SECOND_TRITON),$(MAKE) second-triton)
+# Before a change is sent.
+check: statics test
 
 # The tests marked `tritons` once more, with the Triton that GPU machines have.
 second-triton: $(VENV)/triton/ready
@@ -85,6 +103,7 @@ $(VENV)/oracles/ready: $(VENV)/ready tests/oracles/requirements.txt
 	@touch $@
 
 environment: $(VENV)/ready
+	@echo "$(VENV) is ready"
 
 $(VENV)/ready: pyproject.toml constraints.txt Makefile
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -25,6 +25,8 @@ from recevolve.evaluators.data.schema import Schema
 from recevolve.evaluators.kinds import registry
 from recevolve.population.archive.schema import migrate
 
+from .engine.toy_runs import command
+
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted([*DOCS.glob("*.md"), *ROOT.glob("*.md")])
@@ -34,8 +36,8 @@ LINK = re.compile(r"\[[^\]]+\]\((?P<target>[^)\s]+)\)")
 OPTION = re.compile(r"`(-{1,2}[a-zA-Z][a-z-]*)")
 PLACE = re.compile(r"`((?:engine|population|evaluators|kernels|tests|docs|examples|src)/[\w./-]*)`")
 HEADING = re.compile(r"^#+ (?P<words>.+)$", re.MULTILINE)
-RUNNABLE = {"recevolve": ["-m", "recevolve"], "sqlite-utils": ["-m", "sqlite_utils"], "python": []}
-"""What a `console` block may call, and how this Python does it."""
+RUNNABLE = {"sqlite-utils": ["-m", "sqlite_utils"], "python": []}
+"""What a `console` block may call beside `recevolve`, and how this Python does it."""
 
 TOY = """
 kind = "toy"
@@ -258,8 +260,11 @@ def test_a_page_can_be_followed_to_its_end(name: str, tmp_path: Path) -> None:
 
 
 def run(line: str, folder: Path) -> None:
-    """Runs a line of a console block; it must be one of RUNNABLE and end well."""
+    """Runs a line of a console block: `recevolve` or one of RUNNABLE, and it must end well."""
     program, *arguments = shlex.split(line)
-    command = [sys.executable, *RUNNABLE[program], *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=folder, check=False)
+    if program == "recevolve":
+        done = command(*arguments, cwd=folder)
+    else:
+        started = [sys.executable, *RUNNABLE[program], *arguments]
+        done = subprocess.run(started, capture_output=True, text=True, timeout=120, cwd=folder, check=False)
     assert done.returncode == 0, (line, done.stdout[-2_000:], done.stderr[-2_000:])

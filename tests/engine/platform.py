@@ -1,18 +1,13 @@
 """A stand-in for an experiment platform: rows of users who entered on a day, with a known effect."""
 
-import io
 import random
 import signal
 import subprocess
 from collections.abc import Iterable, Mapping
-from contextlib import redirect_stderr, redirect_stdout
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from recevolve.engine.cli.main import main
 from recevolve.engine.experiments.readings import COLUMNS
 
 from .toy_runs import RECEVOLVE, command, descendants, gone
@@ -76,17 +71,6 @@ def written(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
     """The file, written."""
     path.write_bytes(csv(rows))
     return path
-
-
-def called(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """`recevolve ...` in this process, which spares the start of another."""
-    line = ["recevolve", *map(str, arguments)]
-    out, error = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(error):
-        patch.setattr("sys.argv", line)
-        with pytest.raises(SystemExit) as ended:
-            main()
-    return subprocess.CompletedProcess(line, int(ended.value.code or 0), out.getvalue(), error.getvalue())
 
 
 def killed_then_done(line: list[str | Path], times: int, longest: float, seed: int) -> None:

@@ -1,11 +1,16 @@
 """Runs of the toy kind for the engine's tests: real workers, real sandboxes, a second each."""
 
+import io
 import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from recevolve.engine.cli.main import main
 from recevolve.engine.config.config import Config, parse
 
 TOY = Path(__file__).parents[1] / "toy"
@@ -50,10 +55,23 @@ def _toml(value: Any) -> str:
     return repr(value).replace("'", '"')
 
 
-def command(
+def command(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """`recevolve ...` to its end, in this process: another one takes a second to start."""
+    line = ["recevolve", *map(str, arguments)]
+    out, error = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(error):
+        patch.setattr("sys.argv", line)
+        if cwd:
+            patch.chdir(cwd)
+        with pytest.raises(SystemExit) as ended:
+            main()
+    return subprocess.CompletedProcess(line, int(ended.value.code or 0), out.getvalue(), error.getvalue())
+
+
+def separate_command(
     *arguments: str | Path, cwd: Path | None = None, timeout: float = 300.0
 ) -> subprocess.CompletedProcess[str]:
-    """`recevolve ...` to its end, which must come within `timeout` seconds."""
+    """The same in a process of its own, which must end within `timeout` seconds."""
     line = [*RECEVOLVE, *map(str, arguments)]
     return subprocess.run(line, capture_output=True, text=True, timeout=timeout, cwd=cwd, check=False)
 

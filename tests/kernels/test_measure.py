@@ -24,8 +24,6 @@ from recevolve.kernels.timing.replay import loaded, pack, prepare
 from .programs import DOT, program
 from .replays import SIZES, Array, Emulated, dot_entry, place
 
-pytestmark = pytest.mark.tritons
-
 MACHINE = Machine(
     "H100", "9.0", "580.1", 3e12, {"torch": "2.11.0"}, "measure queue", "2026-01-01T00:00:00+00:00"
 )
@@ -62,6 +60,7 @@ def test_a_parameter_of_no_known_type_is_refused() -> None:
         pack([Argument("nvTmaDesc")], [])
 
 
+@pytest.mark.tritons
 def test_a_recorded_program_is_replayed_on_other_inputs(entry: Entry) -> None:
     launcher = Emulated()
     handles = loaded(entry, launcher, "ptx")
@@ -98,6 +97,7 @@ def test_inputs_of_another_size_are_refused(entry: Entry) -> None:
         prepare(entry, "forward", [torch.randn(4, 3, 6)], launcher, loaded(entry, launcher, "ptx"))
 
 
+@pytest.mark.tritons
 def test_an_honest_entry_is_measured(entry: Entry) -> None:
     launcher = Emulated()
     result = judge(entry, place(launcher), seed=0)

@@ -22,7 +22,7 @@ from recevolve.engine.runs.replay import replay
 from recevolve.evaluators.sandbox import Limits
 from recevolve.population.archive.archive import Archive
 
-from ..engine.platform import called
+from ..engine.toy_runs import command
 
 STORED = Path(__file__).parent
 TOY = STORED.parent / "toy"
@@ -58,8 +58,8 @@ def test_it_replays_equal(run: Path) -> None:
 
 
 def test_it_can_be_read(run: Path) -> None:
-    for command in ("status", "top", "alignment"):
-        done = called(command, run, "--json")
+    for name in ("status", "top", "alignment"):
+        done = command(name, run, "--json")
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)
 
@@ -94,7 +94,7 @@ def test_it_goes_on(run: Path) -> None:
     with Archive.read(run / "archive.db") as archive:
         before = archive.last_generation(0)
     assert before is not None
-    done = called("resume", run, "--set", f"budget.generations={before + 2}")
+    done = command("resume", run, "--set", f"budget.generations={before + 2}")
     assert done.returncode == 0, done.stderr
     with Archive.read(run / "archive.db") as archive:
         assert archive.last_generation(0) == before + 2

@@ -15,7 +15,7 @@ from recevolve.engine.experiments.ingest import INBOX
 from recevolve.population.archive.archive import Archive
 from recevolve.population.archive.compare import EXPERIMENTS
 
-from ..platform import LIVE, both, called, csv, day, killed_then_done, row, written
+from ..platform import LIVE, both, csv, day, killed_then_done, row, written
 from ..toy_runs import command, config_file
 
 FUSED = """
@@ -45,7 +45,7 @@ ingest.receive(run, ingest.Letter(file.read_bytes(), "csv", file.name))
 
 
 def answer(*arguments: str | Path, code: int = 0) -> Any:
-    done = called(*arguments, "--json")
+    done = command(*arguments, "--json")
     assert done.returncode == code, done.stdout + done.stderr
     return json.loads(done.stdout)
 
@@ -143,14 +143,14 @@ def test_from_queue_to_launch_with_kills_in_between(run: Path, tmp_path: Path) -
     assert answer("online", "ingest", run, second)["already_known"]
     assert answer("show", run, bad.partition("-")[2])["evaluations"]
 
-    refused = called("online", "launch", run, good)
+    refused = command("online", "launch", run, good)
     assert refused.returncode == 5
     assert "--approve" in refused.stderr
-    assert called("online", "launch", run, bad, "--approve").returncode == 5
+    assert command("online", "launch", run, bad, "--approve").returncode == 5
     launched = answer("online", "launch", run, good, "--approve")
     assert launched["state"] == "launched"
     assert list(Path(launched["export"]).glob("evolved_*.py"))
-    assert called("replay", run).returncode == 0, "a replay agrees with what came from outside"
+    assert command("replay", run).returncode == 0, "a replay agrees with what came from outside"
 
     killed_then_done(["resume", run, "--set", "budget.generations=7"], 2, 2.5, seed=2)
     after = experiments(run)
@@ -161,13 +161,13 @@ def test_from_queue_to_launch_with_kills_in_between(run: Path, tmp_path: Path) -
     assert top[-1]["program"].startswith(bad.partition("-")[2])
     report = answer("status", run)["report"]
     assert report["gain"]["sentence"].startswith(f"Launched {top[0]['program']}")
-    shown = called("prompt", run).stdout
+    shown = command("prompt", run).stdout
     assert "(live" in shown, "the journal shows what live users said"
 
     back = answer("online", "rollback", run, good, "--reason", "a bad week")
     assert (back["state"], back["reason"]) == ("rolled_back", "a bad week")
-    assert called("online", "rollback", run, good, "--reason", "again").returncode == 5
-    replayed = called("replay", run)
+    assert command("online", "rollback", run, good, "--reason", "again").returncode == 5
+    replayed = command("replay", run)
     assert replayed.returncode == 0, replayed.stdout + replayed.stderr
     steps = rows(run / "archive.db", f"SELECT state FROM transitions WHERE experiment = '{good}' ORDER BY id")
     assert [state for (state,) in steps] == [
@@ -186,7 +186,7 @@ def test_what_comes_while_the_run_works_waits_and_is_taken_in_once(run: Path, tm
         for _ in range(2):  # the second time it waits already
             waiting = answer("online", "ingest", run, file)
             assert Path(waiting["waiting"]).read_bytes() == file.read_bytes()
-        launch = called("online", "rollback", run, good, "--reason", "x")
+        launch = command("online", "rollback", run, good, "--reason", "x")
         assert launch.returncode == 3
     assert len(list((run / INBOX).iterdir())) == 1
     (run / INBOX / "99-broken.csv").write_text("no readings\n1\n")
@@ -197,7 +197,7 @@ def test_what_comes_while_the_run_works_waits_and_is_taken_in_once(run: Path, tm
     assert "4 accepted, 0 rejected" in done.stdout
     assert [one.name for one in (run / INBOX).iterdir()] == ["99-broken.csv.refused"]
     assert experiments(run)[good]["state"] == "live"
-    assert called("replay", run).returncode == 0
+    assert command("replay", run).returncode == 0
 
     other = written(tmp_path / "late.csv", both(good, day(1), effect=0.1))
     taken = answer("online", "ingest", copied, other)
@@ -209,10 +209,10 @@ def test_what_comes_while_the_run_works_waits_and_is_taken_in_once(run: Path, tm
 def test_a_row_of_the_record_that_was_changed_is_seen_by_replay(run: Path, tmp_path: Path) -> None:
     good, _ = two(run)
     answer("online", "ingest", run, written(tmp_path / "a.csv", both(good, day(0), effect=0.1)))
-    assert called("replay", run).returncode == 0
+    assert command("replay", run).returncode == 0
     with sqlite3.connect(run / "archive.db") as connection:
         connection.execute("UPDATE readings SET mean = mean + 1 WHERE arm = 'treatment' AND metric = 'days'")
-    done = called("replay", run)
+    done = command("replay", run)
     assert done.returncode == 5
     assert "look 0" in done.stdout
 
@@ -220,5 +220,5 @@ def test_a_row_of_the_record_that_was_changed_is_seen_by_replay(run: Path, tmp_p
 def test_a_folder_that_holds_no_run_is_left_alone(tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
     file.write_bytes(csv(both("0-x", day(0))))
-    assert called("online", "ingest", tmp_path / "nothing", file).returncode == 3
+    assert command("online", "ingest", tmp_path / "nothing", file).returncode == 3
     assert not (tmp_path / "nothing").exists()

@@ -19,8 +19,8 @@ from recevolve.population.archive.archive import Archive
 from recevolve.population.archive.history import Past
 from recevolve.population.values.experiment import State
 
-from ..platform import both, called, day, killed_then_done, written
-from ..toy_runs import TOY, config_file
+from ..platform import both, day, killed_then_done, written
+from ..toy_runs import TOY, command, config_file
 
 PARTS = '''"""Parts that are edited one by one, so that some edits of an elite do nothing."""
 import numpy
@@ -46,7 +46,7 @@ def ran(folder: Path, seed: Path | None = None, **online: Any) -> tuple[Path, di
     """The run's folder and its report; `seed` is in production in place of the kind's own."""
     seeds = {"seeds": [str(seed)]} if seed else {}
     path = config_file(folder, **TABLES, **seeds, online={"backend": "simulator", **online})
-    done = called("run", path, "--json")
+    done = command("run", path, "--json")
     assert done.returncode == 0, done.stderr
     return folder / "run", json.loads(done.stdout.splitlines()[-1])
 
@@ -70,7 +70,7 @@ def test_what_wins_is_launched_and_exported_without_a_gate(ungated: tuple[Path, 
         assert (row["outcome"] == "win") == (row["low"] > 0)
     assert [Path(folder).name for folder in report["exported"]] == [row["experiment"] for row in launched]
     assert all(list(Path(folder).glob("evolved_*.py")) for folder in report["exported"])
-    done = called("replay", run)
+    done = command("replay", run)
     assert done.returncode == 0, done.stdout
 
 
@@ -141,13 +141,13 @@ def test_commands_know_a_simplified_program_and_a_patch_tells_the_worth_of_its_e
 ) -> None:
     run, report = ungated
     winner = report["winner"]["program"]
-    shown = json.loads(called("show", run, winner[:10], "--json").stdout)
+    shown = json.loads(command("show", run, winner[:10], "--json").stdout)
     assert [one["made_by"] for one in shown["evaluations"]] == ["ablation"]
-    line = json.loads(called("lineage", run, winner, "--json").stdout)
+    line = json.loads(command("lineage", run, winner, "--json").stdout)
     assert [one["program"] for one in line[:2]] == [winner, report["winner"]["simplified_from"]]
-    assert called("diff", run, winner, report["winner"]["simplified_from"]).returncode == 0
-    assert winner in {one["program"] for one in json.loads(called("top", run, "--json").stdout)}
-    assert called("export", run, winner, "-o", tmp_path / "patch").returncode == 0
+    assert command("diff", run, winner, report["winner"]["simplified_from"]).returncode == 0
+    assert winner in {one["program"] for one in json.loads(command("top", run, "--json").stdout)}
+    assert command("export", run, winner, "-o", tmp_path / "patch").returncode == 0
     rows = {row["experiment"]: row for row in report["online"]["experiments"]}
     with Archive.read(run / "archive.db") as archive:
         for row in (rows[name] for name in report["online"]["launched"]):
@@ -163,7 +163,7 @@ def test_a_replay_finds_ablations_itself(ungated: tuple[Path, dict[str, Any]], t
     with Archive.create_or_open(run / "archive.db") as archive:
         elite, kept = next(iter(of_rounds(archive).items()))
         archive.conclude(f"ablation {elite}", {**kept, "edits": []})
-    done = called("replay", run)
+    done = command("replay", run)
     assert done.returncode == 5
     assert f"ablation {elite}" in done.stdout
 
@@ -192,11 +192,11 @@ def test_with_the_gate_a_win_waits_and_without_one_there_is_no_launch(tmp_path: 
     won = next(row for row in report["online"]["experiments"] if row["outcome"] == "win")
     assert won["state"] == "decided"
     assert "waits for" in report["gain"]["sentence"]
-    done = called("online", "launch", run, won["experiment"], "--approve", "--json")
+    done = command("online", "launch", run, won["experiment"], "--approve", "--json")
     assert json.loads(done.stdout)["state"] == "launched"
     file = written(tmp_path / "rows.csv", both(won["experiment"], day(0)))
     with Archive.create_or_open(run / "archive.db"):
-        refused = called("online", "ingest", run, file)
+        refused = command("online", "ingest", run, file)
         assert refused.returncode == 2, "a simulated run takes no readings, at work or not"
     assert not (run / "inbox").exists()
 
@@ -209,14 +209,14 @@ def test_a_guardrail_of_folds_and_nothing_to_launch(tmp_path: Path) -> None:
         "rolled_back"
     }
     assert report["gain"]["sentence"].startswith("No launch: ")
-    assert called("replay", run).returncode == 0
+    assert command("replay", run).returncode == 0
 
 
 @pytest.mark.parametrize(("answers", "star"), [("simulator", "replay"), ("replay", "late_active_days")])
 def test_a_backend_that_the_kind_does_not_offer_is_told(answers: str, star: str, tmp_path: Path) -> None:
     tables = {"kind": "reward", "tasks": [], "seeds": [], "reward": {"north_star": star}}
     data = {"source": "simulated"}
-    done = called("run", config_file(tmp_path, **tables, data=data, online={"backend": answers}))
+    done = command("run", config_file(tmp_path, **tables, data=data, online={"backend": answers}))
     assert done.returncode == 2
     other = {"simulator": "replay", "replay": "simulator"}[answers]
     assert f'online.backend: expected "{other}"' in " ".join(done.stderr.split())
@@ -224,7 +224,7 @@ def test_a_backend_that_the_kind_does_not_offer_is_told(answers: str, star: str,
 
 
 def test_an_unknown_metric_of_the_kind_is_told(tmp_path: Path) -> None:
-    done = called("run", config_file(tmp_path, online={"backend": "replay", "metrics": {"clicks": {}}}))
+    done = command("run", config_file(tmp_path, online={"backend": "replay", "metrics": {"clicks": {}}}))
     assert done.returncode == 2
     assert "toy has error, not clicks" in done.stderr
 
@@ -233,11 +233,11 @@ def test_word_from_outside_makes_a_new_report(ungated: tuple[Path, dict[str, Any
     run = Path(shutil.copytree(ungated[0], tmp_path / "run"))
     launched = ungated[1]["online"]["launched"]
     for name in launched:
-        assert called("online", "rollback", run, name, "--reason", "it broke").returncode == 0
-    done = called("resume", run, "--json")
+        assert command("online", "rollback", run, name, "--reason", "it broke").returncode == 0
+    done = command("resume", run, "--json")
     report = json.loads(done.stdout.splitlines()[-1])
     assert report["online"]["launched"] == []
     assert report["winner"]["program"] not in {name.partition("-")[2] for name in launched}
-    assert called("replay", run).returncode == 0
+    assert command("replay", run).returncode == 0
     with Archive.read(run / "archive.db") as archive:
         assert {one.state for one in archive.experiments().all() if one.id in launched} == {State.ROLLED_BACK}

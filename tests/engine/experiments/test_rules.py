@@ -228,6 +228,7 @@ def test_a_wrong_table_is_told_before_anything_starts(online: dict[str, Any], wo
         parse({"kind": "toy", "run_dir": "x", "online": online})
 
 
+@pytest.mark.heavy
 def test_without_an_effect_a_win_or_loss_is_rare_however_often_one_looks() -> None:
     """A/A, 400 experiments of 40 days each with a look after every day, at alpha 0.05: two sides together."""
     rng = np.random.default_rng(0)

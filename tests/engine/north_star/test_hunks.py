@@ -71,6 +71,7 @@ def test_what_one_edit_binds_and_another_reads_goes_together() -> None:
     assert group("- 'z': 1.0") == {"- 'z': 1.0"}
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("old", "new"), [(OLD, NEW), (NEW, OLD), *permutations(list(TASK.seeds.values())[:4], 2)]
 )

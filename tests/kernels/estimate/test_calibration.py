@@ -60,24 +60,28 @@ def fitted() -> Calibration:
     return calibrate(families(), "H100 SXM", MADE, VERSIONS, OVERLAP)
 
 
+@pytest.mark.heavy
 def test_planted_weights_are_found(fitted: Calibration) -> None:
     for name in PARTS:
         if name != "launch":  # two microseconds are never what matters here
             assert fitted.weights[name] == pytest.approx(PLANTED[name], rel=0.05), name
 
 
+@pytest.mark.heavy
 def test_a_device_slower_all_over_is_one_scale() -> None:
     found = module.fit(families(scale=2.0), OVERLAP)
     assert found["issue"] / found["l2"] == pytest.approx(2.5, rel=0.05)
     assert found["l2"] == pytest.approx(2.0, rel=0.05)
 
 
+@pytest.mark.heavy
 def test_no_part_counts_for_less_than_another_lower_bound_says() -> None:
     found = module.fit(families(noise=0.2), OVERLAP)
     assert min(found.values()) > 0.8
     assert max(found.values()) / min(found.values()) <= 16.001
 
 
+@pytest.mark.heavy
 def test_noise_widens_the_error_that_travels_along(fitted: Calibration) -> None:
     noisy = calibrate(families(noise=0.3), "H100 SXM", MADE, VERSIONS, OVERLAP)
     assert fitted.error < 0.05
@@ -85,6 +89,7 @@ def test_noise_widens_the_error_that_travels_along(fitted: Calibration) -> None:
     assert all(each.correlation is not None and each.correlation > 0.99 for each in fitted.held_out)
 
 
+@pytest.mark.heavy
 def test_a_family_that_differs_shows_in_its_own_error() -> None:
     strange = points("strange", 40, {**PLANTED, "dram": 12.0, "issue": 1.0}, seed=9)
     found = calibrate(families() + strange, "H100 SXM", MADE, VERSIONS, OVERLAP)
@@ -97,6 +102,7 @@ def test_a_family_that_differs_shows_in_its_own_error() -> None:
     assert worst.correlation < min(each for each in others if each is not None)
 
 
+@pytest.mark.heavy
 def test_weights_improve_the_ranking_of_what_they_never_saw(fitted: Calibration) -> None:
     for each in fitted.held_out:
         assert each.correlation is not None
@@ -114,15 +120,18 @@ def test_too_few_points_are_refused(given: list[Point], got: str) -> None:
         calibrate(given, "H100 SXM", MADE, VERSIONS, OVERLAP)
 
 
+@pytest.mark.heavy
 def test_the_same_points_give_the_same_weights() -> None:
     assert module.fit(families(), OVERLAP) == module.fit(families(), OVERLAP)
 
 
+@pytest.mark.heavy
 def test_what_is_stored_is_what_is_read(fitted: Calibration, tmp_path: Path) -> None:
     fitted.save(tmp_path / "h100.json")
     assert load(tmp_path / "h100.json") == fitted
 
 
+@pytest.mark.heavy
 def test_age_and_error_stand_in_one_phrase(fitted: Calibration) -> None:
     assert fitted.age(date(2026, 3, 31)) == 30
     poor = dataclasses.replace(fitted.held_out[0], error=0.42, correlation=0.5)

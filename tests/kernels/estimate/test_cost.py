@@ -20,6 +20,9 @@ from recevolve.kernels.record.launches import Launch, Traffic, offline
 
 from .. import priced
 
+# Launches are assembled, which starts ptxas.
+pytestmark = pytest.mark.process
+
 BATCH, FIELDS, WIDTH = 8192, 27, 128
 SIZES = {"B": BATCH, "F": FIELDS, "D": WIDTH}
 

@@ -16,8 +16,6 @@ from recevolve.kernels.operators import OPERATORS
 
 from ..programs import CROSS, DOT, program
 
-pytestmark = pytest.mark.tritons
-
 GROUND = Interpreted(compiles=False)
 SMALL = [{"B": 2, "F": 3, "D": 5}]
 Change = tuple[str, str]

@@ -12,7 +12,7 @@ import triton.language as tl
 from recevolve.kernels.record.binary import AssemblyRefused, Binary, assemble, digest, read_listing
 from recevolve.kernels.record.launches import GFX942, SM_90, Launch, offline
 
-pytestmark = pytest.mark.tritons
+pytestmark = [pytest.mark.tritons, pytest.mark.process]
 
 
 @triton.jit

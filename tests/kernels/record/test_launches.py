@@ -317,6 +317,7 @@ def with_(data: dict[str, Any], value: Any, *path: str) -> dict[str, Any]:
     return data
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [

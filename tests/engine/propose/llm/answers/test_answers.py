@@ -310,6 +310,7 @@ def harmless(edited: Edited, parents: Sequence[Parent]) -> None:
     assert not any(mark in line for mark in ("```", "~~~", "<<<<<", ">>>>>", "====="))
 
 
+@pytest.mark.heavy
 @given(ANSWERS, st.sampled_from(get_args(Form)))
 @settings(max_examples=600)
 @example("<<<<<<< SEARCH\n<<<<<<< SEARCH\n=======\n=======\n>>>>>>> REPLACE\n>>>>>>> REPLACE", "edits")
@@ -330,6 +331,7 @@ def test_no_text_does_more_than_be_unusable(text: str, form: Form) -> None:
 HUGE = 190_000
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "unit",
     [

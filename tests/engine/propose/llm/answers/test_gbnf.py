@@ -155,6 +155,7 @@ def test_the_reader_of_grammars_reads() -> None:
     assert {f"a\n{piece}cz" for piece in pieces} <= drawn
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("form", get_args(Form))
 @pytest.mark.parametrize("parent", [*SEEDS, ODD], ids=lambda parent: parent.program_id)
 def test_every_sentence_is_read(form: Form, parent: Parent) -> None:
