@@ -33,7 +33,7 @@ def candidates(run: Path) -> list[list[tuple[float, str]]]:
             [
                 (one.verdict.score.value if one.verdict.score else float("nan"), one.stage)
                 for island in archive.islands()
-                for one in archive.births(island, generation)
+                for one in archive.evaluations(island, generation)
             ]
             for generation in range(last + 1)
         ]
