@@ -1,8 +1,11 @@
 """The contract of a kind, run over every kind that the registry knows."""
 
 import ast
+import json
+import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -131,3 +134,108 @@ def test_export_refuses_names_that_cannot_be_modules(task: Task) -> None:
     for name in ("", "Two Words", "../escape", "class", "1st"):
         with pytest.raises(ValueError, match="module name"):
             task.export(Winner(name, source, {}))
+
+
+OUTSIDE = """
+from dataclasses import replace
+
+from recevolve.evaluators.kinds.task import Estimating
+from recevolve.evaluators.language.edit import Edited, Unsuitable
+
+INSIDE = TASK
+
+
+def steeper(source, others, rng):
+    if "0.5" not in source:
+        raise Unsuitable("no half")
+    return Edited(source.replace("0.5", "0.75"), "half becomes three quarters", None)
+
+
+class Estimator(CurveJudge):
+    estimate = "a guess from few points, not measured"
+
+    def order(self, source, sandbox):
+        return Verdict(Status.SCORED, Metric(0.0), facts={"entries": []})
+
+
+def adapt(data, settings):
+    bait = Settings.model_validate(settings).bait
+    return replace(TASK, contract=f"def f(x, c) -> array; the bait is {bait:g}")
+
+
+TASK = replace(
+    INSIDE,
+    kind="outside",
+    persona="You fit curves.",
+    edits={steeper: 1.0},
+    adapt=adapt,
+    floors=("error",),
+    backends=("replay",),
+    source="none",
+    data="a curve needs no log",
+    reference="toy",
+    judge=lambda data, settings, limits: Estimator(limits, settings),
+)
+"""
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> dict[str, str]:
+    """The environment of a process that finds an installed package whose entry point names a kind."""
+    package, info = tmp_path / "site" / "curves", tmp_path / "site" / "curves-1.0.dist-info"
+    for folder in (package, info):
+        folder.mkdir(parents=True)
+    toy = (Path(__file__).parent / "toy" / "task.py").read_text(encoding="utf-8")
+    (package / "__init__.py").touch()
+    (package / "task.py").write_text(toy + OUTSIDE, encoding="utf-8")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: curves\nVersion: 1.0\n", encoding="utf-8")
+    (info / "entry_points.txt").write_text(
+        "[recevolve.tasks]\noutside = curves.task:TASK\n", encoding="utf-8"
+    )
+    return {**os.environ, "PYTHONPATH": str(package.parent)}
+
+
+def called(environment: Mapping[str, str], folder: Path, *arguments: str, code: int = 0) -> str:
+    """What the command line prints."""
+    command = [sys.executable, "-m", "recevolve", *arguments]
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=folder, env=environment, timeout=120, check=False
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_an_installed_kind_needs_nothing_but_its_folder(outside: dict[str, str], tmp_path: Path) -> None:
+    """Config, search, prompts, experiments and export do with a kind from outside what they do with ours."""
+    called(outside, tmp_path, "init", "curve.toml", "--kind", "outside")
+    text = (tmp_path / "curve.toml").read_text(encoding="utf-8")
+    assert 'source = "none"  # a curve needs no log' in text
+    assert "[outside]" in text
+    assert "length_ratio = 20" in text
+    small = {
+        "population.islands": 1,
+        "population.births": 3,
+        "budget.generations": 2,
+        "north_star.every": 1,
+        "north_star.folds": 2,
+        "executor.workers": 1,
+        "propose.models": [],
+    }
+    changes = [part for key, value in small.items() for part in ("--set", f"{key}={json.dumps(value)}")]
+    ran = called(outside, tmp_path, "run", "curve.toml", *changes)
+    assert "a guess from few points, not measured" in ran
+    prompt = called(outside, tmp_path, "prompt", "runs/outside")
+    for words in (
+        "You fit curves.",
+        "the bait is 0",
+        "`error` may not get worse",
+        "half becomes three quarters",
+    ):
+        assert words in prompt
+    called(outside, tmp_path, "export", "runs/outside", "best", "-o", "patch")
+    assert (tmp_path / "patch" / "README.md").is_file()
+    called(outside, tmp_path, "replay", "runs/outside")
+    refused = [*changes, "--set", 'online.backend="simulator"', "--set", 'run_dir="other"']
+    assert '"replay"' in called(outside, tmp_path, "run", "curve.toml", *refused, code=2)
+    asked = called(outside, tmp_path, "run", "curve.toml", "--reference", "runs/outside:best", code=2)
+    assert "expected a run of kind toy, got one of kind outside" in asked

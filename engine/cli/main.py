@@ -17,7 +17,7 @@ from .simulator import simulator_app
 from .terminal import Json, RunDir, console_for_people, show, until_signalled
 
 app = typer.Typer(
-    help="Evolve recommender programs: optimizers, rewards, interaction layers, kernels.",
+    help="Evolve the programs of a recommender.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -53,7 +53,9 @@ def run_command(
     changes: Annotated[list[str] | None, typer.Option("--set", help="key=value, over the file.")] = None,
     reference: Annotated[
         str | None,
-        typer.Option("--reference", help="RUN:PROGRAM of an interaction search, for kernels to compute."),
+        typer.Option(
+            "--reference", help="RUN:PROGRAM of another search that the kind takes as its reference."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -257,7 +259,7 @@ def init(
     if path.exists():
         raise typer.BadParameter(f"{path} exists; give another name or remove it", param_hint="FILE")
     path.write_text(
-        commented(task.kind, tuple(task.seeds), task.guardrails, task.settings, task.source),
+        commented(task),
         encoding="utf-8",
     )
     show({"file": str(path)}, as_json, f"{path} written; start with: recevolve run {path}")
@@ -296,4 +298,4 @@ def top_level(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")
     ] = False,
 ) -> None:
-    """Evolve recommender programs: optimizers, rewards, interaction layers, kernels."""
+    """Evolve the programs of a recommender."""

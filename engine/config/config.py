@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
+from ...evaluators.kinds.task import Task
 from .experiments import Online
 from .proposers import Propose, Share, Table
 
@@ -28,8 +29,7 @@ class Data(BaseModel):
     source: str = Field(
         "movielens-100k",
         min_length=1,
-        description='"movielens-100k", "open-bandit", "synthetic", "simulated" for rewards, '
-        '"none" for kernels, or a path',
+        description="a log of `recevolve data list`, another name that the kind knows, or a path",
     )
     split: Literal["user", "time"] = Field(
         "user", description="held-out rows: each user's last, or the last of all"
@@ -301,14 +301,9 @@ def _apply(raw: dict[str, Any], change: str) -> None:
         place[last] = text
 
 
-def commented(
-    kind: str,
-    seeds: Sequence[str],
-    guardrails: Mapping[str, float],
-    settings: type[BaseModel],
-    source: str = "movielens-100k",
-) -> str:
-    """A TOML config for `kind` in which every key stands with its default, description and choices."""
+def commented(task: Task) -> str:
+    """A TOML config for the kind in which every key stands with its default, description and choices."""
+    kind = task.kind
     lines = [f'kind = "{kind}"', f'run_dir = "runs/{kind}"']
     tables = {
         name: field.annotation
@@ -316,15 +311,15 @@ def commented(
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
     }
     lines += _comment_fields(Config, skip={"kind", "run_dir", "settings", "guardrails", *tables})
-    lines.append(f"# seeds of this kind: {', '.join(seeds)}")
+    lines.append(f"# seeds of this kind: {', '.join(task.seeds)}")
     for name, annotation in tables.items():
         fields = _comment_fields(annotation)
         if name == "data":
-            fields[0] = fields[0].replace(_toml(Data().source), _toml(source), 1)
+            fields[0] = f"source = {_toml(task.source)}  # {task.data}"
         lines += ["", f"[{name}]", *fields]
-    lines += ["", f"[{kind}]", *_comment_fields(settings)]
+    lines += ["", f"[{kind}]", *_comment_fields(task.settings)]
     lines += ["", "[guardrails]  # largest value allowed"]
-    lines += [f"{name} = {limit:g}" for name, limit in guardrails.items()]
+    lines += [f"{name} = {limit:g}" for name, limit in task.guardrails.items()]
     return "\n".join(lines) + "\n"
 
 

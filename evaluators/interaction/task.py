@@ -7,7 +7,7 @@ from typing import Any
 
 from ...population.values.verdict import Verdict
 from ..kinds.examination import examiner
-from ..kinds.folder import contract, programs
+from ..kinds.folder import contract, persona, programs
 from ..kinds.task import Judge, Task
 from ..sandbox import Sandbox
 from ..sandbox.limits import Limits
@@ -44,6 +44,7 @@ TASK = Task(
     summary="layers from the embeddings of a row to features, inside a ranking model",
     contract=contract(HERE, ALLOWED),
     seeds=programs(HERE / "seeds"),
+    persona=persona(HERE),
     rules=RULES,
     vocabulary=VOCABULARY,
     settings=Settings,

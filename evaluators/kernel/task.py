@@ -7,6 +7,7 @@ from typing import Any
 
 from ...kernels.operators import OPERATORS, Operator
 from ...population.values.verdict import Verdict
+from ..kinds.folder import persona
 from ..kinds.task import Judge, Task
 from ..sandbox import Sandbox
 from ..sandbox.limits import Limits
@@ -72,6 +73,9 @@ def task_for(settings: Settings) -> Task:
         guardrails={"spill_bytes": 1024.0, "workspace_ratio": 2.0},
         backends=(),
         source="none",
+        data="kernels need no log",
+        reference="interaction",
+        persona=persona(HERE),
         adapt=adapt,
         edits=EDITS,
         measuring=GpuQueue(),

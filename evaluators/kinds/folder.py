@@ -10,6 +10,11 @@ def programs(folder: Path) -> dict[str, str]:
     return {path.stem: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.py"))}
 
 
+def persona(folder: Path) -> str:
+    """`persona.md`: who a model is asked to be."""
+    return (folder / "persona.md").read_text(encoding="utf-8").strip("\n")
+
+
 def contract(folder: Path, allowed: Mapping[str, str], **values: str) -> str:
     """`contract.md` with its `$names` replaced, then `allowed` as a list: a place, and the names for it."""
     text = Template((folder / "contract.md").read_text(encoding="utf-8")).substitute(values)

@@ -12,6 +12,8 @@ from typing import Any
 
 from .task import Task
 
+HOME = Path(__file__).parents[1]
+"""The folder of the built-in kinds."""
 GROUP = "recevolve.tasks"
 """Entry points of this group name a Task, as in `mine = "package.task:TASK"`."""
 
@@ -49,6 +51,12 @@ def find(kind: str, extra_paths: Sequence[str | Path] = ()) -> Task:
     )
 
 
+def personas() -> dict[str, str]:
+    """The text of `persona.md` of each built-in kind that has one, by kind; no task is loaded."""
+    files = {kind: HOME / kind / "persona.md" for kind in _folders()}
+    return {kind: file.read_text(encoding="utf-8") for kind, file in files.items() if file.is_file()}
+
+
 def adapted(task: Task, data: Mapping[str, Any], settings: Mapping[str, Any]) -> Task:
     """The task as a config with this data and these settings has it. ValueError, OSError as it raises."""
     return task.adapt(data, settings) if task.adapt else task
@@ -56,7 +64,7 @@ def adapted(task: Task, data: Mapping[str, Any], settings: Mapping[str, Any]) ->
 
 def _folders() -> tuple[str, ...]:
     here = Path(__file__).parent
-    return tuple(path.parent.name for path in here.parent.glob("*/task.py") if path.parent != here)
+    return tuple(path.parent.name for path in HOME.glob("*/task.py") if path.parent != here)
 
 
 def _installed() -> Mapping[str, EntryPoint]:

@@ -141,6 +141,10 @@ class Task:
     experiment may name one of them as its `online.backend`."""
     source: str = "movielens-100k"
     """The data source that `recevolve init` writes into a config of this kind."""
+    data: str = '"movielens-100k", "open-bandit", "synthetic", or a path to your own log'
+    """Which data sources there are for this kind, as `recevolve init` says beside the first."""
+    reference: str = ""
+    """The kind whose program `recevolve run --reference RUN:PROGRAM` writes into the setting `reference`."""
     adapt: "Callable[[Mapping[str, Any], Mapping[str, Any]], Task] | None" = None
     """(data table, settings) -> the task as that config has it, where these change what programs may be."""
     edits: Mapping[Edit, float] = field(default_factory=dict)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..kinds.examination import examiner
-from ..kinds.folder import contract, programs
+from ..kinds.folder import contract, persona, programs
 from ..kinds.task import Judge, Task
 from ..sandbox.limits import Limits
 from .language import ALLOWED, RULES, describe
@@ -30,6 +30,7 @@ TASK = Task(
     summary="update rules that train a small ranking model on a log of impressions",
     contract=contract(HERE, ALLOWED),
     seeds=programs(HERE / "seeds"),
+    persona=persona(HERE),
     rules=RULES,
     vocabulary=VOCABULARY,
     settings=Settings,

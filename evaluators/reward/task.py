@@ -1,11 +1,12 @@
 """TASK: the reward kind. Light: data are loaded and users simulated where something is judged."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..kinds.folder import contract
+from ..kinds.folder import contract, persona
 from ..kinds.task import Judge, Task
 from ..sandbox.limits import Limits
 from .describe import describe_for
@@ -14,7 +15,7 @@ from .known_rewards import rewards_for
 from .language import ALLOWED, rules_for
 from .logs.sample import sample_for
 from .logs.signals import SIMULATED, Signals
-from .logs.sources import SIMULATED_SOURCE, signals_of
+from .logs.sources import SIGNALS, SIMULATED_SOURCE, signals_of
 from .settings import Settings
 from .template import export, export_for
 from .vocabulary import vocabulary_for
@@ -76,6 +77,7 @@ def task_for(signals: Signals, star: str = "late_active_days") -> Task:
         summary="formulas that say what an impression is worth, judged by users who come back",
         contract=contract(HERE, ALLOWED, signals=signals.table(), star=STARS[star]),
         seeds=rewards_for(signals),
+        persona=persona(HERE),
         rules=rules_for(signals),
         vocabulary=vocabulary_for(signals),
         settings=Settings,
@@ -94,6 +96,7 @@ def task_for(signals: Signals, star: str = "late_active_days") -> Task:
         floors=_floors(star),
         guardrails={"hate_ratio": 1.5, "popularity_lean": 0.6, "duration_lean": 0.6},
         source=SIMULATED_SOURCE,
+        data=f"{', '.join(map(json.dumps, SIGNALS))}, or a path to your own log",
         adapt=adapt,
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from recevolve.engine.config.config import Config, ConfigError, changed, commented, parse, read
-from recevolve.evaluators.optimizer.settings import Settings
+from recevolve.evaluators.optimizer.task import TASK
 
 MINIMAL: dict[str, Any] = {"kind": "optimizer", "run_dir": "runs/x"}
 
@@ -94,10 +94,11 @@ def test_identity_leaves_out_what_cannot_change_a_generation() -> None:
 
 
 def test_the_written_config_is_valid_and_holds_every_key() -> None:
-    text = commented("optimizer", ("adam", "sgd"), {"step_time_ratio": 1.5}, Settings)
+    text = commented(TASK)
     raw = tomllib.loads(text)
     config = parse(raw)
-    assert config.guardrails == {"step_time_ratio": 1.5}
+    assert config.guardrails == TASK.guardrails
+    assert f'source = "{TASK.source}"  # {TASK.data}' in text
     assert config.settings["folds"] == 10
     for table in ("population", "budget", "propose", "proxy", "north_star", "executor", "sandbox"):
         fields = Config.model_fields[table].annotation

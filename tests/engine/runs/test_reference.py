@@ -93,7 +93,7 @@ def test_runs_of_other_kinds_neither_give_nor_take(tmp_path: Path, layers: dict[
     finished(tmp_path / "rewards", "reward", formula="x = 1\n")
     with pytest.raises(ConfigError, match="expected a run of kind interaction, got one of kind reward"):
         with_reference(kernels(tmp_path), f"{tmp_path / 'rewards'}:best")
-    with pytest.raises(ConfigError, match="only a kernel search takes one"):
+    with pytest.raises(ConfigError, match="a search of kind reward takes none"):
         with_reference(parse({"kind": "reward", "run_dir": str(tmp_path)}), f"{tmp_path / 'layers'}:best")
     with pytest.raises(UnknownProgram):
         with_reference(kernels(tmp_path), f"{tmp_path / 'layers'}:ffff")

@@ -78,7 +78,7 @@ class Prompts:
         self._archive = archive
         self._journal = journal
         folders = [each for each in (folder, config.propose.prompts) if each is not None]
-        self._templates = Templates(folders, task.kind)
+        self._templates = Templates(folders, task.kind, task.persona)
         self._templates.check(self._samples())
         self._constant = cache(partial(_constant, self._templates, self._facts()))
         self.fingerprint = self._templates.fingerprint
@@ -117,7 +117,7 @@ class Prompts:
             return sorted(names - told)
 
         return {
-            "persona": task.persona or self._templates.persona(),
+            "persona": self._templates.persona(),
             "kind": task.kind,
             "summary": task.summary,
             "contract": task.contract.strip(),

@@ -18,6 +18,7 @@ from jinja2 import (
 )
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from .....evaluators.kinds import registry
 from ....config.config import ConfigError
 from ...sanitize import clean, fenced, line
 
@@ -38,14 +39,17 @@ class Templates:
 
     A template is Markdown with Jinja2 marks; an unknown variable is an error. Filters: `fence(language)` for
     what others wrote, `line` for what must stay on one line, `clean`. ConfigError where a folder is missing,
-    holds a `.md` file that no template is named after, or one that cannot be read as Jinja2.
+    holds a `.md` file that no template is named after, or one that cannot be read as Jinja2. `persona` is the
+    kind's own, where no folder has another.
     """
 
-    def __init__(self, folders: Sequence[Path], kind: str) -> None:
+    def __init__(self, folders: Sequence[Path], kind: str, persona: str = "") -> None:
         self.kind = kind
+        self._persona = persona
+        self._personas = {f"personas/{name}.md": text for name, text in registry.personas().items()}
         self._folders = (*folders, OURS)
         names = {str(path.relative_to(OURS)) for path in OURS.rglob("*.md")}
-        self.names = tuple(sorted({*names, f"personas/{kind}.md"}))
+        self.names = tuple(sorted({*names, *self._personas, f"personas/{kind}.md"}))
         for folder in folders:
             _require_names(folder, self.names)
         self._environment = ImmutableSandboxedEnvironment(
@@ -60,14 +64,19 @@ class Templates:
 
     @property
     def fingerprint(self) -> str:
-        """16 hexadecimal digits of all texts: equal prompts, equal fingerprint."""
-        texts = [f"{name}\0{path.read_text(encoding='utf-8')}" for name, path in sorted(self.paths.items())]
-        return sha256("\0".join(texts).encode()).hexdigest()[:16]
+        """16 hexadecimal digits of all texts, personas of all built-in kinds among them: equal prompts, equal
+        fingerprint. Runs were begun with it, so it covers what it covered.
+        """
+        texts = {name: path.read_text(encoding="utf-8") for name, path in self.paths.items()}
+        named = (f"{name}\0{text}" for name, text in sorted({**self._personas, **texts}.items()))
+        return sha256("\0".join(named).encode()).hexdigest()[:16]
 
     def persona(self) -> str:
         """Who is asked to propose programs of the kind."""
         name = f"personas/{self.kind}.md"
-        return self.render(name if name in self.paths else PERSONA)
+        if name in self.paths:
+            return self.render(name)
+        return self._persona or self.render(PERSONA)
 
     def render(self, name: str, /, **values: Any) -> str:
         """The template's text with these values."""
