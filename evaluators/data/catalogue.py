@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from . import cache, movielens, open_bandit, synthetic, user_log
-from .log import DataError, Log
+from .log import DataError, Log, did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +104,4 @@ def _schema(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _unknown(what: str, got: str, names: list[str]) -> str:
-    near = get_close_matches(got, names, n=1)
-    hint = f" (did you mean {near[0]!r}?)" if near else ""
-    return f"unknown {what} {got!r}{hint}; there is {', '.join(names)}"
+    return f"unknown {what} {got!r}{did_you_mean(got, names)}; there is {', '.join(names)}"

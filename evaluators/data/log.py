@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cached_property
 
 import numpy as np
@@ -11,6 +13,12 @@ from numpy.typing import NDArray
 
 class DataError(ValueError):
     """The log cannot be used as it is. The message names the column and the row, and what to change."""
+
+
+def did_you_mean(got: object, known: Iterable[str]) -> str:
+    """The nearest known name as a question in brackets, with a space before; empty where none is near."""
+    near = get_close_matches(str(got), list(known), n=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
 
 
 class DataUnavailable(DataError):

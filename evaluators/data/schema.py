@@ -4,13 +4,12 @@ import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .log import DataError
+from .log import DataError, did_you_mean
 
 COMPARISONS: Mapping[str, Callable[[Any, float], Any]] = {
     ">=": operator.ge,
@@ -71,9 +70,9 @@ class Schema:
         known = [field.name for field in fields(cls)]
         for key in table:
             if key not in known:
-                near = get_close_matches(str(key), known, n=1)
-                hint = f" (did you mean {near[0]!r}?)" if near else ""
-                raise DataError(f"unknown key data.schema.{key}{hint}; there is {', '.join(known)}")
+                raise DataError(
+                    f"unknown key data.schema.{key}{did_you_mean(key, known)}; there is {', '.join(known)}"
+                )
         for key in ("label", "user"):
             if key not in table:
                 raise DataError(

@@ -55,7 +55,7 @@ def split(
     if folds < 1:
         raise DataError(f"a split needs at least one fold, got folds = {folds}")
     people, codes = np.unique(log.users, return_inverse=True)
-    luck = _uniform(people, seed + 1)
+    luck = uniform(people, seed + 1)
     parts = _by_user(codes, people, seed) if by == "user" else _windows(log.times)
     made = {}
     for name in NAMES:
@@ -72,7 +72,7 @@ def _by_user(codes: Rows, people: Rows, seed: int) -> dict[str, tuple[Rows, Rows
     late = _last_third(codes, people, seed + 2)
     early = np.flatnonzero(~late)
     recent = _last_third(codes[early], people, seed + 3)
-    claimed = _uniform(people, seed)[codes] < 0.5
+    claimed = uniform(people, seed)[codes] < 0.5
     return {
         "search": (early[~recent], early[recent]),
         "selection": (early, np.flatnonzero(late & ~claimed)),
@@ -80,7 +80,7 @@ def _by_user(codes: Rows, people: Rows, seed: int) -> dict[str, tuple[Rows, Rows
     }
 
 
-def _uniform(people: Rows, seed: int) -> NDArray[np.float64]:
+def uniform(people: Rows, seed: int) -> NDArray[np.float64]:
     """A number in [0, 1) per user, from id and seed: the finaliser of SplitMix64 (Steele et al. 2014)."""
     x = people.astype(np.uint64) + np.uint64((seed * 0x9E3779B97F4A7C15 + 0x632BE59BD9B4E019) % 2**64)
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
@@ -104,7 +104,7 @@ def _deal(codes: Rows, luck: NDArray[np.float64], folds: int) -> Rows:
 def _last_third(codes: Rows, people: Rows, seed: int) -> NDArray[np.bool_]:
     """Whether each row is among the last third of its user's, the rows being in time order."""
     counts = np.bincount(codes, minlength=len(people))
-    rounding = np.floor(_uniform(people, seed) * HELD_OUT).astype(np.int64)
+    rounding = np.floor(uniform(people, seed) * HELD_OUT).astype(np.int64)
     kept = counts - (counts + rounding) // HELD_OUT
     grouped = np.argsort(codes, kind="stable")
     starts = np.repeat(np.cumsum(counts) - counts, counts)

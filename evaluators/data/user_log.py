@@ -17,7 +17,6 @@ Rows are numbered from 1 in messages, the header not counted.
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .columns import LAST, Ids, bucketed, coded, hashed, latest
-from .log import DataError, Field, Log
+from .log import DataError, Field, Log, did_you_mean
 from .schema import Schema
 
 if TYPE_CHECKING:
@@ -87,10 +86,9 @@ def _read(path: Path, plan: Schema) -> "pl.DataFrame":
     table = table_of(path)
     for column, role in plan.columns().items():
         if column not in table.columns:
-            near = get_close_matches(column, table.columns, n=1)
-            hint = f" (did you mean {near[0]!r}?)" if near else ""
             raise DataError(
-                f"{path} has no column {column!r}, which data.schema names as {role}{hint}; "
+                f"{path} has no column {column!r}, which data.schema names as {role}"
+                f"{did_you_mean(column, table.columns)}; "
                 f"its columns are {', '.join(table.columns)}"
             )
     return table.select(list(plan.columns())).with_columns(pl.col(pl.String).replace("", None))

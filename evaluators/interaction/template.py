@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from ..kinds.patch import (
-    as_literal,
-    bullets,
     check_module_name,
     constants_of,
     double_quoted,
     facts_of,
-    filled,
     function_text,
-    header,
+    module_files,
+    refuse_taken,
+    shared_values,
+    title_of,
 )
 from ..kinds.task import Winner
 from ..language.canonical import canonical
@@ -38,25 +38,17 @@ def export(winner: Winner) -> Mapping[str, str]:
     """
     name = winner.name
     check_module_name(name, {"torch"})
-    title = "".join(part.capitalize() for part in name.split("_"))
     source = canonical(winner.source)  # parameters are drawn in the order of this text
     tree = ast.parse(source)
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     constants = constants_of(tree)
-    if taken := {*constants, *(function.name for function in functions)} & (OWN_NAMES | {title}):
-        used = ", ".join(sorted(taken))
-        raise ValueError(f"the program uses {used} itself; choose another name than {name!r}")
+    refuse_taken(name, {*constants, *(function.name for function in functions)}, {*OWN_NAMES, title_of(name)})
     hp: Mapping[str, Any] = constants["HYPERPARAMETERS"]
     facts = facts_of({key: _told(value) for key, value in winner.provenance.items()})
     claim = CLAIMS.get(constants.get("PERMUTATION", ""), "Every field has its own place: keep their order.")
     values = {
-        "name": name,
-        "title": title,
-        "test_file": f"test_{name}.py",
+        **shared_values(name, source, facts),
         "program": _text(constants, functions),
-        "archived": as_literal(source),
-        "header": header(facts),
-        "facts": bullets(facts) or "Nothing was recorded.",
         "imports": _imports(tree),
         "claim": claim,
         "parameters": ", ".join(f"`{each}`" for each in parameter_names(functions)) or "none",
@@ -64,11 +56,7 @@ def export(winner: Winner) -> Mapping[str, str]:
         "star": ", *" if hp else "",
         "settings": ", ".join(f'"{each}": {each}' for each in hp),
     }
-    return {
-        f"{name}.py": filled(TEMPLATES, "module", values),
-        f"test_{name}.py": filled(TEMPLATES, "test", values).rstrip("\n") + "\n",
-        "README.md": filled(TEMPLATES, "readme", values),
-    }
+    return module_files(TEMPLATES, name, values)
 
 
 def _told(value: Any) -> Any:

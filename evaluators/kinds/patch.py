@@ -25,6 +25,38 @@ def filled(templates: Path, template: str, values: Mapping[str, str]) -> str:
     return Template((templates / f"{template}.txt").read_text(encoding="utf-8")).substitute(values)
 
 
+def refuse_taken(name: str, used: Collection[str], own: Collection[str]) -> None:
+    """ValueError where the program uses a name that the module binds itself."""
+    if taken := sorted(set(used) & set(own)):
+        raise ValueError(f"the program uses {', '.join(taken)} itself; choose another name than {name!r}")
+
+
+def title_of(name: str) -> str:
+    """The name of a class for a module's name."""
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
+def shared_values(name: str, source: str, facts: "Facts") -> dict[str, str]:
+    """What the templates of all kinds take: names, the archived text, and where it is from."""
+    return {
+        "name": name,
+        "title": title_of(name),
+        "test_file": f"test_{name}.py",
+        "archived": as_literal(source),
+        "header": header(facts),
+        "facts": bullets(facts) or "Nothing was recorded.",
+    }
+
+
+def module_files(templates: Path, name: str, values: Mapping[str, str]) -> dict[str, str]:
+    """The module, its tests and README.md, from the templates `module`, `test` and `readme`."""
+    return {
+        f"{name}.py": filled(templates, "module", values),
+        f"test_{name}.py": filled(templates, "test", values).rstrip("\n") + "\n",
+        "README.md": filled(templates, "readme", values),
+    }
+
+
 def facts_of(provenance: Mapping[str, Any]) -> Facts:
     """Provenance as (words, lines) pairs; empty values are left out, and no text can end a docstring."""
     facts = [(key, [line(text) for text in _lines(value)]) for key, value in provenance.items()]

@@ -5,7 +5,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..kinds.patch import WIDTH, as_literal, bullets, check_module_name, facts_of, filled, header
+from ..kinds.patch import (
+    WIDTH,
+    check_module_name,
+    facts_of,
+    filled,
+    module_files,
+    refuse_taken,
+    shared_values,
+    title_of,
+)
 from ..kinds.task import Winner
 from .patch_program import PatchProgram
 
@@ -26,30 +35,17 @@ def export(winner: Winner) -> Mapping[str, str]:
     """
     name = winner.name
     check_module_name(name, {"torch"})
-    title = "".join(part.capitalize() for part in name.split("_"))
     program = PatchProgram(winner.source, _lr_factor(winner.provenance))
-    if taken := program.names & (OWN_NAMES | {title}):
-        used = ", ".join(sorted(taken))
-        raise ValueError(f"the program uses {used} itself; choose another name than {name!r}")
-    facts = facts_of(winner.provenance)
+    refuse_taken(name, program.names, {*OWN_NAMES, title_of(name)})
     values = {
-        "name": name,
-        "title": title,
-        "test_file": f"test_{name}.py",
+        **shared_values(name, winner.source, facts_of(winner.provenance)),
         "lr": repr(program.hyperparameters["lr"]),
         "program": program.text(),
-        "archived": as_literal(winner.source),
-        "header": header(facts),
-        "facts": bullets(facts) or "Nothing was recorded.",
         **_imports(program),
         **_class(program),
     }
     values |= _joining(values, program.elementwise)
-    return {
-        f"{name}.py": filled(TEMPLATES, "module", values),
-        f"test_{name}.py": filled(TEMPLATES, "test", values).rstrip("\n") + "\n",
-        "README.md": filled(TEMPLATES, "readme", values),
-    }
+    return module_files(TEMPLATES, name, values)
 
 
 def _lr_factor(provenance: Mapping[str, Any]) -> float:

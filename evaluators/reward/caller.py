@@ -1,4 +1,4 @@
-"""Caller: rewards of rows, by the fast path where the program is a plain formula, else behind the wall."""
+"""Caller: rewards of rows, by the fast path where the program is a plain formula, else in the sandbox."""
 
 from collections.abc import Mapping
 from types import TracebackType
@@ -8,21 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...population.values.verdict import Status
-from ..kinds.failure import Failed, require_finished
-from ..sandbox import Limits, Sandbox, Session, SessionEnded
+from ..kinds.failure import Failed, step
+from ..sandbox import Limits, Sandbox, Session
 from .fast import Undefined, formula
 from .logs.signals import Signals
 
 Array = NDArray[np.float64]
 STEP = "recevolve.evaluators.reward.inside:step"
 ROWS = 1 << 16
-"""Rows that are shown at once behind the wall."""
+"""Rows that are shown at once in the sandbox."""
 
 
 class Caller:
     """A reward that can be asked many times. A context manager; asking raises Failed with the verdict.
 
-    It is shown the predictions and nothing else, whatever is passed. Behind the wall one child answers all
+    It is shown the predictions and nothing else, whatever is passed. In the sandbox one child answers all
     calls over shared memory; `fast` says whether none was needed so far. Without a sandbox, plain formulas
     alone can be asked.
     """
@@ -69,7 +69,7 @@ class Caller:
             try:
                 return self.formula(columns)
             except Undefined:
-                self.formula = None  # the wall has the last word on what it is
+                self.formula = None  # the sandbox has the last word on what it is
         count = len(columns[self.names[0]])
         out = np.empty(count)
         for start in range(0, count, ROWS):
@@ -87,9 +87,5 @@ class Caller:
         arrays = self._session.arrays
         for name in self.names:
             arrays[name][:count] = columns[name]
-        try:
-            self._session.step(count)
-        except SessionEnded as ended:
-            require_finished(ended.outcome, "giving rewards")
-            raise Failed(Status.CRASHED, "ended by itself while giving rewards") from None
+        step(self._session, count, "giving rewards")
         return arrays["out"][:count].copy()

@@ -3,7 +3,7 @@
 Nothing of a candidate is ever compiled or executed here. A program is read into a tree of the node types
 below and nothing else: reads of `signals["name"]` and `WEIGHTS["name"]`, numbers, locals, arithmetic,
 comparisons, `&`, `|`, `~` of comparisons, and calls of the functions in `TABLE`, with exactly their
-arguments. What is not in the list is not refused for the search, it goes behind the wall (`caller`). The
+arguments. What is not in the list is not refused for the search, it goes into the sandbox (`caller`). The
 result is the same there, bit for bit: the same numpy functions meet the same values in the same order.
 
 Cost is bounded by the text: at most MOST_NODES operations on arrays of the given length; Python's own
@@ -40,7 +40,7 @@ class NotPlain(ValueError):
 
 
 class Undefined(ArithmeticError):
-    """The formula has no value that this interpreter gives: ask behind the wall, which has the last word."""
+    """The formula has no value that this interpreter gives: ask the sandbox, which has the last word."""
 
 
 @dataclass(frozen=True, eq=False)

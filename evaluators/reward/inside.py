@@ -1,4 +1,4 @@
-"""Runners: trusted code that runs beside a reward behind the wall. Nothing here knows an outcome."""
+"""Runners: trusted code that runs beside a reward in the sandbox. Nothing here knows an outcome."""
 
 from collections.abc import Iterable, Mapping
 from functools import partial

@@ -1,16 +1,14 @@
 """RewardJudge: the kind bound to a log, to a world and to settings. Source in, Verdict out."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
 from functools import lru_cache
-from importlib.metadata import version
 from typing import Any
 
 from ...population.values.verdict import Metric, Status, Verdict
-from ..kinds.failure import Failed
+from ..kinds.failure import judged
+from ..kinds.judge import fingerprint, place_of
 from ..sandbox import Limits, Sandbox
 from . import guard
 from .caller import Caller
@@ -19,7 +17,7 @@ from .logs.log import split
 from .logs.logs import load, people
 from .logs.signals import SIMULATED, Signals
 from .logs.sources import signals_of
-from .north_star import SPLITS, Replayed, Simulated
+from .north_star import Replayed, Simulated
 from .proxy import Proxy
 from .settings import Settings
 
@@ -55,43 +53,37 @@ class RewardJudge:
         self.folds = chosen.worlds
         self.data = f"{log.name}: {len(log):,} slates of {log.choices}, {log.fingerprint}"
         self._reference = lru_cache(maxsize=1)(self._hates)
-        self.fingerprint = _fingerprint(
+        self.fingerprint = fingerprint(
             task_version,
             chosen.model_dump(mode="json", exclude={"signals", "parameters"}),
             asdict(people(chosen)) if chosen.parameters else None,
             asdict(limits),
             log.fingerprint,
+            packages=("numpy",),
         )
 
+    @judged
     def proxy(self, source: str, rung: int, sandbox: Sandbox) -> Verdict:
         """How well the reward orders the proxy's outcome, or at the last rung how much its policy gains."""
-        try:
-            with Caller(source, self.signals, sandbox, self.limits) as caller:
-                return self.proxy_.run(caller, rung)
-        except Failed as failed:
-            return failed.verdict
+        with Caller(source, self.signals, sandbox, self.limits) as caller:
+            return self.proxy_.run(caller, rung)
 
+    @judged
     def north_star(self, source: str, split: str, fold: int, of: int, sandbox: Sandbox) -> Verdict:
         """The measure of the fold's users, a cohort and a world of its own, with facts['units'] by user."""
-        if split not in SPLITS:
-            raise ValueError(f"the north star is measured on one of {', '.join(SPLITS)}, got {split!r}")
-        try:
-            if isinstance(self.star, Simulated):
-                return self.star.judge(source, split, fold, sandbox)
-            return self.star.judge(source, split, fold, of, sandbox)
-        except Failed as failed:
-            return failed.verdict
+        place_of(split)
+        if isinstance(self.star, Simulated):
+            return self.star.judge(source, split, fold, sandbox)
+        return self.star.judge(source, split, fold, of, sandbox)
 
+    @judged
     def guard(self, source: str, sandbox: Sandbox) -> Verdict:
         """`hate_ratio` to click_times_watch, `popularity_lean`, `duration_lean`; lower is better."""
-        try:
-            with Caller(source, self.signals, sandbox, self.limits) as caller:
-                metrics = guard.leans(caller, self.proxy_.last, self.settings.satisfaction)
-            if isinstance(self.star, Simulated):
-                rate = self.star.lives(source, "guard", 0, sandbox).totals.hate_rate
-                metrics["hate_ratio"] = Metric(rate / max(self._reference(sandbox), 1e-9))
-        except Failed as failed:
-            return failed.verdict
+        with Caller(source, self.signals, sandbox, self.limits) as caller:
+            metrics = guard.leans(caller, self.proxy_.last, self.settings.satisfaction)
+        if isinstance(self.star, Simulated):
+            rate = self.star.lives(source, "guard", 0, sandbox).totals.hate_rate
+            metrics["hate_ratio"] = Metric(rate / max(self._reference(sandbox), 1e-9))
         return Verdict(Status.SCORED, Metric(0.0), metrics=metrics)
 
     def _hates(self, sandbox: Sandbox) -> float:
@@ -100,7 +92,7 @@ class RewardJudge:
         return self.star.lives(reference, "guard", 0, sandbox).totals.hate_rate
 
     def _require_power(self) -> None:
-        """DataError where the log cannot tell the seeds and their opposites apart. Seeds need no wall."""
+        """DataError where the log cannot tell the seeds and their opposites apart. Seeds need no sandbox."""
         with ExitStack() as stack:
             self.proxy_.require_power(
                 {
@@ -125,8 +117,3 @@ def _readable(signals: Signals) -> Signals:
     """The simulator's own description of these predictions."""
     names = {one.name for one in signals.predictions}
     return Signals(tuple(one for one in SIMULATED.columns if one.role != "prediction" or one.name in names))
-
-
-def _fingerprint(*parts: Any) -> str:
-    versions = {name: version(name) for name in ("recevolve", "numpy")}
-    return hashlib.sha256(json.dumps([parts, versions], sort_keys=True).encode()).hexdigest()[:16]

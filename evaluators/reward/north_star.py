@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 
 from ...population.values.verdict import Metric, Status, Verdict
 from ..data import DataError
+from ..data.splits import uniform
 from ..kinds.failure import Failed
 from ..sandbox import Limits, Sandbox
 from ..simulator import Lives, Parameters, Users, World, make_users, make_world, simulate
 from .caller import Caller
-from .logs.log import RewardLog, luck_of
+from .logs.log import RewardLog
 from .logs.signals import Signals
 from .proxy import Proxy
 from .settings import Settings
 
 Array = NDArray[np.float64]
-SPLITS = ("selection", "claim")
 WORLDS = {"selection": 100, "claim": 200, "guard": 300}
 """Where the numbers of a split's worlds begin, after a thousand times the settings' seed."""
 CLOSE = 1e-9
@@ -134,7 +134,7 @@ class Replayed:
 
     def _proxy(self, split: str, fold: int, of: int) -> Proxy:
         log = self.parts[split]
-        places = np.flatnonzero((luck_of(log.user, self.settings.seed + 9) * of).astype(np.int64) == fold)
+        places = np.flatnonzero((uniform(log.user, self.settings.seed + 9) * of).astype(np.int64) == fold)
         if places.size < 2:
             raise DataError(
                 f"{log.name}: fold {fold + 1} of {of} of the {split} split has {places.size} slates; use "

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .logs.log import RewardLog, luck_of
+from ..data.splits import uniform
+from .logs.log import RewardLog
 
 Array = NDArray[np.float64]
 LARGEST = 6.0
@@ -33,7 +34,7 @@ def expected(log: RewardLog, outcome: str, seed: int = 0) -> Expected:
     scales and their products, relative to its slate, those of the slate's mean, and what the user did before.
     """
     scaled, before = _scaled(log), _standard(log.before)
-    half = luck_of(log.user, seed + 71) < 0.5
+    half = uniform(log.user, seed + 71) < 0.5
     target = log.outcomes[outcome]
     middle = float(target.mean())
     parts = [slice(start, start + CHUNK) for start in range(0, len(log), CHUNK)]

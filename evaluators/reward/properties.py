@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...population.values.verdict import Status
+from ..kinds.failure import Failed
 from ..kinds.properties import Property, bits
 from .logs.signals import SIMULATED, Signal, Signals
 
@@ -34,6 +37,9 @@ MOST_LEAPS = 0.2
 """... in more than this share of the rows: a threshold lies under few of them, a hash under nearly all."""
 SAME = 1e-9
 """How far two sums of the same numbers may lie apart, as a share of their size."""
+
+DIGITS = 11
+"""Significant digits of a reward that count where two rewards are compared."""
 
 
 @dataclass(frozen=True)
@@ -276,3 +282,29 @@ PROPERTIES = properties_for()
 def probe(signals: Signals, namespace: Namespace) -> dict[str, Array]:
     """Rewards of PROBES fixed rows. Their order is what tells two rewards apart, see `behaviour`."""
     return {"reward": namespace["reward"](draw(signals, Rows(PROBES, 1)))}
+
+
+def behaviour(arrays: Mapping[str, np.ndarray]) -> str:
+    """The fingerprint of a probe's rewards (PROBES,), 16 hexadecimal digits: equal order, equal fingerprint.
+
+    Failed where these are not one finite float64 per row.
+
+    Every judgement of a reward looks at order alone: which item of a slate is better than which. So a reward
+    and any strictly rising function of it are one program, and it is the ranks on the probe that are
+    compared: R, 2 R + 1 and log R are presumed duplicates. Rewards that agree to DIGITS significant digits
+    count as ties, or rounding would tell duplicates apart. A rising function that rounds to fewer digits,
+    such as tanh far out, makes ties and is another program; so are rewards that swap two of the probe's
+    PROBES rows, as a change of a weight by a thousandth does.
+    """
+    rewards = arrays.get("reward")
+    if (
+        rewards is None
+        or rewards.shape != (PROBES,)
+        or rewards.dtype != np.float64
+        or not np.isfinite(rewards).all()
+    ):
+        raise Failed(Status.INVALID, "it returned no answer to the probe, one finite number per row")
+    magnitude = np.floor(np.log10(np.maximum(np.abs(rewards), 1e-280)))
+    unit = 10.0 ** (magnitude - DIGITS + 1)
+    ranks = np.unique(np.rint(rewards / unit) * unit, return_inverse=True)[1].astype("<i4")
+    return sha256(ranks.tobytes()).hexdigest()[:16]

@@ -6,21 +6,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..kinds.examination import examiner
 from ..kinds.folder import contract, persona
 from ..kinds.task import Judge, Task
 from ..sandbox.limits import Limits
-from .describe import describe_for
-from .examination import examine_for
 from .known_rewards import rewards_for
-from .language import ALLOWED, rules_for
+from .language import ALLOWED, describe_for, rules_for
 from .logs.sample import sample_for
 from .logs.signals import SIMULATED, Signals
 from .logs.sources import SIGNALS, SIMULATED_SOURCE, signals_of
+from .properties import behaviour
 from .settings import Settings
 from .template import export, export_for
 from .vocabulary import vocabulary_for
 
 HERE = Path(__file__).parent
+RUNNERS = "recevolve.evaluators.reward.inside"
 VERSION = "1"
 
 STARS = {
@@ -86,9 +87,9 @@ def task_for(signals: Signals, star: str = "late_active_days") -> Task:
             "hypothesis",
             "recevolve.evaluators.kinds.properties",
             "recevolve.evaluators.reward.properties",
-            "recevolve.evaluators.reward.inside",
+            RUNNERS,
         ),
-        examine=examine_for(signals),
+        examine=examiner(f"{RUNNERS}:examine", {"signals": signals.to_json()}, behaviour),
         judge=judge,
         export=export,
         describe=describe_for(signals),

@@ -9,13 +9,12 @@ import numpy as np
 
 from ..kinds.patch import (
     WIDTH,
-    as_literal,
-    bullets,
     check_module_name,
     facts_of,
     filled,
-    header,
     line,
+    module_files,
+    shared_values,
     words_of,
 )
 from ..kinds.task import Winner
@@ -95,12 +94,8 @@ def files(winner: Winner, signals: Signals, sample: Sample | None) -> dict[str, 
     facts = facts_of({key: value for key, value in winner.provenance.items() if key not in NOT_FACTS})
     found = _audited(plain, signals, sample)
     values = {
-        "name": name,
-        "test_file": f"test_{name}.py",
+        **shared_values(name, winner.source, facts),
         "program": program.text(),
-        "archived": as_literal(winner.source),
-        "header": header(facts),
-        "facts": bullets(facts) or "Nothing was recorded.",
         "signal_names": _tuple([f'"{one}"' for one in program.signals]),
         **_signal_texts(program, signals),
         **_operation_texts(program, name),
@@ -110,12 +105,7 @@ def files(winner: Winner, signals: Signals, sample: Sample | None) -> dict[str, 
         "production": _production(winner.provenance),
         "edits": _edits(winner.provenance.get("edits")),
     }
-    patch = {
-        f"{name}.py": filled(TEMPLATES, "module", values),
-        f"test_{name}.py": filled(TEMPLATES, "test", values).rstrip("\n") + "\n",
-        "AUDIT.md": values["audit"],
-        "README.md": filled(TEMPLATES, "readme", values),
-    }
+    patch = {**module_files(TEMPLATES, name, values), "AUDIT.md": values["audit"]}
     if found:
         patch["audit.svg"] = svg(found, f"{name}: the reward along each signal, and who gets the top tenth")
     return patch
@@ -255,8 +245,8 @@ def _production(provenance: Mapping[str, Any]) -> str:
     )
 
 
-def _worth(edit: Mapping[str, Any]) -> str:
-    """The worth of an edit with its interval, where it has them."""
+def _credit(edit: Mapping[str, Any]) -> str:
+    """What an edit is worth, with its interval, where it has them."""
     if edit["worth"] is None:
         return "it could not be undone alone"
     ends = [edit.get("low"), edit.get("high")]
@@ -268,9 +258,9 @@ def _edits(edits: Any) -> str:
     if not edits:
         return ""
     cells = [
-        [line(words).replace("|", "/") for words in (words_of(one["edit"]), _worth(one))] for one in edits
+        [line(words).replace("|", "/") for words in (words_of(one["edit"]), _credit(one))] for one in edits
     ]
-    rows = [f"| {edit} | {worth} |" for edit, worth in cells]
+    rows = [f"| {edit} | {credit} |" for edit, credit in cells]
     words = "Each edit was taken back alone, and what the formula lost by it is what the edit is worth."
     table = "\n".join(["| edit | worth |", "| --- | --- |", *rows])
     return f"\n## What each edit is worth\n\n{words}\n\n{table}\n"

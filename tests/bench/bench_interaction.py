@@ -3,7 +3,7 @@
 Four tables. Mutants of the seeds, made by syntax edits without a model, and the share that holds every
 property. The battery: cheats caught by the layer that each names, their text not being looked at, and honest
 seeds refused in repeats at random sizes and in audits. The seeds on a log: log loss, AUC and CPU seconds (of
-the ranker here and of the layer behind the wall) on each rung and at the north star. And how well each rung
+the ranker here and of the layer in the sandbox) on each rung and at the north star. And how well each rung
 ranks seeds and mutants as the north star does, by Spearman's correlation, with an interval from resampled
 programs. `--data synthetic` or any built-in source; `--mutants`, `--repeats`, `--ranked`, `--folds`; with
 `--rates` only the seeds at several rates of Adam.

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...data import DataError
+from ...data.splits import uniform
 from .signals import Signals
 
 Array = NDArray[np.float64]
@@ -100,7 +101,7 @@ def split(log: RewardLog, seed: int) -> dict[str, RewardLog]:
 
     A seeded hash decides, so a user stays where they are when the log grows. DataError where one is empty.
     """
-    luck = luck_of(log.user, seed)
+    luck = uniform(log.user, seed)
     parts = {}
     low = 0.0
     for name, high in zip(SPLITS, SHARES, strict=True):
@@ -110,11 +111,3 @@ def split(log: RewardLog, seed: int) -> dict[str, RewardLog]:
         parts[name] = log.rows(places)
         low = high
     return parts
-
-
-def luck_of(users: Ints, seed: int) -> Array:
-    """A number in [0, 1) per row, from user and seed: the finaliser of SplitMix64 (Steele et al. 2014)."""
-    x = users.astype(np.uint64) + np.uint64((seed * 0x9E3779B97F4A7C15 + 0x632BE59BD9B4E019) % 2**64)
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        x = (x ^ (x >> np.uint64(shift))) * np.uint64(factor)
-    return np.asarray((x ^ (x >> np.uint64(31))) >> np.uint64(11), dtype=np.float64) / 2.0**53

@@ -13,7 +13,6 @@ the log's last seven days, whose week is cut off, are then left out.
 """
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +21,11 @@ from numpy.typing import NDArray
 
 from ...data import DataError
 from ...data.columns import hashed
+from ...data.log import did_you_mean
+from ...data.splits import uniform
 from ...data.user_log import moments_of, no_nulls, numbers_of, table_of
 from ..settings import Settings
-from .log import RewardLog, luck_of
+from .log import RewardLog
 from .signals import Signals
 from .visits import DAY, WEEK, around, came_next_day, grouped
 
@@ -58,7 +59,7 @@ def load(path: Path, schema: Mapping[str, Any], signals: Signals, settings: Sett
     else:
         rows = np.flatnonzero(usable)
         slates = rows[grouped(users[rows], times[rows], settings.choices)]
-        chosen = (luck_of(slates[0].astype(np.int64), settings.seed) * len(slates)).astype(np.int64)
+        chosen = (uniform(slates[0].astype(np.int64), settings.seed) * len(slates)).astype(np.int64)
         propensity = np.full(len(chosen), 1.0 / len(slates))
     shown = slates[chosen, np.arange(slates.shape[1])]
     outcomes = {one.name for one in signals.columns if one.role == "outcome"}
@@ -77,9 +78,10 @@ def load(path: Path, schema: Mapping[str, Any], signals: Signals, settings: Sett
 def _roles(schema: Mapping[str, Any]) -> dict[str, str]:
     for key, value in schema.items():
         if key not in ROLES:
-            near = get_close_matches(str(key), ROLES, n=1)
-            hint = f" (did you mean {near[0]!r}?)" if near else ""
-            raise DataError(f"unknown key data.schema.{key}{hint}; a reward's log has {', '.join(ROLES)}")
+            raise DataError(
+                f"unknown key data.schema.{key}{did_you_mean(key, ROLES)}; "
+                f"a reward's log has {', '.join(ROLES)}"
+            )
         if not isinstance(value, str) or not value:
             raise DataError(f"data.schema.{key} must name a column, got {value!r}")
     for key in ("user", "time"):
@@ -107,10 +109,9 @@ def _read(path: Path, roles: Mapping[str, str], signals: Signals) -> "pl.DataFra
     }
     for column, by in wanted.items():
         if column not in table.columns:
-            near = get_close_matches(column, table.columns, n=1)
-            hint = f" (did you mean {near[0]!r}?)" if near else ""
             raise DataError(
-                f"{path} has no column {column!r}, which is named by {by}{hint}; "
+                f"{path} has no column {column!r}, which is named by {by}"
+                f"{did_you_mean(column, table.columns)}; "
                 f"it has {', '.join(table.columns)}"
             )
     if not table.height:

@@ -5,8 +5,9 @@ from numpy.typing import NDArray
 
 from ... import data
 from ...data import Log, open_bandit
+from ...data.splits import uniform
 from ..settings import Settings
-from .log import RewardLog, luck_of
+from .log import RewardLog
 from .sources import MOVIELENS, OPEN_BANDIT
 from .visits import around, grouped
 
@@ -31,7 +32,7 @@ def movielens(settings: Settings) -> RewardLog:
     before, later = around(log.users, log.times)
     late = np.flatnonzero(~early)
     slates = late[grouped(log.users[late], log.times[late], settings.choices)]
-    chosen = (luck_of(slates[0].astype(np.int64), settings.seed) * settings.choices).astype(np.int64)
+    chosen = (uniform(slates[0].astype(np.int64), settings.seed) * settings.choices).astype(np.int64)
     shown = slates[chosen, np.arange(slates.shape[1])]
     return RewardLog(
         name="movielens-100k",

@@ -82,10 +82,11 @@ def test_embeddings_and_parameters_that_it_changes_are_copies(
 ) -> None:
     """Both write into what they are given: neither the model nor the next call sees it."""
     doubled = TASK.seeds["concatenation"].replace("return x.flatten(1)", "return 2.0 * x.flatten(1)")
-    for cheat, twin in (("writes_embeddings", doubled), ("writes_parameters", None)):
+    for cheat, duplicate in (("writes_embeddings", doubled), ("writes_parameters", None)):
         verdict = judge.proxy(CHEATS[cheat], 0, sandbox)
         assert verdict.status is Status.SCORED
-        if twin:
+        if duplicate:
             assert (
-                abs(verdict.metrics["auc"].value - judge.proxy(twin, 0, sandbox).metrics["auc"].value) < 0.05
+                abs(verdict.metrics["auc"].value - judge.proxy(duplicate, 0, sandbox).metrics["auc"].value)
+                < 0.05
             )

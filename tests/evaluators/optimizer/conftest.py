@@ -24,8 +24,8 @@ SETTINGS = {
 
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(TASK.preload) as wall:
-        yield wall
+    with Sandbox(TASK.preload) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

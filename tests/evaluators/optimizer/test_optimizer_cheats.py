@@ -93,6 +93,6 @@ def test_looking_for_answers_finds_none(judge: OptimizerJudge, sandbox: Sandbox)
 
 
 def test_a_borrowed_name_does_not_bring_a_borrowed_score(judge: OptimizerJudge, sandbox: Sandbox) -> None:
-    cheat, twin = CHEATS["borrowed_name"], TASK.seeds["adagrad"]
-    assert TASK.examine(cheat, sandbox).facts == TASK.examine(twin, sandbox).facts
-    assert judge.proxy(cheat, 1, sandbox).score != judge.proxy(twin, 1, sandbox).score
+    cheat, duplicate = CHEATS["borrowed_name"], TASK.seeds["adagrad"]
+    assert TASK.examine(cheat, sandbox).facts == TASK.examine(duplicate, sandbox).facts
+    assert judge.proxy(cheat, 1, sandbox).score != judge.proxy(duplicate, 1, sandbox).score

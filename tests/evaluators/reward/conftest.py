@@ -15,8 +15,8 @@ SETTINGS = {"log_users": 30_000, "rung_rows": (2_000, 8_000, 100_000), "users": 
 
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(TASK.preload) as wall:
-        yield wall
+    with Sandbox(TASK.preload) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

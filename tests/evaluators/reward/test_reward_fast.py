@@ -1,4 +1,4 @@
-"""The fast path gives what the wall gives, bit for bit, and reads nothing that is more than a formula."""
+"""The fast path gives what the sandbox gives, bit for bit, and reads nothing that is more than a formula."""
 
 import numpy as np
 import pytest

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from recevolve.evaluators.kinds.properties import examine
-from recevolve.evaluators.reward.examination import behaviour
 from recevolve.evaluators.reward.logs.signals import SIMULATED, Signals
-from recevolve.evaluators.reward.properties import PROBES, PROPERTIES, Rows, draw, properties_for
+from recevolve.evaluators.reward.properties import PROBES, PROPERTIES, Rows, behaviour, draw, properties_for
 from recevolve.evaluators.reward.task import TASK, task_for
 from recevolve.evaluators.sandbox import Sandbox, load
 from recevolve.population.values.verdict import Status
@@ -68,13 +67,13 @@ def of(expression: str, sandbox: Sandbox) -> str:
 
 def test_rising_functions_of_a_reward_are_its_twins(sandbox: Sandbox) -> None:
     plain = of("signals['click'] * signals['watch']", sandbox)
-    for twin in (
+    for duplicate in (
         "2.0 * (signals['watch'] * signals['click']) + 1.0",
         "numpy.log1p(signals['click'] * signals['watch'])",
         "(signals['click'] * signals['watch']) ** 0.5",
         "numpy.power(signals['click'], 2.0) * numpy.square(signals['watch']) / 100.0",
     ):
-        assert of(twin, sandbox) == plain
+        assert of(duplicate, sandbox) == plain
 
 
 def test_another_order_is_another_program(sandbox: Sandbox) -> None:
@@ -91,15 +90,15 @@ def test_another_order_is_another_program(sandbox: Sandbox) -> None:
     assert len(found) == 5
 
 
-def test_rounding_does_not_tell_twins_apart() -> None:
+def test_rounding_does_not_tell_duplicates_apart() -> None:
     values = np.random.default_rng(0).normal(size=PROBES)
     noise = 1.0 + 1e-15 * np.random.default_rng(1).normal(size=PROBES)
-    assert behaviour(values) == behaviour(values * noise)
-    assert behaviour(values) == behaviour(np.exp(values))
+    assert behaviour({"reward": values}) == behaviour({"reward": values * noise})
+    assert behaviour({"reward": values}) == behaviour({"reward": np.exp(values)})
     swapped = values.copy()
     first, second = np.argsort(values)[300:302]
     swapped[first], swapped[second] = values[second], values[first]
-    assert behaviour(values) != behaviour(swapped)
+    assert behaviour({"reward": values}) != behaviour({"reward": swapped})
 
 
 def test_rows_are_drawn_within_the_ranges_and_reach_their_ends() -> None:

@@ -11,8 +11,7 @@ from recevolve.evaluators.reward.caller import Caller
 from recevolve.evaluators.reward.logs.log import RewardLog, split
 from recevolve.evaluators.reward.logs.signals import Signals
 from recevolve.evaluators.reward.outcome_model import expected
-from recevolve.evaluators.reward.policy import beaten, chances, place
-from recevolve.evaluators.reward.proxy import Proxy
+from recevolve.evaluators.reward.proxy import Proxy, beaten, chances, place
 from recevolve.evaluators.sandbox import Limits
 from recevolve.population.values.verdict import Metric, Status
 
@@ -122,8 +121,8 @@ def test_fewer_hates_are_more() -> None:
 def test_only_the_order_counts(rung: int) -> None:
     made = proxy(planted())
     plain = made.run(program(GOOD), rung)
-    for twin in (f"3.0 * {GOOD} + 7.0", f"numpy.exp({GOOD})", f"numpy.tanh(0.1 * {GOOD})"):
-        assert made.run(program(twin), rung) == plain
+    for duplicate in (f"3.0 * {GOOD} + 7.0", f"numpy.exp({GOOD})", f"numpy.tanh(0.1 * {GOOD})"):
+        assert made.run(program(duplicate), rung) == plain
 
 
 @pytest.mark.parametrize("uneven", [False, True])

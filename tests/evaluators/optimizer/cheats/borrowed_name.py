@@ -1,4 +1,4 @@
-"""Plays Adagrad on the tensors of the probe and something else on all others, to be taken for its twin.
+"""Plays Adagrad on the tensors of the probe and something else on all others, to be taken for its duplicate.
 
 Caught by: harmless, the score is its own
 """
