@@ -139,7 +139,9 @@ def test_export_refuses_names_that_cannot_be_modules(task: Task) -> None:
 OUTSIDE = """
 from dataclasses import replace
 
-from recevolve.evaluators.kinds.task import Estimating
+import sys
+
+from recevolve.evaluators.kinds.task import DeviceResults, Estimating
 from recevolve.evaluators.language.edit import Edited, Unsuitable
 
 INSIDE = TASK
@@ -155,7 +157,23 @@ class Estimator(CurveJudge):
     estimate = "a guess from few points, not measured"
 
     def order(self, source, sandbox):
-        return Verdict(Status.SCORED, Metric(0.0), facts={"entries": []})
+        return Verdict(Status.SCORED, Metric(0.0), facts={"text": source})
+
+
+class Bench:
+    def enqueue(self, queue, program_id, order):
+        queue.mkdir(exist_ok=True)
+        (queue / program_id).write_text(order.facts["text"])
+        return 1
+
+    def queued(self, queue):
+        return {path.name for path in queue.glob("*")}
+
+    def command(self, queue, output):
+        return [sys.executable, "-c", f"open({str(output)!r}, 'w').write('measured')"]
+
+    def results(self, queue, content):
+        return DeviceResults("a bench", {"content": content.decode()}, ())
 
 
 def adapt(data, settings):
@@ -175,6 +193,7 @@ TASK = replace(
     data="a curve needs no log",
     reference="toy",
     judge=lambda data, settings, limits: Estimator(limits, settings),
+    measuring=Bench(),
 )
 """
 
@@ -239,3 +258,8 @@ def test_an_installed_kind_needs_nothing_but_its_folder(outside: dict[str, str],
     assert '"replay"' in called(outside, tmp_path, "run", "curve.toml", *refused, code=2)
     asked = called(outside, tmp_path, "run", "curve.toml", "--reference", "runs/outside:best", code=2)
     assert "expected a run of kind toy, got one of kind outside" in asked
+    assert "measurements.json written" in called(outside, tmp_path, "kernels", "measure", "runs/outside")
+    measured = tmp_path / "runs" / "outside" / "measurements.json"
+    assert "0 results of a bench taken" in called(
+        outside, tmp_path, "kernels", "ingest", "runs/outside", str(measured)
+    )
