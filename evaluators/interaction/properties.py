@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
-from ..kinds.properties import Property, bits, misnamed
+from ..kinds.properties import Property, bits, form, misnamed, nothing
 from .reference_cost import OPERATIONS, PARAMETERS, Budget, ReferenceCost, size_of
 
 if TYPE_CHECKING:
@@ -84,12 +84,6 @@ def _examples(
     return strategy
 
 
-def _nothing() -> SearchStrategy[None]:
-    from hypothesis import strategies as st
-
-    return st.none()
-
-
 def _first(namespace: Namespace, fields: int, dim: int, seed: int) -> Any:
     """What `init` returns when torch's generator starts from `seed`."""
     import torch
@@ -134,9 +128,9 @@ def first_parameters(namespace: Namespace, example: Example) -> str | None:
                 f"parameter name {name!r} must be a plain identifier that torch.nn.Module does not use itself"
             )
         if not isinstance(value, torch.Tensor) or value.dtype != torch.float32:
-            return f"parameter {name!r} must be a float32 tensor, got {_form(value)}"
+            return f"parameter {name!r} must be a float32 tensor, got {form(value)}"
         if not value.numel() or not value.isfinite().all():
-            return f"parameter {name!r} must have elements, all of them finite, got {_form(value)}"
+            return f"parameter {name!r} must have elements, all of them finite, got {form(value)}"
     again = _first(namespace, example.fields, example.dim, example.seed)
     if bits(again) != bits(params):
         return "init gave other parameters for the same seed; draw them with torch's functions alone"
@@ -151,19 +145,12 @@ def keeps_form(namespace: Namespace, example: Example) -> str | None:
     out, one = layer(), layer(layer.x[:1])
     for got, rows in ((out, example.rows), (one, 1)):
         if not isinstance(got, torch.Tensor) or got.dtype != torch.float32:
-            return f"interact must return a float32 tensor, got {_form(got)}"
+            return f"interact must return a float32 tensor, got {form(got)}"
         if got.dim() != 2 or got.shape[0] != rows or not got.shape[1]:
-            return f"interact must return shape (B, K) for B = {rows} rows, got {_form(got)}"
+            return f"interact must return shape (B, K) for B = {rows} rows, got {form(got)}"
     if out.shape[1] != one.shape[1]:
         return f"interact must return as many columns for any batch, got {out.shape[1]} and {one.shape[1]}"
     return None
-
-
-def _form(value: Any) -> str:
-    dtype = getattr(value, "dtype", None)
-    if dtype is None:
-        return type(value).__name__
-    return f"{str(dtype).removeprefix('torch.')} of shape {tuple(value.shape)}"
 
 
 def own_numbers(namespace: Namespace, example: Example) -> str | None:
@@ -217,7 +204,7 @@ def leaves_inputs(namespace: Namespace, example: Example) -> str | None:
     return f"interact changed its input {', '.join(changed)}; return new tensors instead" if changed else None
 
 
-def remembers_nothing(namespace: Namespace, example: Example) -> str | None:
+def remembersnothing(namespace: Namespace, example: Example) -> str | None:
     """The same input gives the same bits, whatever was called in between."""
     layer = _drawn(namespace, example)
     expected = bits(layer())
@@ -332,13 +319,13 @@ def properties_for(parameters: float = PARAMETERS, operations: float = OPERATION
     """The properties under a budget in units of the dcn_v2 seed."""
     budget = within_budget_of(Budget(parameters, operations))
     return (
-        Property("hyperparameters are finite numbers", _nothing, hyperparameters, examples=1),
+        Property("hyperparameters are finite numbers", nothing, hyperparameters, examples=1),
         Property("init returns parameters, by the seed alone", _examples((1,)), first_parameters, examples=6),
         Property("interact returns (B, K)", _examples(), keeps_form, examples=12),
         Property("interact computes from x and params alone", _examples(), own_numbers, examples=4),
-        Property("parameters and operations are within the budget", _nothing, budget, examples=1),
+        Property("parameters and operations are within the budget", nothing, budget, examples=1),
         Property("interact leaves its inputs alone", _examples(), leaves_inputs, examples=6),
-        Property("interact keeps nothing between calls", _examples(), remembers_nothing, examples=6),
+        Property("interact keeps nothing between calls", _examples(), remembersnothing, examples=6),
         Property("each row stands alone", _examples((2, 3, 8, 33)), rows_alone, examples=10),
         Property("the claim about permutations holds", _examples((3, 8)), keeps_claim, examples=6),
         Property(

@@ -16,7 +16,7 @@ from torch import Tensor
 from ...kernels.gate import accuracy
 from ...kernels.operators import Operator, Sizes
 from ...population.values.verdict import Metric, Status, Verdict
-from ..kinds.failure import Failed, require_finished
+from ..kinds.failure import Failed, judged, require_finished
 from ..kinds.properties import behaviour
 from ..sandbox import Limits, Outcome, Sandbox, SharedArrays
 from . import wire
@@ -41,12 +41,10 @@ def examine_for(settings: Settings) -> Callable[[str, Sandbox], Verdict]:
     operator = operator_for(settings)
     headline = dict(shapes_for(operator, settings)[0].sizes)
 
+    @judged
     def examine(source: str, sandbox: Sandbox) -> Verdict:
         """SCORED 0 and facts['behaviour'] where a program is right wherever it is tried, else why not."""
-        try:
-            digits, seconds = _examined(source, operator, settings, headline, sandbox)
-        except Failed as failed:
-            return failed.verdict
+        digits, seconds = _examined(source, operator, settings, headline, sandbox)
         return Verdict(
             Status.SCORED, Metric(0.0), facts={"behaviour": digits}, timings={"cpu_seconds": seconds}
         )

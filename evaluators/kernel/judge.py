@@ -1,21 +1,19 @@
 """KernelJudge: the kind bound to settings. Source in, Verdict out."""
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from importlib.metadata import version
 from math import ceil
 from typing import Any
 
 from ...kernels.estimate.calibration import Calibration, load
 from ...population.values.verdict import Metric, Status, Verdict
-from ..kinds.failure import Failed
+from ..kinds.failure import judged
+from ..kinds.judge import fingerprint, place_of
 from ..sandbox import Limits, Sandbox
 from .estimates import Cost, Estimator
 from .examination import check_further, seed_of
 from .gpu_queue import order
-from .north_star import SPLITS, entries, timed
+from .north_star import OFFSET, entries, timed
 from .settings import Settings, measures, operator_for, reason, shapes_for
 
 LEAST_MEGABYTES = 16_384
@@ -54,60 +52,51 @@ class KernelJudge:
             f"{'measured on this GPU' if self.measured else f'estimated for an {chosen.device}'}: "
             + ", ".join(shape.name for shape in self.shapes)
         )
-        self.fingerprint = _fingerprint(
+        self.fingerprint = fingerprint(
             task_version,
             chosen.model_dump(mode="json", exclude={"calibration"}),
             self.calibration.to_json() if self.calibration else None,
             asdict(limits),
             self.measured,
             [dict(shape.sizes) for shape in self.shapes],
+            packages=("torch", "triton", "numpy"),
         )
 
+    @judged
     def proxy(self, source: str, rung: int, sandbox: Sandbox) -> Verdict:
         """The estimated share at the headline shape; on the last rung the mean of all shapes, after further
         hidden sizes.
         """
-        try:
-            if rung == 0:
-                return self._scored([self.costs(source, self.shapes[0], sandbox)])
-            count = self.settings.more_hidden_sizes
-            seed = seed_of(source, self.settings.seed, "rung")
-            check_further(source, self.settings, seed, count, self.limits, sandbox)
-            return self._scored([self.costs(source, shape, sandbox) for shape in self.shapes])
-        except Failed as failed:
-            return failed.verdict
+        if rung == 0:
+            return self._scored([self.costs(source, self.shapes[0], sandbox)])
+        count = self.settings.more_hidden_sizes
+        seed = seed_of(source, self.settings.seed, "rung")
+        check_further(source, self.settings, seed, count, self.limits, sandbox)
+        return self._scored([self.costs(source, shape, sandbox) for shape in self.shapes])
 
+    @judged
     def north_star(self, source: str, split: str, fold: int, of: int, sandbox: Sandbox) -> Verdict:
         """The mean share of the fold's shapes, after hidden sizes of its own: measured where there is a GPU,
         estimated otherwise. facts['measured'] says which.
         """
-        if split not in SPLITS:
-            raise ValueError(f"the north star is measured on one of {', '.join(SPLITS)}, got {split!r}")
-        try:
-            seed = seed_of(source, self.settings.seed, split, fold)
-            check_further(source, self.settings, seed, self.settings.more_hidden_sizes, self.limits, sandbox)
-            units = self.units[fold::of]
-            first = self.settings.seed + SPLITS[split]
-            verdict = self._scored(
-                [self.costs(source, shape, sandbox, first + draw) for shape, draw in units]
-            )
-            if not self.measured:
-                return verdict
-            shapes = list({shape.name: shape for shape, _ in units}.values())
-            return timed(verdict, entries(source, self.settings, shapes, self.limits, sandbox))
-        except Failed as failed:
-            return failed.verdict
+        first = self.settings.seed + OFFSET * (1 + place_of(split))
+        seed = seed_of(source, self.settings.seed, split, fold)
+        check_further(source, self.settings, seed, self.settings.more_hidden_sizes, self.limits, sandbox)
+        units = self.units[fold::of]
+        verdict = self._scored([self.costs(source, shape, sandbox, first + draw) for shape, draw in units])
+        if not self.measured:
+            return verdict
+        shapes = list({shape.name: shape for shape, _ in units}.values())
+        return timed(verdict, entries(source, self.settings, shapes, self.limits, sandbox))
 
+    @judged
     def guard(self, source: str, sandbox: Sandbox) -> Verdict:
         """SCORED with `spill_bytes` a thread and `workspace_ratio` at the headline shape, lower is better.
 
         Spilled bytes are exact for the target. The ratio is of bytes that a call allocates beyond its outputs
         to those of its inputs and outputs.
         """
-        try:
-            cost = self.costs(source, self.shapes[0], sandbox)
-        except Failed as failed:
-            return failed.verdict
+        cost = self.costs(source, self.shapes[0], sandbox)
         metrics = {
             "spill_bytes": Metric(cost.most("spill_bytes")),
             "shared_bytes": Metric(cost.most("shared_bytes")),
@@ -115,12 +104,10 @@ class KernelJudge:
         }
         return Verdict(Status.SCORED, Metric(0.0), metrics=metrics)
 
+    @judged
     def order(self, source: str, sandbox: Sandbox) -> Verdict:
         """What another machine needs to measure the program at every shape."""
-        try:
-            return order(entries(source, self.settings, self.shapes, self.limits, sandbox))
-        except Failed as failed:
-            return failed.verdict
+        return order(entries(source, self.settings, self.shapes, self.limits, sandbox))
 
     def _scored(self, costs: Sequence[Cost]) -> Verdict:
         shares = [cost.share for cost in costs]
@@ -156,8 +143,3 @@ def _calibration(settings: Settings) -> Calibration | None:
         raise ValueError(f"kernel.calibration: expected a file of `calibration.save`: {error}") from None
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"kernel.calibration: {settings.calibration} is no calibration: {error}") from None
-
-
-def _fingerprint(*parts: Any) -> str:
-    versions = {name: version(name) for name in ("recevolve", "torch", "triton", "numpy")}
-    return hashlib.sha256(json.dumps([parts, versions], sort_keys=True).encode()).hexdigest()[:16]

@@ -1,6 +1,7 @@
 """What a kernel program may be written in: the rules that its text must obey, for the operator at hand."""
 
 from ...kernels.operators import Operator
+from ..kinds.folder import named
 from ..language.rules import KernelRules, Rules
 
 DTYPES = frozenset({"bfloat16", "bool", "float16", "float32", "float64", "int32", "int64", "uint8"})
@@ -72,27 +73,17 @@ def rules_for(operator: Operator) -> Rules:
     )  # fmt: skip
 
 
-def allowed() -> str:
-    """The allowed names as Markdown, one line for each place that they may be used in."""
-
-    def words(names: frozenset[str]) -> str:
-        return ", ".join(f"`{name}`" for name in sorted(names))
-
-    texts = "; ".join(
+ALLOWED = {
+    "in kernels, from `tl`": named(KERNELS.language),
+    "in kernels, on values": f"{named(KERNELS.methods)}; built in: {named(KERNELS.builtins)}",
+    "in kernels, named arguments": f"{named(KERNELS.keywords)}; with a text: "
+    + "; ".join(
         f"`{name}=` {', '.join(f'`{text!r}`' for text in sorted(known))}"
         for name, known in sorted(KERNELS.texts.items())
-    )
-    return (
-        "\n".join(
-            [
-                f"- in kernels, from `tl`: {words(KERNELS.language)}",
-                f"- in kernels, on values: {words(KERNELS.methods)}; built in: {words(KERNELS.builtins)}",
-                f"- in kernels, named arguments: {words(KERNELS.keywords)}; with a text: {texts}",
-                f"- in kernels, as a statement: {words(KERNELS.effects)}",
-                f"- on the host, from `torch`: {words(MEMORY | DTYPES)}; from `triton`: {words(TRITON)}",
-                f"- on the host, on tensors: {words(ON_TENSORS)}; built in: {words(BUILTINS)}",
-                f"- launch options: {words(KERNELS.options)}",
-            ]
-        )
-        + "\n"
-    )
+    ),
+    "in kernels, as a statement": named(KERNELS.effects),
+    "on the host, from `torch`": f"{named(MEMORY | DTYPES)}; from `triton`: {named(TRITON)}",
+    "on the host, on tensors": f"{named(ON_TENSORS)}; built in: {named(BUILTINS)}",
+    "launch options": named(KERNELS.options),
+}
+"""The allowed names for a reader, by the place that they may be used in."""

@@ -25,8 +25,8 @@ from .gpu_queue import GpuQueue
 from .inside import TARGETS
 from .settings import Settings
 
-SPLITS = {"selection": 1_000, "claim": 2_000}
-"""What is added to the settings' seed for each split, so that inputs and sampled programs are its own."""
+OFFSET = 1_000
+"""By how much the seeds of the splits differ, so that inputs and sampled programs are each split's own."""
 SECONDS = 900
 """Of wall clock for one entry, compilation of the baselines included."""
 STATUS = {"wrong": Status.INVALID, "crashed": Status.CRASHED, "timed_out": Status.TIMED_OUT}

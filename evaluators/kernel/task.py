@@ -2,19 +2,18 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from string import Template
 from typing import Any
 
 from ...kernels.operators import OPERATORS, Operator
 from ...population.values.verdict import Verdict
-from ..kinds.folder import persona
+from ..kinds.folder import contract, persona, programs
 from ..kinds.task import Judge, Task
 from ..sandbox import Sandbox
 from ..sandbox.limits import Limits
 from .describe import describe
 from .edits import EDITS
 from .gpu_queue import GpuQueue
-from .language import allowed, rules_for
+from .language import ALLOWED, rules_for
 from .layers import equal_operator
 from .settings import Settings, measures, operator_for, shapes_for
 from .template import export_for, reference_text
@@ -51,7 +50,7 @@ def task_for(settings: Settings) -> Task:
     return Task(
         kind="kernel",
         summary="Triton kernels of an operator, judged by the share of the roofline that they reach",
-        contract=_contract(operator, settings, measured) + "\n" + allowed(),
+        contract=_contract(operator, settings, measured),
         seeds=seeds_for(operator),
         rules=rules_for(operator),
         vocabulary=VOCABULARY,
@@ -92,8 +91,7 @@ def seeds_for(operator: Operator) -> dict[str, str]:
         return seeds_for(ours) if ours else {}
     own = PROGRAMS / f"{operator.name}.py"
     texts = {operator.name: own.read_text(encoding="utf-8")} if own.is_file() else {}
-    others = sorted((HERE / "seeds" / operator.name).glob("*.py"))
-    return {**texts, **{path.stem: path.read_text(encoding="utf-8") for path in others}}
+    return {**texts, **programs(HERE / "seeds" / operator.name)}
 
 
 def _examine_for(settings: Settings) -> Callable[[str, Sandbox], Verdict]:
@@ -112,8 +110,9 @@ def _contract(operator: Operator, settings: Settings, measured: bool) -> str:
         f"{shape.name} ({', '.join(f'{letter}={size}' for letter, size in shape.sizes.items())})"
         for shape in shapes
     )
-    text = Template((HERE / "contract.md").read_text(encoding="utf-8"))
-    return text.substitute(
+    return contract(
+        HERE,
+        ALLOWED,
         summary=operator.summary,
         inputs=", ".join(operator.inputs),
         differentiable=" and ".join(f"`{name}`" for name in operator.differentiable),

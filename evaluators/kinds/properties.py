@@ -209,14 +209,19 @@ def infinite(value: Any) -> str | None:
     return None
 
 
-def reshaped(value: Any, like: Any) -> str | None:
-    """None where `value` has the shape and dtype of `like`, else a sentence. Tensors or arrays."""
-    new, old = _array(value), _array(like)
-    if new is None or old is None:
-        return f"expected {type(like).__name__}, got {type(value).__name__}"
-    if new.shape != old.shape or new.dtype != old.dtype:
-        return f"expected {old.dtype} of shape {old.shape}, got {new.dtype} of shape {new.shape}"
-    return None
+def nothing() -> "SearchStrategy[None]":
+    """The strategy of a property that needs no examples."""
+    from hypothesis import strategies as st
+
+    return st.none()
+
+
+def form(value: Any) -> str:
+    """Dtype and shape of a tensor, the type of anything else."""
+    dtype = getattr(value, "dtype", None)
+    if dtype is None:
+        return type(value).__name__
+    return f"{str(dtype).removeprefix('torch.')} of shape {tuple(value.shape)}"
 
 
 def misnamed(hp: Any, reserved: Set[str]) -> str | None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..kinds.properties import Property, bits, misnamed
+from ..kinds.properties import Property, bits, form, misnamed, nothing
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -64,12 +64,6 @@ def _examples(
     return strategy
 
 
-def _nothing() -> SearchStrategy[None]:
-    from hypothesis import strategies as st
-
-    return st.none()
-
-
 def _hp(namespace: Namespace, factor: float = 1.0) -> dict[str, float]:
     hp = dict(namespace["HYPERPARAMETERS"])
     return {**hp, "lr": hp["lr"] * factor}
@@ -108,15 +102,15 @@ def keeps_form(namespace: Namespace, example: Example) -> str | None:
             or param.shape != example.param.shape
             or param.dtype != torch.float32
         ):
-            return f"step {step} must return a float32 parameter of shape {shape}, got {_form(param)}"
+            return f"step {step} must return a float32 parameter of shape {shape}, got {form(param)}"
         if sorted(state) != sorted(first):
             return f"state must keep its names {sorted(first)}, step {step} returned {sorted(state)}"
         for name, value in state.items():
             if not isinstance(value, torch.Tensor) or value.dtype != torch.float32:
-                return f"state {name!r} must be a float32 tensor, step {step} gave {_form(value)}"
+                return f"state {name!r} must be a float32 tensor, step {step} gave {form(value)}"
             if value.shape != first[name].shape:
                 kept = _shape(first[name])
-                return f"state {name!r} must keep its shape {kept}, step {step} gave {_form(value)}"
+                return f"state {name!r} must keep its shape {kept}, step {step} gave {form(value)}"
     return None
 
 
@@ -124,24 +118,15 @@ def _run_checked(namespace: Namespace, example: Example) -> list[tuple[Any, dict
     """The trail as `_run` gives it, or what is wrong with the form of an answer."""
     state = namespace["init"](example.param)
     if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
-        return f"init must return a dict of names to tensors, got {_form(state)}"
+        return f"init must return a dict of names to tensors, got {form(state)}"
     trail: list[tuple[Any, dict[str, Any]]] = [(example.param, state)]
     for step, grad in enumerate(example.grads, start=1):
         answer = namespace["update"](grad, state, trail[-1][0], step, _hp(namespace))
         if not isinstance(answer, tuple) or len(answer) != 2 or not isinstance(answer[1], dict):
-            return f"update must return (new_param, new_state), got {_form(answer)}"
+            return f"update must return (new_param, new_state), got {form(answer)}"
         trail.append(answer)
         state = answer[1]
     return trail
-
-
-def _form(value: Any) -> str:
-    dtype = getattr(value, "dtype", None)
-    return (
-        type(value).__name__
-        if dtype is None
-        else f"{str(dtype).removeprefix('torch.')} of shape {_shape(value)}"
-    )
 
 
 def _shape(value: Any) -> tuple[int, ...]:
@@ -186,7 +171,7 @@ def leaves_init_input(namespace: Namespace, example: Example) -> str | None:
     )
 
 
-def remembers_nothing(namespace: Namespace, example: Example) -> str | None:
+def remembersnothing(namespace: Namespace, example: Example) -> str | None:
     """The same step gives the same bits, whatever was called in between and in whatever order."""
     trail = _run(namespace, example)
     expected = [bits(point) for point in trail]
@@ -247,16 +232,14 @@ def descends(namespace: Namespace, example: Example) -> str | None:
 
 
 PROPERTIES: tuple[Property, ...] = (
-    Property(
-        "hyperparameters are finite numbers and lr is above zero", _nothing, hyperparameters, examples=1
-    ),
+    Property("hyperparameters are finite numbers and lr is above zero", nothing, hyperparameters, examples=1),
     Property("parameter and state keep their form", _examples(), keeps_form, examples=12),
     Property("init leaves its input alone", _examples(steps=1), leaves_init_input, examples=3),
     Property("update leaves its inputs alone", _examples(), leaves_inputs, examples=8),
     Property(
         "stays finite on zero, tiny and huge gradients", _examples(scales=EXTREMES), stays_finite, examples=16
     ),
-    Property("keeps nothing between calls", _examples((*SHAPES, TABLE)), remembers_nothing, examples=10),
+    Property("keeps nothing between calls", _examples((*SHAPES, TABLE)), remembersnothing, examples=10),
     Property("state is bounded and late steps are safe", _examples(steps=1), bounds_state, examples=6),
     Property("descends a convex quadratic", _examples(((5,), (4, 3), ()), steps=1), descends, examples=3),
 )

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ...population.values.verdict import Status
 from ..kinds.failure import Failed
-from ..kinds.properties import Property, bits
+from ..kinds.properties import Property, bits, nothing
 from .logs.signals import SIMULATED, Signal, Signals
 
 if TYPE_CHECKING:
@@ -248,11 +248,6 @@ def properties_for(signals: Signals = SIMULATED) -> tuple[Property, ...]:
             return st.builds(Rows, st.sampled_from(sizes), st.integers(0, 1_000), at_edges)
 
         return strategy
-
-    def nothing() -> SearchStrategy[None]:
-        from hypothesis import strategies as st
-
-        return st.none()
 
     def one(
         name: str,

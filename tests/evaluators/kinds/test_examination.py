@@ -20,7 +20,6 @@ from recevolve.evaluators.kinds.properties import (
     examine,
     infinite,
     inside,
-    reshaped,
 )
 
 NUMBERS = Property(
@@ -142,16 +141,6 @@ def test_what_is_infinite_is_counted() -> None:
         infinite({"a": [np.array([1.0, np.inf, np.nan])]})
         == "in ['a'] in [0] 2 of 3 numbers are NaN or infinite"
     )
-
-
-def test_what_is_reshaped_is_told() -> None:
-    assert reshaped(np.ones(3), np.zeros(3)) is None
-    assert reshaped(np.ones(2), np.zeros(3)) == "expected float64 of shape (3,), got float64 of shape (2,)"
-    assert (
-        reshaped(np.ones(3, np.float32), np.zeros(3))
-        == "expected float64 of shape (3,), got float32 of shape (3,)"
-    )
-    assert reshaped(None, np.zeros(3)) == "expected ndarray, got NoneType"
 
 
 RNG = np.random.Generator(np.random.Philox(5))
