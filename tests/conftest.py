@@ -30,10 +30,10 @@ STARTERS = {
     "subprocess": "process",
     "Popen": "process",
     "multiprocessing": "process",
-    "OptimizerJudge": "heavy",
-    "InteractionJudge": "heavy",
 }
-"""The mark of a test that names one of these, which start a process or compute for seconds."""
+"""The mark of a test that names one of these, which start processes."""
+HEAVY = ("kernels/ops", "evaluators/ctr", "evaluators/interaction", "evaluators/optimizer")
+"""Folders whose tests train with torch or compile, a second and more each."""
 EVENTS = ("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system")
 """What Python's audit hooks call the start of a process; multiprocessing starts its own without one."""
 QUESTIONS = ("'--version'", "fc-list")
@@ -86,7 +86,9 @@ def marks(start: Sequence[FunctionType]) -> set[str]:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Marks a test by what it names."""
+    """Marks a test by its folder and by what it names."""
+    if item.path.relative_to(TESTS).as_posix().startswith(HEAVY):
+        item.add_marker("heavy")
     if isinstance(item, pytest.Function):
         made: dict[str, Any] = item._fixtureinfo.name2fixturedefs
         fixtures = [one.func for found in made.values() for one in found]

@@ -223,7 +223,6 @@ def taught() -> tuple[Log, np.ndarray]:
     return teach(30_000, 0)
 
 
-@pytest.mark.heavy
 @NAMES
 def test_training_learns_what_the_teacher_knows(name: str, taught: tuple[Log, np.ndarray]) -> None:
     log, truth = taught

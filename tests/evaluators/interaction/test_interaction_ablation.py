@@ -1,7 +1,6 @@
 """Each edit of a layer can be undone alone, and takes the parameters that only it read with it."""
 
 import numpy as np
-import pytest
 
 from recevolve.engine.loop.proposer import Parent
 from recevolve.engine.north_star.hunks import hunks, together, undo
@@ -33,7 +32,6 @@ def undone(old: str, new: str) -> list[str]:
     return [simplify(undo(old, new, one, LAYOUT.constants_parameter), LAYOUT) for one in sets]
 
 
-@pytest.mark.heavy
 def test_a_gate_goes_with_its_parameters() -> None:
     assert check(WINNER, TASK.rules) == ()
     assert examine(PROPERTIES, load(WINNER), 30.0) is None
@@ -45,7 +43,6 @@ def test_a_gate_goes_with_its_parameters() -> None:
     assert all("squeeze" not in source for source in without if "sigmoid" not in source)
 
 
-@pytest.mark.heavy
 def test_most_edits_of_bred_layers_can_be_undone_alone() -> None:
     proposer = SyntaxProposer(TASK.vocabulary, TASK.rules)
     seeds = [Parent(name, source) for name, source in TASK.seeds.items()]

@@ -38,7 +38,6 @@ def test_is_a_module_with_named_parameters() -> None:
     assert "fields=5, dim=4, outputs=20" in repr(module)
 
 
-@pytest.mark.heavy
 def test_can_be_trained_inside_a_model() -> None:
     torch.manual_seed(0)
     layer = load(exported("senet_bilinear")["evolved.py"])["Evolved"](4, 3)
