@@ -51,7 +51,7 @@ def module(names: str) -> str:
 
 WORDS = (
     Word(
-        r"(?<![A-Za-z_.])[Ww]alls?(?![A-Za-z_]|[- ]clock|[- ]time)",
+        r"(?<![A-Za-z_.\"'])[Ww]alls?(?![A-Za-z_\"']|[- ]clock|[- ]time| ms)",
         "sandbox",
         "the field's word; `wall clock` and seconds of it stay",
         files=r"(?:^|_)walls?(?:_|\.)",
@@ -172,7 +172,7 @@ def test_an_old_word_is_seen(line: str, now: str) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "wall clock, wall-clock and wall_seconds",
+        "wall clock, wall-clock and wall_seconds, timings['wall']",
         "a line of text, of course, takes place",
         "what it is worth, and worth trying",
         "births = 12",

@@ -37,13 +37,13 @@ class Way:
     once: Callable[[], float]
     """Runs one candidate; returns the CPU seconds that are not ours or our children's."""
     cpu: list[float] = field(default_factory=list)
-    wall: list[float] = field(default_factory=list)
+    elapsed: list[float] = field(default_factory=list)
 
     def run(self, times: int) -> None:
         for _ in range(times):
             began, used = time.perf_counter(), cpu_of_ours()
             elsewhere = self.once()
-            self.wall.append(1e3 * (time.perf_counter() - began))
+            self.elapsed.append(1e3 * (time.perf_counter() - began))
             self.cpu.append(1e3 * (cpu_of_ours() - used + elsewhere))
 
 
@@ -105,16 +105,16 @@ def main() -> None:
             for way in ways:
                 way.run(candidates // BLOCKS if way is not alone else max(2, candidates // (10 * BLOCKS)))
     table = Table("way", "runs", "CPU ms", "wall ms", "per s", "ratio")
-    slow = statistics.median(alone.wall)
+    slow = statistics.median(alone.elapsed)
     for way in ways:
-        cpu, wall = statistics.median(way.cpu), statistics.median(way.wall)
+        cpu, elapsed = statistics.median(way.cpu), statistics.median(way.elapsed)
         table.add_row(
             way.name,
             str(len(way.cpu)),
             f"{cpu:.1f}",
-            f"{wall:.1f}",
-            f"{1e3 / wall:.0f}",
-            f"{slow / wall:.1f}",
+            f"{elapsed:.1f}",
+            f"{1e3 / elapsed:.0f}",
+            f"{slow / elapsed:.1f}",
         )
     Console().print(table)
 

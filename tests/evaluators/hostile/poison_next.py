@@ -1,4 +1,4 @@
-"""Breaks numpy, builtins and the wall's own modules for whoever comes next."""
+"""Breaks numpy, builtins and the sandbox's own modules for whoever comes next."""
 
 import builtins
 import sys
