@@ -118,4 +118,4 @@ $(VENV)/ready: pyproject.toml constraints.txt Makefile
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache dist build
+	rm -rf $(VENV) .mypy_cache .ruff_cache .import_linter_cache .pytest_cache dist build
