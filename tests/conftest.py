@@ -32,7 +32,7 @@ STARTERS = {
     "multiprocessing": "process",
 }
 """The mark of a test that names one of these, which start processes."""
-HEAVY = ("kernels/ops", "evaluators/ctr", "evaluators/interaction", "evaluators/optimizer")
+HEAVY = ("kernels/ops", "evaluators/ctr", "evaluators/interaction")
 """Folders whose tests train with torch or compile, a second and more each."""
 EVENTS = ("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system")
 """What Python's audit hooks call the start of a process; multiprocessing starts its own without one."""

@@ -53,6 +53,7 @@ def test_a_red_row_has_no_number() -> None:
     assert "3.28" not in table([replace(ESTIMATED, kind="red")])
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("no_gpu")
 def test_without_a_gpu_rows_are_estimates(programs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     written = programs / "out.json"
@@ -82,6 +83,7 @@ def test_a_red_gate_gives_no_number_and_an_exit_code(
     assert "%" not in out.splitlines()[-1].split("imprecise")[0]
 
 
+@pytest.mark.heavy
 @pytest.mark.usefixtures("no_gpu")
 def test_the_check_says_a_line_for_each_operator_and_dtype(
     programs: Path, capsys: pytest.CaptureFixture[str]
@@ -108,6 +110,7 @@ def test_the_check_says_a_line_for_each_operator_and_dtype(
     assert "out_of_bounds (value) in forward, float32" in capsys.readouterr().out
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("programs")
 def test_our_own_programs_can_wait_in_a_queue(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "queue"

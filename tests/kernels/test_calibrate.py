@@ -31,6 +31,7 @@ def written(folder: Path, device: str = DEVICE, count: int = 40) -> Path:
     return file
 
 
+@pytest.mark.heavy
 def test_a_queue_and_its_results_become_a_calibration(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -52,6 +53,7 @@ def test_variants_are_added_to_those_that_are_there(tmp_path: Path) -> None:
     assert calibrate.kept(tmp_path) == {"one": one, "other": other}
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -68,6 +70,7 @@ def test_what_cannot_be_calibrated_says_why(
     assert not output.exists()
 
 
+@pytest.mark.heavy
 def test_a_queue_without_variants_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = written(tmp_path)
     (tmp_path / calibrate.VARIANTS).unlink()
