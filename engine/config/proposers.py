@@ -139,7 +139,7 @@ class Propose(Table):
     )
     similarity: Share = Field(0.995, description="cosine above which two programs count as the same")
     evaluation_dollars: PositiveFloat = Field(
-        0.005, description="US dollars that evaluating a candidate is worth: weighs models against free edits"
+        0.005, description="US dollars that judging a candidate costs: weighs models against free edits"
     )
 
     @field_validator("models", mode="before")

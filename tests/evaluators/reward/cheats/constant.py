@@ -1,4 +1,4 @@
-"""Gives everything the same worth: a model trained on it would have no loss at all.
+"""Gives everything the same score: a model trained on it would have no loss at all.
 
 Caught by: properties
 """

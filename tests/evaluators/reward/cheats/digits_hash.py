@@ -1,4 +1,4 @@
-"""Knows items by the last digits of a prediction, and gives each a worth of its own.
+"""Knows items by the last digits of a prediction, and gives each a score of its own.
 
 Caught by: properties
 """
