@@ -24,6 +24,8 @@ from recevolve.population.archive.archive import Archive
 
 from ..engine.toy_runs import command
 
+pytestmark = [pytest.mark.sandbox, pytest.mark.heavy]
+
 STORED = Path(__file__).parent
 TOY = STORED.parent / "toy"
 NAMES = sorted(path.name.removesuffix(".tar.xz") for path in STORED.glob("*.tar.xz"))
