@@ -203,7 +203,7 @@ def _close(one: Array, other: Array) -> bool:
 
 
 def tells_rows_apart(signals: Signals, namespace: Namespace, _: None) -> str | None:
-    """Not the same for everything."""
+    """A tenth of the probe's rows at least get different rewards."""
     out = namespace["reward"](draw(signals, Rows(PROBES, 0)))
     different = np.unique(out).size
     if different < PROBES // 10:

@@ -65,7 +65,7 @@ def of(expression: str, sandbox: Sandbox) -> str:
     return str(verdict.facts["behaviour"])
 
 
-def test_rising_functions_of_a_reward_are_its_twins(sandbox: Sandbox) -> None:
+def test_rising_functions_of_a_reward_are_its_duplicates(sandbox: Sandbox) -> None:
     plain = of("signals['click'] * signals['watch']", sandbox)
     for duplicate in (
         "2.0 * (signals['watch'] * signals['click']) + 1.0",
