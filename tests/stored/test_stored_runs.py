@@ -66,6 +66,7 @@ def test_it_can_be_read(run: Path) -> None:
         assert json.loads(done.stdout)
 
 
+@pytest.mark.sandbox
 def test_it_exports_the_same_files(run: Path) -> None:
     exported = {path.name: path.read_text(encoding="utf-8") for path in (run / "exported").iterdir()}
     _, files = asyncio.run(packed(run, "best"))
