@@ -1,6 +1,5 @@
 """The functions and modules that models call: fallback, registration, errors."""
 
-import importlib
 import itertools
 import subprocess
 import sys
@@ -40,7 +39,7 @@ def draw(name: str, dtype: torch.dtype = torch.float32, grad: bool = False) -> l
 
 def kernel(name: str) -> Any:
     """The registered operator: the program, on whatever device."""
-    return importlib.import_module(f"recevolve.kernels.ops.{name}").REGISTERED.kernel
+    return getattr(torch.ops.recevolve, name)
 
 
 @NAMES
