@@ -1,6 +1,6 @@
 """Edits of kernel programs: rewrites of syntax trees, each a named and known optimization or its inverse.
 
-A rewrite takes (program, generator, other programs), changes the program in place and says how in one
+A rewrite takes (program, generator), changes the program in place and says how in one
 line, or raises Unsuitable. None proves that the program stays correct: the gate judges what comes out.
 """
 
@@ -14,7 +14,7 @@ from . import config, grid, loops, masks, memory, products
 from .crossover import take_pass
 from .program import Program
 
-Rewrite = Callable[[Program, np.random.Generator, object], str]
+Rewrite = Callable[[Program, np.random.Generator], str]
 
 
 AGAIN = 0.6
@@ -27,11 +27,11 @@ def edit_of(rewrite: Rewrite, again: float = 0.0) -> Edit:
     @wraps(rewrite)
     def edit(source: str, others: Sequence[str], rng: np.random.Generator) -> Edited:
         program = Program(source)
-        words, source = [rewrite(program, rng, None)], program.text()
+        words, source = [rewrite(program, rng)], program.text()
         while rng.random() < again:
             program = Program(source)
             try:
-                words.append(rewrite(program, rng, None))
+                words.append(rewrite(program, rng))
             except Unsuitable:
                 break
             source = program.text()

@@ -14,12 +14,12 @@ def choices(name: str) -> tuple[float, ...]:
     return VOCABULARY.layout.choices_of(name)
 
 
-def move(program: Program, rng: np.random.Generator, _: object) -> str:
+def move(program: Program, rng: np.random.Generator) -> str:
     """One tunable one step up or down, and now and then two."""
     return _stepped(program, pick(list(program.tunables()), rng), rng, 1 if rng.random() < 0.75 else 2)
 
 
-def move_two(program: Program, rng: np.random.Generator, _: object) -> str:
+def move_two(program: Program, rng: np.random.Generator) -> str:
     """Two tunables, each one step up or down: a larger tile wants more warps."""
     names = list(program.tunables())
     if len(names) < 2:
@@ -28,13 +28,13 @@ def move_two(program: Program, rng: np.random.Generator, _: object) -> str:
     return "; ".join(_stepped(program, names[int(at)], rng, 1) for at in (first, second))
 
 
-def jump(program: Program, rng: np.random.Generator, _: object) -> str:
+def jump(program: Program, rng: np.random.Generator) -> str:
     """One tunable at any other value that it may have."""
     name = pick(list(program.tunables()), rng)
     return _set(program, name, pick([v for v in choices(name) if v != program.tunables()[name]], rng))
 
 
-def swap_aspect(program: Program, rng: np.random.Generator, _: object) -> str:
+def swap_aspect(program: Program, rng: np.random.Generator) -> str:
     """The values of two block sizes exchanged: another aspect of a tile of the same area."""
     known = program.tunables()
     blocks = [name for name in known if name.startswith("BLOCK")]
@@ -45,7 +45,7 @@ def swap_aspect(program: Program, rng: np.random.Generator, _: object) -> str:
     return f"swapped the values of {one} and {other}"
 
 
-def separate(program: Program, rng: np.random.Generator, _: object) -> str:
+def separate(program: Program, rng: np.random.Generator) -> str:
     """A tunable that several launches share, given to one of them as its own."""
     known, uses = program.tunables(), []
     for name in known:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...language.edit import Unsuitable
-from .program import CONFIG, ENTRIES, Program, expression, pick, renamed
+from .program import CONFIG, ENTRIES, Program, bound, expression, fresh, names_in, parameters, pick, renamed
 
 
 def take_pass(program: Program, rng: np.random.Generator, others: Sequence[Program]) -> tuple[str, int]:
@@ -19,7 +19,7 @@ def take_pass(program: Program, rng: np.random.Generator, others: Sequence[Progr
     ]
     number, entry = pick(choices, rng)
     donor = others[number]
-    needed = reachable(donor, entry)
+    needed = _needed(donor, entry)
     taken = program.names() - {entry} | program.tunables().keys()
     texts: dict[str, str] = {}
     for name in needed:
@@ -40,29 +40,17 @@ def take_pass(program: Program, rng: np.random.Generator, others: Sequence[Progr
     at = program.tree.body.index(home)
     program.tree.body[at : at + 1] = [*constant_nodes, *brought]
     rebuilt = Program(ast.unparse(ast.fix_missing_locations(program.tree)))
-    functions = {**rebuilt.kernels, **rebuilt.hosts}
-    if any(functions.keys() & locals_of(node) for node in functions.values()):
+    functions = rebuilt.functions()
+    if any(functions.keys() & (bound(node) | parameters(node)) for node in functions.values()):
         raise Unsuitable("a local of one program is a function of the other")
     program.tree, program.kernels = rebuilt.tree, rebuilt.kernels
     program.hosts, program.config = rebuilt.hosts, rebuilt.config
     return f"took {entry} with {', '.join(sorted(set(needed) - {entry})) or 'nothing else'}", number
 
 
-def locals_of(function: ast.FunctionDef) -> set[str]:
-    """The parameters and locals of a function."""
-    stored = {n.id for n in ast.walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-    return stored | {each.arg for each in function.args.args}
-
-
-def reachable(program: Program, entry: str) -> list[str]:
-    """The functions that an entry calls or launches, however indirectly, and itself, in text order."""
-    functions = {**program.kernels, **program.hosts}
-    wanted, waiting = {entry}, [entry]
-    while waiting:
-        names = {n.id for n in ast.walk(functions[waiting.pop()]) if isinstance(n, ast.Name)}
-        new = (names & functions.keys()) - wanted
-        wanted |= new
-        waiting += sorted(new)
+def _needed(program: Program, entry: str) -> list[str]:
+    """The functions that an entry needs, and itself, in text order."""
+    wanted = program.reachable(entry)
     return [
         node.name for node in program.tree.body if isinstance(node, ast.FunctionDef) and node.name in wanted
     ]
@@ -70,14 +58,13 @@ def reachable(program: Program, entry: str) -> list[str]:
 
 def _alone(program: Program, entry: str) -> str:
     """The text of one pass, tunables included."""
-    functions = {**program.kernels, **program.hosts}
-    names = reachable(program, entry)
+    functions, names = program.functions(), _needed(program, entry)
     tuned = {k: v for k, v in program.tunables().items() if any(_reads(program, n, k) for n in names)}
     return "\n".join([*(ast.unparse(functions[name]) for name in names), repr(tuned)])
 
 
 def _reads(program: Program, function: str, key: str) -> bool:
-    node = {**program.kernels, **program.hosts}[function]
+    node = program.functions()[function]
     return any(
         isinstance(n, ast.Subscript) and ast.unparse(n) == f"{CONFIG}[{key!r}]" for n in ast.walk(node)
     )
@@ -86,9 +73,8 @@ def _reads(program: Program, function: str, key: str) -> bool:
 def _constants(program: Program, needed: Sequence[str]) -> set[str]:
     """The module's constants, CONFIG apart, that functions read."""
     known = {name for node in program.tree.body for name in _binds(node)} - {CONFIG}
-    functions = {**program.kernels, **program.hosts}
-    used = {n.id for name in needed for n in ast.walk(functions[name]) if isinstance(n, ast.Name)}
-    return known & used
+    functions = program.functions()
+    return known & {name for function in needed for name in names_in(functions[function])}
 
 
 def _binds(node: ast.stmt) -> set[str]:
@@ -124,8 +110,6 @@ def _moved(node: ast.stmt, texts: dict[str, str], keys: dict[str, str]) -> ast.s
 
 
 def _apart(name: str, taken: set[str]) -> str:
-    found, number = name, 2
-    while found in taken:
-        found, number = f"{name}_{number}", number + 1
+    found = fresh(name, taken)
     taken.add(found)
     return found

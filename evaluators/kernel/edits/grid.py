@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...language.edit import Unsuitable
-from .program import Launch, Program, bound, expression, pick, read, renamed, statement
+from .program import Launch, Program, bound, expression, parameters, pick, read, renamed, statement
 
 ROWS = (2, 4, 8)
 
@@ -40,7 +40,7 @@ def _grid(launch: Launch) -> list[ast.expr]:
     return launch.grid.elts
 
 
-def several_rows(program: Program, rng: np.random.Generator, _: object) -> str:
+def several_rows(program: Program, rng: np.random.Generator) -> str:
     """One program works through several neighbouring rows in a loop: fewer programs, and loads overlap.
 
     Thread coarsening: Kirk and Hwu, Programming Massively Parallel Processors, 2022, section 6.3.
@@ -85,7 +85,7 @@ def several_rows(program: Program, rng: np.random.Generator, _: object) -> str:
     return f"each program does {key} rows in a loop in {kernel.name}"
 
 
-def one_row(program: Program, rng: np.random.Generator, _: object) -> str:
+def one_row(program: Program, rng: np.random.Generator) -> str:
     """The inverse of `several_rows`: one row for each program."""
     found = []
     for kernel in program.launched():
@@ -122,7 +122,7 @@ def _returns(kernel: ast.FunctionDef) -> bool:
     return any(isinstance(node, ast.Return) for node in ast.walk(kernel))
 
 
-def swap_axes(program: Program, rng: np.random.Generator, _: object) -> str:
+def swap_axes(program: Program, rng: np.random.Generator) -> str:
     """The first two axes of the grid in the other order: other neighbours share the second-level cache."""
     found = []
     for kernel in program.launched():
@@ -138,7 +138,7 @@ def swap_axes(program: Program, rng: np.random.Generator, _: object) -> str:
     return f"the grid's axes swapped in {kernel.name}"
 
 
-def grouped(program: Program, rng: np.random.Generator, _: object) -> str:
+def grouped(program: Program, rng: np.random.Generator) -> str:
     """Programs of a two-dimensional grid run in groups of rows, so that what they share stays in the cache.
 
     Triton's matrix multiplication tutorial, L2 cache optimizations,
@@ -168,7 +168,7 @@ def grouped(program: Program, rng: np.random.Generator, _: object) -> str:
     return f"programs run in groups of {key} in {kernel.name}"
 
 
-def constant_size(program: Program, rng: np.random.Generator, _: object) -> str:
+def constant_size(program: Program, rng: np.random.Generator) -> str:
     """A size becomes a constant of the compiler, or stops being one: loops unroll, masks fold away.
 
     Only sizes that are the same in every call of a model may be constants: each value is compiled anew.
@@ -189,7 +189,7 @@ def _is_width(value: ast.expr | None) -> bool:
     return isinstance(value, ast.Name) and value.id.isupper() and value.id not in ("B", "N")
 
 
-def variable_size(program: Program, rng: np.random.Generator, _: object) -> str:
+def variable_size(program: Program, rng: np.random.Generator) -> str:
     """A size that was a constant of the compiler is an ordinary argument again."""
     found = []
     for kernel in program.launched():
@@ -208,7 +208,7 @@ def variable_size(program: Program, rng: np.random.Generator, _: object) -> str:
     return f"{argument.arg} is no constant of the compiler in {kernel.name}"
 
 
-def fuse(program: Program, rng: np.random.Generator, _: object) -> str:
+def fuse(program: Program, rng: np.random.Generator) -> str:
     """Two launches of one grid that follow one another become one, and what both read is read once.
 
     Kernel fusion: Wahib and Maruyama 2014, https://doi.org/10.1109/SC.2014.21
@@ -223,8 +223,8 @@ def fuse(program: Program, rng: np.random.Generator, _: object) -> str:
     host, block, at, one, other = pick(found, rng)
     first, second = program.kernels[one.kernel], program.kernels[other.kernel]
     name = program.fresh(f"{first.name}_and_{second.name}"[:40])
-    taken = {a.arg for a in first.args.args} | bound_in(first)
-    texts = {n: _apart(n, taken) for n in [*(a.arg for a in second.args.args), *sorted(bound_in(second))]}
+    taken = parameters(first) | bound(first)
+    texts = {n: _apart(n, taken) for n in [*(a.arg for a in second.args.args), *sorted(bound(second))]}
     merged = renamed(first, {})
     merged.name = name
     for argument in second.args.args:
@@ -243,11 +243,6 @@ def fuse(program: Program, rng: np.random.Generator, _: object) -> str:
     program.kernels[name] = merged
     block[at : at + 2] = [ast.Expr(call)]
     return f"one launch in place of those of {one.kernel} and {other.kernel} in {host.name}"
-
-
-def bound_in(kernel: ast.FunctionDef) -> set[str]:
-    """The locals of a kernel."""
-    return {n.id for n in ast.walk(kernel) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
 
 
 def _apart(name: str, taken: set[str]) -> str:

@@ -43,7 +43,7 @@ def _loops(program: Program) -> Iterator[_Loop]:
                         yield _Loop(kernel, block, node, head)
 
 
-def whole(program: Program, rng: np.random.Generator, _: object) -> str:
+def whole(program: Program, rng: np.random.Generator) -> str:
     """A loop over the blocks of a dimension becomes one tile as wide as the dimension: fewer, wider loads.
 
     The tile becomes the next power of two at the launch, as in Triton's fused softmax tutorial,
@@ -85,7 +85,7 @@ def _without_zero(node: ast.stmt) -> ast.stmt:
     return changed
 
 
-def pieces(program: Program, rng: np.random.Generator, _: object) -> str:
+def pieces(program: Program, rng: np.random.Generator) -> str:
     """A tile that spans a whole dimension is worked through in blocks: fewer registers, no spills.
 
     The inverse of `whole`. What is reduced over the dimension becomes a running sum.
@@ -180,7 +180,7 @@ def _target(node: ast.stmt) -> str:
     raise Unsuitable("something else than a local is bound")
 
 
-def pipeline(program: Program, rng: np.random.Generator, _: object) -> str:
+def pipeline(program: Program, rng: np.random.Generator) -> str:
     """Another way to run a loop: plain, software-pipelined by so many stages, or unrolled when compiled.
 
     https://triton-lang.org/main/python-api/generated/triton.language.range.html
@@ -201,7 +201,7 @@ def _is_constexpr(kernel: ast.FunctionDef, node: ast.expr) -> bool:
     return isinstance(node, ast.Name) and node.id in known
 
 
-def hoist(program: Program, rng: np.random.Generator, _: object) -> str:
+def hoist(program: Program, rng: np.random.Generator) -> str:
     """A statement whose value is the same in every turn of a loop, even a load, goes before the loop."""
     found = []
     for loop in _loops(program):
@@ -218,7 +218,7 @@ def hoist(program: Program, rng: np.random.Generator, _: object) -> str:
     return f"`{ast.unparse(node)}` before the loop in {loop.kernel.name}"
 
 
-def sink(program: Program, rng: np.random.Generator, _: object) -> str:
+def sink(program: Program, rng: np.random.Generator) -> str:
     """A statement that only a loop needs is computed anew in every turn: fewer registers before it."""
     found = []
     for loop in _loops(program):
@@ -237,7 +237,7 @@ def sink(program: Program, rng: np.random.Generator, _: object) -> str:
     return f"`{ast.unparse(node)}` inside the loop in {loop.kernel.name}"
 
 
-def inline(program: Program, rng: np.random.Generator, _: object) -> str:
+def inline(program: Program, rng: np.random.Generator) -> str:
     """A local that is read once is written out where it is read."""
     found = []
     for kernel in program.kernels.values():

@@ -10,7 +10,7 @@ from .program import Program, blocks, expression, is_call, keyword, pick, read, 
 from .shapes import Shapes
 
 
-def even(program: Program, rng: np.random.Generator, _others: object) -> str:
+def even(program: Program, rng: np.random.Generator) -> str:
     """Where a dimension fills its tile, loads have no mask for it: a constexpr switch that the launch sets.
 
     The EVEN_K heuristic of Triton's matrix multiplication, https://github.com/triton-lang/kernels
@@ -60,16 +60,10 @@ def _bounds(program: Program, kernel: ast.FunctionDef, call: ast.Call) -> Iterat
         match part:
             case ast.Compare(left=left, ops=[ast.Lt()], comparators=[ast.Name(id=end)]):
                 sides = [side for side in shapes.of(left) or () if side != "1"]
-                launches = program.launches(kernel.name)
-                given = (
-                    all(
-                        launch.argument(end, kernel) and launch.argument(sides[0], kernel)
-                        for launch in launches
-                    )
-                    if len(sides) == 1
-                    else False
-                )
-                if given:
+                if len(sides) == 1 and all(
+                    launch.argument(end, kernel) and launch.argument(sides[0], kernel)
+                    for launch in program.launches(kernel.name)
+                ):
                     yield part, sides[0], end
 
 
@@ -88,7 +82,7 @@ def _joined(parts: Sequence[ast.expr]) -> ast.expr | None:
     return expression(" & ".join(f"({ast.unparse(part)})" for part in parts))
 
 
-def wrap_index(program: Program, rng: np.random.Generator, _: object) -> str:
+def wrap_index(program: Program, rng: np.random.Generator) -> str:
     """An index taken modulo its end in a load in place of a mask: rows beyond the end repeat others, and the
     store leaves them out.
 

@@ -2,7 +2,6 @@
 
 import ast
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
@@ -32,21 +31,7 @@ LOAD_CACHES = (".ca", ".cg")
 STORE_CACHES = (".wb", ".cg", ".cs")
 
 
-class _Access(NamedTuple):
-    kernel: ast.FunctionDef
-    call: ast.Call
-
-
-def _accesses(program: Program, *names: str) -> list[_Access]:
-    return [
-        _Access(kernel, node)
-        for kernel in program.kernels.values()
-        for node in ast.walk(kernel)
-        if isinstance(node, ast.Call) and is_call(node, *names)
-    ]
-
-
-def eviction(program: Program, rng: np.random.Generator, _: object) -> str:
+def eviction(program: Program, rng: np.random.Generator) -> str:
     """Tells the second-level cache what to keep: data read once goes first, data read again stays.
 
     PTX ISA, cache eviction priority hints, https://docs.nvidia.com/cuda/parallel-thread-execution/
@@ -54,7 +39,7 @@ def eviction(program: Program, rng: np.random.Generator, _: object) -> str:
     return _hint(program, rng, "eviction_policy", EVICTIONS, EVICTIONS)
 
 
-def cache(program: Program, rng: np.random.Generator, _: object) -> str:
+def cache(program: Program, rng: np.random.Generator) -> str:
     """Which caches a load or store goes through: PTX ISA, cache operators."""
     return _hint(program, rng, "cache_modifier", LOAD_CACHES, STORE_CACHES)
 
@@ -62,7 +47,7 @@ def cache(program: Program, rng: np.random.Generator, _: object) -> str:
 def _hint(
     program: Program, rng: np.random.Generator, name: str, loads: Sequence[str], to_store: Sequence[str]
 ) -> str:
-    site = pick(_accesses(program, "load", "store"), rng)
+    site = pick(program.calls("load", "store"), rng)
     allowed = loads if is_call(site.call, "load") else to_store
     now = keyword(site.call, name)
     old = str(now.value) if isinstance(now, ast.Constant) else None
@@ -71,7 +56,7 @@ def _hint(
     return f"{name} {old or 'none'} -> {new or 'none'} of `{shown(site.call.args[0])}` in {site.kernel.name}"
 
 
-def natural_order(program: Program, rng: np.random.Generator, _: object) -> str:
+def natural_order(program: Program, rng: np.random.Generator) -> str:
     """A load of a tile in the other order of its axes, then turned with tl.trans: neighbouring threads read
     neighbours in memory.
 
@@ -156,7 +141,7 @@ def _turned_from(node: ast.AST) -> ast.expr | None:
     return None
 
 
-def blocked(program: Program, rng: np.random.Generator, _: object) -> str:
+def blocked(program: Program, rng: np.random.Generator) -> str:
     """A loop whose tiles take every n-th element takes n neighbours at a time: reads and writes coalesce.
 
     CUDA C++ Best Practices Guide, strided accesses, as for `natural_order`.
@@ -179,7 +164,7 @@ def blocked(program: Program, rng: np.random.Generator, _: object) -> str:
     return f"tiles of neighbours in place of every n-th element of {end} in {kernel.name}"
 
 
-def untangle(program: Program, rng: np.random.Generator, _: object) -> str:
+def untangle(program: Program, rng: np.random.Generator) -> str:
     """Tiles that are turned twice, by way of locals and conversions, are not turned at all."""
     before = ast.unparse(program.tree)
     for kernel in program.kernels.values():
@@ -189,7 +174,7 @@ def untangle(program: Program, rng: np.random.Generator, _: object) -> str:
     return "removed double transpositions"
 
 
-def reload(program: Program, rng: np.random.Generator, _: object) -> str:
+def reload(program: Program, rng: np.random.Generator) -> str:
     """A local that was loaded is loaded again where it is read later: it need not be kept in registers."""
     found = []
     for kernel in program.kernels.values():
@@ -214,7 +199,7 @@ def reload(program: Program, rng: np.random.Generator, _: object) -> str:
     return f"`{name}` is loaded again before it is last read in {kernel.name}"
 
 
-def reuse(program: Program, rng: np.random.Generator, _: object) -> str:
+def reuse(program: Program, rng: np.random.Generator) -> str:
     """A value that an equal expression has computed before in the block is read and not computed anew."""
     found = []
     for kernel in program.kernels.values():
@@ -236,7 +221,7 @@ def reuse(program: Program, rng: np.random.Generator, _: object) -> str:
     return f"`{name}` reads `{first}` in place of computing it anew in {kernel.name}"
 
 
-def contiguous(program: Program, rng: np.random.Generator, _: object) -> str:
+def contiguous(program: Program, rng: np.random.Generator) -> str:
     """Tells the compiler that an index steps by one, so that loads may be wide.
 
     https://triton-lang.org/main/python-api/generated/triton.language.max_contiguous.html
@@ -257,7 +242,7 @@ def contiguous(program: Program, rng: np.random.Generator, _: object) -> str:
     return f"hints that `{name}` steps by one in {kernel.name}"
 
 
-def split_load(program: Program, rng: np.random.Generator, _: object) -> str:
+def split_load(program: Program, rng: np.random.Generator) -> str:
     """An expression around a load becomes two statements, the load first: it can begin earlier."""
     found = []
     for kernel in program.kernels.values():
@@ -275,7 +260,7 @@ def split_load(program: Program, rng: np.random.Generator, _: object) -> str:
     return f"`{name}` is loaded in a statement of its own in {kernel.name}"
 
 
-def earlier(program: Program, rng: np.random.Generator, _: object) -> str:
+def earlier(program: Program, rng: np.random.Generator) -> str:
     """A load as early in its block as what it reads allows: more loads are under way at a time."""
     found = []
     for kernel in program.kernels.values():
@@ -302,7 +287,7 @@ def _first_place(block: Sequence[ast.stmt], at: int) -> int:
     return place
 
 
-def exchange(program: Program, rng: np.random.Generator, _: object) -> str:
+def exchange(program: Program, rng: np.random.Generator) -> str:
     """Two neighbouring statements that do not need each other in the other order."""
     found = []
     for kernel in program.kernels.values():
@@ -322,7 +307,7 @@ def _crosses(one: ast.stmt, other: ast.stmt) -> bool:
     return (stores(one) and touches_memory(other)) or (stores(other) and touches_memory(one))
 
 
-def share_home(program: Program, rng: np.random.Generator, _: object) -> str:
+def share_home(program: Program, rng: np.random.Generator) -> str:
     """The conversion of a loaded tile to float32 moves into the statement that loads it."""
     found = []
     for kernel in program.kernels.values():

@@ -15,6 +15,7 @@ from .definitions import Definitions, statement_of
 from .program import (
     Launch,
     Program,
+    Site,
     blocks,
     expression,
     is_call,
@@ -29,20 +30,6 @@ from .shapes import Shapes, axis_of
 LEAST = 16
 """The smallest side of an operand of tl.dot."""
 PRECISIONS = ("ieee", "tf32", "tf32x3")
-
-
-class _Site(NamedTuple):
-    kernel: ast.FunctionDef
-    call: ast.Call
-
-
-def _sites(program: Program, name: str) -> list[_Site]:
-    return [
-        _Site(kernel, node)
-        for kernel in program.kernels.values()
-        for node in ast.walk(kernel)
-        if isinstance(node, ast.Call) and is_call(node, name)
-    ]
 
 
 class _Spread(NamedTuple):
@@ -63,13 +50,13 @@ def _spread(node: ast.expr) -> _Spread | None:
     return None
 
 
-def sum_to_dot(program: Program, rng: np.random.Generator, _: object) -> str:
+def sum_to_dot(program: Program, rng: np.random.Generator) -> str:
     """A product of broadcast tiles that is summed over one axis becomes a tl.dot on matrix units.
 
     Markidis et al. 2018, https://arxiv.org/abs/1803.04014
     """
     found = []
-    for site in _sites(program, "sum"):
+    for site in program.calls("sum"):
         match site.call.args[0]:
             case ast.BinOp(op=ast.Mult(), left=left, right=right):
                 one, other, axis = _spread(left), _spread(right), axis_of(site.call)
@@ -128,9 +115,9 @@ def _grow(program: Program, value: ast.expr, put: Callable[[ast.expr], None]) ->
             put(expression(f"max({LEAST}, {ast.unparse(value)})"))
 
 
-def dot_to_sum(program: Program, rng: np.random.Generator, _: object) -> str:
+def dot_to_sum(program: Program, rng: np.random.Generator) -> str:
     """A tl.dot becomes a summed product of broadcast tiles, which fits where a side is far below 16."""
-    site = pick([each for each in _sites(program, "dot") if _flat(each)], rng)
+    site = pick([each for each in program.calls("dot") if _flat(each)], rng)
     left, right, *rest = site.call.args
     text = f"tl.sum({_wide(left)}[:, :, None] * {_wide(right)}[None, :, :], axis=1)"
     if rest:
@@ -140,7 +127,7 @@ def dot_to_sum(program: Program, rng: np.random.Generator, _: object) -> str:
     return f"no matrix units: `{before}` -> `{text}` in {site.kernel.name}"
 
 
-def _flat(site: _Site) -> bool:
+def _flat(site: Site) -> bool:
     shapes = Shapes(site.kernel)
     return all(len(shapes.of(operand) or "") == 2 for operand in site.call.args[:2])
 
@@ -151,10 +138,10 @@ def _wide(node: ast.expr) -> str:
     return f"{text if simple else f'({text})'}.to(tl.float32)"
 
 
-def narrow(program: Program, rng: np.random.Generator, _: object) -> str:
+def narrow(program: Program, rng: np.random.Generator) -> str:
     """Operands of a tl.dot go in as they were loaded, not converted to float32: matrix units take 16 bits."""
     found = []
-    for site in _sites(program, "dot"):
+    for site in program.calls("dot"):
         known = Definitions(site.kernel)
         if any(_loaded(operand, known) for operand in site.call.args[:2]):
             found.append((site, known))
@@ -208,9 +195,9 @@ def _around(operand: ast.expr, inner: ast.expr) -> ast.expr:
     return inner
 
 
-def widen(program: Program, rng: np.random.Generator, _: object) -> str:
+def widen(program: Program, rng: np.random.Generator) -> str:
     """Operands of a tl.dot are converted to float32 first."""
-    site = pick(_sites(program, "dot"), rng)
+    site = pick(program.calls("dot"), rng)
     before = ast.unparse(site.call)
     if all(ast.unparse(each).endswith(".to(tl.float32)") for each in site.call.args[:2]):
         raise Unsuitable("both operands are float32")
@@ -218,12 +205,12 @@ def widen(program: Program, rng: np.random.Generator, _: object) -> str:
     return f"float32 operands: `{before}` -> `{ast.unparse(site.call)}` in {site.kernel.name}"
 
 
-def precision(program: Program, rng: np.random.Generator, _: object) -> str:
+def precision(program: Program, rng: np.random.Generator) -> str:
     """Another input_precision of a tl.dot on float32 operands; whether it is exact enough the gate says.
 
     https://triton-lang.org/main/python-api/generated/triton.language.dot.html
     """
-    site = pick(_sites(program, "dot"), rng)
+    site = pick(program.calls("dot"), rng)
     now = keyword(site.call, "input_precision")
     old = str(now.value) if isinstance(now, ast.Constant) else "tf32"
     new = pick([each for each in PRECISIONS if each != old], rng)
@@ -231,7 +218,7 @@ def precision(program: Program, rng: np.random.Generator, _: object) -> str:
     return f"input_precision {old} -> {new} in {site.kernel.name}"
 
 
-def accumulate(program: Program, rng: np.random.Generator, _: object) -> str:
+def accumulate(program: Program, rng: np.random.Generator) -> str:
     """A running sum of tl.dot goes into the dot as its accumulator, or comes out of it."""
     found = list(_running(program))
     kernel, block, at = pick(found, rng)

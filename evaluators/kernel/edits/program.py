@@ -4,7 +4,7 @@ import ast
 import copy
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -31,19 +31,11 @@ class Launch:
         assert isinstance(self.call.func, ast.Subscript)
         return self.call.func.slice
 
-    @grid.setter
-    def grid(self, value: ast.expr) -> None:
-        assert isinstance(self.call.func, ast.Subscript)
-        self.call.func.slice = value
-
     def argument(self, name: str, kernel: ast.FunctionDef) -> ast.expr | None:
         """The expression that a parameter of the kernel gets, None where the launch does not give it."""
-        for keyword in self.call.keywords:
-            if keyword.arg == name:
-                return keyword.value
-        names = [argument.arg for argument in kernel.args.args]
-        at = names.index(name) if name in names else len(names)
-        return self.call.args[at] if at < len(self.call.args) else None
+        at = self._position(name, kernel)
+        given = self.call.args[at] if at < len(self.call.args) else None
+        return next((each.value for each in self.call.keywords if each.arg == name), given)
 
     def put(self, name: str, value: ast.expr, kernel: ast.FunctionDef) -> None:
         """Give a parameter of the kernel another expression; by name where it had none."""
@@ -51,14 +43,24 @@ class Launch:
             if keyword.arg == name:
                 keyword.value = value
                 return
-        names = [argument.arg for argument in kernel.args.args]
-        at = names.index(name) if name in names else len(names)
+        at = self._position(name, kernel)
         if at < len(self.call.args):
             self.call.args[at] = value
         else:
             options = [k for k in self.call.keywords if k.arg in LAUNCH_OPTIONS]
             plain = [k for k in self.call.keywords if k.arg not in LAUNCH_OPTIONS]
             self.call.keywords = [*plain, ast.keyword(name, value), *options]
+
+    def _position(self, name: str, kernel: ast.FunctionDef) -> int:
+        names = [argument.arg for argument in kernel.args.args]
+        return names.index(name) if name in names else len(names)
+
+
+class Site(NamedTuple):
+    """A call inside a kernel."""
+
+    kernel: ast.FunctionDef
+    call: ast.Call
 
 
 class Program:
@@ -114,6 +116,28 @@ class Program:
                             found.append(Launch(host, node, name))
         return found
 
+    def calls(self, *names: str) -> list[Site]:
+        """Every call of these functions of triton.language."""
+        return [
+            Site(kernel, node)
+            for kernel in self.kernels.values()
+            for node in ast.walk(kernel)
+            if isinstance(node, ast.Call) and is_call(node, *names)
+        ]
+
+    def functions(self) -> dict[str, ast.FunctionDef]:
+        """Kernels and host functions by name."""
+        return {**self.kernels, **self.hosts}
+
+    def reachable(self, *entries: str) -> set[str]:
+        """The functions that these call or launch, however indirectly, and themselves."""
+        functions, wanted, waiting = self.functions(), set(entries), list(entries)
+        while waiting:
+            new = (names_in(functions[waiting.pop()]) & functions.keys()) - wanted
+            wanted |= new
+            waiting += sorted(new)
+        return wanted
+
     def launched(self) -> list[ast.FunctionDef]:
         """The kernels that a host function launches, in the order of the text."""
         names = {launch.kernel for launch in self.launches()}
@@ -151,13 +175,7 @@ class Program:
         self.config.keys, self.config.values = [k for k, _ in kept], [v for _, v in kept]
 
     def _drop_functions(self) -> None:
-        wanted, waiting = set(ENTRIES), list(ENTRIES)
-        functions = {**self.kernels, **self.hosts}
-        while waiting:
-            read = {n.id for n in ast.walk(functions[waiting.pop()]) if isinstance(n, ast.Name)}
-            new = (read & functions.keys()) - wanted
-            wanted |= new
-            waiting += sorted(new)
+        wanted = self.reachable(*ENTRIES)
         self.tree.body = [
             node for node in self.tree.body if not isinstance(node, ast.FunctionDef) or node.name in wanted
         ]
@@ -199,6 +217,11 @@ def blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
                     yield from blocks(inner)
 
 
+def names_in(node: ast.AST) -> set[str]:
+    """Every name in a tree, read or bound."""
+    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+
+
 def bound(node: ast.stmt) -> set[str]:
     """The names that a statement binds, those inside it included."""
     return {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
@@ -212,6 +235,11 @@ def read(node: ast.AST) -> set[str]:
     }
 
 
+def parameters(function: ast.FunctionDef) -> set[str]:
+    """The names of a function's parameters."""
+    return {each.arg for each in function.args.args}
+
+
 def is_call(node: ast.AST, *names: str) -> bool:
     """Whether a node calls one of these functions of triton.language."""
     match node:
@@ -222,20 +250,19 @@ def is_call(node: ast.AST, *names: str) -> bool:
 
 def touches_memory(node: ast.AST) -> bool:
     """Whether a statement stores, or loads what a store may have changed."""
-    return any(
-        isinstance(n, ast.Call)
-        and isinstance(n.func, ast.Attribute)
-        and (n.func.attr in ("store", "load") or n.func.attr.startswith("atomic"))
-        for n in ast.walk(node)
-    )
+    return _accesses(node, "store", "load")
 
 
 def stores(node: ast.AST) -> bool:
     """Whether a statement writes to memory."""
+    return _accesses(node, "store")
+
+
+def _accesses(node: ast.AST, *names: str) -> bool:
     return any(
         isinstance(n, ast.Call)
         and isinstance(n.func, ast.Attribute)
-        and (n.func.attr == "store" or n.func.attr.startswith("atomic"))
+        and (n.func.attr in names or n.func.attr.startswith("atomic"))
         for n in ast.walk(node)
     )
 
@@ -299,16 +326,8 @@ def _drop_unread(kernel: ast.FunctionDef) -> bool:
     wanted = {n.id for n in ast.walk(kernel) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
     for block in blocks(kernel):
         for node in block:
-            dead = (
-                isinstance(node, (ast.Assign, ast.AugAssign))
-                and not (bound(node) & wanted)
-                and not stores(node)
-            )
-            if dead and len(block) > 1:
-                block.remove(node)
-                return True
-            hollow = isinstance(node, ast.For) and not stores(node) and not (bound(node) & wanted)
-            if hollow and len(block) > 1:
+            plain = isinstance(node, (ast.Assign, ast.AugAssign, ast.For)) and not stores(node)
+            if plain and not (bound(node) & wanted) and len(block) > 1:
                 block.remove(node)
                 return True
     return False

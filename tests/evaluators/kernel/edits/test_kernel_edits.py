@@ -78,7 +78,7 @@ def generator(number: int) -> np.random.Generator:
 def after(rewrite: edits.Rewrite, source: str, seed: int = 0) -> str:
     """The program after one rewrite, and the words are about it."""
     program = Program(source)
-    words = rewrite(program, generator(seed), None)
+    words = rewrite(program, generator(seed))
     text = program.text()
     assert words
     assert "\n" not in words
@@ -252,7 +252,7 @@ def test_tunables_stay_among_what_triton_takes() -> None:
         rng = generator(number)
         program = Program(POOR)
         for _ in range(6):
-            (config.move, config.move_two, config.jump)[int(rng.integers(3))](program, rng, None)
+            (config.move, config.move_two, config.jump)[int(rng.integers(3))](program, rng)
         for name, value in program.tunables().items():
             assert value in config.choices(name), name
 
