@@ -23,7 +23,7 @@ from .estimate import calibration
 from .estimate.device import H100
 from .gate.backends import Interpreted, Native
 from .gate.gate import CHECKS, gate
-from .gate.observed_call import Ground
+from .gate.observed_call import Backend
 from .gate.report import Report
 from .gpu_queue import queue, record_entry
 from .operators import DTYPES, OPERATORS, Operator, Shape, Sizes
@@ -45,17 +45,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     options.dtype = [_DTYPES[name] for name in options.dtype or _DTYPES]
     gpu = torch.cuda.is_available()
-    ground: Ground = Native() if gpu else Interpreted()
+    backend: Backend = Native() if gpu else Interpreted()
     texts = {name: (PROGRAMS / f"{name}.py").read_text() for name in options.operator or OPERATORS}
     if options.check:
-        return _check(texts, options, ground)
+        return _check(texts, options, backend)
     if options.queue:
         return _order(texts, options)
     previous = json.loads(options.baseline.read_text())["programs"] if options.baseline else {}
     make = _measured(options) if gpu else _estimated(options)
     rows: list[Row] = []
     for name, text in texts.items():
-        rows += _rows(OPERATORS[name], text, previous.get(name), options, make, ground)
+        rows += _rows(OPERATORS[name], text, previous.get(name), options, make, backend)
     print(_heading())
     print(table(rows))
     if options.json:
@@ -90,18 +90,18 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _check(texts: Mapping[str, str], options: argparse.Namespace, ground: Ground) -> int:
+def _check(texts: Mapping[str, str], options: argparse.Namespace, backend: Backend) -> int:
     """A line for each operator and dtype as it is done, then what was found."""
     checks = _BRIEF if options.quick else tuple(CHECKS)
     red = 0
     for name, dtype in itertools.product(texts, options.dtype):
         operator, program = OPERATORS[name], vars(load_program(texts[name], name))
-        report = gate(operator, program, [dtype], _sizes(operator, options), ground=ground, checks=checks)
+        report = gate(operator, program, [dtype], _sizes(operator, options), backend=backend, checks=checks)
         red += not report.passed
         print(f"{name:24} {_name(dtype):9} {summary(report)}", flush=True)
         for finding in report.findings:
             print(f"    {finding}", flush=True)
-    where = "on the GPU" if isinstance(ground, Native) else "under the interpreter"
+    where = "on the GPU" if isinstance(backend, Native) else "under the interpreter"
     print(f"{len(checks)} checks {where}, {red} of {len(texts) * len(options.dtype)} red")
     return int(red > 0)
 
@@ -154,7 +154,7 @@ def _rows(
     previous: str | None,
     options: argparse.Namespace,
     make: Maker,
-    ground: Ground,
+    backend: Backend,
 ) -> Iterator[Row]:
     """Rows of one operator. A dtype whose gate is red has one row that says so, and no number."""
     program = vars(load_program(text, operator.name))
@@ -162,7 +162,7 @@ def _rows(
     few = list(itertools.islice(operator.hidden(options.seed), _QUICK_SIZES))
     shapes = _shapes(operator, options)
     for dtype in options.dtype:
-        report = gate(operator, program, [dtype], few, ground=ground, checks=_BRIEF, stop=True)
+        report = gate(operator, program, [dtype], few, backend=backend, checks=_BRIEF, stop=True)
         if not report.passed:
             yield Row(operator.name, "", _name(dtype), "", "red", note=str(report.findings[0]))
             continue
@@ -189,9 +189,9 @@ def _estimated(options: argparse.Namespace) -> Maker:
 
 def _measured(options: argparse.Namespace) -> Maker:
     from .bench_table import measured  # with the CUDA driver, which is not everywhere
-    from .measure import place
+    from .measure import gpu
 
-    here = place()
+    here = gpu()
 
     def make(
         operator: Operator, program: Program, before: Program | None, shape: Shape, dtype: torch.dtype

@@ -14,6 +14,7 @@ from pathlib import Path
 from .estimate.calibration import Calibration, Variant, calibrate, points_of
 from .estimate.device import DEVICES
 from .gpu_queue.queue import write_whole
+from .json_values import from_plain, to_plain
 
 VARIANTS = "variants.json"
 """The file in a queue that says what the model said of its entries, by id."""
@@ -21,14 +22,13 @@ VARIANTS = "variants.json"
 
 def keep(folder: Path, variants: Mapping[str, Variant]) -> None:
     """Adds variants to those that lie beside a queue's entries."""
-    known = {name: each.to_json() for name, each in kept(folder).items()} if _file(folder).exists() else {}
-    known |= {name: each.to_json() for name, each in variants.items()}
-    write_whole(_file(folder), json.dumps(known, indent=1, sort_keys=True).encode())
+    known = {**(kept(folder) if _file(folder).exists() else {}), **variants}
+    write_whole(_file(folder), json.dumps(to_plain(known), indent=1, sort_keys=True).encode())
 
 
 def kept(folder: Path) -> dict[str, Variant]:
     """The variants beside a queue's entries, by id. FileNotFoundError where there are none."""
-    return {name: Variant.from_json(each) for name, each in json.loads(_file(folder).read_text()).items()}
+    return {name: from_plain(Variant, each) for name, each in json.loads(_file(folder).read_text()).items()}
 
 
 def fitted(folder: Path, results: Path) -> Calibration:

@@ -7,7 +7,7 @@ import types
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 Value = TypeVar("Value")
 INTEGERS = range(-(2**63), 2**64)
@@ -44,6 +44,10 @@ def _read(kind: Any, data: Any, at: str) -> Any:
         return _read_union(parts, data, at)
     if isinstance(kind, type) and is_dataclass(kind):
         return _read_dataclass(kind, data, at)
+    if origin is Literal:
+        if data not in parts:
+            raise ValueError(f"{at}: expected one of {', '.join(map(str, parts))}, got {data!r}")
+        return data
     if origin is tuple and parts[-1:] != (Ellipsis,):
         return tuple(_zip(parts, _of(list, data, at), at))
     if origin in (tuple, Sequence):

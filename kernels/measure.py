@@ -26,8 +26,9 @@ import triton
 
 from .gpu_queue import queue
 from .gpu_queue.queue import Entry
+from .json_values import from_plain
 from .timing.clock import ROUNDS
-from .timing.measurements import Machine, Measurements, Result, result_from_json
+from .timing.measurements import Machine, Measurements, Result
 
 TIMEOUT = 900.0
 """Seconds for one entry; max-autotune takes most of them."""
@@ -143,7 +144,7 @@ def in_process(entry: Entry, command: Sequence[str], timeout: float) -> Result:
             process.communicate()
             return Result(entry.id, entry.program, "timed_out", f"no answer within {timeout:g} seconds")
         if path.exists():
-            return result_from_json(json.loads(path.read_text()))
+            return from_plain(Result, json.loads(path.read_text()))
     last = " | ".join(errors.strip().splitlines()[-3:])
     return Result(entry.id, entry.program, "crashed", f"ended with {process.returncode}: {last}"[:500])
 
@@ -157,23 +158,23 @@ def _command(options: argparse.Namespace, name: str) -> list[str]:
 
 def _child(options: argparse.Namespace, entries: Sequence[Entry]) -> int:
     """Judges one entry and writes its result."""
-    from .timing.measure_entry import judge
+    from .timing.measure_entry import measure_entry
 
     (entry,) = (each for each in entries if each.id in options.only)
-    result = judge(entry, place(), options.seed, options.rounds)
+    result = measure_entry(entry, gpu(), options.seed, options.rounds)
     queue.write_whole(options.child, json.dumps(asdict(result)).encode())
     return 0
 
 
-def place() -> Any:
-    """This machine, for contests on its GPU."""
-    from .timing.comparison import Place
+def gpu() -> Any:
+    """This machine, for comparisons on its GPU."""
+    from .timing.comparison import Gpu
     from .timing.cuda import Driver
     from .timing.cuda_graphs import Captured, copy_bandwidth
 
     nvml = _nvml()
     major, minor = torch.cuda.get_device_capability()
-    return Place(
+    return Gpu(
         name=torch.cuda.get_device_name(),
         target=f"sm_{major}{minor}",
         device=torch.device("cuda"),

@@ -47,7 +47,7 @@ class DeviceQueue:
 
 
 def wanted(search: SearchContext, until: int) -> dict[str, str]:
-    """Source by id of what is worth a device: the seeds, elites that met the north star, and the winner."""
+    """Source by id of what is to be measured: the seeds, elites that met the north star, and the winner."""
     found = {one.id: one.source for one in search.seeds}
     for standing in standings_of(search, until):
         if standing.eligible:

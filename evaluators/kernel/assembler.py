@@ -15,7 +15,7 @@ import triton
 from triton import knobs
 from triton.backends.compiler import GPUTarget
 
-from ...kernels.record.binary import Binary, assemble, digest, read_listing, read_usage
+from ...kernels.record.binary import Binary, assemble, read_binary
 from ...population.values.verdict import Status
 from ..kinds.failure import Failed
 from ..sandbox.command import UNSHARED, bubblewrap_binaries, shown_system
@@ -50,13 +50,10 @@ def assembled(text: str, target: GPUTarget) -> Binary:
                 Status.TIMED_OUT,
                 f"assembling the kernel takes more than {SECONDS} s of CPU time; unroll less",
             )
-        registers, spilled, shared = read_usage(
-            (place / "usage").read_text(encoding="utf-8", errors="replace")
+        usage, listing = (
+            (place / name).read_text(encoding="utf-8", errors="replace") for name in ("usage", "listing")
         )
-        listing = (place / "listing").read_text(encoding="utf-8", errors="replace")
-        cubin = (place / "kernel.cubin").read_bytes()
-    instructions, loops = read_listing(listing)
-    return Binary(digest(text), cubin, registers, spilled, shared, instructions, loops)
+        return read_binary(text, (place / "kernel.cubin").read_bytes(), usage, listing)
 
 
 def _script(target: GPUTarget) -> str:

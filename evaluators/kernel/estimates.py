@@ -1,4 +1,4 @@
-"""What a program would cost at real sizes: its launches, recorded behind the wall, and priced."""
+"""What a program would cost at real sizes: its launches, recorded in the sandbox, and priced."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,8 +12,9 @@ from ...kernels.estimate.cost import Estimate, estimate
 from ...kernels.estimate.device import H100, H200, CannotLaunch
 from ...kernels.estimate.roofline import work
 from ...kernels.gate import accuracy
+from ...kernels.json_values import from_plain
 from ...kernels.operators import Operator, Shape
-from ...kernels.record.launches import Launch
+from ...kernels.record.launch_record import Launch
 from ...population.values.verdict import Status
 from ..kinds.failure import Failed
 from ..sandbox import Limits, Sandbox
@@ -101,7 +102,7 @@ class Estimator:
         compilations.keep(outcome.arrays)
         try:
             launches = {
-                direction: tuple(Launch.from_json(each) for each in record[direction]["launches"])
+                direction: tuple(from_plain(Launch, each) for each in record[direction]["launches"])
                 for direction in DIRECTIONS
             }
             self._require_whole(record, shape)

@@ -1,7 +1,7 @@
 """The examination: is a program right on sizes that it has not seen, and what does it launch?
 
-What can only be seen beside the candidate (bounds, races, coverage, who computed) is told by the gate behind
-the wall. Results are sent out as well, and compared with a reference that the candidate's process never held.
+What can only be seen beside the candidate (bounds, races, coverage, who computed) is told by the gate in
+the sandbox. Results are sent out as well, and compared with a reference that no candidate's process holds.
 """
 
 import itertools

@@ -37,10 +37,7 @@ class GpuQueue:
 
     def results(self, queue: Path, content: bytes) -> DeviceResults:
         """What a result file says. ValueError where `recevolve.kernels.measure` wrote no such file."""
-        try:
-            measured = Measurements.from_json(json.loads(content))
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(error) from None
+        measured = Measurements.from_json(json.loads(content))
         machine, digest = measured.machine, sha256(content).hexdigest()
         rows = [(_row(machine, result, digest), _foreign(queue, result)) for result in measured.results]
         return DeviceResults(machine.device, machine.versions, rows)

@@ -1,6 +1,6 @@
-"""Runners: trusted code that runs beside a candidate behind the wall.
+"""Runners: trusted code that runs beside a candidate in the sandbox.
 
-Behind the wall no process starts and nothing is written, so kernels are compiled as far as PTX; what needs
+In the sandbox no process starts and nothing is written, so kernels are compiled as far as PTX; what needs
 ptxas happens outside. Bounds, races, coverage and who computed are seen here and nowhere else.
 """
 
@@ -15,16 +15,17 @@ from ...kernels.gate.backends import Interpreted
 from ...kernels.gate.gate import CHECKS, QUICK, gate
 from ...kernels.gate.observed_call import poisoned
 from ...kernels.gpu_queue.record_entry import record as recorded
+from ...kernels.json_values import to_plain
 from ...kernels.operators import DTYPES, Operator, Sizes
 from ...kernels.record import compiling, launches
-from ...kernels.record.launches import Recorder
+from ...kernels.record.recorder import Recorder
 from ..sandbox.inside import Result, explain, load
 from . import wire
 from .settings import Settings, operator_for
 
-GROUND = Interpreted(compiles=False)
+BACKEND = Interpreted(compiles=False)
 DIRECTIONS = ("forward", "backward")
-TARGETS = {"sm_90": launches.SM_90, "gfx942": launches.GFX942}
+TARGETS = {"sm_90": compiling.SM_90, "gfx942": compiling.GFX942}
 SAMPLES = 2048
 """Elements of each output at real sizes that are sent back, at most."""
 SINGLE_PROGRAMS = 12
@@ -39,9 +40,7 @@ def examine(source: str, parameters: Mapping[str, Any], arrays: Mapping[str, np.
     of x. With them goes a record of every launch at the headline sizes: how it is compiled, none is run.
     `parameters["gate"]` holds the sizes to try in the settings' dtype, in others, and the seed.
     """
-    settings = Settings.model_validate(parameters["settings"])
-    operator, dtype = operator_for(settings), getattr(torch, settings.dtype)
-    namespace, before = load(source), _recalled(arrays)
+    (settings, operator, dtype, namespace), before = _asked(source, parameters), _recalled(arrays)
     asked = parameters["gate"]
     if wrong := _gated(operator, namespace, dtype, asked):
         return Result({}, wrong)
@@ -63,9 +62,8 @@ def examine(source: str, parameters: Mapping[str, Any], arrays: Mapping[str, np.
 
 def check(source: str, parameters: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Result:
     """Text with what is wrong at further hidden sizes; none where nothing is."""
-    settings = Settings.model_validate(parameters["settings"])
-    dtype = getattr(torch, settings.dtype)
-    return Result({}, _gated(operator_for(settings), load(source), dtype, parameters["gate"]) or "")
+    _, operator, dtype, namespace = _asked(source, parameters)
+    return Result({}, _gated(operator, namespace, dtype, parameters["gate"]) or "")
 
 
 def record(source: str, parameters: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Result:
@@ -74,11 +72,8 @@ def record(source: str, parameters: Mapping[str, Any], arrays: Mapping[str, np.n
     With them, of each output, elements that these programs wrote: "output at" and "output", their places in
     row-major order and their values. What `arrays` hold of earlier compilations is not compiled again.
     """
-    before = _recalled(arrays)
-    settings = Settings.model_validate(parameters["settings"])
-    operator, dtype = operator_for(settings), getattr(torch, settings.dtype)
+    (settings, operator, dtype, namespace), before = _asked(source, parameters), _recalled(arrays)
     found: dict[str, np.ndarray] = {}
-    namespace = load(source)
     try:
         record = _recorded(operator, namespace, dtype, parameters["sizes"], settings, "sample", found)
     except Exception as error:  # noqa: BLE001 - whatever Triton or the program raises is what is wrong
@@ -88,9 +83,7 @@ def record(source: str, parameters: Mapping[str, Any], arrays: Mapping[str, np.n
 
 def order(source: str, parameters: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Result:
     """Gpu-queue entries at each of `parameters["sizes"]`, none of them run; beside them PTX by digest."""
-    settings = Settings.model_validate(parameters["settings"])
-    operator, dtype = operator_for(settings), getattr(torch, settings.dtype)
-    namespace = load(source)
+    settings, operator, dtype, namespace = _asked(source, parameters)
     found: dict[str, np.ndarray] = {}
     entries = []
     for name, sizes in parameters["sizes"].items():
@@ -107,12 +100,18 @@ def order(source: str, parameters: Mapping[str, Any], arrays: Mapping[str, np.nd
 def drawn(
     operator: Operator, sizes: Sizes, dtype: torch.dtype, seed: int
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """(The output's gradient, the inputs) at these sizes, the same on both sides of the wall."""
+    """(The output's gradient, the inputs) at these sizes, the same inside the sandbox and outside."""
     rng = torch.Generator().manual_seed(seed)
     inputs = operator.draw(sizes, dtype, rng)
     with torch.device("meta"):
         shape = operator.reference(*(tensor.to("meta") for tensor in inputs)).shape
     return torch.randn(shape, generator=rng).to(dtype), inputs
+
+
+def _asked(source: str, parameters: Mapping[str, Any]) -> tuple[Settings, Operator, torch.dtype, Namespace]:
+    """(Settings, operator, dtype, the program's namespace) of a request."""
+    settings = Settings.model_validate(parameters["settings"])
+    return settings, operator_for(settings), getattr(torch, settings.dtype), load(source)
 
 
 def _recalled(arrays: Mapping[str, np.ndarray]) -> set[str]:
@@ -140,7 +139,7 @@ def _gated(
                 namespace,
                 dtypes,
                 sizes,
-                ground=GROUND,
+                backend=BACKEND,
                 checks=checks,
                 seed=asked["seed"],
                 stop=True,
@@ -187,9 +186,8 @@ def _recorded(
             outputs = call()
         made = dict(zip(names[direction], outputs, strict=True))
         record[direction] = {
-            "launches": [launch.to_json() for launch in recorder.launches],
+            "launches": to_plain(recorder.launches),
             "storages": [[each.id, each.bytes, each.origin] for each in recorder.storages],
-            "operations": [each.to_json() for each in recorder.operations],
             "outputs": {
                 name: {"storage": recorder.storage(each), "shape": list(each.shape)}
                 for name, each in made.items()

@@ -1,4 +1,4 @@
-"""Tensors and records as they cross the wall: bytes, and JSON. What comes back is hostile input."""
+"""Tensors and records as they enter and leave the sandbox: bytes, and JSON. What comes back is hostile."""
 
 import json
 from collections.abc import Mapping, Sequence

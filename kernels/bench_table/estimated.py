@@ -14,7 +14,9 @@ from ..estimate.roofline import work
 from ..gate.report import DIRECTIONS
 from ..gate.results import tensors
 from ..operators import Operator, Shape
-from ..record.launches import SM_90, Launch, offline
+from ..record.compiling import SM_90
+from ..record.launch_record import Launch
+from ..record.launches import offline
 from .rows import PREVIOUS, Row
 
 _PROGRAMS = 4

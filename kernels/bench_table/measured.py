@@ -1,4 +1,4 @@
-"""The benchmark's rows where there is a GPU: live programs in a contest with the baselines."""
+"""The benchmark's rows where there is a GPU: live programs in a comparison with the baselines."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,7 @@ from ..gate.report import DIRECTIONS
 from ..gate.results import tensors
 from ..operators import Operator, Shape
 from ..timing.clock import ROUNDS
-from ..timing.comparison import Contest, Place
+from ..timing.comparison import Comparison, Gpu
 from ..timing.cuda_graphs import Build
 from ..timing.replay import LaunchRefused
 from .rows import PREVIOUS, Row, measured
@@ -46,7 +46,7 @@ def rows(
     previous: Mapping[str, Any] | None,
     shape: Shape,
     dtype: torch.dtype,
-    place: Place,
+    gpu: Gpu,
     seed: int,
     rounds: int = ROUNDS,
     clock: Callable[[], float] = time.perf_counter,
@@ -62,19 +62,19 @@ def rows(
         def subject(inputs: Inputs, direction: str = direction) -> Live:
             return Live(program[direction], direction, inputs)
 
-        contest = Contest(operator, shape.sizes, dtype, direction, place, seed, subject)
-        wrong = next(contest.wrong(contest.call), None)
+        comparison = Comparison(operator, shape.sizes, dtype, direction, gpu, seed, subject)
+        wrong = next(comparison.wrong(comparison.call), None)
         if wrong is None:
             try:
-                timing, again = contest.time(rounds, _others(previous, direction, contest.sets))
+                timing, again = comparison.time(rounds, _others(previous, direction, comparison.sets))
             except LaunchRefused as refusal:
                 wrong = f"it cannot be captured in a graph: {refusal}"
             else:
-                wrong = next(contest.wrong(again), None)
+                wrong = next(comparison.wrong(again), None)
         if wrong is not None:
             result.append(Row(*name, "red", note=wrong))
             continue
-        result.append(measured(name, timing, _with_host(contest, clock)))
+        result.append(measured(name, timing, _with_host(comparison, clock)))
     return result
 
 
@@ -86,11 +86,11 @@ def _others(
     return {PREVIOUS: [lambda inputs=inputs: Live(previous[direction], direction, inputs) for inputs in sets]}  # type: ignore[misc]
 
 
-def _with_host(contest: Contest, clock: Callable[[], float]) -> float:
+def _with_host(comparison: Comparison, clock: Callable[[], float]) -> float:
     """Seconds of a call from Python, until the device is done: the median of 50, warm."""
     taken = []
     for index in range(_HOST_CALLS):
-        call = contest.attempts[index % len(contest.attempts)]
+        call = comparison.attempts[index % len(comparison.attempts)]
         torch.cuda.synchronize()
         began = clock()
         call()

@@ -11,7 +11,7 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..json_values import from_plain, to_plain
 from .components import BUSY, PARTS, Parts
 
 RESULTS_FORMAT = 1
@@ -57,16 +58,6 @@ class Variant:
     task: str
     parts: Mapping[str, tuple[Parts, ...]]
     """By direction, of each launch."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values; `from_json` takes them back."""
-        return asdict(self)
-
-    @staticmethod
-    def from_json(stored: Mapping[str, Any]) -> "Variant":
-        """What `to_json` gave."""
-        parts = {direction: tuple(launches) for direction, launches in stored["parts"].items()}
-        return Variant(stored["family"], stored["task"], parts)
 
 
 def points_of(measured: Mapping[str, Any], variants: Mapping[str, Variant]) -> list[Point]:
@@ -134,22 +125,14 @@ class Calibration:
             f"worst unseen family: error {self.error:.0%}{ranks}"
         )
 
-    def age(self, today: date) -> int:
-        """Days since it was made."""
-        return (today - self.made).days
-
     def to_json(self) -> dict[str, Any]:
         """Plain values; `from_json` takes them back."""
-        return asdict(self) | {
-            "made": self.made.isoformat(),
-            "held_out": [asdict(each) for each in self.held_out],
-        }
+        return to_plain(self) | {"made": self.made.isoformat()}  # type: ignore[no-any-return]
 
     @staticmethod
     def from_json(stored: Mapping[str, Any]) -> "Calibration":
-        """What `to_json` gave. KeyError or TypeError where it was something else."""
-        made, held_out = date.fromisoformat(stored["made"]), [HeldOut(**each) for each in stored["held_out"]]
-        return Calibration(**{**stored, "made": made, "held_out": tuple(held_out)})
+        """What `to_json` gave. KeyError, TypeError or ValueError where it was something else."""
+        return from_plain(Calibration, {**stored, "made": date.fromisoformat(stored["made"])})
 
     def save(self, path: Path) -> None:
         path.write_text(json.dumps(self.to_json(), indent=1) + "\n")

@@ -37,8 +37,6 @@ class LaunchEstimate:
     """Programs that live on one multiprocessor at once, at most."""
     limited_by: str
     """What keeps there from being more: warps, blocks, registers or shared."""
-    waves: float
-    """Times that the grid fills the device."""
     occupancy: float
     """Share of a multiprocessor's warps that the grid can keep there, 0 to 1."""
     registers: int
@@ -176,7 +174,6 @@ def _launch(launch: Launch, device: Device, recent: Recent, weights: Mapping[str
         bound=bound(priced),
         blocks=blocks,
         limited_by=limited_by,
-        waves=programs / (device.multiprocessors * blocks),
         occupancy=live * warps / device.warps,
         registers=binary.registers,
         spill_bytes=binary.spill_bytes,

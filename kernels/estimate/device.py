@@ -67,10 +67,6 @@ class Device:
     overlap: float
     """Share of what does not bound a kernel that still adds to it."""
 
-    def tensor_rate(self, precision: str) -> float:
-        """Operations a second for operands of this precision; KeyError where tensor cores have none."""
-        return self.tensor_rates[precision]
-
     @property
     def float32_rate(self) -> float:
         """Operations a second of the CUDA cores in float32: 128 multiply-adds a clock and multiprocessor."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..operators import Operator
+from ..operators import Operator, Sizes
 
 ALLOWANCE = 3.0
 """How many times eager's own error an answer may be off. A fixed tolerance passes tf32 for float32."""
@@ -71,6 +71,24 @@ def backward(operator: Operator, inputs: Inputs, grad: Tensor) -> Inputs:
     return tuple(
         torch.zeros_like(leaf) if each is None else each for leaf, each in zip(wanted, found, strict=True)
     )
+
+
+def draw(
+    operator: Operator, sizes: Sizes, dtype: torch.dtype, direction: str, rng: torch.Generator
+) -> Inputs:
+    """Inputs of these sizes, and after them, for "backward", the gradient of the output."""
+    inputs = operator.draw(sizes, dtype, rng)
+    if direction == "forward":
+        return inputs
+    (output,) = forward(operator, inputs)
+    return *inputs, torch.randn(output.shape, generator=rng, device=rng.device).to(dtype)
+
+
+def evaluate(operator: Operator, direction: str, inputs: Inputs) -> Inputs:
+    """The reference's results in a direction, from inputs as `draw` gives them."""
+    if direction == "forward":
+        return forward(operator, inputs)
+    return backward(operator, inputs[:-1], inputs[-1])
 
 
 def truths(

@@ -10,9 +10,14 @@ import torch
 from torch import Tensor
 from triton.backends.compiler import GPUTarget
 
+from ..interpreter.launch_account import RACES, Issue
+from ..interpreter.memory import OutOfBounds
 from ..interpreter.operations import Operations
-from ..record.launches import RACES, SM_90, Issue, Launch, OutOfBounds, Recorder, offline
-from .observed_call import Seen, poisoned, storage
+from ..record.compiling import SM_90
+from ..record.launch_record import Launch
+from ..record.launches import offline
+from ..record.recorder import Recorder
+from .observed_call import ObservedCall, poisoned, storage
 
 _CPU, _CUDA = torch.device("cpu"), torch.device("cuda")
 _WORK = ("compute", "copy")
@@ -29,7 +34,7 @@ class Interpreted:
     compiles: bool = True
     """Whether launches are compiled too, which takes most of the time, or interpreted alone."""
 
-    def call(self, function: Callable[[], Any], seed: int, execute: bool = True) -> Seen:
+    def call(self, function: Callable[[], Any], seed: int, execute: bool = True) -> ObservedCall:
         recording = offline(
             self.target,
             execute="all" if execute else "none",
@@ -41,7 +46,7 @@ class Interpreted:
             result, error = _guarded(function)
         issues = [issue for launch in recorder.launches for issue in _issues(launch)]
         overflow = next((issue for issue in issues if issue.kind == "overflow"), None)
-        return Seen(
+        return ObservedCall(
             result=result,
             error=error,
             operations=tuple(each.name for each in recorder.operations if each.kind in _WORK),
@@ -61,7 +66,7 @@ class Native:
     device: torch.device = _CUDA
     interprets: bool = False
 
-    def call(self, function: Callable[[], Any], seed: int, execute: bool = True) -> Seen:
+    def call(self, function: Callable[[], Any], seed: int, execute: bool = True) -> ObservedCall:
         """`seed` and `execute` change nothing: the device orders programs as it likes, and launches run."""
         done: list[str] = []
         watch: AbstractContextManager[Any] = Operations(
@@ -70,7 +75,7 @@ class Native:
         with poisoned(), watch:
             result, error = _guarded(function)
             _, late = _guarded(lambda: torch.cuda.synchronize(self.device))
-        return Seen(result, error or late, tuple(done), launches=1, float_atomics=True)
+        return ObservedCall(result, error or late, tuple(done), launches=1, float_atomics=True)
 
 
 def _guarded(function: Callable[[], Any]) -> tuple[Any, Exception | None]:

@@ -9,15 +9,15 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from ..operators import DTYPES, Operator, Sizes
 from . import accuracy, gradients, layouts, results
 from .backends import Interpreted
-from .observed_call import Ground, Seen
+from .observed_call import Backend, ObservedCall
 from .report import DIRECTIONS, Direction, Finding, Report, once
 
 CHECKS: Mapping[str, str] = {
@@ -47,7 +47,7 @@ class _Examination:
     """The program's forward, whichever direction is examined."""
     direction: Direction
     dtype: torch.dtype
-    ground: Ground
+    backend: Backend
     rng: torch.Generator
     findings: list[Finding] = field(default_factory=list)
     calls: int = 0
@@ -55,28 +55,20 @@ class _Examination:
 
     def draw(self, sizes: Sizes) -> accuracy.Inputs:
         """Inputs, and after them, for backward, the gradient of the output."""
-        inputs = self.operator.draw(sizes, self.dtype, self.rng)
-        if self.direction == "backward":
-            (output,) = accuracy.forward(self.operator, inputs)
-            grad = torch.randn(output.shape, generator=self.rng, device=self.rng.device).to(self.dtype)
-            inputs = (*inputs, grad)
-        return tuple(tensor.to(self.ground.device) for tensor in inputs)
-
-    def evaluate(self, inputs: accuracy.Inputs) -> tuple[Tensor, ...]:
-        if self.direction == "forward":
-            return accuracy.forward(self.operator, inputs)
-        return accuracy.backward(self.operator, inputs[:-1], inputs[-1])
+        inputs = accuracy.draw(self.operator, sizes, self.dtype, self.direction, self.rng)
+        return tuple(tensor.to(self.backend.device) for tensor in inputs)
 
     def truths(self, inputs: accuracy.Inputs) -> tuple[accuracy.Truth, ...]:
-        return accuracy.truths(self.evaluate, inputs, torch.Generator(self.ground.device).manual_seed(0))
+        rng = torch.Generator(self.backend.device).manual_seed(0)
+        return accuracy.truths(partial(accuracy.evaluate, self.operator, self.direction), inputs, rng)
 
     def names(self) -> tuple[str, ...]:
         return self.operator.differentiable if self.direction == "backward" else ("output",)
 
-    def call(self, inputs: accuracy.Inputs, seed: int = 0, execute: bool = True) -> Seen:
+    def call(self, inputs: accuracy.Inputs, seed: int = 0, execute: bool = True) -> ObservedCall:
         given = (inputs[-1], *inputs[:-1]) if self.direction == "backward" else inputs
         self.calls += 1
-        seen = self.ground.call(lambda: self.function(*given), seed, execute)
+        seen = self.backend.call(lambda: self.function(*given), seed, execute)
         self.launches += seen.launches
         return seen
 
@@ -89,7 +81,7 @@ class _Examination:
         ]
         return len(self.findings) > before
 
-    def judge(self, inputs: accuracy.Inputs, seed: int = 0) -> tuple[list[tuple[str, str]], Seen]:
+    def judge(self, inputs: accuracy.Inputs, seed: int = 0) -> tuple[list[tuple[str, str]], ObservedCall]:
         """Calls the program on `inputs` and says everything that is wrong with what it did."""
         truths = self.truths(inputs)
         before = [layouts.bits(tensor).clone() for tensor in inputs]
@@ -123,7 +115,7 @@ def gate(
     dtypes: Sequence[torch.dtype] = DTYPES,
     sizes: Sequence[Sizes] | None = None,
     *,
-    ground: Ground = _INTERPRETED,
+    backend: Backend = _INTERPRETED,
     directions: Sequence[Direction] = DIRECTIONS,
     checks: Sequence[str] = QUICK,
     seed: int = 0,
@@ -149,9 +141,9 @@ def gate(
         if stop and findings:
             break
         function = program.get(direction)
-        rng = torch.Generator(ground.device).manual_seed(seed)
+        rng = torch.Generator(backend.device).manual_seed(seed)
         examination = _Examination(
-            operator, function or _nothing, program.get("forward"), direction, dtype, ground, rng
+            operator, function or _nothing, program.get("forward"), direction, dtype, backend, rng
         )
         if callable(function):
             _examine(examination, grid, checks, seed, stop)
@@ -186,7 +178,7 @@ def _examine(exam: _Examination, grid: Sequence[Sizes], checks: Sequence[str], s
 
 def _work(exam: _Examination, sizes: Sizes, seed: int) -> Iterator[tuple[str, str]]:
     """Operators that computed; and results that stand although no launch ran."""
-    if not exam.ground.interprets:
+    if not exam.backend.interprets:
         return
     inputs = exam.draw(sizes)
     seen = exam.call(inputs, seed, execute=False)
@@ -305,7 +297,7 @@ def _gradcheck(exam: _Examination, sizes: Sizes, seed: int) -> Iterator[tuple[st
     forward, inputs = exam.forward, exam.draw(sizes)[:-1]
     wanted = [name in exam.operator.differentiable for name in exam.operator.inputs]
     exam.calls += 1
-    seen = exam.ground.call(lambda: gradients.check(forward, exam.function, inputs, wanted), seed)
+    seen = exam.backend.call(lambda: gradients.check(forward, exam.function, inputs, wanted), seed)
     exam.launches += seen.launches
     if seen.error is not None:
         yield "raises", f"while its gradient was checked the program raised {results.error(seen.error)}"

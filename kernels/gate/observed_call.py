@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Seen:
+class ObservedCall:
     """What one call of a program did. `error` is None where it returned."""
 
     result: Any
@@ -28,7 +28,7 @@ class Seen:
     float_atomics: bool = False
 
 
-class Ground(Protocol):
+class Backend(Protocol):
     """Where programs are tried: under the interpreter, or on a GPU."""
 
     @property
@@ -39,7 +39,7 @@ class Ground(Protocol):
         """Whether bounds, races and launches can be watched, and launches skipped."""
         ...
 
-    def call(self, function: Callable[[], Any], seed: int, execute: bool = True) -> Seen:
+    def call(self, function: Callable[[], Any], seed: int, execute: bool = True) -> ObservedCall:
         """What `function` did. `seed` orders the programs of a launch; without `execute` no launch runs."""
         ...
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from . import accuracy
-from .observed_call import Seen, storage
+from .observed_call import ObservedCall, storage
 from .report import Direction
 
 Wrong = tuple[str, str]
@@ -43,7 +43,7 @@ def tensors(result: Any, direction: Direction) -> tuple[Tensor, ...]:
     return tuple(each for each in several if isinstance(each, Tensor))
 
 
-def conduct(seen: Seen, needs_launch: bool) -> Iterator[Wrong]:
+def conduct(seen: ObservedCall, needs_launch: bool) -> Iterator[Wrong]:
     """What the call did on the way: raised, left its tensors, raced, or had PyTorch do the work."""
     if seen.out_of_bounds is not None:
         yield "out_of_bounds", seen.out_of_bounds
@@ -106,7 +106,7 @@ def _form_of_one(name: str, tensor: Tensor, model: Form) -> Iterator[Wrong]:
 
 
 def values(
-    outputs: Sequence[Tensor], names: Sequence[str], truths: Sequence[accuracy.Truth], seen: Seen
+    outputs: Sequence[Tensor], names: Sequence[str], truths: Sequence[accuracy.Truth], seen: ObservedCall
 ) -> Iterator[Wrong]:
     """Whether every element was written and is right; outputs are in good form."""
     unwritten = dict(seen.unwritten)

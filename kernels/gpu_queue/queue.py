@@ -9,9 +9,11 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
+
+from ..json_values import from_plain, to_plain
 
 FORMAT = 1
 """Raised when the files' meaning changes; a reader refuses another one."""
@@ -40,7 +42,7 @@ class Argument:
     buffer: int = -1
     offset: int = 0
     """Bytes from the start of the buffer."""
-    value: int | float = 0
+    value: int | float | bool = 0
 
     @property
     def is_address(self) -> bool:
@@ -108,40 +110,19 @@ class Entry:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, without `code`."""
-        plain = asdict(self)
+        plain = to_plain(replace(self, code={}))
         del plain["code"]
         return {"format": FORMAT, **plain}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], code: Mapping[str, bytes] | None = None) -> "Entry":
-        """The entry that `to_json` was called on. Raises ValueError where the format is another."""
+        """The entry that `to_json` was called on. ValueError for another format, or anything else."""
         values = dict(data)
         if values.pop("format", None) != FORMAT:
             raise ValueError(
                 f"expected an entry of format {FORMAT}, got {data.get('format')!r}: write it again"
             )
-        values["passes"] = {name: _pass(each) for name, each in values["passes"].items()}
-        return cls(**values, code=dict(code or {}))
-
-
-def _pass(data: Mapping[str, Any]) -> Pass:
-    return Pass(
-        buffers=tuple(Buffer(**each) for each in data["buffers"]),
-        steps=tuple(
-            Step(
-                **{
-                    **each,
-                    "grid": tuple(each["grid"]),
-                    "arguments": tuple(Argument(**argument) for argument in each["arguments"]),
-                }
-            )
-            for each in data["steps"]
-        ),
-        outputs=tuple(
-            Output(each["buffer"], tuple(each["shape"]), tuple(each["strides"]), each["dtype"])
-            for each in data["outputs"]
-        ),
-    )
+        return replace(from_plain(cls, values), code=dict(code or {}))
 
 
 def digest(code: bytes) -> str:
@@ -189,7 +170,7 @@ def read_one(folder: Path, name: str) -> Entry:
                 code[key] = path.read_bytes()
             if key:
                 _checked(code, key, entry.id)
-    return Entry(**{**vars(entry), "code": code})
+    return replace(entry, code=code)
 
 
 def _checked(code: Mapping[str, bytes], name: str, entry: str) -> bytes:

@@ -14,7 +14,10 @@ from ..gate.results import tensors
 from ..operators import Operator, Sizes
 from ..record import launch_record
 from ..record.binary import Binary, assemble
-from ..record.launches import SM_90, Launch, Recorder, offline
+from ..record.compiling import SM_90
+from ..record.launch_record import Launch
+from ..record.launches import offline
+from ..record.recorder import Recorder
 from .queue import Argument, Buffer, Entry, Output, Pass, Step, digest
 
 

@@ -64,25 +64,18 @@ def execute(
     finally:
         sys.settrace(before)
         BUILDER.watch, BUILDER.options = Watch(), stock_options
-    tally = observer.tally
     account = Account(
         programs=len(programs),
         grid_programs=count,
         traffic={each.name: each.traffic() for each in observer.regions},
-        tensor_flops=tally.tensor_flops,
-        flops=tally.flops,
-        special=tally.special,
-        loads=tally.loads,
-        stores=tally.stores,
-        atomics=tally.atomics,
-        dots=tally.dots,
         lines=tuple((file, line, count / traced) for (file, line), count in sorted(counts.items())),
-        issues=tuple(tally.issues.values()),
+        issues=tuple(observer.issues.values()),
         coverage=(
             tuple(found for each in observer.regions for found in each.coverage(storages))
             if len(programs) == count
             else ()
         ),
+        **vars(observer.tally),
     )
     return account, observer
 

@@ -2,9 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
-
-from ..json_values import from_plain, to_plain
 
 RACES = (
     "read-after-write",
@@ -98,20 +95,10 @@ class Account:
         """What the sums are multiplied by to speak of the whole grid."""
         return self.grid_programs / self.programs if self.programs else 0.0
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain values for `json.dumps`."""
-        plain: dict[str, Any] = to_plain(self)
-        return plain
-
-    @classmethod
-    def from_json(cls, data: Any) -> "Account":
-        """The account that `to_json` was called on; ValueError for anything else."""
-        return from_plain(cls, data)
-
 
 @dataclass
 class Tally:
-    """Counts of one launch while it is interpreted."""
+    """Counts of one launch while it is interpreted, under their names in `Account`."""
 
     tensor_flops: dict[str, int] = field(default_factory=dict)
     flops: int = 0
@@ -120,4 +107,3 @@ class Tally:
     stores: int = 0
     atomics: int = 0
     dots: int = 0
-    issues: dict[tuple[str, str], Issue] = field(default_factory=dict)

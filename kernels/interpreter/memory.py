@@ -34,6 +34,7 @@ class Observer(Watch):
         }
         self.starts = np.array([each.start for each in self.regions], np.int64)
         self.tally = Tally()
+        self.issues: dict[tuple[str, str], Issue] = {}
         self.program = 0
 
     # work
@@ -165,13 +166,13 @@ class Observer(Watch):
         owners[element] = np.where((before == 0) | (before == mine), mine, SEVERAL)
 
     def _issue(self, kind: str, argument: str, detail: str) -> None:
-        if (kind, argument) in self.tally.issues:
+        if (kind, argument) in self.issues:
             return
         frame = sys._getframe(1)
         while frame.f_back and frame.f_code.co_filename != self.file:
             frame = frame.f_back
         line = frame.f_lineno if frame.f_code.co_filename == self.file else 0
-        self.tally.issues[kind, argument] = Issue(kind, argument, self.program, line, detail)
+        self.issues[kind, argument] = Issue(kind, argument, self.program, line, detail)
 
     def line_of(self, error: BaseException) -> int:
         """The line of the kernel's file that an exception came from, 0 where it came from elsewhere."""

@@ -11,14 +11,12 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from triton import knobs
 from triton.backends.compiler import GPUTarget
 from triton.compiler.compiler import make_backend
 from triton.runtime.errors import PTXASError
-
-from ..json_values import from_plain, to_plain
 
 Source = tuple[str, int]
 """(file's last name, line)."""
@@ -70,16 +68,6 @@ class Binary:
     loops: tuple[tuple[int, int], ...]
     """(first, last) instruction of every loop, outermost first."""
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain values for `json.dumps`; the cubin as base64."""
-        plain: dict[str, Any] = to_plain(self)
-        return plain
-
-    @classmethod
-    def from_json(cls, data: Any) -> "Binary":
-        """The binary that `to_json` was called on; ValueError for anything else."""
-        return from_plain(cls, data)
-
 
 def digest(assembly: str) -> str:
     """The name of an assembly text, by which a Binary is remembered."""
@@ -104,15 +92,22 @@ def assemble(assembly: str, target: GPUTarget) -> Binary:
         path.write_bytes(cubin)
         usage = _output(knobs.nvidia.cuobjdump.path, "--dump-resource-usage", path)
         listing = _output(knobs.nvidia.nvdisasm.path, "-c", "-gi", path)
-    registers, spilled, shared = read_usage(usage)
-    instructions, loops = read_listing(listing)
-    return Binary(digest(assembly), cubin, registers, spilled, shared, instructions, loops)
+    return read_binary(assembly, cubin, usage, listing)
 
 
-def read_usage(usage: str) -> tuple[int, int, int]:
-    """(Registers, spilled bytes, static shared bytes) of what `cuobjdump --dump-resource-usage` prints."""
+def read_binary(assembly: str, cubin: bytes, usage: str, listing: str) -> Binary:
+    """The binary of a text, from what `cuobjdump --dump-resource-usage` and `nvdisasm -c -gi` print of it."""
     resources = {name: int(value) for name, value in _RESOURCE.findall(usage)}
-    return resources["REG"], resources.get("LOCAL", 0) + resources.get("STACK", 0), resources.get("SHARED", 0)
+    instructions, loops = read_listing(listing)
+    return Binary(
+        digest=digest(assembly),
+        cubin=cubin,
+        registers=resources["REG"],
+        spill_bytes=resources.get("LOCAL", 0) + resources.get("STACK", 0),
+        shared_bytes=resources.get("SHARED", 0),
+        instructions=instructions,
+        loops=loops,
+    )
 
 
 def _output(*command: str | Path) -> str:

@@ -1,11 +1,13 @@
-"""A launch as plain values: what a machine with a GPU needs to repeat it on buffers of its own."""
+"""A launch as plain values: what a machine with a GPU needs to repeat it on buffers of its own.
+
+`json_values.to_plain` makes JSON of it, `from_plain` reads that back and checks every type.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ..interpreter.launch_account import Account
-from ..json_values import from_plain, to_plain
 from .binary import Binary
 
 
@@ -93,8 +95,6 @@ class Launch:
     """In the kernel's order; parts of a tuple as "name.0"."""
     ptx: str
     """The assembly text: PTX, or amdgcn where the target is AMD."""
-    operation: int
-    """How many of the recorder's operations came before it."""
     binary: Binary | None = None
     account: Account | None = None
 
@@ -102,16 +102,6 @@ class Launch:
     def programs(self) -> int:
         """Of the whole grid."""
         return self.grid[0] * self.grid[1] * self.grid[2]
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values for `json.dumps`."""
-        plain: dict[str, Any] = to_plain(self)
-        return plain
-
-    @classmethod
-    def from_json(cls, data: Any) -> "Launch":
-        """The launch that `to_json` was called on; ValueError for anything else."""
-        return from_plain(cls, data)
 
 
 @dataclass(frozen=True)
@@ -129,13 +119,3 @@ class Operation:
     """Of a fill."""
     launches: int = 0
     """How many launches came before it."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values for `json.dumps`."""
-        plain: dict[str, Any] = to_plain(self)
-        return plain
-
-    @classmethod
-    def from_json(cls, data: Any) -> "Operation":
-        """The operation that `to_json` was called on; ValueError for anything else."""
-        return from_plain(cls, data)

@@ -18,38 +18,10 @@ from triton.runtime import driver
 from triton.runtime.autotuner import Autotuner
 from triton.runtime.jit import JITFunction
 
-from ..interpreter.launch_account import RACES, Account, Coverage, Issue, Traffic
-from ..interpreter.memory import OutOfBounds
 from ..interpreter.patches import Patches
-from .binary import Binary, assemble, digest
-from .compiling import GFX942, SM_90, Compiled, compile_source, uncompiled
-from .launch_record import Argument, Buffer, Descriptor, Launch, Operation, Scalar, Storage
+from .compiling import SM_90, Compiled, compile_source, uncompiled
 from .load_source import load_program
 from .recorder import Rank, Recorder, Settings
-
-__all__ = [
-    "GFX942",
-    "RACES",
-    "SM_90",
-    "Account",
-    "Argument",
-    "Binary",
-    "Buffer",
-    "Coverage",
-    "Descriptor",
-    "Issue",
-    "Launch",
-    "Operation",
-    "OutOfBounds",
-    "Recorder",
-    "Scalar",
-    "Storage",
-    "Traffic",
-    "assemble",
-    "digest",
-    "offline",
-    "warm",
-]
 
 PROPERTIES = {
     "cuda": {"multiprocessor_count": 132, "max_num_regs": 65_536, "warpSize": 32},

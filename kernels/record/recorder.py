@@ -184,7 +184,6 @@ class Recorder:
                 constants={_path(kernel, at): constant(value) for at, value in constants.items()},
                 arguments=arguments,
                 ptx=compiled.assembly,
-                operation=len(self.operations),
                 binary=binary,
                 account=account,
             )

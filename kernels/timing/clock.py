@@ -5,11 +5,13 @@ drifts hits all of them alike; ratios are taken within a round and only then sum
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .measurements import Ratio, Seconds
 
 ROUNDS = 30
 TIE = 0.03
@@ -31,7 +33,6 @@ class Sensors:
 
     sm_mhz: float | None = None
     watts: float | None = None
-    celsius: float | None = None
 
 
 class Device(Protocol):
@@ -53,38 +54,12 @@ class Round:
 
 
 @dataclass(frozen=True)
-class Spread:
-    """Seconds: the median over rounds with the quantiles at 20 and 80 %."""
-
-    median: float
-    low: float
-    high: float
-    rounds: int
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """How many times faster than `baseline`: above 1 is faster. A bootstrap interval at 95 % over rounds."""
-
-    baseline: str
-    ratio: float
-    low: float
-    high: float
-
-    @property
-    def verdict(self) -> str:
-        """ "faster", "slower", or "tie": less than 3 %, or an interval that holds 1."""
-        if abs(self.ratio - 1) < TIE or self.low <= 1 <= self.high:
-            return "tie"
-        return "faster" if self.ratio > 1 else "slower"
-
-
-@dataclass(frozen=True)
 class Session:
     """Everything of one comparison: which rounds counted and what they say."""
 
-    spreads: Mapping[str, Spread]
-    comparisons: Mapping[str, Comparison]
+    seconds: Mapping[str, Seconds]
+    """By contender."""
+    ratios: Mapping[str, Ratio]
     """By baseline; of the first contender with each of the others."""
     discarded: int
     """Rounds left out because the clock had dropped."""
@@ -93,13 +68,6 @@ class Session:
     sm_mhz: tuple[float, float] | None
     """Lowest and highest SM clock of the rounds that counted."""
     watts: tuple[float, float] | None
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values; verdicts are written beside their ratios."""
-        plain = asdict(self)
-        for name, comparison in self.comparisons.items():
-            plain["comparisons"][name]["verdict"] = comparison.verdict
-        return plain
 
 
 def compare(device: Device, contenders: Sequence[str], seed: int, rounds: int = ROUNDS) -> Session:
@@ -143,8 +111,8 @@ def summarise(
     seconds = {name: np.array([each.seconds[name] for each in counted]) for name in contenders}
     rng = np.random.default_rng(seed)
     return Session(
-        spreads={name: spread(each) for name, each in seconds.items()},
-        comparisons={name: paired(name, seconds[first], seconds[name], rng) for name in baselines},
+        seconds={name: spread(each) for name, each in seconds.items()},
+        ratios={name: paired(seconds[first], seconds[name], rng) for name in baselines},
         discarded=run - len(counted),
         steady=len(counted) >= wanted,
         sm_mhz=_range([each.sensors.sm_mhz for each in counted]),
@@ -152,20 +120,28 @@ def summarise(
     )
 
 
-def spread(seconds: Array) -> Spread:
+def spread(seconds: Array) -> Seconds:
     """The median and its neighbours. Raises ValueError without a sample."""
     if not seconds.size:
         raise ValueError("no round counted; a median needs at least one")
     low, median, high = np.quantile(seconds, (0.2, 0.5, 0.8))
-    return Spread(float(median), float(low), float(high), int(seconds.size))
+    return Seconds(float(median), float(low), float(high), int(seconds.size))
 
 
-def paired(name: str, subject: Array, baseline: Array, rng: np.random.Generator) -> Comparison:
+def paired(subject: Array, baseline: Array, rng: np.random.Generator) -> Ratio:
     """The median of the rounds' ratios baseline / subject, with a percentile bootstrap over rounds."""
     logs = np.log(baseline) - np.log(subject)
     drawn = rng.integers(0, logs.size, (_RESAMPLES, logs.size))
     low, high = np.quantile(np.median(logs[drawn], axis=1), (0.025, 0.975))
-    return Comparison(name, float(np.exp(np.median(logs))), float(np.exp(low)), float(np.exp(high)))
+    ratio, low, high = (float(np.exp(each)) for each in (np.median(logs), low, high))
+    return Ratio(ratio, low, high, verdict(ratio, low, high))
+
+
+def verdict(ratio: float, low: float, high: float) -> str:
+    """ "tie" for a ratio closer to 1 than 3 % or an interval that holds 1, else "faster" or "slower"."""
+    if abs(ratio - 1) < TIE or low <= 1 <= high:
+        return "tie"
+    return "faster" if ratio > 1 else "slower"
 
 
 def _range(values: Sequence[float | None]) -> tuple[float, float] | None:

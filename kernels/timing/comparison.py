@@ -1,8 +1,8 @@
-"""A contest on one machine: a subject that is right first, then timed against baselines, then right again."""
+"""A comparison on one GPU: a subject that is right first, then timed beside baselines, then right again."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -15,7 +15,7 @@ from ..gate import accuracy, layouts
 from ..operators import Operator, Sizes
 from . import baselines, clock
 from .cuda_graphs import EMPTY, Build
-from .measurements import Ratio, Seconds, Timing
+from .measurements import Timing
 from .replay import Launcher, LaunchRefused
 
 SUBJECT = "program"
@@ -40,8 +40,8 @@ class Clock(clock.Device, Protocol):
 
 
 @dataclass(frozen=True)
-class Place:
-    """A machine as a contest needs it."""
+class Gpu:
+    """A GPU as a comparison needs it."""
 
     name: str
     """The device's, as torch has it."""
@@ -72,7 +72,7 @@ class Attempt(Protocol):
         ...
 
 
-class Contest:
+class Comparison:
     """One direction of an operator at one size on several sets of inputs."""
 
     def __init__(
@@ -81,12 +81,12 @@ class Contest:
         sizes: Sizes,
         dtype: torch.dtype,
         direction: str,
-        place: Place,
+        gpu: Gpu,
         seed: int,
         subject: Callable[[accuracy.Inputs], Attempt],
     ) -> None:
         self.operator, self.sizes, self.dtype = operator, sizes, dtype
-        self.direction, self.place, self.seed = direction, place, seed
+        self.direction, self.gpu, self.seed = direction, gpu, seed
         first = self.draw(0)
         size = sum(tensor.numel() * tensor.element_size() for tensor in first)
         count = min(max(_SETS[0], math.ceil(_ROTATED / max(size, 1))), _SETS[1])
@@ -95,18 +95,11 @@ class Contest:
         self.worst = 0.0
 
     def draw(self, index: int) -> accuracy.Inputs:
-        rng = torch.Generator(self.place.device).manual_seed(self.seed * 1000 + index)
-        inputs = self.operator.draw(self.sizes, self.dtype, rng)
-        if self.direction == "backward":
-            (output,) = accuracy.forward(self.operator, inputs)
-            grad = torch.randn(output.shape, generator=rng, device=rng.device).to(self.dtype)
-            inputs = (*inputs, grad)
-        return inputs
+        rng = torch.Generator(self.gpu.device).manual_seed(self.seed * 1000 + index)
+        return accuracy.draw(self.operator, self.sizes, self.dtype, self.direction, rng)
 
     def evaluate(self, inputs: accuracy.Inputs) -> tuple[Tensor, ...]:
-        if self.direction == "forward":
-            return accuracy.forward(self.operator, inputs)
-        return accuracy.backward(self.operator, inputs[:-1], inputs[-1])
+        return accuracy.evaluate(self.operator, self.direction, inputs)
 
     def call(self) -> None:
         for each in self.attempts[:_CHECKED]:
@@ -123,7 +116,7 @@ class Contest:
             for index, (tensor, old) in enumerate(zip(each.inputs, olds, strict=True)):
                 if not torch.equal(layouts.bits(tensor), old):
                     yield f"input {index} does not hold what it held before the call"
-            rng = torch.Generator(self.place.device).manual_seed(self.seed)
+            rng = torch.Generator(self.gpu.device).manual_seed(self.seed)
             truths = accuracy.truths(self.evaluate, tuple(each.inputs), rng)
             if len(each.outputs) != len(truths):
                 yield f"{len(each.outputs)} results were recorded, the reference has {len(truths)}"
@@ -135,9 +128,9 @@ class Contest:
         if output.shape != truth.exact.shape or output.dtype != truth.eager.dtype:
             yield f"result {index} is {output.dtype} {tuple(output.shape)}, not {tuple(truth.exact.shape)}"
             return
-        place = accuracy.pattern(output, truth, strict=True)
-        if place:
-            yield f"in result {index} {place}"
+        pattern = accuracy.pattern(output, truth, strict=True)
+        if pattern:
+            yield f"in result {index} {pattern}"
         off = accuracy.miss(output, truth)
         self.worst = max(self.worst, off.ratio)
         if off.fails:
@@ -172,37 +165,29 @@ class Contest:
                 baselines.build(self.operator, self.direction, mode, inputs) for inputs in self.sets
             ]
         builds.update(others)
-        cold_clock = self.place.clock(builds, True)
+        cold_clock = self.gpu.clock(builds, True)
         if SUBJECT in cold_clock.failed:
             raise LaunchRefused(cold_clock.failed[SUBJECT])
         cold = clock.compare(cold_clock, cold_clock.contenders(), self.seed, rounds)
-        warm_clock = self.place.clock({SUBJECT: ours[:1] * _SETS[0]}, False)
+        warm_clock = self.gpu.clock({SUBJECT: ours[:1] * _SETS[0]}, False)
         warm = clock.compare(warm_clock, warm_clock.contenders(), self.seed, rounds)
         least, bound = roof(
             self.operator,
             self.sizes,
             self.dtype,
             self.direction,
-            self.place.name,
-            self.place.bytes_per_second,
+            self.gpu.name,
+            self.gpu.bytes_per_second,
         )
         timing = Timing(
-            cold=Seconds(**asdict(cold.spreads[SUBJECT])),
-            warm=Seconds(**asdict(warm.spreads[SUBJECT])),
-            baselines={
-                name: Seconds(**asdict(each))
-                for name, each in cold.spreads.items()
-                if name not in (SUBJECT, EMPTY)
-            },
-            ratios={
-                name: Ratio(each.ratio, each.low, each.high, each.verdict)
-                for name, each in cold.comparisons.items()
-                if name != EMPTY
-            },
+            cold=cold.seconds[SUBJECT],
+            warm=warm.seconds[SUBJECT],
+            baselines={n: each for n, each in cold.seconds.items() if n not in (SUBJECT, EMPTY)},
+            ratios={n: each for n, each in cold.ratios.items() if n != EMPTY},
             failed=dict(cold_clock.failed),
-            bracket=cold.spreads[EMPTY].median,
+            bracket=cold.seconds[EMPTY].median,
             roofline_seconds=least,
-            roofline_share=least / cold.spreads[SUBJECT].median,
+            roofline_share=least / cold.seconds[SUBJECT].median,
             bound=bound,
             error_ratio=self.worst,
             discarded=cold.discarded,

@@ -56,12 +56,6 @@ class Driver:
         stream = ctypes.c_void_p(torch.cuda.current_stream().cuda_stream)
         self._call("cuLaunchKernel", handle, *sizes, stream, addresses, None)
 
-    def version(self) -> str:
-        """The newest CUDA that the driver knows, as "13.0"."""
-        number = ctypes.c_int()
-        self._call("cuDriverGetVersion", ctypes.byref(number))
-        return f"{number.value // 1000}.{number.value % 1000 // 10}"
-
     def _call(self, name: str, *arguments: Any) -> None:
         code = getattr(self._library, name)(*arguments)
         if code:

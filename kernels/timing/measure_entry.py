@@ -1,4 +1,4 @@
-"""One entry of the gpu-queue on one machine: its recorded launches in a contest."""
+"""One entry of the gpu-queue on one machine: its recorded launches in a comparison."""
 
 import re
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ import torch
 from ..gpu_queue.queue import Entry
 from ..operators import OPERATORS
 from . import clock, replay
-from .comparison import Contest, Place
+from .comparison import Comparison, Gpu
 from .measurements import Result, Timing, Verdict
 
 _ATOMIC = re.compile(rb"\b(?:atom|red)\.[\w.:]*\.(?:add|min|max|exch|cas)[\w.]*\b")
@@ -18,7 +18,7 @@ _TOO_FAST = 1.2
 """Share of the roofline. Results that fit L2 need not reach memory within the call, so 1 may be passed."""
 
 
-def judge(entry: Entry, place: Place, seed: int, rounds: int = clock.ROUNDS) -> Result:
+def measure_entry(entry: Entry, gpu: Gpu, seed: int, rounds: int = clock.ROUNDS) -> Result:
     """What this machine has to say of an entry. `seed` makes its inputs and its intervals.
 
     Raises what the device raises where a launch breaks it: run it in a process of its own.
@@ -26,27 +26,27 @@ def judge(entry: Entry, place: Place, seed: int, rounds: int = clock.ROUNDS) -> 
     operator = OPERATORS.get(entry.operator)
     if operator is None:
         return Result(entry.id, entry.program, "refused", f"there is no operator {entry.operator!r} here")
-    assembled = "cubin" if entry.target == place.target and _has_binaries(entry) else "ptx"
+    assembled = "cubin" if entry.target == gpu.target and _has_binaries(entry) else "ptx"
 
     def said(verdict: Verdict, reason: str) -> Result:
         return Result(entry.id, entry.program, verdict, reason, assembled)
 
     timings: dict[str, Timing] = {}
     try:
-        handles = replay.loaded(entry, place.launcher, assembled)
+        handles = replay.loaded(entry, gpu.launcher, assembled)
         for direction in entry.passes:
-            prepare = partial(replay.prepare, entry, direction, launcher=place.launcher, handles=handles)
+            prepare = partial(replay.prepare, entry, direction, launcher=gpu.launcher, handles=handles)
             dtype = replay.DTYPES[entry.dtype]
-            contest = Contest(operator, entry.sizes, dtype, direction, place, seed, prepare)
-            wrong = next(contest.wrong(contest.call), None)
+            comparison = Comparison(operator, entry.sizes, dtype, direction, gpu, seed, prepare)
+            wrong = next(comparison.wrong(comparison.call), None)
             if wrong:
                 return said("wrong", f"{direction}: {wrong}")
             if not _adds_atomically(entry, direction):
-                wrong = contest.unrepeatable()
+                wrong = comparison.unrepeatable()
                 if wrong:
                     return said("wrong", f"{direction}: {wrong}")
-            timings[direction], again = contest.time(rounds, {})
-            wrong = next(contest.wrong(again), None)
+            timings[direction], again = comparison.time(rounds, {})
+            wrong = next(comparison.wrong(again), None)
             if wrong:
                 return said("wrong", f"{direction}, after timing: {wrong}")
     except (replay.LaunchRefused, torch.OutOfMemoryError, ValueError) as refusal:

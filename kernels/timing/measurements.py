@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from ..gpu_queue.queue import write_whole
+from ..json_values import from_plain, to_plain
 
 FORMAT = 1
 Verdict = Literal["measured", "wrong", "crashed", "timed_out", "refused"]
@@ -25,12 +26,13 @@ class Seconds:
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times faster than a baseline, with a bootstrap interval at 95 %: "faster", "slower", "tie"."""
+    """How many times faster than a baseline, above 1 is faster, with a bootstrap interval at 95 %."""
 
     ratio: float
     low: float
     high: float
     verdict: str
+    """"faster", "slower", or "tie": less than 3 %, or an interval that holds 1."""
 
 
 @dataclass(frozen=True)
@@ -116,14 +118,15 @@ class Measurements:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for `json.dumps`."""
-        return {"format": FORMAT, **asdict(self)}
+        return {"format": FORMAT, **to_plain(self)}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "Measurements":
-        """What `to_json` was called on. Raises ValueError where the format is another."""
-        if data.get("format") != FORMAT:
-            raise ValueError(f"expected measurements of format {FORMAT}, got {data.get('format')!r}")
-        return cls(Machine(**data["machine"]), tuple(result_from_json(each) for each in data["results"]))
+    def from_json(cls, data: Any) -> "Measurements":
+        """What `to_json` was called on. ValueError for another format, or anything else."""
+        if not isinstance(data, dict) or data.get("format") != FORMAT:
+            found = data.get("format") if isinstance(data, dict) else data
+            raise ValueError(f"expected measurements of format {FORMAT}, got {found!r}")
+        return from_plain(cls, {name: each for name, each in data.items() if name != "format"})
 
     def save(self, path: Path) -> None:
         """Replaces the file in one step."""
@@ -133,26 +136,3 @@ class Measurements:
     def load(cls, path: Path) -> "Measurements":
         """The file's content. Raises ValueError where it is none."""
         return cls.from_json(json.loads(path.read_text()))
-
-
-def result_from_json(data: Mapping[str, Any]) -> Result:
-    """One result of the file."""
-    return Result(**{**data, "timings": {name: _timing(each) for name, each in data["timings"].items()}})
-
-
-def _timing(data: Mapping[str, Any]) -> Timing:
-    return Timing(
-        **{
-            **data,
-            "cold": Seconds(**data["cold"]),
-            "warm": Seconds(**data["warm"]),
-            "baselines": {name: Seconds(**each) for name, each in data["baselines"].items()},
-            "ratios": {name: Ratio(**each) for name, each in data["ratios"].items()},
-            "sm_mhz": _pair(data["sm_mhz"]),
-            "watts": _pair(data["watts"]),
-        }
-    )
-
-
-def _pair(values: list[float] | None) -> tuple[float, float] | None:
-    return (values[0], values[1]) if values else None

@@ -1,4 +1,4 @@
-"""What an NVIDIA device says of itself: SM clock, power, temperature, by NVML, which the driver brings along.
+"""What an NVIDIA device says of itself: SM clock and power, by NVML, which the driver brings along.
 
 https://docs.nvidia.com/deploy/nvml-api/group__nvmlDeviceQueries.html. Reading takes microseconds and needs no
 rights; nothing is ever set.
@@ -10,8 +10,6 @@ from .clock import Sensors
 
 _CLOCK_SM = 1
 """NVML_CLOCK_SM"""
-_TEMPERATURE_GPU = 0
-"""NVML_TEMPERATURE_GPU"""
 
 
 class Nvml:
@@ -37,8 +35,7 @@ class Nvml:
             return Sensors()
         clock = self._number("nvmlDeviceGetClockInfo", _CLOCK_SM)
         milliwatts = self._number("nvmlDeviceGetPowerUsage")
-        celsius = self._number("nvmlDeviceGetTemperature", _TEMPERATURE_GPU)
-        return Sensors(clock, None if milliwatts is None else milliwatts / 1000, celsius)
+        return Sensors(clock, None if milliwatts is None else milliwatts / 1000)
 
     def driver(self) -> str:
         """The driver's version, as "580.82.07"; empty without NVML."""

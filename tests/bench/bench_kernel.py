@@ -4,8 +4,8 @@
     python tests/bench/bench_kernel.py --repeats 50     # random sizes for each honest seed, minutes
 
 A new program is examined, recorded at real sizes, assembled and priced. A changed one has another constant
-that alters no launch: its examination shows that it is a twin, and an engine judges it no further. These are
-CPU seconds of the candidate's process and of our own together.
+that alters no launch: its examination shows that it is a duplicate, and an engine judges it no further.
+These are CPU seconds of the candidate's process and of our own together.
 """
 
 import argparse
@@ -63,7 +63,7 @@ def costs(operator: str, sandbox: Sandbox) -> bool:
         other, changed = timed(lambda source=source, task=task: task.examine(unlike(source), sandbox))
         for verdict in (new, priced, other):
             assert verdict.score, verdict.reason
-        assert other.facts == new.facts  # its twin: the engine judges it no further
+        assert other.facts == new.facts  # a duplicate: the engine judges it no further
         if name == operator:
             good = examined + pricing <= 15 and changed <= 2
         figures = (examined, pricing, examined + pricing, changed)

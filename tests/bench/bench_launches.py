@@ -19,7 +19,10 @@ from rich.console import Console
 from rich.table import Table
 
 from recevolve.kernels.operators import OPERATORS, Operator
-from recevolve.kernels.record.launches import SM_90, Recorder, assemble, offline, warm
+from recevolve.kernels.record.binary import assemble
+from recevolve.kernels.record.compiling import SM_90
+from recevolve.kernels.record.launches import offline, warm
+from recevolve.kernels.record.recorder import Recorder
 
 
 def cpu() -> float:

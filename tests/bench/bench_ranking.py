@@ -36,6 +36,7 @@ from recevolve.kernels.estimate.components import BUSY, combine
 from recevolve.kernels.estimate.cost import estimate
 from recevolve.kernels.estimate.device import H100, CannotLaunch, Device
 from recevolve.kernels.interpreter.launch_account import Account, Traffic
+from recevolve.kernels.json_values import from_plain, to_plain
 from recevolve.kernels.record.binary import Binary, assemble
 from recevolve.kernels.record.compiling import SM_90, compile_source
 from recevolve.kernels.record.launch_record import Buffer, Launch, Scalar
@@ -116,12 +117,12 @@ def build(each: Configuration, cache: Path) -> Built:
         source = ASTSource(scaled_gemm, SIGNATURE, constants, attributes)
         compiled = compile_source(source, SM_90, {"num_warps": each.warps, "num_stages": each.stages})
         made = {
-            "binary": assemble(compiled.assembly, SM_90).to_json(),
+            "binary": to_plain(assemble(compiled.assembly, SM_90)),
             "shared": compiled.metadata["shared"],
         }
         path.write_text(json.dumps(made))
     stored = json.loads(path.read_text())
-    return Built(Binary.from_json(stored["binary"]), stored["shared"])
+    return Built(from_plain(Binary, stored["binary"]), stored["shared"])
 
 
 def loop_lines() -> Iterator[int]:
@@ -197,7 +198,6 @@ def launch(problem: Problem, each: Configuration, built: Built) -> Launch:
         constants={"BLOCK_M": each.m, "BLOCK_N": each.n, "BLOCK_K": each.k, "SCALED": SCALED},
         arguments={**buffers, **sizes},
         ptx="",
-        operation=0,
         binary=built.binary,
         account=account,
     )

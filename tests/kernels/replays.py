@@ -13,7 +13,7 @@ from recevolve.kernels.gpu_queue.queue import Entry
 from recevolve.kernels.gpu_queue.record_entry import record
 from recevolve.kernels.operators import OPERATORS
 from recevolve.kernels.timing.clock import Sensors
-from recevolve.kernels.timing.comparison import Place
+from recevolve.kernels.timing.comparison import Gpu
 from recevolve.kernels.timing.cuda_graphs import Build
 from recevolve.kernels.timing.replay import LaunchRefused
 
@@ -109,8 +109,8 @@ class FakeClock:
         return [{"eager": 2e-5, "empty": 1e-6}.get(contender, 1e-5)] * len(self.calls[contender])
 
     def sensors(self) -> Sensors:
-        return Sensors(1700.0, 400.0, 50.0)
+        return Sensors(1700.0, 400.0)
 
 
-def place(launcher: Emulated, target: str = "sm_90") -> Place:
-    return Place("NVIDIA H100 80GB HBM3", target, torch.device("cpu"), launcher, 3e12, FakeClock)
+def gpu(launcher: Emulated, target: str = "sm_90") -> Gpu:
+    return Gpu("NVIDIA H100 80GB HBM3", target, torch.device("cpu"), launcher, 3e12, FakeClock)

@@ -20,7 +20,7 @@ from recevolve.kernels.operators import OPERATORS, Shape
 from recevolve.kernels.timing.cuda_graphs import Build
 
 from .programs import DOT
-from .replays import Emulated, FakeClock, place
+from .replays import Emulated, FakeClock, gpu
 
 ROOT = Path(__file__).parents[2]
 ESTIMATED = Row(
@@ -150,7 +150,7 @@ def test_a_live_program_is_measured_and_a_wrong_one_is_red(monkeypatch: pytest.M
         spoiled(1.0),
         shape,
         torch.float32,
-        place(Emulated()),
+        gpu(Emulated()),
         0,
         3,
         lambda: next(ticks) * 1e-6,
@@ -161,7 +161,7 @@ def test_a_live_program_is_measured_and_a_wrong_one_is_red(monkeypatch: pytest.M
     assert honest[0].ratios["previous"] == "1.00x [1.00, 1.00] tie"
     assert honest[0].ratios["eager"].endswith("faster")
     assert honest[0].ratios["compile"] == "failed"
-    wrong = measured.rows(dot, spoiled(1.01), None, shape, torch.float32, place(Emulated()), 0, 3)
+    wrong = measured.rows(dot, spoiled(1.01), None, shape, torch.float32, gpu(Emulated()), 0, 3)
     assert [row.kind for row in wrong] == ["red", "measured"]
     assert "relative error of 1.0e-02" in wrong[0].note
 
@@ -173,16 +173,17 @@ def test_a_program_that_no_graph_can_hold_is_red() -> None:
     def clock(builds: Mapping[str, Sequence[Build]], cold: bool) -> FakeClock:
         return FakeClock(builds, cold, {"program": "RuntimeError: operation not permitted when capturing"})
 
-    here = replace(place(Emulated()), clock=clock)
+    here = replace(gpu(Emulated()), clock=clock)
     rows = measured.rows(dot, spoiled(1.0), None, shape, torch.float32, here, 0, 3)
     assert [row.kind for row in rows] == ["red", "red"]
     assert "cannot be captured in a graph: RuntimeError" in rows[0].note
 
 
-def test_it_imports_nothing_but_torch_triton_and_numpy() -> None:
+def test_all_of_kernels_imports_nothing_but_torch_triton_and_numpy() -> None:
     code = (
-        "import sys; import recevolve.kernels.bench, recevolve.kernels.measure; "
-        "import recevolve.kernels.timing.measure_entry; "
+        "import importlib, pkgutil, sys; import recevolve.kernels as kernels; "
+        "names = [each.name for each in pkgutil.walk_packages(kernels.__path__, 'recevolve.kernels.')]; "
+        "assert len(names) > 50; [importlib.import_module(name) for name in names]; "
         "print([name for name in ('litellm', 'sqlite_utils', 'pydantic', 'hypothesis', 'typer', 'scipy') "
         "if name in sys.modules])"
     )

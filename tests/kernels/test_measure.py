@@ -17,12 +17,12 @@ from recevolve.kernels.gpu_queue.queue import Argument, Buffer, Entry, digest
 from recevolve.kernels.gpu_queue.record_entry import NotReplayable, assembled, record
 from recevolve.kernels.operators import OPERATORS
 from recevolve.kernels.timing.comparison import roof
-from recevolve.kernels.timing.measure_entry import judge
+from recevolve.kernels.timing.measure_entry import measure_entry
 from recevolve.kernels.timing.measurements import Machine, Measurements, Result
 from recevolve.kernels.timing.replay import loaded, pack, prepare
 
 from .programs import DOT, program
-from .replays import SIZES, Array, Emulated, dot_entry, place
+from .replays import SIZES, Array, Emulated, dot_entry, gpu
 
 MACHINE = Machine(
     "H100", "9.0", "580.1", 3e12, {"torch": "2.11.0"}, "measure queue", "2026-01-01T00:00:00+00:00"
@@ -100,7 +100,7 @@ def test_inputs_of_another_size_are_refused(entry: Entry) -> None:
 @pytest.mark.tritons
 def test_an_honest_entry_is_measured(entry: Entry) -> None:
     launcher = Emulated()
-    result = judge(entry, place(launcher), seed=0)
+    result = measure_entry(entry, gpu(launcher), seed=0)
     assert (result.verdict, result.reason, result.assembled) == ("measured", "", "ptx")
     assert set(result.timings) == {"forward", "backward"}
     timing = result.timings["forward"]
@@ -135,7 +135,7 @@ def test_an_honest_entry_is_measured(entry: Entry) -> None:
     ids=["wrong", "wrong once the clock has run", "in half precision", "nan", "racing"],
 )
 def test_a_wrong_result_gets_no_time(entry: Entry, spoil: Callable[[Array, int], Array], reason: str) -> None:
-    result = judge(entry, place(Emulated(spoil)), seed=0)
+    result = measure_entry(entry, gpu(Emulated(spoil)), seed=0)
     assert result.verdict == "wrong"
     assert reason in result.reason
     assert result.timings == {}
@@ -150,7 +150,7 @@ def test_what_writes_to_its_inputs_is_wrong(entry: Entry) -> None:
         ctypes.c_float.from_address(parameters[0].value).value = 0.0
 
     launcher.launch = clobber  # type: ignore[method-assign]
-    assert "input 0 does not hold" in judge(entry, place(launcher), seed=0).reason
+    assert "input 0 does not hold" in measure_entry(entry, gpu(launcher), seed=0).reason
 
 
 def test_sums_that_are_atomic_may_differ_in_a_repeat(entry: Entry) -> None:
@@ -162,12 +162,12 @@ def test_sums_that_are_atomic_may_differ_in_a_repeat(entry: Entry) -> None:
         code={digest(text): text},
     )
     once = Emulated(lambda values, launch: values * np.float32(1 + 1.3e-7 * (launch == 15)))
-    assert judge(adding, place(once), seed=0).verdict == "measured"
+    assert measure_entry(adding, gpu(once), seed=0).verdict == "measured"
 
 
 def test_a_time_below_the_roofline_is_doubted(entry: Entry) -> None:
-    slow_memory = replace(place(Emulated()), bytes_per_second=1e6)
-    result = judge(entry, slow_memory, seed=0)
+    slow_memory = replace(gpu(Emulated()), bytes_per_second=1e6)
+    result = measure_entry(entry, slow_memory, seed=0)
     assert result.verdict == "measured"
     assert (
         result.reason == "faster than the roofline allows in forward and backward: look before you believe it"
@@ -175,9 +175,9 @@ def test_a_time_below_the_roofline_is_doubted(entry: Entry) -> None:
 
 
 def test_what_the_driver_will_not_have_is_refused(entry: Entry) -> None:
-    result = judge(entry, place(Emulated(refuse="cuModuleLoadData answered 209: no image")), seed=0)
+    result = measure_entry(entry, gpu(Emulated(refuse="cuModuleLoadData answered 209: no image")), seed=0)
     assert (result.verdict, result.reason) == ("refused", "cuModuleLoadData answered 209: no image")
-    other = judge(replace(entry, operator="mine"), place(Emulated()), seed=0)
+    other = measure_entry(replace(entry, operator="mine"), gpu(Emulated()), seed=0)
     assert (other.verdict, other.reason) == ("refused", "there is no operator 'mine' here")
 
 
@@ -186,8 +186,8 @@ def test_binaries_are_loaded_where_they_fit_and_text_elsewhere(entry: Entry) -> 
     assert all(step.cubin for each in whole.passes.values() for step in each.steps)
     here, elsewhere = Emulated(), Emulated()
     loads = [
-        judge(whole, place(here), seed=0, rounds=2),
-        judge(whole, place(elsewhere, "sm_100"), seed=0, rounds=2),
+        measure_entry(whole, gpu(here), seed=0, rounds=2),
+        measure_entry(whole, gpu(elsewhere, "sm_100"), seed=0, rounds=2),
     ]
     assert [each.assembled for each in loads] == ["cubin", "ptx"]
     assert all(code.startswith(b"\x7fELF") for code in here.codes)

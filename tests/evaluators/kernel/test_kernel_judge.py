@@ -69,7 +69,7 @@ def test_guardrails_are_read_from_binaries_and_allocations(
     assert judge.guard(greedy, sandbox).metrics["workspace_ratio"].value > 2
 
 
-def test_equal_results_are_no_twins_where_the_code_differs(task: Task, row: str, sandbox: Sandbox) -> None:
+def test_equal_results_of_other_code_are_no_duplicates(task: Task, row: str, sandbox: Sandbox) -> None:
     found = {
         name: task.examine(source, sandbox).facts["behaviour"]
         for name, source in {

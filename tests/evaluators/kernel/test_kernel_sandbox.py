@@ -13,7 +13,9 @@ from recevolve.evaluators.kernel.task import TASK
 from recevolve.evaluators.kernel.wire import MOST, Compilations
 from recevolve.evaluators.kinds.failure import Failed
 from recevolve.evaluators.kinds.task import Winner
-from recevolve.kernels.record.launches import SM_90, assemble, offline
+from recevolve.kernels.record.binary import assemble
+from recevolve.kernels.record.compiling import SM_90
+from recevolve.kernels.record.launches import offline
 from recevolve.kernels.record.load_source import load_program
 from recevolve.population.values.verdict import Status
 

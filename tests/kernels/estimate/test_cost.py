@@ -15,8 +15,11 @@ from recevolve.kernels.estimate.components import PARTS
 from recevolve.kernels.estimate.cost import Estimate, LaunchEstimate, estimate
 from recevolve.kernels.estimate.device import H100, H200, CannotLaunch
 from recevolve.kernels.estimate.roofline import Work
+from recevolve.kernels.interpreter.launch_account import Traffic
+from recevolve.kernels.json_values import from_plain, to_plain
 from recevolve.kernels.operators import OPERATORS
-from recevolve.kernels.record.launches import Launch, Traffic, offline
+from recevolve.kernels.record.launch_record import Launch
+from recevolve.kernels.record.launches import offline
 
 from .. import priced
 
@@ -194,7 +197,7 @@ def test_four_programs_tell_what_all_tell(call: Callable[[], object]) -> None:
 
 
 def test_a_record_that_went_through_json_costs_the_same(tf32: list[Launch]) -> None:
-    again = [Launch.from_json(json.loads(json.dumps(each.to_json()))) for each in tf32]
+    again = [from_plain(Launch, json.loads(json.dumps(to_plain(each)))) for each in tf32]
     assert estimate(again) == estimate(tf32)
 
 

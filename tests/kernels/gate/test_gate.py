@@ -16,7 +16,7 @@ from recevolve.kernels.operators import OPERATORS
 
 from ..programs import CROSS, DOT, program
 
-GROUND = Interpreted(compiles=False)
+BACKEND = Interpreted(compiles=False)
 SMALL = [{"B": 2, "F": 3, "D": 5}]
 Change = tuple[str, str]
 
@@ -34,7 +34,7 @@ def judge(
         vars(module) if isinstance(module, ModuleType) else module,
         [dtype],
         sizes,
-        ground=GROUND,
+        backend=BACKEND,
         directions=[direction],
         checks=checks or ("value",),
     )
@@ -210,8 +210,10 @@ def test_the_battery_and_the_names_agree() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 def test_an_honest_program_passes_every_check(dtype: torch.dtype) -> None:
-    ground = Interpreted(compiles=dtype == torch.bfloat16)
-    report = gate(OPERATORS["pairwise_dot"], vars(program(DOT)), [dtype], ground=ground, checks=tuple(CHECKS))
+    backend = Interpreted(compiles=dtype == torch.bfloat16)
+    report = gate(
+        OPERATORS["pairwise_dot"], vars(program(DOT)), [dtype], backend=backend, checks=tuple(CHECKS)
+    )
     assert report.findings == ()
     assert report.passed
     assert report.calls >= 30
@@ -234,7 +236,7 @@ def test_a_term_that_identity_weights_would_hide_is_missed_by_nobody() -> None:
     x0, x, bias = (
         torch.randn(shape, generator=torch.Generator().manual_seed(0)) for shape in ((2, 5), (2, 5), (5,))
     )
-    with_identity = GROUND.call(lambda: lazy.forward(x0, x, torch.eye(5), bias), seed=0)
+    with_identity = BACKEND.call(lambda: lazy.forward(x0, x, torch.eye(5), bias), seed=0)
     torch.testing.assert_close(with_identity.result, x0 * (x + bias) + x)
     report = judge(lazy, sizes=[{"B": 2, "K": 5}], operator="dcn_v2_cross")
     assert report.names == {"wrong"}

@@ -17,11 +17,11 @@ def test_nothing_to_compute_needs_no_launch() -> None:
     sizes = [{"B": 3, "F": 1, "D": 3}]
     program = {"forward": forward}
     dot, float32 = OPERATORS["pairwise_dot"], (torch.float32,)
-    report = gate(dot, program, float32, sizes, ground=Interpreted(), directions=("forward",))
+    report = gate(dot, program, float32, sizes, backend=Interpreted(), directions=("forward",))
     assert report.findings == ()
 
 
 def test_our_own_kernels_pass_every_check_where_there_are_no_pairs() -> None:
     sizes = [{"B": 3, "F": 1, "D": 3}]
     dot, float32 = OPERATORS["pairwise_dot"], (torch.float32,)
-    assert gate(dot, vars(pairwise_dot), float32, sizes, ground=Interpreted()).findings == ()
+    assert gate(dot, vars(pairwise_dot), float32, sizes, backend=Interpreted()).findings == ()

@@ -9,7 +9,12 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from recevolve.kernels.record.launches import RACES, Account, Launch, OutOfBounds, Recorder, offline
+from recevolve.kernels.interpreter.launch_account import RACES, Account
+from recevolve.kernels.interpreter.memory import OutOfBounds
+from recevolve.kernels.json_values import from_plain, to_plain
+from recevolve.kernels.record.launch_record import Launch
+from recevolve.kernels.record.launches import offline
+from recevolve.kernels.record.recorder import Recorder
 
 pytestmark = pytest.mark.tritons
 
@@ -282,7 +287,7 @@ def test_locks_are_named_as_what_cannot_be_judged() -> None:
 def test_accounts_survive_json() -> None:
     recorder = run(split_k_kernel, (4,), torch.randn(128), torch.zeros(BLOCK), 4, BLOCK=BLOCK, HOW="add")
     launch = recorder.launches[0]
-    assert Launch.from_json(json.loads(json.dumps(launch.to_json()))) == launch
+    assert from_plain(Launch, json.loads(json.dumps(to_plain(launch)))) == launch
     assert launch.account is not None
     assert launch.account.issues
 

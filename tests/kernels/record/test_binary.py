@@ -9,8 +9,11 @@ import torch
 import triton
 import triton.language as tl
 
+from recevolve.kernels.json_values import from_plain, to_plain
 from recevolve.kernels.record.binary import AssemblyRefused, Binary, assemble, digest, read_listing
-from recevolve.kernels.record.launches import GFX942, SM_90, Launch, offline
+from recevolve.kernels.record.compiling import GFX942, SM_90
+from recevolve.kernels.record.launch_record import Launch
+from recevolve.kernels.record.launches import offline
 
 pytestmark = [pytest.mark.tritons, pytest.mark.process]
 
@@ -130,7 +133,7 @@ def test_a_listing_is_read_line_by_line() -> None:
 def test_binaries_survive_json_and_are_remembered_by_their_text() -> None:
     launch = compiled(loop_kernel, torch.zeros(1024), torch.zeros(128), 8, BLOCK=128)
     binary = binary_of(launch)
-    assert Binary.from_json(json.loads(json.dumps(binary.to_json()))) == binary
+    assert from_plain(Binary, json.loads(json.dumps(to_plain(binary)))) == binary
     assert binary.digest == digest(launch.ptx)
     assert assemble(launch.ptx, SM_90) is binary
 
