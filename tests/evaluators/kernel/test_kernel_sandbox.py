@@ -26,11 +26,13 @@ def ptx_of(source: str) -> str:
     return recorder.launches[0].ptx
 
 
+@pytest.mark.sandbox
 def test_in_the_sandbox_the_same_binary_is_made() -> None:
     ptx = ptx_of(TASK.seeds["row_per_program"])
     assert assembled(ptx, SM_90) == assemble(ptx, SM_90)
 
 
+@pytest.mark.sandbox
 def test_text_that_ptxas_refuses_is_a_verdict() -> None:
     with pytest.raises(Failed) as caught:
         assembled(".version 8.0\n.target sm_90\n.address_size 64\nnonsense;\n", SM_90)
@@ -38,6 +40,7 @@ def test_text_that_ptxas_refuses_is_a_verdict() -> None:
     assert "ptxas refuses" in caught.value.verdict.reason
 
 
+@pytest.mark.sandbox
 def test_the_sandbox_around_the_assembler_shows_its_folder_and_no_other(tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     place = tmp_path / "place"
