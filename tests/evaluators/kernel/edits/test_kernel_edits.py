@@ -86,6 +86,7 @@ def after(rewrite: edits.Rewrite, source: str, seed: int = 0) -> str:
     return text
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", OPERATORS)
 def test_mutants_of_every_seed_are_new_programs_that_obey_the_rules(name: str) -> None:
     operator = OPERATORS[name]
