@@ -59,13 +59,13 @@ def earned(connection: sqlite3.Connection) -> tuple[Earned, ...]:
         spends[proposer] = spends.get(proposer, NOTHING) + Spend.from_json(json.loads(text))
     return tuple(
         Earned(
-            name,
-            outcomes[name].total(),
-            dict(outcomes[name]),
-            evaluations[name],
-            gains[name],
-            credit[name],
-            spends.get(name, NOTHING),
+            proposer=name,
+            asked=outcomes[name].total(),
+            outcomes=dict(outcomes[name]),
+            evaluations=evaluations[name],
+            gains=gains[name],
+            credit=credit[name],
+            spend=spends.get(name, NOTHING),
         )
         for name in sorted(outcomes)
     )

@@ -3,7 +3,7 @@
 import json
 import sqlite3
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -100,8 +100,7 @@ class Experiments:
         Opens no transaction of its own.
         """
         self._write(changes)
-        row = {"generation": generation, **asdict(self.now()), "created": self._now()}
-        insert(self._connection, "rounds", [row])
+        self._insert("rounds", [{"generation": generation, **asdict(self.now())}])
 
     def copy(self, source: "Experiments", after: Mark, until: Mark) -> None:
         """Takes over what the outside world did in `source` between two marks, under the same numbers."""
@@ -124,7 +123,7 @@ class Experiments:
                 self._level(row["id"], row["test"], row["alpha"])
 
     def _write(self, changes: Changes) -> int:
-        insert(self._connection, "experiments", [self._experiment_row(one) for one in changes.experiments])
+        self._insert("experiments", map(_experiment_row, changes.experiments))
         known = {one.id: one for one in (*changes.experiments, *self.all())}
         number = self._write_ingest(changes.ingest) if changes.ingest else 0
         born = {one.id for one in changes.experiments}
@@ -133,66 +132,26 @@ class Experiments:
                 born.remove(step.experiment)
             else:
                 known[step.experiment] = known[step.experiment].after(step)
-        insert(
-            self._connection,
-            "transitions",
-            [self._transition_row(one, number) for one in changes.transitions],
-        )
+        brought = {"ingest": number or None}
+        self._insert("transitions", ({**_row(one), **brought} for one in changes.transitions))
         for name, (test, alpha) in changes.levels.items():
             self._level(name, test, alpha)
-        insert(self._connection, "readings", [self._reading_row(one, number) for one in changes.readings])
-        insert(self._connection, "looks", [self._look_row(one, number) for one in changes.looks])
+        self._insert("readings", ({**_row(one), **brought} for one in changes.readings))
+        self._insert("looks", ({**_row(one), **brought} for one in changes.looks))
         return number
 
     def _write_ingest(self, ingest: Ingest) -> int:
-        row = {
-            "digest": ingest.digest,
-            "key": ingest.key,
-            "source": ingest.source,
-            "accepted": ingest.accepted,
-            "duplicate": ingest.duplicate,
-            "corrected": ingest.corrected,
-            "outdated": ingest.outdated,
-            "rejected": canonical([dict(one) for one in ingest.rejected]),
-            "created": self._now(),
-        }
-        insert(self._connection, "ingests", [row])
+        row = _row(ingest)
+        del row["id"]  # the next number
+        self._insert("ingests", [{**row, "rejected": canonical([dict(one) for one in ingest.rejected])}])
         return self.now().ingests
 
     def _level(self, name: str, test: int, alpha: float) -> None:
         sql = "UPDATE experiments SET test = ?, alpha = ? WHERE id = ?"
         self._connection.execute(sql, (test, alpha, name))
 
-    def _experiment_row(self, one: Experiment) -> Row:
-        return {
-            "id": one.id,
-            "program": one.program_id,
-            "backend": one.backend,
-            "generation": one.generation,
-            "number": one.number,
-            "test": one.test,
-            "alpha": one.alpha,
-            "created": self._now(),
-        }
-
-    def _transition_row(self, one: Transition, ingest: int) -> Row:
-        return {
-            "experiment": one.experiment,
-            "state": str(one.state),
-            "outcome": str(one.outcome),
-            "reason": one.reason,
-            "generation": one.generation,
-            "ingest": ingest or None,
-            "created": self._now(),
-        }
-
-    def _reading_row(self, one: Reading, ingest: int) -> Row:
-        values = {name: getattr(one, name) for name in one.__slots__}
-        return {**values, "ingest": ingest or None, "created": self._now()}
-
-    def _look_row(self, one: Look, ingest: int) -> Row:
-        values = {name: getattr(one, name) for name in one.__slots__}
-        return {**values, "ingest": ingest or None, "created": self._now()}
+    def _insert(self, table: str, rows: Iterable[Row]) -> None:
+        insert(self._connection, table, [{**row, "created": self._now()} for row in rows])
 
     def _now(self) -> str:
         return stamp(self._clock)
@@ -216,38 +175,35 @@ def _lived(born: Experiment, steps: Sequence[Transition]) -> Experiment:
     return lived
 
 
-def _experiment_of(row: Mapping[str, Any]) -> Experiment:
-    return Experiment(
-        row["id"],
-        row["program"],
-        row["backend"],
-        row["generation"],
-        row["number"],
-        test=row["test"],
-        alpha=row["alpha"],
-        created=row["created"],
-    )
+def _row(one: Transition | Reading | Look | Ingest) -> Row:
+    """The value by column: its fields are the columns."""
+    return {name: getattr(one, name) for name in one.__slots__}
 
 
-def _transition_of(row: Mapping[str, Any]) -> Transition:
-    return Transition(
-        row["experiment"],
-        State(row["state"]),
-        row["reason"],
-        Outcome(row["outcome"]),
-        row["generation"],
-        row["ingest"],
-    )
+def _experiment_row(one: Experiment) -> Row:
+    """The experiment by column of `experiments`; how far it is follows from its steps."""
+    names = ("id", "backend", "generation", "number", "test", "alpha")
+    return {"program": one.program_id, **{name: getattr(one, name) for name in names}}
 
 
-def _reading_of(row: Mapping[str, Any]) -> Reading:
+def _experiment_of(row: Row) -> Experiment:
+    values = {name: value for name, value in row.items() if name != "program"}
+    return Experiment(program_id=row["program"], **values)
+
+
+def _transition_of(row: Row) -> Transition:
+    values = {name: row[name] for name in Transition.__slots__}
+    return Transition(**{**values, "state": State(row["state"]), "outcome": Outcome(row["outcome"])})
+
+
+def _reading_of(row: Row) -> Reading:
     return Reading(**{name: row[name] for name in Reading.__slots__})
 
 
-def _look_of(row: Mapping[str, Any]) -> Look:
+def _look_of(row: Row) -> Look:
     return Look(**{name: row[name] for name in Look.__slots__})
 
 
-def _ingest_of(row: Mapping[str, Any]) -> Ingest:
+def _ingest_of(row: Row) -> Ingest:
     values = {name: row[name] for name in Ingest.__slots__}
     return Ingest(**{**values, "rejected": tuple(json.loads(row["rejected"]))})

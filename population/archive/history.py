@@ -192,21 +192,6 @@ class Past:
 
 
 def _tried(row: Sequence[Any]) -> Tried:
-    island, generation, slot, program, parents, made_by, explanation, stage, status, score, spread, reason = (
-        row
-    )
-    parent = next(iter(json.loads(parents)), "")
-    return Tried(
-        island=island,
-        generation=generation,
-        slot=slot,
-        program_id=program,
-        parent=parent,
-        made_by=made_by,
-        explanation=explanation,
-        stage=stage,
-        status=Status(status),
-        score=score,
-        spread=spread,
-        reason=reason,
-    )
+    values = dict(zip(Tried.__slots__, row, strict=True))
+    parent = next(iter(json.loads(values["parent"])), "")
+    return Tried(**{**values, "parent": parent, "status": Status(values["status"])})

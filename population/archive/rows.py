@@ -21,6 +21,12 @@ EVALUATION = """
 """
 
 
+PLAIN = ("island", "generation", "slot", "syntax_hash", "behaviour", "duplicate_of", "size", "stage")
+"""Fields of an evaluation that are columns as they are."""
+MADE = ("proposer", "quota", "outcome", "stand_in", "credit")
+"""The same of its origin."""
+
+
 def insert(connection: sqlite3.Connection, table: str, rows: Sequence[Row], conflict: str = "") -> None:
     """Inserts the rows, which have equal columns; `conflict` is SQL such as "OR IGNORE"."""
     if rows:
@@ -32,33 +38,21 @@ def insert(connection: sqlite3.Connection, table: str, rows: Sequence[Row], conf
 
 def program_row(evaluation: Evaluation) -> Row:
     """The evaluation's program by column of `programs`."""
-    program = evaluation.program
-    return {
-        "id": program.id,
-        "kind": program.kind,
-        "source": program.source,
-        "syntax_hash": evaluation.syntax_hash,
-    }
+    row = evaluation_row(evaluation)
+    return {"id": row["program"], "syntax_hash": row["syntax_hash"], **_text(evaluation.program)}
 
 
 def evaluation_row(evaluation: Evaluation) -> Row:
     """The evaluation by column of `evaluations`; the verdict's timings stay in the ledger."""
-    verdict = evaluation.verdict.to_json()
+    program, origin, verdict = evaluation.program, evaluation.origin, evaluation.verdict.to_json()
     score, spread, count = verdict["score"] or (None, None, None)
     return {
-        "island": evaluation.island,
-        "generation": evaluation.generation,
-        "slot": evaluation.slot,
-        "program": evaluation.program.id,
-        "parents": canonical(evaluation.program.parents),
-        "made_by": evaluation.program.made_by,
-        "explanation": evaluation.program.explanation,
-        "syntax_hash": evaluation.syntax_hash,
-        "behaviour": evaluation.behaviour,
-        "duplicate_of": evaluation.duplicate_of,
+        **{name: getattr(evaluation, name) for name in PLAIN},
+        "program": program.id,
+        "parents": canonical(program.parents),
+        "made_by": program.made_by,
+        "explanation": program.explanation,
         "cell": canonical(evaluation.cell),
-        "size": evaluation.size,
-        "stage": str(evaluation.stage),
         "status": verdict["status"],
         "score": score,
         "spread": spread,
@@ -66,20 +60,14 @@ def evaluation_row(evaluation: Evaluation) -> Row:
         "reason": verdict["reason"],
         "metrics": canonical(verdict["metrics"]),
         "facts": canonical(verdict["facts"]),
-        "proposer": evaluation.origin.proposer,
-        "quota": evaluation.origin.quota,
-        "outcome": evaluation.origin.outcome,
-        "stand_in": evaluation.origin.stand_in,
-        "spend": canonical(evaluation.origin.spend.to_json()),
-        "credit": evaluation.origin.credit,
+        **{name: getattr(origin, name) for name in MADE},
+        "spend": canonical(origin.spend.to_json()),
     }
 
 
 def evaluation_of(row: Mapping[str, Any]) -> Evaluation:
     """The evaluation of a row of EVALUATION."""
-    program = Program(
-        row["kind"], row["source"], tuple(json.loads(row["parents"])), row["made_by"], row["explanation"]
-    )
+    parents = tuple(json.loads(row["parents"]))
     scored = row["score"] is not None
     verdict = {
         "status": row["status"],
@@ -89,34 +77,23 @@ def evaluation_of(row: Mapping[str, Any]) -> Evaluation:
         "facts": json.loads(row["facts"]),
         "timings": {},
     }
-    origin = Origin(
-        row["proposer"],
-        row["quota"],
-        row["outcome"],
-        row["stand_in"],
-        Spend.from_json(json.loads(row["spend"])),
-        row["credit"],
-    )
+    spend = Spend.from_json(json.loads(row["spend"]))
     return Evaluation(
-        island=row["island"],
-        generation=row["generation"],
-        slot=row["slot"],
-        program=program,
-        syntax_hash=row["syntax_hash"],
+        **{name: row[name] for name in PLAIN},
+        program=Program(row["kind"], row["source"], parents, row["made_by"], row["explanation"]),
         verdict=Verdict.from_json(verdict),
-        stage=row["stage"],
-        behaviour=row["behaviour"],
-        duplicate_of=row["duplicate_of"],
         cell=tuple(json.loads(row["cell"])),
-        size=row["size"],
-        origin=origin,
+        origin=Origin(**{name: row[name] for name in MADE}, spend=spend),
     )
+
+
+def _text(program: Program) -> Row:
+    return {"kind": program.kind, "source": program.source}
 
 
 def ablation_row(winner: str, evaluation: Evaluation) -> Row:
     """What an ablation left of `winner`, by column of `ablations`; `evaluation_of` reads it."""
-    program = {"kind": evaluation.program.kind, "source": evaluation.program.source}
-    return {"winner": winner, **program, **evaluation_row(evaluation)}
+    return {"winner": winner, **_text(evaluation.program), **evaluation_row(evaluation)}
 
 
 def conclusion_row(name: str, value: Mapping[str, Any], created: str) -> Row:

@@ -5,7 +5,7 @@ import math
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,8 +45,8 @@ ABLATION = "ablation "
 LAST = "\U0010ffff"
 """Sorts after every character of a name."""
 SHARES = """
-    SELECT generation, status, duplicate_of IS NOT NULL AS duplicate, count(*) AS evaluations
-    FROM evaluations GROUP BY generation, status, duplicate
+    SELECT status, duplicate_of IS NOT NULL AS duplicate, count(*) AS evaluations
+    FROM evaluations GROUP BY status, duplicate
 """
 
 
@@ -222,13 +222,12 @@ class Views:
 
     def shares(self) -> Shares:
         """The run's evaluations by status and the duplicates among them."""
-        return _shares(self._query(SHARES))
-
-    def shares_by_generation(self) -> dict[int, Shares]:
-        """The same for each generation, all islands together."""
-        rows = self._query(SHARES)
-        generations = sorted({row["generation"] for row in rows})
-        return {number: _shares(row for row in rows if row["generation"] == number) for number in generations}
+        statuses: Counter[Status] = Counter()
+        duplicates = 0
+        for row in self._query(SHARES):
+            statuses[Status(row["status"])] += row["evaluations"]
+            duplicates += row["evaluations"] if row["duplicate"] else 0
+        return Shares(statuses.total(), duplicates, statuses)
 
     def experiments(self) -> Experiments:
         """The lives of the run's north-star experiments, to read and, where it is open for that, to write."""
@@ -328,15 +327,6 @@ class Views:
 
     def _query(self, sql: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
         return list(self._database.query(sql, values))
-
-
-def _shares(rows: Iterable[Mapping[str, Any]]) -> Shares:
-    statuses: Counter[Status] = Counter()
-    duplicates = 0
-    for row in rows:
-        statuses[Status(row["status"])] += row["evaluations"]
-        duplicates += row["evaluations"] if row["duplicate"] else 0
-    return Shares(statuses.total(), duplicates, statuses)
 
 
 def _mean(scores: Sequence[float]) -> Metric | None:

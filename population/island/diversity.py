@@ -9,14 +9,6 @@ from ..values.member import Member
 Cell = tuple[str, ...]
 
 
-def bucket(size: int) -> str:
-    """The size class as a word for a cell: "1", "2", "3-4", "5-8", ... nodes, each twice the one before."""
-    if size < 1:
-        raise ValueError(f"a size counts nodes and is at least 1, got {size}")
-    top = 1 << (size - 1).bit_length()
-    return str(top) if top <= 2 else f"{top // 2 + 1}-{top}"
-
-
 def distinct(members: Iterable[Member]) -> tuple[Member, ...]:
     """Each behaviour once, smallest first; of equals the smaller program stays, then the lower id."""
     chosen: dict[str, Member] = {}

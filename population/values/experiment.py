@@ -49,8 +49,6 @@ EDGES: Mapping[State, frozenset[State]] = {
 """Where an experiment may go from each state."""
 UNDECIDED = (State.PROPOSED, State.VALIDATED, State.TRAINING, State.LIVE)
 """The states that take one of `north_star.slots`."""
-COLLECTING = (State.TRAINING, State.LIVE)
-"""The states in which readings can decide."""
 TREATMENT, CONTROL, PAIRED = "treatment", "control", "paired"
 """Arms: users who meet the program, users who meet production, differences of the same users under both."""
 

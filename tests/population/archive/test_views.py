@@ -113,11 +113,6 @@ def test_what_infrastructure_failed_is_nobodys_twin(archive: Archive, born: Born
 def test_shares_count_every_birth_once(archive: Archive, family: dict[str, Evaluation]) -> None:
     scored, invalid = Status.SCORED, Status.INVALID
     assert archive.shares() == Shares(6, 1, {scored: 5, invalid: 1})
-    assert archive.shares_by_generation() == {
-        0: Shares(1, 0, {scored: 1}),
-        1: Shares(2, 0, {scored: 2}),
-        2: Shares(3, 1, {scored: 2, invalid: 1}),
-    }
 
 
 def test_elites_by_north_star_then_by_proxy(archive: Archive, family: dict[str, Evaluation]) -> None:
@@ -180,5 +175,5 @@ def test_a_fold_measured_again_counts_once_and_newest(
 def test_an_empty_archive_answers_every_question(archive: Archive) -> None:
     assert archive.elites() == archive.promotions() == archive.sessions() == archive.islands() == ()
     assert archive.shares() == Shares(0, 0, {})
-    assert archive.shares_by_generation() == archive.conclusions() == {}
+    assert archive.conclusions() == {}
     assert archive.seconds_used() == 0.0

@@ -3,29 +3,13 @@
 import math
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from recevolve.population.island.diversity import bucket, distinct, entropy, firsts, occupancy, statistics
+from recevolve.population.island.diversity import distinct, entropy, firsts, occupancy, statistics
 from recevolve.population.island.island import Member
 
 
 def in_cell(cell: str, behaviour: str = "b") -> Member:
     return Member(f"id of {cell}", "", 0.0, behaviour, (cell,), 1)
-
-
-@given(st.integers(1, 10**6))
-def test_a_bucket_holds_its_size(size: int) -> None:
-    low, _, high = bucket(size).partition("-")
-    assert int(low) <= size <= int(high or low)
-    assert int(high or low) < 2 * int(low) or size <= 2
-
-
-def test_buckets_double() -> None:
-    found = list(dict.fromkeys(bucket(size) for size in range(1, 40)))
-    assert found == ["1", "2", "3-4", "5-8", "9-16", "17-32", "33-64"]
-    with pytest.raises(ValueError, match="at least 1, got 0"):
-        bucket(0)
 
 
 def test_entropy_in_bits() -> None:
