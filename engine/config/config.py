@@ -107,7 +107,7 @@ class Workers(Table):
     workers: PositiveInt = Field(2, description="evaluation processes, each with its own sandbox")
 
 
-class Walls(Table):
+class Isolation(Table):
     """The sandbox around candidates."""
 
     min_tier: int = Field(2, ge=1, le=2, description="weakest isolation tier accepted (`recevolve doctor`)")
@@ -134,7 +134,7 @@ class Config(Table):
     north_star: NorthStar = NorthStar()
     online: Online = Online()
     executor: Workers = Workers()
-    sandbox: Walls = Walls()
+    sandbox: Isolation = Isolation()
     guardrails: dict[str, Annotated[float, Field(gt=0)]] = Field(
         default_factory=dict, description="largest value allowed of each guardrail metric of the kind"
     )

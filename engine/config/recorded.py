@@ -1,4 +1,4 @@
-"""Recorded: the config that a run was begun with, as its archive keeps it."""
+"""The config that a run was begun with, as its archive keeps it."""
 
 from ...population.archive.archive import Archive
 from .config import Config, ConfigError, parse

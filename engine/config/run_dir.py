@@ -1,4 +1,4 @@
-"""Place: where a run keeps things. Light to import, so that reading a run loads nothing of the search."""
+"""Run dir: where a run keeps things. Light to import, so that reading a run loads nothing of the search."""
 
 from pathlib import Path
 

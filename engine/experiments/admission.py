@@ -15,7 +15,7 @@ from ..loop.context import SearchContext
 from ..north_star.ablation import ROUND, SAME_AS, Evidence, ablate, ancestor_of, of_rounds
 from ..north_star.alignment import finished
 from ..north_star.promotion import Standing, audit, banned, drawn, elites, measure
-from .changes import Draft
+from .changes import PendingChanges
 from .rules import Newcomer, admitted
 
 
@@ -83,19 +83,21 @@ class Admission:
         return {ABLATION + one.elite.program_id: one.note(generation) for one in known}
 
 
-async def admit(search: SearchContext, draft: Draft, trial: tuple[int, int], generation: int) -> Admission:
+async def admit(
+    search: SearchContext, pending: PendingChanges, trial: tuple[int, int], generation: int
+) -> Admission:
     """Gives free slots to newcomers, simplified; `trial` is (folds, of how many) on which they are validated.
 
     The standings are those of all who entered, production's first where it is new, and those of
     `north_star.audits` elites that chance drew, which are measured and do not enter.
     """
-    elite = newcomers(search, draft, generation)
-    undecided = [one for one in draft.experiments.values() if one.undecided]
+    elite = newcomers(search, pending, generation)
+    undecided = [one for one in pending.experiments.values() if one.undecided]
     cells = [_cell(search, one.program_id) for one in undecided]
     slots, audits = search.config.north_star.slots, search.config.north_star.audits
     places = max(0, slots - len(undecided))
     chosen = admitted(elite, cells, places, search.config.online.bound)
-    entrants = await _simplified(search, draft, chosen, generation)
+    entrants = await _simplified(search, pending, chosen, generation)
     runners = {one.program_id: one.source for one in entrants if not one.same_as}
     seen = {one.program_id for one in search.archive.promotions()}
     if search.seeds[0].id not in seen:
@@ -111,34 +113,34 @@ async def admit(search: SearchContext, draft: Draft, trial: tuple[int, int], gen
 
 
 def propose(
-    search: SearchContext, draft: Draft, admission: Admission, generation: int, *, begins: bool
+    search: SearchContext, pending: PendingChanges, admission: Admission, generation: int, *, begins: bool
 ) -> None:
     """Makes experiments of those that were admitted. `begins`: they are live at once."""
     standings = {one.program_id: one for one in admission.standings}
     for one in admission.entrants:
         if one.same_as:
             continue
-        number = len(draft.experiments)
+        number = len(pending.experiments)
         name = f"{number}-{one.program_id[:8]}"
         backend = search.config.online.backend
-        draft.propose(Experiment(name, one.program_id, backend, generation, number), one.reason)
-        _validate(draft, name, standings[one.program_id], begins=begins)
+        pending.propose(Experiment(name, one.program_id, backend, generation, number), one.reason)
+        _validate(pending, name, standings[one.program_id], begins=begins)
 
 
-def _validate(draft: Draft, name: str, standing: Standing, *, begins: bool) -> None:
+def _validate(pending: PendingChanges, name: str, standing: Standing, *, begins: bool) -> None:
     """Carries a proposal as far as it goes before it has readings."""
     if not standing.eligible:
         failed = [one.reason for one in standing.folds if not one.score]
-        draft.step(name, State.DECIDED, "; ".join((*failed, *standing.broken)), Outcome.INVALID)
+        pending.step(name, State.DECIDED, "; ".join((*failed, *standing.broken)), Outcome.INVALID)
         return
-    draft.step(name, State.VALIDATED, f"scored on {len(standing.folds)} folds, guardrails of the kind hold")
-    draft.step(name, State.TRAINING, "waits for its first readings")
+    pending.step(name, State.VALIDATED, f"scored on {len(standing.folds)} folds, guardrails of the kind hold")
+    pending.step(name, State.TRAINING, "waits for its first readings")
     if begins:
-        draft.go_live(name, "its first folds are here")
+        pending.go_live(name, "its first folds are here")
 
 
 async def _simplified(
-    search: SearchContext, draft: Draft, chosen: Sequence[Member], generation: int
+    search: SearchContext, pending: PendingChanges, chosen: Sequence[Member], generation: int
 ) -> tuple[Entrant, ...]:
     """The chosen without the edits that do nothing. None is tried that only repeats another."""
 
@@ -149,7 +151,7 @@ async def _simplified(
         return await ablate(search, program, ancestor_of(search, one.program_id), generation)
 
     evidence = await asyncio.gather(*map(cause, chosen))
-    tried = [one.program_id for one in draft.experiments.values()]
+    tried = [one.program_id for one in pending.experiments.values()]
     known = _traces(search, [search.seeds[0].id, *of_rounds(search.archive), *tried])
     entrants = []
     for one, found in zip(chosen, evidence, strict=True):
@@ -173,13 +175,13 @@ def _traces(search: SearchContext, programs: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def newcomers(search: SearchContext, draft: Draft, generation: int) -> list[Newcomer]:
+def newcomers(search: SearchContext, pending: PendingChanges, generation: int) -> list[Newcomer]:
     """The elites that were not tried yet, behave as none that was, and cheated nowhere.
 
     An elite counts as tried if an earlier round tried it without its idle edits, or found that it repeats
     another program.
     """
-    known = {one.program_id for one in draft.experiments.values()} | {search.seeds[0].id}
+    known = {one.program_id for one in pending.experiments.values()} | {search.seeds[0].id}
     known |= banned(search.archive, generation) | of_rounds(search.archive).keys()
     behaviours = {
         evaluation.behaviour

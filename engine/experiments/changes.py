@@ -19,7 +19,7 @@ from .rules import Plan, behind, decide, late, launchable, level, look
 
 
 @dataclass
-class Draft:
+class PendingChanges:
     """The experiments as they would be after the changes so far. `generation` is None outside a round."""
 
     rules: Online
@@ -35,7 +35,7 @@ class Draft:
     _looked: list[Look] = field(default_factory=list)
 
     @classmethod
-    def of(cls, book: Experiments, rules: Online, generation: int | None = None) -> "Draft":
+    def of(cls, book: Experiments, rules: Online, generation: int | None = None) -> "PendingChanges":
         """The experiments as they stand."""
         readings: dict[str, dict[tuple[str, ...], Reading]] = {}
         for one in book.readings():

@@ -21,7 +21,7 @@ from ...population.values.experiment import CONTROL, TREATMENT, Ingest, Look, St
 from ..config.config import Config, ConfigError
 from ..config.recorded import recorded_config
 from ..config.run_dir import archive_of
-from .changes import Draft
+from .changes import PendingChanges
 from .readings import Sorted, parse, sort
 from .round import live_plan
 from .rules import LATE, look
@@ -98,11 +98,11 @@ def take(archive: Archive, config: Config, letter: Letter, clock: Clock = time.t
         if old.digest == letter.digest and not old.rejected:
             return {**_answer(old, old.id), "already_known": True}
     rows = parse(letter.data, letter.form)
-    draft = Draft.of(book, config.online)
+    pending = PendingChanges.of(book, config.online)
     today = datetime.fromtimestamp(clock(), UTC).date()
-    history = book.history(name for name, one in draft.experiments.items() if one.backend == "live")
-    found = sort(rows, draft.experiments, history, config.online, today)
-    _apply(draft, found, config)
+    history = book.history(name for name, one in pending.experiments.items() if one.backend == "live")
+    found = sort(rows, pending.experiments, history, config.online, today)
+    _apply(pending, found, config)
     ingest = Ingest(
         letter.digest,
         letter.source,
@@ -112,11 +112,11 @@ def take(archive: Archive, config: Config, letter: Letter, clock: Clock = time.t
         outdated=found.outdated,
         rejected=tuple(asdict(one) for one in found.rejected),
     )
-    number = book.write(draft.changes(ingest))
+    number = book.write(pending.changes(ingest))
     return {
         **_answer(ingest, number),
-        "experiments": [_told(draft, name) for name in _touched(found)],
-        "moved": [f"{one.experiment} {one.state}: {one.reason}" for one in draft.moved()],
+        "experiments": [_told(pending, name) for name in _touched(found)],
+        "moved": [f"{one.experiment} {one.state}: {one.reason}" for one in pending.moved()],
     }
 
 
@@ -124,21 +124,21 @@ def _touched(found: Sorted) -> list[str]:
     return sorted({one.experiment for one in found.taken})
 
 
-def _apply(draft: Draft, found: Sorted, config: Config) -> None:
+def _apply(pending: PendingChanges, found: Sorted, config: Config) -> None:
     """Adds the readings, begins experiments that had none, looks at each one touched, and settles."""
-    draft.read(found.taken)
+    pending.read(found.taken)
     rules = config.online
     for name in _touched(found):
-        if draft.experiments[name].state is State.TRAINING:
-            draft.go_live(name, "its first readings are here")
-        draft.look(name, live_plan(rules))
+        if pending.experiments[name].state is State.TRAINING:
+            pending.go_live(name, "its first readings are here")
+        pending.look(name, live_plan(rules))
         arms: dict[str, set[str]] = {TREATMENT: set(), CONTROL: set()}
-        for one in draft.readings[name].values():
+        for one in pending.readings[name].values():
             if one.metric == rules.deciding:
                 arms[one.arm].add(one.day)
         if len(arms[TREATMENT] & arms[CONTROL]) >= rules.horizon_days:
-            draft.exhausted([name], f"undecided after all {rules.horizon_days} days (online.horizon_days)")
-    draft.settle()
+            pending.exhausted([name], f"undecided after all {rules.horizon_days} days (online.horizon_days)")
+    pending.settle()
 
 
 def _answer(ingest: Ingest, number: int) -> dict[str, Any]:
@@ -153,10 +153,10 @@ def _answer(ingest: Ingest, number: int) -> dict[str, Any]:
     }
 
 
-def _told(draft: Draft, name: str) -> dict[str, Any]:
+def _told(pending: PendingChanges, name: str) -> dict[str, Any]:
     """How an experiment stands after the ingest."""
-    one = draft.experiments[name]
-    newest = effects((each for each in draft.looks if each.experiment == name), draft.rules.deciding)
+    one = pending.experiments[name]
+    newest = effects((each for each in pending.looks if each.experiment == name), pending.rules.deciding)
     found = newest.get(name)
     return {
         "experiment": name,
@@ -178,12 +178,12 @@ def put(run_dir: Path, letter: Letter, clock: Clock = time.time) -> Path:
         if old.name.partition("-")[2] == name:
             return old
     path = inbox / f"{int(clock() * 1e9):020d}-{name}"
-    draft = inbox / f".{path.name}.{os.getpid()}"
-    with draft.open("wb") as file:
+    partial = inbox / f".{path.name}.{os.getpid()}"
+    with partial.open("wb") as file:
         file.write(letter.data)
         file.flush()
         os.fsync(file.fileno())
-    draft.replace(path)
+    partial.replace(path)
     folder = os.open(inbox, os.O_RDONLY)
     try:
         os.fsync(folder)

@@ -1,4 +1,4 @@
-"""Launches: what experiments came to. The run's winner, what a report says, what a proxy may learn."""
+"""Outcomes: what experiments came to. The run's winner, what a report says, what a proxy may learn."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict

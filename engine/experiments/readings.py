@@ -137,11 +137,11 @@ def sort(
 
 def _place(found: Sorted, one: Reading, revisions: dict[int, Reading]) -> None:
     """Counts a sound reading among what is known at its place; Refused where it contradicts that."""
-    if twin := revisions.get(one.revision):
-        if (twin.count, twin.mean, twin.variance) != (one.count, one.mean, one.variance):
+    if known := revisions.get(one.revision):
+        if (known.count, known.mean, known.variance) != (one.count, one.mean, one.variance):
             raise Refused(
-                f"revision {one.revision} of this row is known with count {twin.count}, "
-                f"mean {twin.mean:.10g}, variance {twin.variance:.10g}: a correction is revision "
+                f"revision {one.revision} of this row is known with count {known.count}, "
+                f"mean {known.mean:.10g}, variance {known.variance:.10g}: a correction is revision "
                 f"{max(revisions) + 1}"
             )
         found.duplicate += 1

@@ -25,7 +25,7 @@ from ..north_star.effects import UNITS
 from ..north_star.promotion import Promotions, Standing, champion, require_folds, rows
 from ..north_star.rounds import Round, noted, tell
 from .admission import Admission, admit, propose
-from .changes import Draft
+from .changes import PendingChanges
 from .outcomes import choose, live_effects, reported
 from .rules import Plan
 
@@ -169,18 +169,18 @@ class ExperimentRounds:
         """One round; what the world outside sent meanwhile comes first."""
         search.outside.arrive(generation)
         rules, backend = search.config.online, backend_of(search.config)
-        draft = Draft.of(search.archive.experiments(), rules, generation)
-        admission = await admit(search, draft, backend.trial(search), generation)
-        propose(search, draft, admission, generation, begins=backend.begins())
-        collected = await _collect(search, draft, backend, admission)
-        draft.settle()
-        promotions = _promotions(search, generation, admission.standings, draft, collected)
+        pending = PendingChanges.of(search.archive.experiments(), rules, generation)
+        admission = await admit(search, pending, backend.trial(search), generation)
+        propose(search, pending, admission, generation, begins=backend.begins())
+        collected = await _collect(search, pending, backend, admission)
+        pending.settle()
+        promotions = _promotions(search, generation, admission.standings, pending, collected)
         audited = [one.program_id for one in admission.standings if one.audited]
-        answers = live_effects(search.archive, rules, draft.looks)
+        answers = live_effects(search.archive, rules, pending.looks)
         note = noted(search, generation, promotions, audited, answers, admission.ablations.values())
         notes = {**admission.notes(generation), note_name(generation): note.to_json()}
-        search.archive.commit_round(generation, promotions, notes, admission.ablations, draft.changes())
-        _tell(draft, generation, progress)
+        search.archive.commit_round(generation, promotions, notes, admission.ablations, pending.changes())
+        _tell(pending, generation, progress)
         tell(search, note, progress)
 
     def best_known(self, search: SearchContext, until: int) -> Member | None:
@@ -211,11 +211,11 @@ def rounds_of(config: Config) -> Round:
 
 
 async def _collect(
-    search: SearchContext, draft: Draft, backend: Backend, admission: Admission
+    search: SearchContext, pending: PendingChanges, backend: Backend, admission: Admission
 ) -> dict[str, Collected]:
-    """What each live experiment brought, by its name; read, looked at and decided in the draft."""
-    live = {name: one for name, one in sorted(draft.experiments.items()) if one.state is State.LIVE}
-    days = {name: len({one.day for one in draft.readings.get(name, {}).values()}) for name in live}
+    """What each live experiment brought, by its name; read, looked at and decided in the pending."""
+    live = {name: one for name, one in sorted(pending.experiments.items()) if one.state is State.LIVE}
+    days = {name: len({one.day for one in pending.readings.get(name, {}).values()}) for name in live}
     calls = (
         backend.collect(search, one, _source(search, one, admission), days[name])
         for name, one in live.items()
@@ -223,14 +223,14 @@ async def _collect(
     collected = dict(zip(live, await asyncio.gather(*calls), strict=True))
     plan = backend.plan(search)
     for name, one in collected.items():
-        draft.read(one.readings)
+        pending.read(one.readings)
         if one.failed:
-            draft.step(name, State.ROLLED_BACK, one.failed)
+            pending.step(name, State.ROLLED_BACK, one.failed)
         elif one.readings:
-            draft.look(name, plan)
+            pending.look(name, plan)
     if plan.folds:
         over = [name for name in live if days[name] + search.config.online.batches >= plan.folds]
-        draft.exhausted(over, f"undecided after {plan.folds} folds, which is all there are")
+        pending.exhausted(over, f"undecided after {plan.folds} folds, which is all there are")
     return collected
 
 
@@ -243,7 +243,7 @@ def _promotions(
     search: SearchContext,
     generation: int,
     standings: Sequence[Standing],
-    draft: Draft,
+    pending: PendingChanges,
     collected: Mapping[str, Collected],
 ) -> list[Promotion]:
     """Every verdict of the round that the archive does not hold yet, by program."""
@@ -252,7 +252,7 @@ def _promotions(
     slot = len(standings)
     for name, one in collected.items():
         for program_id, verdicts in (
-            (draft.experiments[name].program_id, one.program),
+            (pending.experiments[name].program_id, one.program),
             (search.seeds[0].id, one.production),
         ):
             for fold, verdict in verdicts.items():
@@ -263,15 +263,15 @@ def _promotions(
     return found
 
 
-def _tell(draft: Draft, generation: int, progress: Progress) -> None:
+def _tell(pending: PendingChanges, generation: int, progress: Progress) -> None:
     """Says who came and who went."""
-    for step in draft.moved():
+    for step in pending.moved():
         if step.state not in (State.PROPOSED, State.VALIDATED):
             what = f"{step.state}{f' ({step.outcome})' if step.outcome else ''}"
             progress.say("note", line=f"experiment {step.experiment} {what}: {step.reason}")
-    states = [one.state for one in draft.experiments.values()]
+    states = [one.state for one in pending.experiments.values()]
     counts = ", ".join(f"{states.count(state)} {state}" for state in State if state in states)
-    programs = [one.program_id for one in draft.experiments.values() if one.generation == generation]
+    programs = [one.program_id for one in pending.experiments.values() if one.generation == generation]
     progress.say(
         "promoted", generation=generation, programs=programs, line=f"experiments: {counts or 'none'}"
     )

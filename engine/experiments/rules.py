@@ -1,4 +1,4 @@
-"""Online: the rules of north-star experiments, as pure functions: what is read, decided, dropped, admitted.
+"""The rules of north-star experiments as pure functions: what is read, decided, dropped, admitted.
 
 An experiment compares a program with production. Its deciding metric is looked at whenever something new is
 known, so the interval is a confidence sequence, which stays valid however often one looks (Waudby-Smith et

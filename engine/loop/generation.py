@@ -14,7 +14,7 @@ from .race import Rescore, as_judged, race
 from .requests import propose
 from .screen import screen
 from .seeds import seeds_of
-from .skeletons import of_each_structure
+from .skeletons import of_each_skeleton
 from .stagnation import Progression, progressed
 
 
@@ -52,7 +52,7 @@ async def generation(
     evaluations = tuple(made[slot] for slot in sorted(made))
     evaluations, earned = credited(search, island, number, population, evaluations)
     newcomers = [member(one) for one in evaluations if one.stage == search.last_stage and one.verdict.score]
-    kept = cull(of_each_structure((*population, *newcomers)), search.config.population.size)
+    kept = cull(of_each_skeleton((*population, *newcomers)), search.config.population.size)
     after = progressed(progression, number, population, evaluations)
     return Generation(evaluations, kept, {**earned, **({"progression": after.to_json()} if after else {})})
 

@@ -1,6 +1,6 @@
 """Ablation: the cause of a gain. Each edit of a winner is undone alone, and what it was worth is measured.
 
-What does nothing is taken out, so that a patch holds no passengers; what is left is listed with its worth.
+What does nothing is taken out, so that a patch holds no passengers; what is left is listed with its effect.
 """
 
 import asyncio
@@ -20,8 +20,8 @@ from ..loop.candidate import candidate, refused
 from ..loop.context import SearchContext
 from ..loop.evaluate import judge
 from ..loop.proposer import Place
+from .ast_diff import Hunk, hunks, together, undo
 from .effects import north_star_effect, plain, proxy_effect
-from .hunks import Hunk, hunks, together, undo
 from .promotion import Standing, measure
 from .reweighting import Weights, reweighted
 from .rounds import weights_for
@@ -52,18 +52,18 @@ class Edit:
     removed: bool = False
 
     @property
-    def worth(self) -> Interval | None:
+    def effect(self) -> Interval | None:
         """What decides: the north star where it was asked."""
         return self.north_star or self.proxy
 
     def to_json(self) -> dict[str, Any]:
         """The edit and its worth as JSON; numbers are null where it could not be undone alone."""
-        worth = plain(self.worth) if self.worth else {"estimate": None, "low": None, "high": None}
+        effect = plain(self.effect) if self.effect else {"estimate": None, "low": None, "high": None}
         return {
             "edit": self.text,
-            "worth": worth["estimate"],
-            "low": worth["low"],
-            "high": worth["high"],
+            "worth": effect["estimate"],
+            "low": effect["low"],
+            "high": effect["high"],
             "removed": self.removed,
             "reason": self.reason,
             "proxy": plain(self.proxy) if self.proxy else None,
@@ -161,7 +161,7 @@ async def ablate(
         _judged(search, ancestor.source, weights),
         *(_judged(search, source, weights) for source, _, _ in groups),
     )
-    gain = _worth(winner, base)
+    gain = _effect(winner, base)
     edits = [
         Edit(text, _proxy(winner, one), _star(winner, one), one.reason)
         for one, (_, text, _) in zip(without, groups, strict=True)
@@ -170,7 +170,7 @@ async def ablate(
     if gain is None or gain.estimate <= 0:
         return evidence
     least = NOTHING * gain.estimate
-    idle = [place for place, one in enumerate(edits) if one.worth and _nothing(one.worth, least)]
+    idle = [place for place, one in enumerate(edits) if one.effect and _nothing(one.effect, least)]
     idle.sort(key=lambda place: _estimate(edits[place]))
     for _ in range(TRIES):
         if len(idle) == len(edits):  # without all of them it is its ancestor
@@ -181,8 +181,8 @@ async def ablate(
         left = undo(ancestor.source, program.source, undone, layout.constants_parameter)
         source = simplify(left, layout)
         shorter = await _judged(search, source, weights)
-        worth = _worth(winner, shorter)
-        if worth and _nothing(worth, least):
+        effect = _effect(winner, shorter)
+        if effect and _nothing(effect, least):
             return await _simplified(search, evidence, program, shorter, idle)
         idle = idle[: len(idle) // 2]
     return evidence
@@ -306,14 +306,14 @@ def _star(winner: _Judged, other: _Judged) -> Interval | None:
     return north_star_effect(winner.folds, other.folds)
 
 
-def _worth(winner: _Judged, other: _Judged) -> Interval | None:
+def _effect(winner: _Judged, other: _Judged) -> Interval | None:
     return _star(winner, other) or _proxy(winner, other)
 
 
 def _estimate(edit: Edit) -> float:
-    return edit.worth.estimate if edit.worth else 0.0
+    return edit.effect.estimate if edit.effect else 0.0
 
 
-def _nothing(worth: Interval, least: float) -> bool:
+def _nothing(effect: Interval, least: float) -> bool:
     """Whether what is lost with it is small, and not beyond noise above 0."""
-    return worth.estimate <= least and worth.low <= 0
+    return effect.estimate <= least and effect.low <= 0

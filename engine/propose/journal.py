@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ...population.archive.experiments import effects
-from ...population.archive.history import Failure, Past, Tried, ranked
+from ...population.archive.history import Failure, History, Tried, ranked
 from ...population.archive.views import Views
 from ...population.values.evaluation import Stage
 from ...population.values.experiment import Outcome, State
@@ -20,11 +20,11 @@ from ..config.config import Config
 from ..config.experiments import Online
 from ..north_star.ablation import of_experiments
 from ..north_star.alignment import round_before
-from ..north_star.delta import delta
+from ..north_star.ast_summary import delta
 from ..north_star.promotion import broken
 from .sanitize import line
 
-INHERITED = "inherited journal"
+WARM_START = "warm start"
 """The conclusion under which an archive keeps what it took over from an earlier run."""
 CHARACTERS_PER_TOKEN = 3.2
 FAILURES_SHARE = 0.2
@@ -120,7 +120,7 @@ class Journal:
         self._archive = archive
         self._config = config
         self._limits = {**(limits or {}), **config.guardrails}
-        self._past = Past(archive.connection, config.propose.journal_entries)
+        self._past = History(archive.connection, config.propose.journal_entries)
         self._stars: tuple[int, dict[str, Star], tuple[float, ...]] = (-1, {}, ())
         self._deltas: dict[tuple[str, str], str] = {}
         self._production: str | None = None
@@ -174,10 +174,10 @@ class Journal:
         cut_from = (parent for one in self._archive.ablations(program_id) for parent in one.program.parents)
         return next((stars[parent] for parent in cut_from if parent in stars), None)
 
-    def inherited(self) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
+    def warm_start(self) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
         """(entries, lessons) taken over from an earlier run before this one began."""
         if self._inherited is None:
-            kept = self._archive.conclusion(INHERITED) or {"entries": (), "lessons": ()}
+            kept = self._archive.conclusion(WARM_START) or {"entries": (), "lessons": ()}
             self._inherited = tuple(map(entry_from, kept["entries"])), tuple(kept["lessons"])
         return self._inherited
 
@@ -194,13 +194,13 @@ class Journal:
         failures = self._failures([failure for tally in tallies for failure in tally.failures.values()])
         failed = _fitting(failures, int(budget * FAILURES_SHARE))
         places, budget = places - len(failed), budget - _cost(failed)
-        before = _fitting(self.inherited()[0], int(budget * EARLIER_SHARE))[: int(places * EARLIER_SHARE)]
+        before = _fitting(self.warm_start()[0], int(budget * EARLIER_SHARE))[: int(places * EARLIER_SHARE)]
         stars = self._measured(meeting)
         tried = [one for tally in tallies for one in tally.best]
         chosen = self._chosen(tried, stars, meeting, places - len(before))
         furthest = max((one.stage for one in chosen), default="")
         own = _fitting((self._scored(one, stars, furthest) for one in chosen), budget - _cost(before))
-        earlier = _fitting(self.inherited()[0], budget - _cost(own))[: places - len(own)]
+        earlier = _fitting(self.warm_start()[0], budget - _cost(own))[: places - len(own)]
         return (*own, *earlier, *failed)
 
     def _chosen(

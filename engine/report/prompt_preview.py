@@ -51,7 +51,7 @@ async def preview(
         task = task_for(config)
         journal = Journal(archive, config, task.guardrails)
         due = meetings(config, journal.meeting(number))
-        lessons = recorded(archive, due[-1] if due else -1) or journal.inherited()[1]
+        lessons = recorded(archive, due[-1] if due else -1) or journal.warm_start()[1]
         prompts = Prompts(task, config, archive, journal)
         messages = prompts.messages(request, chosen, lessons)
     tokens, counted_by = _tokens(config, messages)

@@ -11,7 +11,7 @@ class Budget:
     """What a run may still spend. `clock` gives seconds; `spent` are those of earlier sessions."""
 
     limits: config.Budget
-    births_per_generation: int
+    candidates_per_generation: int
     clock: Callable[[], float]
     started: float
     spent: float = 0.0
@@ -22,7 +22,7 @@ class Budget:
 
     def last_generation(self) -> int:
         """The last generation that `generations` and `candidates` allow: a pure function of the config."""
-        return min(self.limits.generations, self.limits.candidates // self.births_per_generation)
+        return min(self.limits.generations, self.limits.candidates // self.candidates_per_generation)
 
     def reached(self, generation: int) -> str | None:
         """Why `generation` may not start any more, or None. Generation 0 holds the seeds and is free."""

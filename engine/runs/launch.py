@@ -1,4 +1,4 @@
-"""Orders: what a person does with an experiment: queue it for the platform, launch it, take it back."""
+"""Launch: what a person does with an experiment: queue it for the platform, launch it, take it back."""
 
 import json
 import time

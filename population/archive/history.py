@@ -1,4 +1,4 @@
-"""Past: what was tried on each island up to a generation: the best of it, and how the rest failed.
+"""History: what was tried on each island up to a generation: the best of it, and how the rest failed.
 
 A tally is a function of its island and generation alone, whatever was committed since. It is advanced from
 the nearest earlier one in memory, so that a search pays for each evaluation once.
@@ -134,7 +134,7 @@ def pattern(reason: str) -> str:
     return _NUMBER.sub("N", _QUOTED.sub("…", first))[:100]
 
 
-class Past:
+class History:
     """The tallies of an archive's islands. Each keeps the `keep` best of what was tried."""
 
     def __init__(self, connection: sqlite3.Connection, keep: int) -> None:

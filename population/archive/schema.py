@@ -219,6 +219,7 @@ def m005_evaluations(db: Database) -> None:
         elif name.startswith("meeting "):
             renamed = "round " + name.removeprefix("meeting ")
             db.execute("UPDATE conclusions SET name = ? WHERE name = ?", (renamed, name))
+    db.execute("UPDATE conclusions SET name = 'warm start' WHERE name = 'inherited journal'")
     for key, text in db.execute("SELECT key, call FROM ledger").fetchall():
         if (call := json.loads(text)).get("stage") == "examine":
             renamed = _text({**call, "stage": "properties"})

@@ -1,6 +1,6 @@
 """What alarms and re-weighting are worth: `python tests/bench/bench_alignment.py`. A minute.
 
-Elites are drawn with a known truth. First: how many runs of eight meetings with five elites each sound an
+Elites are drawn with a known truth. First: how many runs of eight rounds with five elites each sound an
 alarm, while the proxy stays as it is (false alarms), and when it turns round half way (true ones); with
 `alarm = -1` only a fall can sound one. Then: the
 rank correlation of the proxy with the true north star over fresh programs, plain and re-weighted, and the
@@ -31,7 +31,7 @@ COUNTS = (6, 12, 20, 40)
 NOISE = 0.3
 
 
-def meeting(rng: np.random.Generator, generation: int, slope: float) -> list[Point]:
+def round_of(rng: np.random.Generator, generation: int, slope: float) -> list[Point]:
     """Five elites whose north star follows the proxy with this slope."""
     proxy = rng.normal(size=ELITES)
     star = slope * proxy + NOISE * rng.normal(size=ELITES)
@@ -43,10 +43,10 @@ def meeting(rng: np.random.Generator, generation: int, slope: float) -> list[Poi
 
 
 def alarmed(slopes: tuple[float, ...], threshold: float, run: int) -> bool:
-    """Whether any meeting of a run sounds an alarm."""
+    """Whether any round of a run sounds an alarm."""
     rng, points = generator(run, "meetings"), []
     for generation, slope in enumerate(slopes):
-        points += meeting(rng, generation, slope)
+        points += round_of(rng, generation, slope)
         if alarm(points, threshold, run):
             return True
     return False
@@ -90,7 +90,7 @@ def main() -> None:
     first = learn(elites(generator(0, "check"), 20, TRUTHS["the proxy is opposed"])[0])
     again = learn(elites(generator(0, "check"), 20, TRUTHS["the proxy is opposed"])[0])
     assert first == again, "equal elites must teach equal weights"
-    print(f"share of {RUNS} runs of {MEETINGS} meetings with {ELITES} elites each that sound an alarm")
+    print(f"share of {RUNS} runs of {MEETINGS} rounds with {ELITES} elites each that sound an alarm")
     print(f"{'north star = slope * proxy':<34}{'alarm = -1':>18}{'alarm = 0':>16}")
     steady = {f"slope {slope:g} throughout": (slope,) * MEETINGS for slope in SLOPES}
     turned = {"slope 0.8, then -0.8 half way": (0.8,) * (MEETINGS // 2) + (-0.8,) * (MEETINGS // 2)}

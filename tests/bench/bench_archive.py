@@ -1,7 +1,7 @@
 """What the archive costs per candidate, and whether that grows: `python tests/bench/bench_archive.py`.
 
-CPU microseconds of this process per candidate: the median of generations of 16 births, at 1,000 and at
-100,000 programs in the archive. One candidate is two look-ups for twins, three recorded calls and its
+CPU microseconds of this process per candidate: the median of generations of 16 evaluations, at 1,000 and at
+100,000 programs in the archive. One candidate is two look-ups for duplicates, three recorded calls and its
 share of one committed generation.
 """
 
@@ -41,64 +41,73 @@ class Stopwatch:
 
 
 def evaluations_of(generation: int, count: int) -> list[Evaluation]:
-    births = []
+    evaluations = []
     for slot in range(count):
         program = Program(
             "optimizer", f"{SOURCE}# {generation} {slot}", ("0" * 16,), "syntax", "scale a constant"
         )
         verdict = Verdict(Status.SCORED, Metric(float(slot), 0.1, 3), metrics={"log_loss": Metric(0.6)})
-        birth = Evaluation(
+        evaluation = Evaluation(
             0, generation, slot, program, program.id, verdict, "proxy 2", program.id, None, ("a",), 40
         )
-        births.append(birth)
-    return births
+        evaluations.append(evaluation)
+    return evaluations
 
 
-def member_of(birth: Evaluation) -> Member:
-    score = birth.verdict.score
+def member_of(evaluation: Evaluation) -> Member:
+    score = evaluation.verdict.score
     assert score is not None
     return Member(
-        birth.program.id, birth.program.source, score.value, birth.program.id, birth.cell, birth.size
+        evaluation.program.id,
+        evaluation.program.source,
+        score.value,
+        evaluation.program.id,
+        evaluation.cell,
+        evaluation.size,
     )
 
 
 def one_generation(archive: Archive, generation: int, watch: Stopwatch) -> None:
     """What the engine asks of the archive for one generation."""
-    births = evaluations_of(generation, BIRTHS)
+    evaluations = evaluations_of(generation, BIRTHS)
     ledger = archive.ledger()
     with watch.measuring("resume: read a population"):
         old = archive.population(0, generation - 1)
     with watch.measuring("select"):
-        for birth in births:
-            select(old, generator(0, "select", 0, generation, birth.slot), 2)
-    with watch.measuring("twins"):
-        for birth in births:
-            archive.duplicate_by_syntax(0, birth.syntax_hash, generation)
-            archive.duplicate_by_behaviour(0, birth.program.id, generation)
+        for evaluation in evaluations:
+            select(old, generator(0, "select", 0, generation, evaluation.slot), 2)
+    with watch.measuring("duplicates"):
+        for evaluation in evaluations:
+            archive.duplicate_by_syntax(0, evaluation.syntax_hash, generation)
+            archive.duplicate_by_behaviour(0, evaluation.program.id, generation)
     with watch.measuring("record calls"):
-        for birth in births:
+        for evaluation in evaluations:
             for call in range(CALLS):
-                key = {"kind": "optimizer", "program": birth.program.id, "stage": "proxy", "rung": call}
-                ledger.record(key, birth.verdict.to_json())
+                key = {"kind": "optimizer", "program": evaluation.program.id, "stage": "proxy", "rung": call}
+                ledger.record(key, evaluation.verdict.to_json())
     with watch.measuring("cull"):
-        population = cull([*old, *map(member_of, births)], 24)
+        population = cull([*old, *map(member_of, evaluations)], 24)
     with watch.measuring("commit"):
-        archive.commit_generation(0, generation, population=population, evaluations=births)
+        archive.commit_generation(0, generation, population=population, evaluations=evaluations)
 
 
 def fill(archive: Archive, size: int) -> None:
     """Puts `size` programs and their recorded calls into a new archive."""
     archive.connection.execute("PRAGMA synchronous = OFF")
     for generation in range(size // FILLING):
-        births = evaluations_of(generation, FILLING)
-        calls = ((f"{birth.program.id}{call:048d}", "x" * 300) for birth in births for call in range(CALLS))
+        evaluations = evaluations_of(generation, FILLING)
+        calls = (
+            (f"{evaluation.program.id}{call:048d}", "x" * 300)
+            for evaluation in evaluations
+            for call in range(CALLS)
+        )
         archive.connection.execute("BEGIN")
         archive.connection.executemany(
             "INSERT INTO ledger (key, call, value, timings, created) VALUES (?, ?, '{}', '', '')", calls
         )
         archive.connection.execute("COMMIT")
-        population = [member_of(birth) for birth in births[:24]]
-        archive.commit_generation(0, generation, population=population, evaluations=births)
+        population = [member_of(evaluation) for evaluation in evaluations[:24]]
+        archive.commit_generation(0, generation, population=population, evaluations=evaluations)
     archive.connection.execute("PRAGMA synchronous = FULL")
 
 

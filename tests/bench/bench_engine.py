@@ -1,7 +1,7 @@
 """What the engine costs per candidate, evaluation left out: `python tests/bench/bench_engine.py`.
 
 CPU milliseconds of this process for everything that the search does itself (propose by syntax edits, check,
-canonical form and hash, twins, selection, culling, ledger, committing), with evaluations that answer at once.
+canonical form and hash, duplicates, selection, culling, ledger, committing), with judges that answer at once.
 Measured with 1,000 and with 100,000 programs in the archive, generations in turn, medians.
 """
 
@@ -89,11 +89,13 @@ class Bench:
         """One generation of programs that were never judged, to make the archive large."""
         self.number += 1
         verdict = Verdict(Status.INVALID, reason="filling")
-        births = []
+        evaluations = []
         for slot in range(FILLING):
             program = Program("optimizer", f"{self.population[0].source}\n# {self.number} {slot}\n")
-            births.append(Evaluation(0, self.number, slot, program, program.id, verdict, "static"))
-        self.search.archive.commit_generation(0, self.number, population=self.population, evaluations=births)
+            evaluations.append(Evaluation(0, self.number, slot, program, program.id, verdict, "static"))
+        self.search.archive.commit_generation(
+            0, self.number, population=self.population, evaluations=evaluations
+        )
 
     def measure(self) -> None:
         """One real generation."""

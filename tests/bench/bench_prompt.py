@@ -1,6 +1,6 @@
 """What a prompt costs, and whether that grows with the run: `python tests/bench/bench_prompt.py`.
 
-CPU milliseconds of this process, medians over generations, at 1,000 and at 100,000 births on four islands.
+CPU milliseconds of this process, medians over generations, at 1,000 and 100,000 evaluations on four islands.
 "first journal" is what a run pays once when it starts or is continued.
 """
 
@@ -29,7 +29,7 @@ SIZES, ISLANDS, BIRTHS, REPEATS, EVERY = (1_000, 100_000), 4, 16, 20, 5
 SOURCE = next(iter(registry.find("optimizer").seeds.values()))
 
 
-def birth(island: int, generation: int, slot: int, home: Program | None) -> Evaluation:
+def evaluation(island: int, generation: int, slot: int, home: Program | None) -> Evaluation:
     """A scored change of a number; one in four fails."""
     number = (generation * BIRTHS + slot) * ISLANDS + island
     source = SOURCE.replace("0.1", f"{0.1 + number * 1e-7:.9g}").replace("1e-10", f"{1 + number}e-10")
@@ -54,7 +54,7 @@ class Bench:
         )
         self.archive = Archive.create_or_open(folder / "archive.db")
         self.archive.connection.execute("PRAGMA synchronous = OFF")
-        self.home = birth(0, 0, 0, None).program
+        self.home = evaluation(0, 0, 0, None).program
         self.done = -1
         while (self.done + 1) * BIRTHS * ISLANDS < size:
             self.grow()
@@ -66,17 +66,19 @@ class Bench:
         self.done += 1
         for island in range(ISLANDS):
             parent = self.home if self.done else None
-            births = [birth(0, 0, 0, None)] if not self.done else []
-            births += [birth(island, self.done, slot, parent) for slot in range(bool(births), BIRTHS)]
-            births = [self._placed(one, island) for one in births]
+            evaluations = [evaluation(0, 0, 0, None)] if not self.done else []
+            evaluations += [
+                evaluation(island, self.done, slot, parent) for slot in range(bool(evaluations), BIRTHS)
+            ]
+            evaluations = [self._placed(one, island) for one in evaluations]
             members = [
                 Member(
                     one.program.id, one.program.source, one.verdict.score.value, one.program.id, one.cell, 40
                 )
-                for one in births
+                for one in evaluations
                 if one.verdict.score
             ]
-            self.archive.commit_generation(island, self.done, population=members, evaluations=births)
+            self.archive.commit_generation(island, self.done, population=members, evaluations=evaluations)
 
     def _placed(self, one: Evaluation, island: int) -> Evaluation:
         return Evaluation(island, *(getattr(one, name) for name in list(Evaluation.__dataclass_fields__)[1:]))

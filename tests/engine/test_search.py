@@ -1,4 +1,4 @@
-"""A generation with scripted proposals and verdicts: who is evaluated, who goes on, who is a twin."""
+"""A generation with scripted proposals and verdicts: who is evaluated, who goes on, who is a duplicate."""
 
 import asyncio
 from collections import Counter
@@ -114,11 +114,11 @@ def first(search: SearchContext) -> tuple[Any, ...]:
     return seeded.population
 
 
-def statuses(births: Sequence[Any]) -> list[tuple[str, str]]:
-    return [(str(birth.verdict.status), birth.stage) for birth in births]
+def statuses(evaluations: Sequence[Any]) -> list[tuple[str, str]]:
+    return [(str(evaluation.verdict.status), evaluation.stage) for evaluation in evaluations]
 
 
-def test_each_candidate_gets_a_typed_fate_and_only_new_ones_are_evaluated(made: Any) -> None:
+def test_each_candidate_gets_a_typed_evaluation_and_only_new_ones_are_evaluated(made: Any) -> None:
     lines = [
         SOURCE.format(1.0),
         SOURCE.format(1.01),  # behaves as the first
@@ -130,8 +130,8 @@ def test_each_candidate_gets_a_typed_fate_and_only_new_ones_are_evaluated(made: 
     search, executor = made(lines)
     population = first(search)
     executor.calls.clear()
-    births = asyncio.run(generation(search, 0, 1, population)).evaluations
-    assert statuses(births) == [
+    evaluations = asyncio.run(generation(search, 0, 1, population)).evaluations
+    assert statuses(evaluations) == [
         ("scored", "proxy 1"),
         ("scored", "duplicate"),
         ("scored", "duplicate"),
@@ -139,10 +139,10 @@ def test_each_candidate_gets_a_typed_fate_and_only_new_ones_are_evaluated(made: 
         ("scored", "duplicate"),
         ("scored", "proxy 0"),
     ]
-    assert births[1].duplicate_of == births[2].duplicate_of == births[0].program.id
-    assert births[1].verdict == births[0].verdict
-    assert "os" in births[3].verdict.reason
-    assert births[4].program.explanation == "nothing new to say"
+    assert evaluations[1].duplicate_of == evaluations[2].duplicate_of == evaluations[0].program.id
+    assert evaluations[1].verdict == evaluations[0].verdict
+    assert "os" in evaluations[3].verdict.reason
+    assert evaluations[4].program.explanation == "nothing new to say"
     assert executor.stages() == {"properties 0": 3, "proxy 0": 2, "proxy 1": 1}
 
 
@@ -178,8 +178,8 @@ def test_what_infrastructure_spoiled_is_asked_again_and_then_recorded_as_such(ma
         return honest(call)
 
     search, _ = made([SOURCE.format(2.0)], flaky)
-    births = asyncio.run(generation(search, 0, 1, first(search))).evaluations
-    assert statuses(births) == [("scored", "proxy 1")]
+    evaluations = asyncio.run(generation(search, 0, 1, first(search))).evaluations
+    assert statuses(evaluations) == [("scored", "proxy 1")]
 
     def broken(call: Call) -> Verdict:
         if call.stage == "proxy" and value_of(call.source) == 3.0:
@@ -241,7 +241,7 @@ def test_a_cheat_found_by_the_north_star_is_banned_and_a_broken_guardrail_cannot
     born = asyncio.run(generation(search, 0, 1, first(search)))
     search.archive.commit_generation(0, 1, population=born.population, evaluations=born.evaluations)
     asyncio.run(Promotions().hold(search, 1, Silent()))
-    cheat, guarded, fair = (birth.program.id for birth in born.evaluations)
+    cheat, guarded, fair = (evaluation.program.id for evaluation in born.evaluations)
     assert banned(search.archive, 1) == {cheat}
     broken = {one.program_id: one.broken for one in standings_of(search, 1)}
     assert "length_ratio is 99" in broken[guarded][0]

@@ -1,4 +1,4 @@
-"""Archives in a temporary folder, and births that differ only where a test says so."""
+"""Archives in a temporary folder, and evaluations that differ only where a test says so."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +15,7 @@ from recevolve.population.values.verdict import Metric, Status, Verdict
 Born = Callable[..., Evaluation]
 
 
-def make_birth(
+def make_evaluation(
     island: int,
     generation: int,
     slot: int,
@@ -26,7 +26,7 @@ def make_birth(
     status: Status = Status.CRASHED,
     **more: Any,
 ) -> Evaluation:
-    """A scored birth, or one of `status` where `score` is None."""
+    """A scored evaluation, or one of `status` where `score` is None."""
     verdict = Verdict(status, reason="it failed")
     if score is not None:
         verdict = Verdict(Status.SCORED, Metric(score, 0.5, 3), metrics={"loss": Metric(-score)})
@@ -35,17 +35,24 @@ def make_birth(
     return Evaluation(island, generation, slot, program, syntax_hash, verdict, "proxy 2", **more)
 
 
-def make_member(birth: Evaluation) -> Member:
-    """The member that a scored birth becomes."""
-    score = birth.verdict.score
+def make_member(evaluation: Evaluation) -> Member:
+    """The member that a scored evaluation becomes."""
+    score = evaluation.verdict.score
     assert score is not None
-    behaviour = birth.behaviour or birth.program.id
-    return Member(birth.program.id, birth.program.source, score.value, behaviour, birth.cell, birth.size)
+    behaviour = evaluation.behaviour or evaluation.program.id
+    return Member(
+        evaluation.program.id,
+        evaluation.program.source,
+        score.value,
+        behaviour,
+        evaluation.cell,
+        evaluation.size,
+    )
 
 
 @pytest.fixture
 def born() -> Born:
-    return make_birth
+    return make_evaluation
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from recevolve.engine.experiments.admission import newcomers
-from recevolve.engine.experiments.changes import Draft
+from recevolve.engine.experiments.changes import PendingChanges
 from recevolve.engine.experiments.round import ExperimentRounds
 from recevolve.engine.export.patch import describe
 from recevolve.engine.loop.context import SearchContext
@@ -82,7 +82,7 @@ def test_a_simplified_elite_enters_once_and_whoever_repeats_it_never(search: Sea
     assert one.program_id not in notes
     assert "without what does nothing" in next(step.reason for step in book.transitions())
     assert "tiny" not in search.archive.program(one.program_id).source
-    assert newcomers(search, Draft.of(book, search.config.online), 3) == []
+    assert newcomers(search, PendingChanges.of(book, search.config.online), 3) == []
     asyncio.run(ExperimentRounds().hold(search, 3, Silent()))
     assert len(book.all()) == 1
     caught = Verdict(Status.CHEATED, reason="it read the answers")

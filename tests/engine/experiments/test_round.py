@@ -1,4 +1,4 @@
-"""Meetings where a simulator answers: who enters, what is launched, and that the record rebuilds it."""
+"""Rounds where a simulator answers: who enters, what is launched, and that the record rebuilds it."""
 
 import json
 import shutil
@@ -16,7 +16,7 @@ from recevolve.engine.north_star.effects import plain
 from recevolve.engine.propose.journal import Journal
 from recevolve.evaluators.kinds import registry
 from recevolve.population.archive.archive import Archive
-from recevolve.population.archive.history import Past
+from recevolve.population.archive.history import History
 from recevolve.population.values.experiment import State
 
 from ..platform import both, day, killed_then_done, written
@@ -98,20 +98,20 @@ def test_what_is_tried_and_launched_is_the_elite_without_what_does_nothing(
         tried = {one.program_id for one in archive.experiments().all()}
         causes = of_experiments(archive)
         cut = {name: kept for name, kept in causes.items() if kept["simplified"]}
-        past = Past(archive.connection, 1)
+        past = History(archive.connection, 1)
         assert cut.keys() <= tried
         assert not tried & {kept["program"] for kept in cut.values()}, "no elite is tried twice"
         for name, kept in cut.items():
-            (birth,) = archive.ablations(name)
-            assert birth.verdict.score is not None
-            assert past.final(name) == (birth.stage, birth.verdict.score.value)
-            assert archive.evaluations_of(name)[0].cell == birth.cell
+            (evaluation,) = archive.ablations(name)
+            assert evaluation.verdict.score is not None
+            assert past.final(name) == (evaluation.stage, evaluation.verdict.score.value)
+            assert archive.evaluations_of(name)[0].cell == evaluation.cell
             assert [one.program.id for one in archive.lineage(name)][:2] == [name, kept["program"]]
-            assert birth.size <= archive.evaluations_of(kept["program"])[0].size
+            assert evaluation.size <= archive.evaluations_of(kept["program"])[0].size
             assert {one.split for one in archive.promotions() if one.program_id == name} >= {"selection"}
         islands = {member.program_id for one in range(9) for member in archive.population(0, one)}
         assert islands & cut.keys(), "islands receive what was tried"
-        born = [birth.program for one in range(9) for birth in archive.evaluations(0, one)]
+        born = [evaluation.program for one in range(9) for evaluation in archive.evaluations(0, one)]
         assert {parent for one in born for parent in one.parents} & cut.keys()
     for row in report["online"]["experiments"]:
         assert row["edits"] == causes[row["program"]]["edits"]
@@ -128,11 +128,11 @@ def test_a_meeting_counts_the_simplified_programs_that_it_commits_itself(
     with Archive.read(ungated[0] / "archive.db") as archive:
         known = Elites.of(archive)
         assert known is not None
-        for meeting in range(0, 9, 2):
+        for round_at in range(0, 9, 2):
             found = correlation(
-                [point for point, _ in known.measured(meeting)], recorded_config(archive).seed
+                [point for point, _ in known.measured(round_at)], recorded_config(archive).seed
             )
-            assert note_at(archive, meeting).correlation == (plain(found) if found else None)
+            assert note_at(archive, round_at).correlation == (plain(found) if found else None)
         assert found is not None
 
 

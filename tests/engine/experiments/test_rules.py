@@ -11,7 +11,7 @@ import pytest
 
 from recevolve.engine.config.config import ConfigError, parse
 from recevolve.engine.config.experiments import Measure, Online
-from recevolve.engine.experiments.changes import Draft
+from recevolve.engine.experiments.changes import PendingChanges
 from recevolve.engine.experiments.round import readings_of
 from recevolve.engine.experiments.rules import Newcomer, Plan, admitted, ends, gain, level, look
 from recevolve.evaluators.statistics import Moments
@@ -166,8 +166,8 @@ def test_slots_go_to_the_best_bound_of_each_new_cell_then_to_the_rest() -> None:
     assert chosen(0) == []
 
 
-def draft(*experiments: Experiment, rules: Online = RULES) -> Draft:
-    return Draft(rules, {one.id: one for one in experiments}, {}, [], 4)
+def pending(*experiments: Experiment, rules: Online = RULES) -> PendingChanges:
+    return PendingChanges(rules, {one.id: one for one in experiments}, {}, [], 4)
 
 
 def told(name: str, estimate: float, low: float, high: float) -> Look:
@@ -181,7 +181,7 @@ def test_who_is_clearly_behind_a_winner_is_dropped_and_the_best_win_launches_wit
     ends = {"0-a": (1.0, 0.5, 1.5), "1-b": (2.0, 1.0, 3.0), "2-c": (0.0, -0.9, 0.9), "3-d": (0.9, -1, 2.0)}
     looks = [told(name, *between) for name, between in ends.items()]
     for gate in (True, False):
-        one = draft(won, better, behind, unclear, rules=RULES.model_copy(update={"gate": gate}))
+        one = pending(won, better, behind, unclear, rules=RULES.model_copy(update={"gate": gate}))
         one.looks += looks
         one.settle()
         assert one.experiments["2-c"].outcome is Outcome.DROPPED

@@ -9,11 +9,11 @@ from recevolve.population.values.program import Program
 from recevolve.population.values.verdict import Metric, Status, Verdict
 
 
-def birth(score: float | None, spread: float | None = None, twin: str | None = None) -> Evaluation:
+def evaluation(score: float | None, spread: float | None = None, duplicate: str | None = None) -> Evaluation:
     verdict = Verdict(Status.CRASHED, reason="it failed")
     if score is not None:
         verdict = Verdict(Status.SCORED, Metric(score, spread))
-    return Evaluation(0, 1, 0, Program("toy", "x"), "h", verdict, "proxy 1", duplicate_of=twin)
+    return Evaluation(0, 1, 0, Program("toy", "x"), "h", verdict, "proxy 1", duplicate_of=duplicate)
 
 
 def member(name: str, score: float, cell: str) -> Member:
@@ -25,21 +25,21 @@ ISLAND = tuple(member(f"m{number}", float(-number), "a") for number in range(6))
 
 def test_only_a_gain_beyond_noise_counts() -> None:
     before = Progression(0.0, gained=3)
-    assert progressed(before, 9, ISLAND, [birth(1.0, 0.5)]) == Progression(1.0, 9)
-    assert progressed(before, 9, ISLAND, [birth(0.4, 0.5)]) == before
-    assert progressed(before, 9, ISLAND, [birth(1.0, None)]) == Progression(1.0, 9)
-    assert progressed(before, 9, ISLAND, [birth(0.01, None)]) == before
-    assert progressed(before, 9, ISLAND, [birth(None)]) == before
+    assert progressed(before, 9, ISLAND, [evaluation(1.0, 0.5)]) == Progression(1.0, 9)
+    assert progressed(before, 9, ISLAND, [evaluation(0.4, 0.5)]) == before
+    assert progressed(before, 9, ISLAND, [evaluation(1.0, None)]) == Progression(1.0, 9)
+    assert progressed(before, 9, ISLAND, [evaluation(0.01, None)]) == before
+    assert progressed(before, 9, ISLAND, [evaluation(None)]) == before
 
 
 def test_a_twin_is_no_gain() -> None:
     before = Progression(0.0, gained=3)
-    assert progressed(before, 9, ISLAND, [birth(5.0, 0.1, twin="m0")]) == before
+    assert progressed(before, 9, ISLAND, [evaluation(5.0, 0.1, duplicate="m0")]) == before
 
 
 def test_the_first_score_begins_the_count() -> None:
-    assert progressed(None, 0, (), [birth(None)]) is None
-    assert progressed(None, 0, (), [birth(-3.0), birth(-1.0)]) == Progression(-1.0, 0)
+    assert progressed(None, 0, (), [evaluation(None)]) is None
+    assert progressed(None, 0, (), [evaluation(-3.0), evaluation(-1.0)]) == Progression(-1.0, 0)
 
 
 @pytest.mark.parametrize(

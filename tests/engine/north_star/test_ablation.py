@@ -143,8 +143,8 @@ def evidence_of(search: SearchContext, program: Program) -> Evidence:
     return asyncio.run(ablate(search, program, ancestor_of(search, program.id)))
 
 
-def worths(evidence: Evidence) -> dict[str, float]:
-    return {one.text: round(one.worth.estimate, 3) for one in evidence.edits if one.worth}
+def effects(evidence: Evidence) -> dict[str, float]:
+    return {one.text: round(one.effect.estimate, 3) for one in evidence.edits if one.effect}
 
 
 @pytest.mark.parametrize("measure", ["proxy", "north_star"])
@@ -158,7 +158,7 @@ def test_an_edit_that_does_nothing_is_taken_out_and_the_others_keep_their_worth(
     assert any("tiny" in text for text in removed)
     assert any("dead" in text for text in removed)
     kept = [one for one in evidence.edits if not one.removed]
-    assert any("numpy.tanh" in one.text and one.worth and one.worth.low > 0 for one in kept)
+    assert any("numpy.tanh" in one.text and one.effect and one.effect.low > 0 for one in kept)
     simplified = evidence.simplified
     assert simplified is not None
     assert "tiny" not in simplified.program.source
@@ -180,7 +180,7 @@ def test_what_was_kept_is_shown_and_traced_like_any_program_and_bears_on_no_isla
     keep(search, evidence)
     assert search.archive.program(made_id[:8]) == evidence.simplified.program
     assert search.archive.evaluations_of(made_id) == (evidence.simplified,)
-    line = [birth.program.id for birth in search.archive.lineage(made_id)]
+    line = [evaluation.program.id for evaluation in search.archive.lineage(made_id)]
     assert line == [made_id, program.id, search.seeds[0].id]
     assert search.archive.shares() == before
     assert made_id not in {one.program_id for one in search.archive.population(0, 1)}

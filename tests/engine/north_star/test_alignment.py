@@ -41,9 +41,9 @@ def points_of(story: Story, **live: Interval) -> dict[str, Point]:
 
 
 def tell(story: Story, *programs: tuple[float, float, float], audited: tuple[int, ...] = ()) -> list[str]:
-    """(constant, proxy, north star) of programs that one meeting measures; the north star of folds ± 0.01."""
-    births = [story.birth(source_of(constant), proxy, spread=0.05) for constant, proxy, _ in programs]
-    ids = [one.program.id for one in story.generation(0, *births)]
+    """(constant, proxy, north star) of programs that one round measures; the north star of folds ± 0.01."""
+    evaluations = [story.birth(source_of(constant), proxy, spread=0.05) for constant, proxy, _ in programs]
+    ids = [one.program.id for one in story.generation(0, *evaluations)]
     story.generation(0)
     scores = {
         name: (star - 0.01, star + 0.01, star) for name, (_, _, star) in zip(ids, programs, strict=True)
@@ -163,11 +163,11 @@ def test_an_opposed_proxy_and_a_falling_one_sound_an_alarm_and_a_good_one_does_n
 
 @pytest.mark.parametrize("truth", [0.0, 0.8])
 def test_a_steady_proxy_seldom_sounds_an_alarm(truth: float) -> None:
-    """Six meetings of five elites each, forty runs: at most a tenth of them may call a fall."""
+    """Six rounds of five elites each, forty runs: at most a tenth of them may call a fall."""
     false = 0
     for run in range(40):
-        meetings = [noisy(generation, 5, truth, 100 * run + generation) for generation in range(6)]
-        told = [one for meeting in meetings for one in meeting]
+        rounds = [noisy(generation, 5, truth, 100 * run + generation) for generation in range(6)]
+        told = [one for each in rounds for one in each]
         false += bool(alarm(told, -1.0, run))
     assert false <= 4
 

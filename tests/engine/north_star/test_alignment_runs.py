@@ -1,4 +1,4 @@
-"""A whole run with a misaligned proxy: audits, reweighting, knock-outs, the picture, resume and replay."""
+"""A whole run with a misaligned proxy: audits, reweighting, ablations, the picture, resume and replay."""
 
 import json
 import random

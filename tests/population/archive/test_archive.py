@@ -30,15 +30,15 @@ def tables(archive: Archive) -> dict[str, int]:
 
 
 def test_a_generation_comes_back_equal_in_another_reader(archive: Archive, born: Born, member: Place) -> None:
-    births = (
+    evaluations = (
         born(1, 0, 0, "é\0\n'\"", 1 / 3, behaviour="b", cell=("adaptive", "5-8"), size=7),
         born(1, 0, 1, "worse", -1e-300, duplicate_of="abc", behaviour="b"),
         born(1, 0, 2, "broken", None, status=Status.TIMED_OUT),
     )
-    population = (member(births[1]), member(births[0]))
-    archive.commit_generation(1, 0, population=population, evaluations=births, statistics={"cells": 2})
+    population = (member(evaluations[1]), member(evaluations[0]))
+    archive.commit_generation(1, 0, population=population, evaluations=evaluations, statistics={"cells": 2})
     with Archive.read(archive.path) as reader:
-        assert reader.evaluations(1, 0) == births
+        assert reader.evaluations(1, 0) == evaluations
         assert reader.population(1, 0) == population, "the order is the one committed"
         assert reader.statistics(1, 0) == {"cells": 2}
         assert reader.last_generation(1) == 0
@@ -130,10 +130,10 @@ def test_sessions_add_up_and_a_killed_one_has_no_reason(archive: Archive) -> Non
 
 
 def test_promotions_come_back_in_order_and_repeat_without_harm(archive: Archive, born: Born) -> None:
-    birth = born(0, 0, 0, "star")
-    archive.commit_generation(0, 0, population=(), evaluations=(birth,))
+    evaluation = born(0, 0, 0, "star")
+    archive.commit_generation(0, 0, population=(), evaluations=(evaluation,))
     verdict = Verdict(Status.SCORED, Metric(0.25, 0.1, 4), facts={"lr": 0.1}, timings={"cpu": 3.0})
-    promotions = [Promotion(5, 0, birth.program.id, "selection", fold, verdict) for fold in (1, 0)]
+    promotions = [Promotion(5, 0, evaluation.program.id, "selection", fold, verdict) for fold in (1, 0)]
     archive.commit_round(0, promotions)
     archive.commit_round(0, promotions)
     assert archive.promotions() == (promotions[1], promotions[0])
@@ -177,7 +177,7 @@ def test_a_path_with_odd_characters_is_only_a_path(tmp_path: Path) -> None:
 
 def foreign_database(path: Path) -> None:
     with sqlite3.connect(path) as connection:
-        connection.execute("CREATE TABLE births (x)")
+        connection.execute("CREATE TABLE evaluations (x)")
     connection.close()
 
 

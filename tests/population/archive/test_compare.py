@@ -22,11 +22,13 @@ def search(born: Born, member: Place) -> Callable[[Archive, int], None]:
         archive.begin({"run_dir": str(archive.path)}, 0, "0.1.0")
         session = archive.begin_session()
         for island in (first, 1 - first):
-            births = [born(island, 0, slot, f"program {slot} of {island}", float(slot)) for slot in range(3)]
-            archive.commit_generation(island, 0, population=map(member, births), evaluations=births)
+            evaluations = [
+                born(island, 0, slot, f"program {slot} of {island}", float(slot)) for slot in range(3)
+            ]
+            archive.commit_generation(island, 0, population=map(member, evaluations), evaluations=evaluations)
             archive.ledger().record({"island": island}, {"v": island}, {"cpu": float(first)})
         verdict = Verdict(Status.SCORED, Metric(0.5), timings={"cpu": float(first)})
-        archive.commit_round(0, [Promotion(0, 0, births[0].program.id, "claim", 0, verdict)][:first])
+        archive.commit_round(0, [Promotion(0, 0, evaluations[0].program.id, "claim", 0, verdict)][:first])
         archive.conclude("gain", {"v": 1, "timings": {"wall": float(first)}})
         archive.note_session(session, float(first), "ended")
 

@@ -18,8 +18,8 @@ def test_each_arm_answers_for_its_own(archive: Archive, born: Callable[..., Eval
         Origin("model", "exploit", "unusable", spend=PAID),
         Origin("syntax", "explore", "proposed"),
     ]
-    births = [born(0, 0, slot, f"p{slot}", origin=origin) for slot, origin in enumerate(origins)]
-    archive.commit_generation(0, 0, population=(), evaluations=births)
+    evaluations = [born(0, 0, slot, f"p{slot}", origin=origin) for slot, origin in enumerate(origins)]
+    archive.commit_generation(0, 0, population=(), evaluations=evaluations)
     model, syntax = earned(archive.connection)
     assert (model.proposer, model.asked, model.evaluations, model.gains, model.credit) == (
         "model",
@@ -38,8 +38,8 @@ def test_each_arm_answers_for_its_own(archive: Archive, born: Callable[..., Eval
 def test_an_arm_that_never_gained_has_no_price_per_gain(
     archive: Archive, born: Callable[..., Evaluation]
 ) -> None:
-    birth = born(0, 0, 0, "p", origin=Origin("model", "explore", "proposed", spend=PAID))
-    archive.commit_generation(0, 0, population=(), evaluations=(birth,))
+    evaluation = born(0, 0, 0, "p", origin=Origin("model", "explore", "proposed", spend=PAID))
+    archive.commit_generation(0, 0, population=(), evaluations=(evaluation,))
     (model,) = earned(archive.connection)
     assert model.dollars_per_gain is None
 

@@ -32,7 +32,7 @@ from recevolve.population.values.program import Program
 from recevolve.population.island.randomness import generator
 from recevolve.population.values.verdict import Verdict
 
-async def birth(archive, ledger, island, generation, slot, parent):
+async def evaluated(archive, ledger, island, generation, slot, parent):
     program = Program("function", f"{{parent}}{{slot}}", (parent,) if parent else ())
     async def judge():
         score = float(generator(0, program.id).random())
@@ -53,10 +53,10 @@ def work(archive):
                 continue
             old = archive.population(island, generation - 1) if generation else ()
             parent = select(old, generator(0, island, generation), 1)[0].program_id if old else str(island)
-            async def all_births():
+            async def all_evaluations():
                 return await asyncio.gather(*(
-                    birth(archive, ledger, island, generation, slot, parent) for slot in range({BIRTHS})))
-            made = asyncio.run(all_births())
+                    evaluated(archive, ledger, island, generation, slot, parent) for slot in range({BIRTHS})))
+            made = asyncio.run(all_evaluations())
             new = [Member(b.program.id, b.program.source, b.verdict.score.value, b.behaviour, ("c",), 1)
                    for b in made]
             archive.commit_generation(island, generation, population=cull([*old, *new], 4), evaluations=made)
@@ -205,7 +205,7 @@ def test_a_full_disk_is_one_error_and_the_archive_stays_readable(archive: Archiv
         archive.ledger().record({"k": 1}, {"v": "x" * 100_000})
     assert archive.last_generation(0) == 0
     with Archive.read(archive.path) as reader:
-        assert [birth.program.source for birth in reader.evaluations(0, 0)] == ["kept"]
+        assert [evaluation.program.source for evaluation in reader.evaluations(0, 0)] == ["kept"]
     archive.connection.execute("PRAGMA max_page_count = 1000000")
     archive.commit_generation(0, 1, population=(), evaluations=big)
     assert archive.evaluations(0, 1) == tuple(big)
@@ -265,6 +265,7 @@ def test_a_really_full_disk(tmp_path: Path, born: Born) -> None:
             archive.ledger().record({"n": committed}, {"v": 1})
 
 
+@pytest.mark.process
 def test_a_disk_too_full_to_begin(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk") as disk:
         (disk / "ballast").write_bytes(b"x" * 500 * 1024)

@@ -30,9 +30,9 @@ def step(state: State, outcome: Outcome = Outcome.NONE, generation: int | None =
 
 @pytest.fixture
 def live(archive: Archive, born: Callable[..., Evaluation]) -> Archive:
-    birth = born(0, 0, 0, "a")
-    archive.commit_generation(0, 0, population=(), evaluations=(birth,))
-    one = Experiment("0-a", birth.program.id, "live", 2, 0)
+    evaluation = born(0, 0, 0, "a")
+    archive.commit_generation(0, 0, population=(), evaluations=(evaluation,))
+    one = Experiment("0-a", evaluation.program.id, "live", 2, 0)
     steps = tuple(
         step(state, generation=2) for state in (State.PROPOSED, State.VALIDATED, State.TRAINING, State.LIVE)
     )

@@ -1,8 +1,10 @@
 """Steps are applied once, with their record; every question of the search is answered by an index."""
 
+import json
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -190,3 +192,54 @@ def test_a_writer_syncs_every_commit(path: Path) -> None:
     assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
     assert connection.execute("PRAGMA foreign_keys").fetchone() == (1,)
     connection.close()
+
+
+def test_what_the_fourth_schema_kept_goes_by_its_new_names(path: Path) -> None:
+    old = sqlite3.connect(path, isolation_level=None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(schema, "STEPS", schema.STEPS[:4])
+        schema.migrate(old, 0, lambda: 0.0)
+    columns = [row[1] for row in old.execute("PRAGMA table_info(births)")]
+    left = dict.fromkeys(columns, "") | {
+        "island": 0,
+        "generation": 1,
+        "slot": 2,
+        "program": "short",
+        "size": 3,
+    }
+    left |= {
+        "score": 1.5,
+        "spread": None,
+        "count": 1,
+        "behaviour": "b",
+        "duplicate_of": None,
+        "stage": "proxy 0",
+    }
+    left |= {
+        "status": "scored",
+        "parents": '["long"]',
+        "cell": "[]",
+        "metrics": "{}",
+        "facts": "{}",
+        "spend": "{}",
+    }
+    left |= {"made_by": "knock-out", "arm": "", "worth": 0.0, "kind": "toy", "source": "pass"}
+    cause = {"program": "long", "edits": [], "births": [left], "meeting": 2}
+    call = '{"judge":"f","stage":"examine"}'
+    config = {"config": {"north_star": {"knockouts": 3, "knockout_on": "proxy", "every": 2}}}
+    old.execute("INSERT INTO run VALUES (1, ?, 0, '', '')", (json.dumps(config),))
+    for name, value in (("knock-out long", cause), ("meeting 2", {"a": 1}), ("inherited journal", {"b": 2})):
+        old.execute("INSERT INTO conclusions VALUES (?, ?, '', '')", (name, json.dumps(value)))
+    old.execute("INSERT INTO ledger VALUES (?, ?, '{}', '', '')", (sha256(call.encode()).hexdigest(), call))
+    old.close()
+    with Archive.read(path) as archive:
+        found = archive.conclusions()
+        assert found.keys() == {"ablation long", "round 2", "warm start"}
+        assert (found["ablation long"]["simplified"], found["ablation long"]["round"]) == ("short", 2)
+        (kept,) = archive.ablations("short")
+        assert (kept.program.made_by, kept.program.parents, kept.slot) == ("ablation", ("long",), 2)
+        begun = archive.run()
+        assert begun is not None
+        assert begun.config["config"]["north_star"] == {"ablations": 3, "ablate_on": "proxy", "every": 2}
+        assert archive.ledger().recall({"judge": "f", "stage": "properties"}) == {}
+        assert archive.ledger().recall({"judge": "f", "stage": "examine"}) is None

@@ -16,10 +16,12 @@ Place = Callable[[Evaluation], Member]
 
 
 def star(
-    birth: Evaluation, generation: int, fold: int, score: float | None, split: str = "selection"
+    evaluation: Evaluation, generation: int, fold: int, score: float | None, split: str = "selection"
 ) -> Promotion:
     verdict = Verdict(Status.CRASHED, reason="diverged") if score is None else scored(score)
-    return Promotion(generation, int(birth.program.id[:8], 16), birth.program.id, split, fold, verdict)
+    return Promotion(
+        generation, int(evaluation.program.id[:8], 16), evaluation.program.id, split, fold, verdict
+    )
 
 
 def scored(score: float) -> Verdict:
@@ -46,7 +48,7 @@ def family(archive: Archive, born: Born, member: Place) -> dict[str, Evaluation]
     return {"seed": seed, "left": left, "right": right, "child": child, "again": again, "broken": broken}
 
 
-def test_lineage_goes_back_to_the_seed_by_earliest_births(
+def test_lineage_goes_back_to_the_seed_by_earliest_evaluations(
     archive: Archive, family: dict[str, Evaluation]
 ) -> None:
     lineage = archive.lineage(family["child"].program.id)
@@ -62,9 +64,9 @@ def test_births_of_are_earliest_first(archive: Archive, family: dict[str, Evalua
 def test_programs_are_found_by_the_beginning_of_their_id(
     archive: Archive, family: dict[str, Evaluation]
 ) -> None:
-    for birth in family.values():
-        name = birth.program.id
-        assert archive.program(name).source == birth.program.source
+    for evaluation in family.values():
+        name = evaluation.program.id
+        assert archive.program(name).source == evaluation.program.source
         assert archive.program(name[:9]).id == name
     assert archive.program(family["again"].program.id) == family["seed"].program, "as it was first born"
 
@@ -72,19 +74,19 @@ def test_programs_are_found_by_the_beginning_of_their_id(
 def test_an_ambiguous_beginning_lists_the_programs(archive: Archive, family: dict[str, Evaluation]) -> None:
     with pytest.raises(UnknownProgram) as error:
         archive.program("")
-    for birth in family.values():
-        assert birth.program.id in str(error.value)
+    for evaluation in family.values():
+        assert evaluation.program.id in str(error.value)
     for nothing in ("xyz", "%", "_", "~"):
         with pytest.raises(UnknownProgram, match="no program's id begins with"):
             archive.program(nothing)
 
 
 def test_many_ambiguous_programs_are_cut_short(archive: Archive, born: Born) -> None:
-    births = [born(0, 0, slot, f"p{slot}") for slot in range(30)]
-    archive.commit_generation(0, 0, population=(), evaluations=births)
+    evaluations = [born(0, 0, slot, f"p{slot}") for slot in range(30)]
+    archive.commit_generation(0, 0, population=(), evaluations=evaluations)
     with pytest.raises(UnknownProgram, match="…") as error:
         archive.program("")
-    first = sorted(birth.program.id for birth in births)[:10]
+    first = sorted(evaluation.program.id for evaluation in evaluations)[:10]
     assert ", ".join(first) in str(error.value)
 
 
@@ -102,7 +104,7 @@ def test_a_twin_is_the_first_on_its_own_island_before_the_generation(
     )
 
 
-def test_what_infrastructure_failed_is_nobodys_twin(archive: Archive, born: Born) -> None:
+def test_what_infrastructure_failed_is_nobodys_duplicate(archive: Archive, born: Born) -> None:
     lost = born(0, 0, 0, "a", None, status=Status.INFRASTRUCTURE, behaviour="b", syntax_hash="h")
     later = born(0, 0, 1, "b", 1.0, behaviour="b", syntax_hash="h")
     archive.commit_generation(0, 0, population=(), evaluations=(lost, later))
@@ -116,7 +118,7 @@ def test_shares_count_every_birth_once(archive: Archive, family: dict[str, Evalu
 
 
 def test_elites_by_north_star_then_by_proxy(archive: Archive, family: dict[str, Evaluation]) -> None:
-    ids = {name: birth.program.id for name, birth in family.items()}
+    ids = {name: evaluation.program.id for name, evaluation in family.items()}
     order = [elite.program_id for elite in archive.elites()]
     assert order == [ids["child"], ids["right"], ids["left"]], "newest populations alone, by proxy"
     archive.commit_round(

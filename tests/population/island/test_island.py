@@ -45,8 +45,10 @@ def test_cull_keeps_its_promises(field: list[Member], size: int, random: object)
     assert len(set(behaviours(kept))) == len(kept), "no behaviour twice"
     assert [member.score for member in kept] == sorted((member.score for member in kept), reverse=True)
     for member in kept:
-        twins = [twin for twin in field if twin.behaviour == member.behaviour]
-        assert (member.size, member.program_id) == min((twin.size, twin.program_id) for twin in twins)
+        duplicates = [duplicate for duplicate in field if duplicate.behaviour == member.behaviour]
+        assert (member.size, member.program_id) == min(
+            (duplicate.size, duplicate.program_id) for duplicate in duplicates
+        )
 
 
 @given(members, sizes)
@@ -76,10 +78,14 @@ def test_the_other_half_goes_to_new_cells_first() -> None:
 
 
 def test_of_equal_behaviour_the_smaller_stays_then_the_lower_id() -> None:
-    twins = [make("b", 0.0, "same", size=4), make("c", 0.0, "same", size=3), make("a", 0.0, "same", size=4)]
-    for order in permutations(twins):
+    duplicates = [
+        make("b", 0.0, "same", size=4),
+        make("c", 0.0, "same", size=3),
+        make("a", 0.0, "same", size=4),
+    ]
+    for order in permutations(duplicates):
         assert [member.program_id for member in cull(order, 3)] == ["c"]
-    for order in permutations([twins[0], twins[2]]):
+    for order in permutations([duplicates[0], duplicates[2]]):
         assert [member.program_id for member in cull(order, 3)] == ["a"]
 
 
@@ -142,7 +148,7 @@ def test_migration_from_nobody_and_to_nobody() -> None:
 
 def test_the_best_arrival_displaces_the_worst_resident() -> None:
     residents = [make(f"a{number}", -float(number)) for number in range(4)]
-    arrivals = [make("good", 5.0), make("bad", -50.0), make("twin", 9.0, behaviour="behaviour of a0")]
+    arrivals = [make("good", 5.0), make("bad", -50.0), make("duplicate", 9.0, behaviour="behaviour of a0")]
     settled = migrate(residents, arrivals, 4)
     assert [member.program_id for member in settled] == ["good", "a0", "a1", "a2"]
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Protocol
 
-from .....population.archive.history import Past
+from .....population.archive.history import History
 from .....population.archive.views import Views
 from ....config.config import Config
 from ...journal import Journal
@@ -44,7 +44,7 @@ class Lessons:
         They are due at each meeting that passed a multiple of `propose.lessons_every`, and stay as they were
         where the model gives none. `until` is a value of the models' clock.
         """
-        lessons = self._journal.inherited()[1]
+        lessons = self._journal.warm_start()[1]
         if self._models is None or not self._config.propose.chosen:
             return lessons
         for meeting in meetings(self._config, self._journal.meeting(generation)):
@@ -83,7 +83,7 @@ def read(text: str) -> tuple[str, ...]:
 def recorded(archive: Views, last: int) -> tuple[str, ...]:
     """The newest lessons that the archive's ledger holds of meetings up to `last`; needs no model."""
     newest: tuple[int, tuple[str, ...]] = (-1, ())
-    for sample, answer in Past(archive.connection, 1).answers(SAMPLE):
+    for sample, answer in History(archive.connection, 1).answers(SAMPLE):
         meeting = int(sample.removeprefix(SAMPLE))
         lessons = read(answer["text"]) if answer["outcome"] == Outcome.ANSWERED else ()
         if lessons and newest[0] <= meeting <= last:

@@ -1,4 +1,4 @@
-"""Hunks: the edits between two programs, each of which can be undone alone.
+"""Differences of syntax trees: the edits between two programs, each of which can be undone alone.
 
 The two syntax trees are walked side by side. Where they agree there is nothing to undo; where they differ
 in one place of a node that is otherwise the same, the walk goes down; what is left is an edit: an

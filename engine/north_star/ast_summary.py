@@ -1,4 +1,4 @@
-"""Delta: what changed from one program to another, in one short line."""
+"""Summary of a difference: what changed from one program to another, in one short line."""
 
 import ast
 from collections.abc import Iterable, Iterator, Sequence
