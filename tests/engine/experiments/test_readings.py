@@ -147,7 +147,7 @@ def test_csv_parquet_and_json_say_the_same() -> None:
         (b'{"rows": 3}', "json", "a list of readings"),
         (b"[1]", "json", "a list of readings"),
         (b"[" * 100_000, "json", "no json"),
-        (b"x", "xlsx", "as .csv or .parquet"),
+        (b"x", "xlsx", "as .csv, .parquet or .json"),
     ],
 )
 def test_what_is_no_table_of_readings_is_refused_as_a_whole(data: bytes, form: str, words: str) -> None:
