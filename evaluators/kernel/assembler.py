@@ -22,6 +22,8 @@ from ..sandbox.command import UNSHARED, bubblewrap_binaries, shown_system
 
 SECONDS = 15
 """CPU time of all tools together; a large kernel needs two."""
+PATIENCE = 150.0
+"""Seconds of a clock after which the tools are ended, on a machine that gives them no CPU time."""
 MEGABYTES = 8192
 FILE_BLOCKS = 1 << 17
 """Of 512 bytes, the largest file that a tool may write."""
@@ -35,13 +37,20 @@ ulimit -t {seconds} -v {kilobytes} -f {blocks} -c 0
 
 @functools.lru_cache(maxsize=REMEMBERED)
 def assembled(text: str, target: GPUTarget) -> Binary:
-    """The binary of a candidate's PTX or amdgcn text. Failed where a tool refuses it, or takes long."""
+    """The binary of a candidate's PTX or amdgcn text. Failed where a tool refuses it, or takes long.
+
+    INFRASTRUCTURE where the machine gives the tools too little time: that says nothing about the kernel.
+    """
     if target.backend != "cuda":
         return assemble(text, target)
     with tempfile.TemporaryDirectory(prefix="assemble-") as folder:
         place = Path(folder)
         (place / "kernel.ptx").write_text(text, encoding="utf-8", errors="replace")
-        done = _run(place, _script(target))
+        try:
+            done = _run(place, _script(target))
+        except subprocess.TimeoutExpired:
+            reason = f"assembling did not end in {PATIENCE:g} s, though {SECONDS} s of CPU time are its limit"
+            raise Failed(Status.INFRASTRUCTURE, f"{reason}: the machine is too busy") from None
         if done.returncode == 3:
             words = done.stderr.strip().splitlines()
             raise Failed(Status.INVALID, f"ptxas refuses the kernel: {' '.join(words)[:400]}")
@@ -81,7 +90,7 @@ def _run(place: Path, script: str) -> "subprocess.CompletedProcess[str]":
         capture_output=True,
         text=True,
         errors="replace",
-        timeout=SECONDS * 10,
+        timeout=PATIENCE,
         check=False,
     )
 

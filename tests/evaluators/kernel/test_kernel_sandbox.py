@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from recevolve.evaluators.kernel import wire
+from recevolve.evaluators.kernel import assembler, wire
 from recevolve.evaluators.kernel.assembler import assembled, sandboxed
 from recevolve.evaluators.kernel.task import TASK
 from recevolve.evaluators.kernel.wire import MOST, Compilations
@@ -38,6 +38,16 @@ def test_text_that_ptxas_refuses_is_a_verdict() -> None:
         assembled(".version 8.0\n.target sm_90\n.address_size 64\nnonsense;\n", SM_90)
     assert caught.value.verdict.status is Status.INVALID
     assert "ptxas refuses" in caught.value.verdict.reason
+
+
+@pytest.mark.sandbox
+def test_a_machine_that_is_too_busy_to_assemble_says_nothing_about_the_kernel(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(assembler, "PATIENCE", 0.0)
+    with pytest.raises(Failed) as caught:
+        assembled(f"{ptx_of(TASK.seeds['row_per_program'])}\n", SM_90)
+    assert caught.value.verdict.status is Status.INFRASTRUCTURE
 
 
 @pytest.mark.sandbox
