@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ....evaluators.language.edit import Unsuitable
+from ....evaluators.language.edit import Unsuitable, expression, pick
 from ....evaluators.language.simplify import fold
 from ....evaluators.language.vocabulary import Operator
 from ...loop.proposer import Parent
@@ -14,7 +14,7 @@ from .expr_types import Kind, Site
 from .graft import graft_of_donor, graft_of_idiom
 from .interpreter import bindings
 from .shapes import base, meant
-from .tree import ProgramTree, expression, fill, fresh, pick, result_of
+from .tree import ProgramTree, fill, fresh, result_of
 
 LARGEST_LOAN = 40
 """Syntax nodes of an expression that one program takes from another."""

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ....evaluators.language.edit import Unsuitable
+from ....evaluators.language.edit import Unsuitable, expression, pick, renamed
 from ....evaluators.language.simplify import returned_dicts
 from ....evaluators.language.vocabulary import Idiom
 from .expr_types import Site
 from .interpreter import bindings, slot_name
 from .shapes import meant
-from .tree import ProgramTree, expression, fresh, pick
+from .tree import ProgramTree, fresh
 
 _HOLE = re.compile(r"\{(\d+)\}")
 
@@ -46,23 +46,10 @@ class Graft:
         return f", with {', '.join(parts)}" if parts else ""
 
 
-class _Rewrite(ast.NodeTransformer):
-    """Replaces names by expressions; what it puts in is not looked at again."""
-
-    def __init__(self, texts: Mapping[str, str]) -> None:
-        self.texts = texts
-
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        text = self.texts.get(node.id)
-        if text is None:
-            return node
-        return expression(text) if isinstance(node.ctx, ast.Load) else ast.Name(text, node.ctx)
-
-
 def rewritten(text: str, texts: Mapping[str, str]) -> str:
     """A statement or expression with names replaced; the hole {0} counts as the name _0."""
     tree = ast.parse(_HOLE.sub(r"_\1", text))
-    return ast.unparse(ast.fix_missing_locations(_Rewrite(texts).visit(tree)))
+    return ast.unparse(ast.fix_missing_locations(renamed(tree, texts)))
 
 
 def graft_of_idiom(tree: ProgramTree, site: Site, idiom: Idiom, rng: np.random.Generator) -> Graft:

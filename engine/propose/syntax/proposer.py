@@ -8,7 +8,7 @@ import numpy as np
 
 from ....evaluators.language.canonical import canonical
 from ....evaluators.language.edit import Edit as OwnEdit
-from ....evaluators.language.edit import Edited, Unsuitable
+from ....evaluators.language.edit import Edited, Unsuitable, pick
 from ....evaluators.language.rules import Rules
 from ....evaluators.language.static import check
 from ....evaluators.language.vocabulary import Vocabulary
@@ -17,7 +17,7 @@ from . import edits, rescale
 from .edits import Change, Edit
 from .expr_types import Kind
 from .intervals import Intervals
-from .tree import ProgramTree, pick
+from .tree import ProgramTree
 
 EDITS: Mapping[Edit, float] = {
     edits.replace: 3.0,

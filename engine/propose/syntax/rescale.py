@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ....evaluators.language.edit import Unsuitable
+from ....evaluators.language.edit import Unsuitable, expression, pick
 from ...loop.proposer import Parent
 from .edits import Change
-from .tree import ProgramTree, expression, pick
+from .tree import ProgramTree
 
 _LITTLE = 0.35
 """Standard deviation of the logarithm of a small move."""

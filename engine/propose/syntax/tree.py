@@ -2,44 +2,25 @@
 
 import ast
 import re
-from bisect import bisect_right
 from collections.abc import Collection, Iterable, Sequence
-from itertools import accumulate
-from typing import TypeVar
 
 import numpy as np
 
-from ....evaluators.language.edit import Unsuitable
+from ....evaluators.language.edit import Unsuitable, expression, pick
 from ....evaluators.language.simplify import remove_dead, returned_dicts
 from ....evaluators.language.vocabulary import Operator, Vocabulary
 from .expr_types import Kind, Kinds, Types, spelled
 from .interpreter import slot_name
 from .shapes import Shapes, Sized, Value, base, kind_of, meant, pattern, shape_of, written
 
-Item = TypeVar("Item")
 _HOLE = re.compile(r"\{(\d+)\}")
 _OPERATE = 0.6
 """How often a grown expression is an operation where a name would do."""
 
 
-def expression(text: str) -> ast.expr:
-    """The tree of an expression's text."""
-    return ast.parse(text, mode="eval").body
-
-
 def fill(template: str, texts: Sequence[str]) -> str:
     """A template with its holes filled by expressions."""
     return ast.unparse(expression(_HOLE.sub(lambda hole: f"({texts[int(hole[1])]})", template)))
-
-
-def pick(items: Sequence[Item], rng: np.random.Generator, weights: Sequence[float] | None = None) -> Item:
-    """One of the items, in proportion to the weights. Unsuitable where there is none."""
-    if not items:
-        raise Unsuitable("nothing to choose from")
-    if weights is None:
-        return items[int(rng.random() * len(items))]
-    totals = list(accumulate(weights))
-    return items[min(bisect_right(totals, rng.random() * totals[-1]), len(items) - 1)]
 
 
 def result_of(operator: Operator) -> Kind:
