@@ -20,8 +20,8 @@ from ..loop.candidate import candidate, refused
 from ..loop.context import SearchContext
 from ..loop.evaluate import judge
 from ..loop.proposer import Place
+from .ast_diff import Hunk, hunks, together, undo
 from .effects import north_star_effect, plain, proxy_effect
-from .hunks import Hunk, hunks, together, undo
 from .promotion import Standing, measure
 from .reweighting import Weights, reweighted
 from .rounds import weights_for

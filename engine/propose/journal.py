@@ -20,8 +20,8 @@ from ..config.config import Config
 from ..config.experiments import Online
 from ..north_star.ablation import of_experiments
 from ..north_star.alignment import round_before
-from ..north_star.delta import delta
 from ..north_star.promotion import broken
+from .delta import delta
 from .sanitize import line
 
 INHERITED = "inherited journal"

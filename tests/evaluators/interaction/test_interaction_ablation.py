@@ -3,7 +3,7 @@
 import numpy as np
 
 from recevolve.engine.loop.proposer import Parent
-from recevolve.engine.north_star.hunks import hunks, together, undo
+from recevolve.engine.north_star.ast_diff import hunks, together, undo
 from recevolve.engine.propose.syntax.proposer import SyntaxProposer
 from recevolve.evaluators.interaction.properties import PROPERTIES
 from recevolve.evaluators.interaction.task import TASK

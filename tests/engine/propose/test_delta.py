@@ -4,7 +4,7 @@ import ast
 
 import pytest
 
-from recevolve.engine.north_star.delta import delta
+from recevolve.engine.propose.delta import delta
 from recevolve.evaluators.optimizer.task import TASK
 
 BASE = '''"""A program."""

@@ -5,7 +5,7 @@ from itertools import permutations
 
 import pytest
 
-from recevolve.engine.north_star.hunks import hunks, together, undo
+from recevolve.engine.north_star.ast_diff import hunks, together, undo
 from recevolve.evaluators.language.canonical import canonical
 from recevolve.evaluators.optimizer.task import TASK
 
