@@ -1,4 +1,4 @@
-"""Fence: text that others wrote, made harmless: it ends no fence, speaks in no role, moves no cursor."""
+"""Sanitizing: text of others made harmless: it ends no code block, speaks in no role, moves no cursor."""
 
 import re
 import unicodedata
@@ -32,7 +32,7 @@ def line(text: str, limit: int = 300) -> str:
 
 
 def fenced(text: str, language: str = "text") -> str:
-    """The text as a Markdown block whose fence is longer than any inside."""
+    """The text as a Markdown code block whose marks are longer than any inside."""
     body = clean(text).strip("\n")
     ticks = "`" * max((len(run) + 1 for run in _TICKS.findall(body)), default=3)
     return f"{ticks}{language}\n{body}\n{ticks}"

@@ -29,7 +29,7 @@ from ..report import alignment_table
 from ..search import run
 from .budget import Budget
 from .device_queue import MEASURE, DeviceQueue
-from .warm_start import inherit
+from .warm_start import warm_start
 
 
 async def work(
@@ -59,7 +59,7 @@ async def work(
         _same_search(archive, config)
         require_models(config, keys)
         if config.propose.journal_from is not None:
-            inherit(archive, config.propose.journal_from, config.kind)
+            warm_start(archive, config.propose.journal_from, config.kind)
         secrets = keys.names | {model.key_env for model in config.propose.paid if model.key_env}
         executor = executor_for(config, secrets)
         try:

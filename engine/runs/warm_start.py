@@ -7,17 +7,17 @@ from ...population.archive.archive import Archive, ArchiveError
 from ...population.archive.views import Views
 from ..config.config import ConfigError, parse
 from ..config.run_dir import archive_of
-from ..propose.journal import INHERITED, Journal, entry_to
+from ..propose.journal import WARM_START, Journal, entry_to
 from ..propose.llm.prompts import lessons
 
 
-def inherit(archive: Archive, path: Path, kind: str) -> None:
+def warm_start(archive: Archive, path: Path, kind: str) -> None:
     """Copies journal and last lessons of the run at `path` (its folder or its archive) into `archive`.
 
     Does nothing where that was done before. ConfigError where there is no run, one of another kind, or
     nothing to learn from.
     """
-    if archive.conclusion(INHERITED) is not None:
+    if archive.conclusion(WARM_START) is not None:
         return
     try:
         with Archive.read(archive_of(path)) as earlier:
@@ -31,17 +31,17 @@ def inherit(archive: Archive, path: Path, kind: str) -> None:
                 )
             journal = Journal(earlier, config)
             entries = journal.whole()
-            learnt = lessons.recorded(earlier, sys.maxsize) or journal.inherited()[1]
+            learnt = lessons.recorded(earlier, sys.maxsize) or journal.warm_start()[1]
     except (ArchiveError, OSError) as error:
         raise ConfigError(f"propose.journal_from: {path} cannot be read: {error}") from None
     if not entries:
         raise ConfigError(f"propose.journal_from: {path} holds no experiment to learn from yet")
     kept = [{**entry_to(entry), "earlier": True} for entry in entries]
-    archive.conclude(INHERITED, {"entries": kept, "lessons": list(learnt)})
+    archive.conclude(WARM_START, {"entries": kept, "lessons": list(learnt)})
 
 
 def hand_on(source: Views, rebuilt: Archive) -> None:
     """Copies what `source` inherited into an archive that rebuilds its search."""
-    kept = source.conclusion(INHERITED)
+    kept = source.conclusion(WARM_START)
     if kept is not None:
-        rebuilt.conclude(INHERITED, kept)
+        rebuilt.conclude(WARM_START, kept)

@@ -156,14 +156,14 @@ def through_litellm(keys: Keys) -> Ask:
     """Calls by litellm with these keys."""
 
     async def ask(model: Model, text: str) -> Mapping[str, Any]:
-        library: Any = await asyncio.to_thread(load)
+        litellm: Any = await asyncio.to_thread(load)
         call: dict[str, Any] = {"model": model.name, "input": [text], "max_retries": 0, **model.extra}
         if model.api_base:
             call["api_base"] = model.api_base
         if key := keys.key(model):
             call["api_key"] = key
         try:
-            response = await library.aembedding(**call)
+            response = await litellm.aembedding(**call)
             used = response.usage.prompt_tokens if response.usage else 0
             return {"vector": response.data[0]["embedding"], "tokens_in": used}
         except faults() as error:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from recevolve.engine.config.config import ConfigError
-from recevolve.engine.propose.journal import INHERITED, Journal, render
-from recevolve.engine.runs.warm_start import hand_on, inherit
+from recevolve.engine.propose.journal import WARM_START, Journal, render
+from recevolve.engine.runs.warm_start import hand_on, warm_start
 from recevolve.population.archive.archive import Archive
 
 from ..story import Story, source_of
@@ -30,11 +30,11 @@ def earlier(tmp_path: Path) -> Path:
 
 def test_the_best_entries_and_the_last_lessons_come_along(earlier: Path, tmp_path: Path) -> None:
     story = Story(tmp_path / "later")
-    inherit(story.archive, earlier, "toy")
+    warm_start(story.archive, earlier, "toy")
     (earlier / "archive.db").unlink()
-    inherit(story.archive, earlier, "toy")  # done before: the earlier run may be gone
+    warm_start(story.archive, earlier, "toy")  # done before: the earlier run may be gone
     journal = Journal(story.archive, story.config)
-    entries, lessons = journal.inherited()
+    entries, lessons = journal.warm_start()
     assert lessons == ("keep it small",)
     assert [entry.delta for entry in entries][:2] == ["CONSTANTS: a 0.0 → 12.5", "CONSTANTS: a 0.0 → 2.5"]
     shown = journal.entries(0, 1)
@@ -45,7 +45,7 @@ def test_the_best_entries_and_the_last_lessons_come_along(earlier: Path, tmp_pat
 
 def test_own_experiments_come_first_and_earlier_ones_keep_a_share(earlier: Path, tmp_path: Path) -> None:
     story = Story(tmp_path / "later", propose={"journal_entries": 8})
-    inherit(story.archive, earlier / "archive.db", "toy")
+    warm_start(story.archive, earlier / "archive.db", "toy")
     story.generation(0, *(story.birth(source_of(f"{n}.25"), n / 10) for n in range(20)))
     entries = Journal(story.archive, story.config).entries(0, 2)
     assert [entry.earlier for entry in entries] == [False] * 6 + [True] * 2
@@ -57,26 +57,26 @@ def test_a_replayed_archive_gets_the_same(earlier: Path, tmp_path: Path) -> None
     story = Story(tmp_path / "later")
     with Archive.create_or_open(tmp_path / "replay.db") as rebuilt:
         hand_on(story.archive, rebuilt)
-        assert rebuilt.conclusion(INHERITED) is None
-        inherit(story.archive, earlier, "toy")
+        assert rebuilt.conclusion(WARM_START) is None
+        warm_start(story.archive, earlier, "toy")
         hand_on(story.archive, rebuilt)
-        assert rebuilt.conclusion(INHERITED) == story.archive.conclusion(INHERITED)
+        assert rebuilt.conclusion(WARM_START) == story.archive.conclusion(WARM_START)
     story.archive.close()
 
 
 def test_what_cannot_be_inherited_is_said(earlier: Path, tmp_path: Path) -> None:
     story = Story(tmp_path / "later")
     with pytest.raises(ConfigError, match=r"journal_from: expected a run of kind optimizer.* evolves toy"):
-        inherit(story.archive, earlier, "optimizer")
+        warm_start(story.archive, earlier, "optimizer")
     with pytest.raises(ConfigError, match=r"journal_from: .*nowhere cannot be read"):
-        inherit(story.archive, tmp_path / "nowhere", "toy")
+        warm_start(story.archive, tmp_path / "nowhere", "toy")
     (tmp_path / "junk").mkdir()
     (tmp_path / "junk" / "archive.db").write_text("no database at all, not even nearly")
     with pytest.raises(ConfigError, match=r"journal_from: .*junk cannot be read"):
-        inherit(story.archive, tmp_path / "junk", "toy")
+        warm_start(story.archive, tmp_path / "junk", "toy")
     empty = Story(tmp_path / "empty")
     empty.archive.close()
     with pytest.raises(ConfigError, match="holds no experiment"):
-        inherit(story.archive, tmp_path / "empty", "toy")
-    assert story.archive.conclusion(INHERITED) is None
+        warm_start(story.archive, tmp_path / "empty", "toy")
+    assert story.archive.conclusion(WARM_START) is None
     story.archive.close()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from recevolve.engine.propose.journal import INHERITED, Journal
+from recevolve.engine.propose.journal import WARM_START, Journal
 from recevolve.engine.propose.llm.client import Answer, Ask, Outcome
 from recevolve.engine.propose.llm.prompts.lessons import LONGEST, MOST, Lessons, meetings, read, recorded
 from recevolve.engine.propose.llm.prompts.prompt import Prompts
@@ -94,7 +94,7 @@ def test_a_failure_leaves_the_lessons_as_they_were(story: Story) -> None:
 
 
 def test_without_a_model_an_earlier_runs_lessons_stay(story: Story) -> None:
-    story.archive.conclude(INHERITED, {"entries": [], "lessons": ["from before"]})
+    story.archive.conclude(WARM_START, {"entries": [], "lessons": ["from before"]})
     assert at(lessons_of(story, None), 9) == ("from before",)
     assert at(lessons_of(story, Teacher()), 4) == ("from before",)
     teacher = Teacher()
