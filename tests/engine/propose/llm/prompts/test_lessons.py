@@ -1,4 +1,4 @@
-"""Lessons are written at meetings, once for all islands, and a failure leaves the old ones in force."""
+"""Lessons are written at promotion rounds, the same for all islands; a failure leaves the old in force."""
 
 import asyncio
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import pytest
 
 from recevolve.engine.propose.journal import WARM_START, Journal
 from recevolve.engine.propose.llm.client import Answer, Ask, Outcome
-from recevolve.engine.propose.llm.prompts.lessons import LONGEST, MOST, Lessons, meetings, read, recorded
+from recevolve.engine.propose.llm.prompts.lessons import LONGEST, MOST, Lessons, read, recorded, rounds
 from recevolve.engine.propose.llm.prompts.prompt import Prompts
 from recevolve.evaluators.kinds import registry
 
@@ -20,7 +20,7 @@ from ....toy_runs import TOY, config
 
 @dataclass
 class Teacher:
-    """Answers the question of a meeting with a lesson that names it, or fails as told."""
+    """Answers the question of a promotion round with a lesson that names it, or fails as told."""
 
     fails: tuple[str, ...] = ()
     asked: list[Ask] = field(default_factory=list)
@@ -56,7 +56,7 @@ def at(lessons: Lessons, generation: int) -> tuple[str, ...]:
 def test_they_are_due_at_meetings_that_passed_a_multiple(tmp_path: Path) -> None:
     def due(every: int, lessons_every: int, last: int) -> list[int]:
         tables = {"north_star": {"every": every}, "propose": {"lessons_every": lessons_every}}
-        return meetings(config(tmp_path, **tables), last)
+        return rounds(config(tmp_path, **tables), last)
 
     assert due(5, 10, 34) == [10, 20, 30]
     assert due(3, 10, 30) == [12, 21, 30]
