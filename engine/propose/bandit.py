@@ -34,8 +34,6 @@ PROBE = 0.01
 AWAY = 3
 DRAWS = 1024
 DIGITS = 12
-_STORED = {"credit": "worth"}
-"""Fields of a Record that archives hold under another name."""
 FORGOTTEN = 1e-6
 
 
@@ -98,7 +96,7 @@ def after(state: State, pulls: Sequence[Pull], evaluations: int) -> dict[str, di
     for pull in pulls:
         records[pull.arm] = records.get(pull.arm, Record()).pulled(pull)
     return {
-        arm: {_STORED.get(name, name): round(value, DIGITS) for name, value in asdict(record).items()}
+        arm: {name: round(value, DIGITS) for name, value in asdict(record).items()}
         for arm, record in sorted(records.items())
         if max(record.weight, record.credit, record.cost) > FORGOTTEN or record.away
     }
@@ -161,8 +159,4 @@ def _held(shares: list[float], ceilings: Sequence[float | None]) -> list[float]:
 
 
 def _read(state: State) -> dict[str, Record]:
-    names = {stored: name for name, stored in _STORED.items()}
-    return {
-        arm: Record(**{names.get(name, name): value for name, value in fields.items()})  # type: ignore[arg-type]
-        for arm, fields in state.items()
-    }
+    return {arm: Record(**fields) for arm, fields in state.items()}  # type: ignore[arg-type]

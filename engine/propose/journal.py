@@ -21,10 +21,10 @@ from ..config.experiments import Online
 from ..north_star.ablation import of_experiments
 from ..north_star.alignment import round_before
 from ..north_star.promotion import broken
-from .delta import delta
-from .sanitize import line
+from .sanitize import one_line
+from .source_diff import difference
 
-WARM_START = "inherited journal"
+WARM_START = "warm start"
 """The conclusion under which an archive keeps what it took over from an earlier run."""
 CHARACTERS_PER_TOKEN = 3.2
 FAILURES_SHARE = 0.2
@@ -54,7 +54,7 @@ class Star:
     def __str__(self) -> str:
         gain = f"{self.gain:+.3g}" if self.gain is not None else "failed"
         error = f" ± {self.error:.1g}" if self.error is not None else ""
-        notes = [self.source, line(self.reason, 120)]
+        notes = [self.source, one_line(self.reason, 120)]
         return f"{gain}{error}" + (f" ({', '.join(filter(None, notes))})" if any(notes) else "")
 
 
@@ -87,8 +87,8 @@ class Entry:
         if self.score is None:
             earlier = "from an earlier run: " if self.earlier else ""
             return (
-                f"{earlier}{self.count}x {self.status} at {self.stage}: {line(self.reason, DELTA)} "
-                f"| for example: {line(self.delta, DELTA)} | {line(self.explanation, EXPLANATION)}"
+                f"{earlier}{self.count}x {self.status} at {self.stage}: {one_line(self.reason, DELTA)} "
+                f"| for example: {one_line(self.delta, DELTA)} | {one_line(self.explanation, EXPLANATION)}"
             )
         spread = f" ± {self.spread:.1g}" if self.spread else ""
         facts = [f"score {self.score:.6g}{spread}"]
@@ -100,7 +100,9 @@ class Entry:
             facts.append(f"north star {self.star} over production")
         if self.earlier:
             facts.append("from an earlier run")
-        return f"{', '.join(facts)} | {line(self.delta, DELTA)} | {line(self.explanation, EXPLANATION)}"
+        return (
+            f"{', '.join(facts)} | {one_line(self.delta, DELTA)} | {one_line(self.explanation, EXPLANATION)}"
+        )
 
 
 def estimate(text: str) -> int:
@@ -267,7 +269,7 @@ class Journal:
         if pair not in self._deltas:
             if len(self._deltas) >= REMEMBERED:
                 self._deltas.clear()
-            self._deltas[pair] = delta(self._past.source(pair[0]), self._past.source(pair[1]), DELTA)
+            self._deltas[pair] = difference(self._past.source(pair[0]), self._past.source(pair[1]), DELTA)
         return self._deltas[pair]
 
     def _measured(self, round_at: int) -> Mapping[str, Star]:

@@ -97,7 +97,7 @@ def insert(tree: ProgramTree, rng: np.random.Generator, _: Sequence[Parent]) -> 
 
 
 def delete(tree: ProgramTree, rng: np.random.Generator, _: Sequence[Parent]) -> Change:
-    """A statement gone: its local stays what it was before, or becomes a part of what it was to be."""
+    """A statement deleted where its local has an earlier value; else a part of its expression is left."""
     sites = tree.types().sites
     statement, name, block = pick(list(bindings(tree.function.body)), rng)
     value = pick([each for each in sites if each.holder is statement], rng)

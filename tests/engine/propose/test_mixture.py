@@ -232,9 +232,9 @@ def test_credit_goes_to_the_maker_and_the_bill_to_whom_was_asked() -> None:
     )
     origin = Origin(MODEL, outcome="timed_out", stand_in="syntax", spend=Spend(dollars=0.25))
     state = mix.learn({}, [born(3.5, origin=origin)], BEFORE)
-    assert state["syntax"]["worth"] == pytest.approx((1 / 2 + 1 / 3) / TOTAL * size(1.5))
+    assert state["syntax"]["credit"] == pytest.approx((1 / 2 + 1 / 3) / TOTAL * size(1.5))
     assert state["syntax"]["cost"] == pytest.approx(0.01)
-    assert (state[MODEL]["worth"], state[MODEL]["away"], state[MODEL]["pulls"]) == (0.0, 1, 0)
+    assert (state[MODEL]["credit"], state[MODEL]["away"], state[MODEL]["pulls"]) == (0.0, 1, 0)
     assert state[MODEL]["cost"] == pytest.approx(0.25)
     assert json.loads(json.dumps(state)) == state
 
@@ -259,23 +259,23 @@ def test_who_made_a_structure_shares_in_what_tuning_it_gains() -> None:
     assert state[MODEL] == {
         "pulls": 0,
         "weight": 0.0,
-        "worth": pytest.approx(whole / 2),
+        "credit": pytest.approx(whole / 2),
         "cost": 0.0,
         "away": 0,
     }
-    assert state["constants"]["worth"] == pytest.approx(whole / 2)
+    assert state["constants"]["credit"] == pytest.approx(whole / 2)
     assert "syntax" not in state, "what was born elsewhere, or later, is not this structure's making"
     state = mixture(arms, Notes(), rungs=2).learn({}, [child], BEFORE)
     assert set(state) == {"constants"}, "nobody here made a migrant"
 
 
-def test_an_answer_of_no_use_is_a_pull_without_worth() -> None:
+def test_an_answer_of_no_use_is_a_pull_without_credit() -> None:
     mix = mixture({"syntax": Says(proposal("s")), MODEL: Says(proposal("m"))}, rungs=2)
     origin = Origin(MODEL, outcome="refused", spend=Spend(dollars=0.5))
     lost = born(4.0, stage="duplicate", duplicate_of="m0", origin=origin)
     state = mix.learn({}, [lost, born(1.0, origin=Origin())], BEFORE)
     assert set(state) == {MODEL}, "seeds have no arm and teach nothing"
-    assert (state[MODEL]["pulls"], state[MODEL]["worth"], state[MODEL]["away"]) == (1, 0.0, 0)
+    assert (state[MODEL]["pulls"], state[MODEL]["credit"], state[MODEL]["away"]) == (1, 0.0, 0)
     assert state[MODEL]["cost"] > 0.5
 
 

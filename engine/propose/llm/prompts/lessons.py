@@ -8,7 +8,7 @@ from .....population.archive.history import Past
 from .....population.archive.views import Views
 from ....config.config import Config
 from ...journal import Journal
-from ...sanitize import line
+from ...sanitize import one_line
 from ..client import Answer, Ask, Outcome
 from .prompt import Prompts
 
@@ -77,7 +77,7 @@ def rounds(config: Config, last: int) -> list[int]:
 def read(text: str) -> tuple[str, ...]:
     """The lessons in a model's answer: its list items, each on one line."""
     found = (_BULLET.match(each) for each in text.splitlines())
-    return tuple(line(one["words"], LONGEST) for one in found if one)[:MOST]
+    return tuple(one_line(one["words"], LONGEST) for one in found if one)[:MOST]
 
 
 def recorded(archive: Views, last: int) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from ....config.config import Config
 from ....config.proposers import Form
 from ....loop.proposer import Parent, Request
 from ...journal import Entry, Journal, estimate, render
-from ...sanitize import clean, line
+from ...sanitize import clean, one_line
 from .templates import BLOCKS, Templates
 
 Message = Mapping[str, str]
@@ -104,7 +104,11 @@ class Prompts:
 
     def lessons(self, entries: Sequence[Entry], before: Sequence[str], most: int) -> tuple[Message, ...]:
         """The conversation that asks for lessons from a journal; `before` are those of the last time."""
-        values = {"journal": render(entries), "before": tuple(line(each) for each in before), "most": most}
+        values = {
+            "journal": render(entries),
+            "before": tuple(one_line(each) for each in before),
+            "most": most,
+        }
         text = self._templates.render("lessons.md", **self._facts(), **values)
         return ({"role": "user", "content": text},)
 
@@ -154,7 +158,7 @@ class Prompts:
         return Briefing(
             form,
             str(request.quota),
-            tuple(line(each) for each in lessons),
+            tuple(one_line(each) for each in lessons),
             "",
             tuple(
                 self._shown(0, Parent(one.program_id, one.source, one.score), request)
@@ -213,10 +217,10 @@ class Prompts:
             notes.append(f"north star: {star} over production")
         if member is not None:
             notes.append(f"size: {member.size} syntax nodes")
-            notes.append(f"cell: {line(', '.join(member.cell)) or 'none'}")
+            notes.append(f"cell: {one_line(', '.join(member.cell)) or 'none'}")
         if evaluation is not None:
-            notes.append(f"made by: {line(evaluation.made_by, 80)}")
-            notes.append(f"explanation: {line(evaluation.explanation)}")
+            notes.append(f"made by: {one_line(evaluation.made_by, 80)}")
+            notes.append(f"explanation: {one_line(evaluation.explanation)}")
         return Shown(number, "\n".join(notes), parent.source)
 
 

@@ -10,7 +10,7 @@ Body = Sequence[ast.stmt]
 UNPARSABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
-def delta(before: str, after: str, limit: int = 240) -> str:
+def difference(before: str, after: str, limit: int = 240) -> str:
     """The changed expressions, each with the place that it stands in; at most `limit` characters.
 
     `update: torch.sqrt(square) → torch.abs(mean); + mean = 0.9 * mean`. Comments, docstrings and layout do
