@@ -42,7 +42,7 @@ def points_of(story: Story, **live: Interval) -> dict[str, Point]:
 
 def tell(story: Story, *programs: tuple[float, float, float], audited: tuple[int, ...] = ()) -> list[str]:
     """(constant, proxy, north star) of programs that one meeting measures; the north star of folds ± 0.01."""
-    births = [story.birth(source_of(constant), proxy, spread=0.05) for constant, proxy, _ in programs]
+    births = [story.evaluation(source_of(constant), proxy, spread=0.05) for constant, proxy, _ in programs]
     ids = [one.program.id for one in story.generation(0, *births)]
     story.generation(0)
     scores = {

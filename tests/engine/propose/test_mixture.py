@@ -1,4 +1,4 @@
-"""The mixture: who is asked, who stands in, what a birth was worth, and what is learnt from it."""
+"""The mixture: who is asked, who stands in, what a candidate earns, and what is learnt from it."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ MODEL = "openai/x edits"
 
 @dataclass
 class Notes:
-    """An archive of what generations noted, and of some births."""
+    """An archive of what generations noted, and of some evaluations."""
 
     noted: dict[tuple[int, int], Mapping[str, Any]] = field(default_factory=dict)
     evaluations: dict[str, list[Evaluation]] = field(default_factory=dict)
@@ -91,7 +91,7 @@ def size(gain: float) -> float:
 
 
 @pytest.mark.parametrize(
-    ("birth", "expected"),
+    ("evaluation", "expected"),
     [
         (born(2.5), 1 / 3 / TOTAL * size(0.5)),  # ahead of its parent alone
         (born(3.5), (1 / 2 + 1 / 3) / TOTAL * size(1.5)),
@@ -105,8 +105,10 @@ def size(gain: float) -> float:
         (born(9.0, stage="duplicate", duplicate_of="m0"), 0.0),
     ],
 )
-def test_worth_counts_the_members_newly_overtaken_and_by_how_much(birth: Evaluation, expected: float) -> None:
-    assert credit(birth, BEFORE, 2) == pytest.approx(expected)
+def test_credit_counts_the_members_newly_overtaken_and_by_how_much(
+    evaluation: Evaluation, expected: float
+) -> None:
+    assert credit(evaluation, BEFORE, 2) == pytest.approx(expected)
 
 
 def test_worth_has_no_scale_and_ends_at_one() -> None:
@@ -282,8 +284,8 @@ def test_an_answer_of_no_use_is_a_pull_without_credit() -> None:
 def test_slots_follow_what_the_island_noted_and_no_other() -> None:
     notes = Notes()
     mix = mixture({MODEL: Says(proposal("c")), "syntax": Says(proposal("s"))}, notes, rungs=2)
-    births = [born(3.5, origin=Origin(MODEL))] * 40 + [born(1.0)] * 40
-    notes.noted[0, 4] = {"mixture": mix.learn({}, births, BEFORE)}
+    evaluations = [born(3.5, origin=Origin(MODEL))] * 40 + [born(1.0)] * 40
+    notes.noted[0, 4] = {"mixture": mix.learn({}, evaluations, BEFORE)}
     counts = [Counter(mix.choice(island, 5, slot) for slot in range(100))[MODEL] for island in (0, 1)]
     assert counts[0] > 85
     assert counts[1] < 75

@@ -54,7 +54,7 @@ class Life:
         self.commit([Program(TASK.kind, seed, (), "seed", "") for seed in seeds])
 
     def commit(self, programs: list[Program]) -> None:
-        births = []
+        evaluations = []
         for slot, program in enumerate(programs):
             score = self.score(program.source)
             verdict = (
@@ -62,7 +62,7 @@ class Life:
                 if score is None
                 else Verdict(Status.SCORED, Metric(score))
             )
-            births.append(
+            evaluations.append(
                 Evaluation(
                     0, self.number, slot, program, syntax_hash(program.source), verdict, "proxy 1", program.id
                 )
@@ -70,7 +70,7 @@ class Life:
             if score is not None:
                 self.population += (Member(program.id, program.source, score, program.id, (), 9),)
         self.population = ranked(self.population)[:12]
-        self.archive.commit_generation(0, self.number, population=self.population, evaluations=births)
+        self.archive.commit_generation(0, self.number, population=self.population, evaluations=evaluations)
         self.number += 1
 
     def request(self, slot: int) -> Request:
