@@ -1,7 +1,6 @@
 """Graft: an expression set into a program together with the statements, state and constants that it needs."""
 
 import ast
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -9,13 +8,11 @@ import numpy as np
 
 from ....evaluators.language.edit import Unsuitable, expression, pick, renamed
 from ....evaluators.language.simplify import returned_dicts
-from ....evaluators.language.vocabulary import Idiom
+from ....evaluators.language.vocabulary import HOLE, Idiom
 from .expr_types import Site
 from .interpreter import bindings, slot_name
 from .shapes import meant
 from .tree import ProgramTree, fresh
-
-_HOLE = re.compile(r"\{(\d+)\}")
 
 
 @dataclass
@@ -48,7 +45,7 @@ class Graft:
 
 def rewritten(text: str, texts: Mapping[str, str]) -> str:
     """A statement or expression with names replaced; the hole {0} counts as the name _0."""
-    tree = ast.parse(_HOLE.sub(r"_\1", text))
+    tree = ast.parse(HOLE.sub(r"_\1", text))
     return ast.unparse(ast.fix_missing_locations(renamed(tree, texts)))
 
 
@@ -73,7 +70,7 @@ def graft_of_idiom(tree: ProgramTree, site: Site, idiom: Idiom, rng: np.random.G
     texts.update((name, tree.constant(key)) for name, key in keys.items())
     homes = {name: fresh(name, slots) for name in (*idiom.state, *idiom.fixed)}
     texts.update((name, tree.slot(key)) for name, key in homes.items())
-    for _, name, _ in bindings(ast.parse(_HOLE.sub(r"_\1", "\n".join(idiom.statements))).body):
+    for _, name, _ in bindings(ast.parse(HOLE.sub(r"_\1", "\n".join(idiom.statements))).body):
         texts[name] = fresh(name, taken)
     graft.statements += [rewritten(each, texts) for each in idiom.statements]
     graft.constants = {keys[name]: value for name, value in idiom.constants.items()}

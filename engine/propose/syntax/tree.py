@@ -1,26 +1,24 @@
 """A program under edit as a tree, its named values, and the growing of new expressions for it."""
 
 import ast
-import re
 from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
 from ....evaluators.language.edit import Unsuitable, expression, pick
 from ....evaluators.language.simplify import remove_dead, returned_dicts
-from ....evaluators.language.vocabulary import Operator, Vocabulary
+from ....evaluators.language.vocabulary import HOLE, Operator, Vocabulary
 from .expr_types import Kind, Kinds, Types, spelled
 from .interpreter import slot_name
 from .shapes import Shapes, Sized, Value, base, kind_of, meant, pattern, shape_of, written
 
-_HOLE = re.compile(r"\{(\d+)\}")
 _OPERATE = 0.6
 """How often a grown expression is an operation where a name would do."""
 
 
 def fill(template: str, texts: Sequence[str]) -> str:
     """A template with its holes filled by expressions."""
-    return ast.unparse(expression(_HOLE.sub(lambda hole: f"({texts[int(hole[1])]})", template)))
+    return ast.unparse(expression(HOLE.sub(lambda hole: f"({texts[int(hole[1])]})", template)))
 
 
 def result_of(operator: Operator) -> Kind:

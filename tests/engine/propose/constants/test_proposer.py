@@ -151,7 +151,7 @@ def test_slots_of_a_generation_draw_different_numbers(archive: Archive) -> None:
     assert len({life.ask(proposer, slot).source for slot in range(8)}) == 8
 
 
-def test_births_by_others_of_the_family_teach_it_too(archive: Archive) -> None:
+def test_candidates_of_others_in_the_family_teach_it_too(archive: Archive) -> None:
     life = Life(archive, ADAM)
     life.live(tuner(archive), 2)
     before = life.ask(tuner(archive)).source
