@@ -1,4 +1,4 @@
-"""Ending: exit codes, and the one message for everything that can be expected to go wrong.
+"""Exit codes, and the one message for everything that can be expected to go wrong.
 
 0    done; a run ended because a limit of its budget was reached
 1    an error in recevolve itself, with its traceback

@@ -107,7 +107,7 @@ def ingested(answer: dict[str, Any]) -> RenderableType:
     if "waiting" in answer:
         return Text(
             f"The run is at work, so the file waits in {answer['waiting']}.\nIt is taken in at the run's "
-            "next meeting, or by the next ingest once the run has ended: nothing is lost."
+            "next promotion round, or by the next ingest once the run has ended: nothing is lost."
         )
     lines = [f"{one['source']} waited: {counts(one)}" for one in answer["before"]]
     lines.append(counts(answer))

@@ -32,7 +32,7 @@ def console_for_people() -> Console:
 
 
 def until_signalled(work: Coroutine[Any, Any, T]) -> T:
-    """What `work` returns; Ctrl-C or SIGTERM cancels it and raises `ending.Stopped`."""
+    """What `work` returns; Ctrl-C or SIGTERM cancels it and raises `exit_codes.Stopped`."""
 
     async def guarded() -> T:
         task = asyncio.ensure_future(work)

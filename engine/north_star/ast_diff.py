@@ -1,4 +1,4 @@
-"""Differences of syntax trees: the edits between two programs, each of which can be undone alone.
+"""The edits between two programs, found in their syntax trees; each can be undone alone.
 
 The two syntax trees are walked side by side. Where they agree there is nothing to undo; where they differ
 in one place of a node that is otherwise the same, the walk goes down; what is left is an edit: an
@@ -15,6 +15,7 @@ from difflib import SequenceMatcher
 from typing import Any, TypeVar
 
 Node = TypeVar("Node", bound=ast.AST)
+Item = TypeVar("Item")
 LEAVES = (ast.Constant, ast.Name, ast.Attribute)
 BLOCKS = ("body", "orelse")
 DOCSTRING = "docstring"
@@ -81,11 +82,11 @@ class _Walk:
         """The statements, those that bind the same name side by side where the texts differ."""
         made = [one for one in new if _binds(one) == DOCSTRING]
         old, new = ([one for one in each if _binds(one) != DOCSTRING] for each in (old, new))
-        for left, right in _aligned(old, new, ast.unparse):
+        for left, right in aligned(old, new, ast.unparse):
             if left and right and ast.unparse(left[0]) == ast.unparse(right[0]):
                 made += right
                 continue
-            for was, now in _aligned(left, right, _binds):
+            for was, now in aligned(left, right, _binds):
                 if was and now and _binds(was[0]) == _binds(now[0]):
                     made += [self.node(one, other) for one, other in zip(was, now, strict=True)]
                     continue
@@ -222,9 +223,9 @@ def together(found: Sequence[Hunk], number: int) -> frozenset[int]:
         chosen |= more
 
 
-def _aligned(
-    old: Sequence[ast.stmt], new: Sequence[ast.stmt], key: Callable[[ast.stmt], str]
-) -> Iterator[tuple[Sequence[ast.stmt], Sequence[ast.stmt]]]:
+def aligned(
+    old: Sequence[Item], new: Sequence[Item], key: Callable[[Item], str]
+) -> Iterator[tuple[Sequence[Item], Sequence[Item]]]:
     """Runs of both, side by side: those of equal keys, a pair at a time, and what differs between them."""
     was, now = [key(one) for one in old], [key(one) for one in new]
     for kind, i1, i2, j1, j2 in SequenceMatcher(None, was, now, autojunk=False).get_opcodes():

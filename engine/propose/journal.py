@@ -1,8 +1,8 @@
 """Journal: the archive as prompts see it. One line for each experiment, best first, failures by pattern.
 
-A journal shows island i at generation g its own births before g, and everybody's births and promotions up
-to the last meeting before g. Nothing that another island does meanwhile changes it. It never holds a result
-on the split that the report's claim rests on.
+A journal shows island i at generation g its own candidates before g, and those and the promotions of all
+islands up to the last promotion round before g. Nothing that another island does meanwhile changes it. It
+never holds a result on the split that the report's claim rests on.
 """
 
 import math
@@ -20,9 +20,9 @@ from ..config.config import Config
 from ..config.experiments import Online
 from ..north_star.ablation import of_experiments
 from ..north_star.alignment import round_before
-from ..north_star.ast_summary import delta
 from ..north_star.promotion import broken
-from .sanitize import line
+from .sanitize import one_line
+from .source_diff import difference
 
 WARM_START = "warm start"
 """The conclusion under which an archive keeps what it took over from an earlier run."""
@@ -54,7 +54,7 @@ class Star:
     def __str__(self) -> str:
         gain = f"{self.gain:+.3g}" if self.gain is not None else "failed"
         error = f" ± {self.error:.1g}" if self.error is not None else ""
-        notes = [self.source, line(self.reason, 120)]
+        notes = [self.source, one_line(self.reason, 120)]
         return f"{gain}{error}" + (f" ({', '.join(filter(None, notes))})" if any(notes) else "")
 
 
@@ -87,8 +87,8 @@ class Entry:
         if self.score is None:
             earlier = "from an earlier run: " if self.earlier else ""
             return (
-                f"{earlier}{self.count}x {self.status} at {self.stage}: {line(self.reason, DELTA)} "
-                f"| for example: {line(self.delta, DELTA)} | {line(self.explanation, EXPLANATION)}"
+                f"{earlier}{self.count}x {self.status} at {self.stage}: {one_line(self.reason, DELTA)} "
+                f"| for example: {one_line(self.delta, DELTA)} | {one_line(self.explanation, EXPLANATION)}"
             )
         spread = f" ± {self.spread:.1g}" if self.spread else ""
         facts = [f"score {self.score:.6g}{spread}"]
@@ -100,7 +100,9 @@ class Entry:
             facts.append(f"north star {self.star} over production")
         if self.earlier:
             facts.append("from an earlier run")
-        return f"{', '.join(facts)} | {line(self.delta, DELTA)} | {line(self.explanation, EXPLANATION)}"
+        return (
+            f"{', '.join(facts)} | {one_line(self.delta, DELTA)} | {one_line(self.explanation, EXPLANATION)}"
+        )
 
 
 def estimate(text: str) -> int:
@@ -124,9 +126,9 @@ class Journal:
         self._stars: tuple[int, dict[str, Star], tuple[float, ...]] = (-1, {}, ())
         self._deltas: dict[tuple[str, str], str] = {}
         self._production: str | None = None
-        self._inherited: tuple[tuple[Entry, ...], tuple[str, ...]] | None = None
+        self._warm_start: tuple[tuple[Entry, ...], tuple[str, ...]] | None = None
 
-    def meeting(self, generation: int) -> int:
+    def last_round(self, generation: int) -> int:
         """The last generation before this one at which all islands met; below 0 before the first."""
         return round_before(generation, self._config.north_star.every)
 
@@ -142,19 +144,19 @@ class Journal:
 
         At most `propose.journal_entries`, of at most `tokens` tokens (`propose.journal_tokens` where none).
         """
-        meeting = self.meeting(generation)
-        return self._within(meeting, {**self._all(meeting), island: generation - 1}, tokens)
+        round_at = self.last_round(generation)
+        return self._within(round_at, {**self._all(round_at), island: generation - 1}, tokens)
 
-    def entries_at(self, meeting: int, tokens: int | None = None) -> tuple[Entry, ...]:
-        """What all islands know at a meeting."""
-        return self._within(meeting, self._all(meeting), tokens)
+    def entries_at(self, round_at: int, tokens: int | None = None) -> tuple[Entry, ...]:
+        """What all islands know at a promotion round."""
+        return self._within(round_at, self._all(round_at), tokens)
 
     def whole(self) -> tuple[Entry, ...]:
         """What the archive holds at the end of a run, however far each island came."""
         last = {island: self._archive.last_generation(island) for island in self._archive.islands()}
         untils = {island: number for island, number in last.items() if number is not None}
-        meeting = self.meeting(min(untils.values()) + 1) if untils else -1
-        return self._within(meeting, untils, None)
+        round_at = self.last_round(min(untils.values()) + 1) if untils else -1
+        return self._within(round_at, untils, None)
 
     def failures(self, island: int, generation: int, most: int) -> tuple[Entry, ...]:
         """The island's latest failures before that generation, each pattern once, the newest first."""
@@ -162,13 +164,13 @@ class Journal:
         latest = sorted(known, key=lambda one: one.latest.place, reverse=True)
         return tuple(self._failure(one) for one in latest[:most])
 
-    def birth_of(self, program_id: str, island: int, generation: int) -> Tried | None:
-        """The birth of a program, as far as the island may know it at that generation."""
-        return self._past.seen(program_id, self.meeting(generation), island, generation - 1)
+    def evaluation_of(self, program_id: str, island: int, generation: int) -> Tried | None:
+        """The evaluation of a program, as far as the island may know it at that generation."""
+        return self._past.seen(program_id, self.last_round(generation), island, generation - 1)
 
     def star_of(self, program_id: str, generation: int) -> Star | None:
-        """What the north star said of a program up to the meeting before that generation, or None."""
-        stars = self._measured(self.meeting(generation))
+        """What the north star said of a program up to the promotion round before that generation, or None."""
+        stars = self._measured(self.last_round(generation))
         if program_id in stars or not self._config.online.on:
             return stars.get(program_id)
         cut_from = (parent for one in self._archive.ablations(program_id) for parent in one.program.parents)
@@ -176,16 +178,16 @@ class Journal:
 
     def warm_start(self) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
         """(entries, lessons) taken over from an earlier run before this one began."""
-        if self._inherited is None:
+        if self._warm_start is None:
             kept = self._archive.conclusion(WARM_START) or {"entries": (), "lessons": ()}
-            self._inherited = tuple(map(entry_from, kept["entries"])), tuple(kept["lessons"])
-        return self._inherited
+            self._warm_start = tuple(map(entry_from, kept["entries"])), tuple(kept["lessons"])
+        return self._warm_start
 
-    def _all(self, meeting: int) -> dict[int, int]:
-        """Every island up to the meeting."""
-        return dict.fromkeys(range(self._config.population.islands), meeting)
+    def _all(self, round_at: int) -> dict[int, int]:
+        """Every island up to the promotion round."""
+        return dict.fromkeys(range(self._config.population.islands), round_at)
 
-    def _within(self, meeting: int, untils: Mapping[int, int], tokens: int | None) -> tuple[Entry, ...]:
+    def _within(self, round_at: int, untils: Mapping[int, int], tokens: int | None) -> tuple[Entry, ...]:
         """The journal of each island up to its own generation, cut to size."""
         rules = self._config.propose
         budget = rules.journal_tokens if tokens is None else min(tokens, rules.journal_tokens)
@@ -195,24 +197,24 @@ class Journal:
         failed = _fitting(failures, int(budget * FAILURES_SHARE))
         places, budget = places - len(failed), budget - _cost(failed)
         before = _fitting(self.warm_start()[0], int(budget * EARLIER_SHARE))[: int(places * EARLIER_SHARE)]
-        stars = self._measured(meeting)
+        stars = self._measured(round_at)
         tried = [one for tally in tallies for one in tally.best]
-        chosen = self._chosen(tried, stars, meeting, places - len(before))
+        chosen = self._chosen(tried, stars, round_at, places - len(before))
         furthest = max((one.stage for one in chosen), default="")
         own = _fitting((self._scored(one, stars, furthest) for one in chosen), budget - _cost(before))
         earlier = _fitting(self.warm_start()[0], budget - _cost(own))[: places - len(own)]
         return (*own, *earlier, *failed)
 
     def _chosen(
-        self, tried: Sequence[Tried], stars: Mapping[str, Star], meeting: int, places: int
+        self, tried: Sequence[Tried], stars: Mapping[str, Star], round_at: int, places: int
     ) -> list[Tried]:
-        """The scored births to show: some for their north star, others for their proxy; best proxy first."""
+        """The scored candidates to show: some for their north star, others for their proxy; best first."""
         measured = sorted(stars, key=lambda each: (-_merit(stars[each]), each))
         found: dict[str, Tried] = {}
         for program_id in measured[: int(places * PROMOTED_SHARE)]:
-            birth = self._past.seen(program_id, meeting)
-            if birth is not None and birth.parent and birth.score is not None:
-                found[program_id] = birth
+            evaluation = self._past.seen(program_id, round_at)
+            if evaluation is not None and evaluation.parent and evaluation.score is not None:
+                found[program_id] = evaluation
         for one in ranked(tried):
             if len(found) >= places:
                 break
@@ -267,28 +269,28 @@ class Journal:
         if pair not in self._deltas:
             if len(self._deltas) >= REMEMBERED:
                 self._deltas.clear()
-            self._deltas[pair] = delta(self._past.source(pair[0]), self._past.source(pair[1]), DELTA)
+            self._deltas[pair] = difference(self._past.source(pair[0]), self._past.source(pair[1]), DELTA)
         return self._deltas[pair]
 
-    def _measured(self, meeting: int) -> Mapping[str, Star]:
-        """What the north star said of each program up to the meeting."""
+    def _measured(self, round_at: int) -> Mapping[str, Star]:
+        """What the north star said of each program up to the promotion round."""
         done, stars, home = self._stars
         if self._config.online.on:
-            if meeting != done:
-                self._stars = meeting, answered(self._archive, self._config.online, meeting), ()
+            if round_at != done:
+                self._stars = round_at, answered(self._archive, self._config.online, round_at), ()
             return self._stars[1]
-        if meeting < done:
+        if round_at < done:
             done, stars, home = -1, {}, ()
-        if meeting > done:
+        if round_at > done:
             stars = dict(stars)
             every = self._config.north_star.every
-            for generation in range((done // every + 1) * every, meeting + 1, every):
+            for generation in range((done // every + 1) * every, round_at + 1, every):
                 home = self._read(generation, stars, home)
-            self._stars = meeting, stars, home
+            self._stars = round_at, stars, home
         return stars
 
     def _read(self, generation: int, stars: dict[str, Star], home: tuple[float, ...]) -> tuple[float, ...]:
-        """Adds the stars of one meeting; the scores of production, by fold, come back."""
+        """Adds the stars of one promotion round; the scores of production, by fold, come back."""
         known: dict[str, dict[tuple[str, int], Verdict]] = {}
         for one in self._archive.promotions(generation):
             known.setdefault(one.program_id, {})[one.split, one.fold] = one.verdict
@@ -303,13 +305,13 @@ class Journal:
         return home
 
 
-def answered(archive: Views, rules: Online, meeting: int) -> dict[str, Star]:
-    """What experiments said of each program, as it was known at the meeting.
+def answered(archive: Views, rules: Online, round_at: int) -> dict[str, Star]:
+    """What experiments said of each program, as it was known at the promotion round.
 
-    Under the elite that was born, where it was tried without its idle edits: the journal shows births.
+    Under the elite, where that was tried without its idle edits: the journal shows what proposers made.
     """
     book = archive.experiments()
-    mark = book.mark(meeting)
+    mark = book.mark(round_at)
     if mark is None:
         return {}
     gains = effects(book.looks(mark.looks), rules.deciding)

@@ -1,4 +1,4 @@
-"""Mixture: many proposers behind one, each slot given to the arm that earns most per dollar."""
+"""Mixture: many proposers behind one, each slot given to the one that earns most per dollar."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -17,14 +17,14 @@ from .bandit import Belief, Pull, State, after, believed
 
 SYNTAX, CONSTANTS, MODELS = "syntax", "constants", "models"
 ABSENT = frozenset({"timed_out", "unavailable", "capped", "rejected"})
-"""Outcomes that say that an arm was not to be had, and nothing of what it can do."""
+"""Outcomes that say that a proposer was not to be had, and nothing of what it can do."""
 COVERED = ABSENT | {"nothing to tune"}
-"""Outcomes after which the free arm stands in."""
+"""Outcomes after which the free proposer stands in."""
 UNPRICED = 5e-6
 """US dollars taken for a token of unknown price: 3 a million in, 15 out, one in six out. A belief of the
 bandit alone; no account uses it."""
 SLOT = 0.1
-"""Share of an evaluation that a slot is worth, so that an arm of duplicates is not free."""
+"""Share of an evaluation that a slot is worth, so that a proposer of duplicates is not free."""
 EXAMINED = 0.05
 """Share of an evaluation that the property tests cost."""
 STRUCTURE = 0.5
@@ -36,8 +36,8 @@ TUNED, TUNED_MORE, TUNED_AT_MOST = 0.15, 0.05, 0.5
 _REMEMBERED = 64
 
 
-def credit(birth: Evaluation, before: Sequence[Member], rungs: int) -> float:
-    """What a birth was to its island, from 0, nothing, to 1. Free of the score's scale.
+def credit(evaluation: Evaluation, before: Sequence[Member], rungs: int) -> float:
+    """What an evaluation was to its island, from 0, nothing, to 1. Free of the score's scale.
 
     The weights of the members that it overtakes and its first parent did not, times g / (g + s): g is the
     gain over the parent, s how far the island's best is ahead of its median. The member of rank r weighs
@@ -45,12 +45,12 @@ def credit(birth: Evaluation, before: Sequence[Member], rungs: int) -> float:
     less than a few large ones. A parent that is not on the island counts as its best. Without a score, culled
     before the last of `rungs`, or a duplicate: 0.
     """
-    score = birth.verdict.score
-    if score is None or birth.duplicate_of or birth.stage != f"proxy {rungs - 1}" or not before:
+    score = evaluation.verdict.score
+    if score is None or evaluation.duplicate_of or evaluation.stage != f"proxy {rungs - 1}" or not before:
         return 0.0
     order = ranked(tuple(before))
     scores = {one.program_id: one.score for one in order}
-    parent = scores.get(next(iter(birth.program.parents), ""), order[0].score)
+    parent = scores.get(next(iter(evaluation.program.parents), ""), order[0].score)
     gain, spread = score.value - parent, order[0].score - order[len(order) // 2].score
     if gain <= 0:
         return 0.0
@@ -68,32 +68,32 @@ def paid(spend: Spend) -> float:
     return spend.dollars + UNPRICED * spend.unpriced
 
 
-def judging(birth: Evaluation, evaluation_dollars: float, rungs: int) -> float:
-    """US dollars that judging a birth was worth: its slot, and the share of the rungs that it ran."""
-    stage, _, rung = birth.stage.partition(" ")
-    if birth.duplicate_of or stage not in ("properties", "proxy"):
+def judging(evaluation: Evaluation, evaluation_dollars: float, rungs: int) -> float:
+    """US dollars that judging a candidate takes: its slot, and the share of the rungs that it ran."""
+    stage, _, rung = evaluation.stage.partition(" ")
+    if evaluation.duplicate_of or stage not in ("properties", "proxy"):
         return SLOT * evaluation_dollars
     ran = (int(rung) + 1) / rungs if stage == "proxy" else 0.0
     return (SLOT + EXAMINED + (1 - SLOT - EXAMINED) * ran) * evaluation_dollars
 
 
-def cost(birth: Evaluation, evaluation_dollars: float, rungs: int) -> float:
-    """US dollars that a birth cost, to make and to judge. No seconds: they would differ between machines."""
-    return paid(birth.origin.spend) + judging(birth, evaluation_dollars, rungs)
+def cost(evaluation: Evaluation, evaluation_dollars: float, rungs: int) -> float:
+    """US dollars that a candidate cost, to make and to judge. No seconds: those differ between machines."""
+    return paid(evaluation.origin.spend) + judging(evaluation, evaluation_dollars, rungs)
 
 
 class Mixture:
-    """A proposer that asks, for each slot, one of its arms.
+    """A proposer that asks, for each slot, one of several.
 
     `shares` is "bandit", or a share for each of `syntax`, `constants` and `models`; that of the models is
-    split evenly over the arms that are neither of the other two. The bandit's state belongs to an island: it
+    split evenly over those that are neither of the other two. The bandit's state belongs to an island: it
     is what `learn` gave after the generation before, read from the archive's statistics under "mixture".
     `evaluation_dollars` is what judging one candidate is worth, `rungs` how many there are.
     """
 
     def __init__(
         self,
-        arms: Mapping[str, Proposer],
+        proposers: Mapping[str, Proposer],
         archive: Views,
         seed: int,
         *,
@@ -101,41 +101,41 @@ class Mixture:
         evaluation_dollars: float = 0.005,
         rungs: int = 3,
     ) -> None:
-        """ValueError where the shares leave every arm without one."""
-        self.arms = dict(sorted(arms.items()))
+        """ValueError where the shares leave every proposer without one."""
+        self.proposers = dict(sorted(proposers.items()))
         self._archive = archive
         self._seed = seed
         self._dollars = evaluation_dollars
         self._rungs = rungs
-        self._fixed = None if shares == "bandit" else fixed(shares, tuple(self.arms))
+        self._fixed = None if shares == "bandit" else fixed(shares, tuple(self.proposers))
         self._dealt = lru_cache(_REMEMBERED)(self._deal)
 
     async def propose(self, request: Request) -> Proposal:
-        """The chosen arm's proposal. Where that arm is not to be had, the free one's, which names it.
+        """The chosen one's proposal. Where it is not to be had, that of the free one, which names it.
 
-        NoProposal, with the arm, where the chosen one was to be had and found nothing.
+        NoProposal, with its name, where the chosen one was to be had and found nothing.
         """
-        arm = self.choice(request.place.island, request.place.generation, request.place.slot)
+        proposer = self.choice(request.place.island, request.place.generation, request.place.slot)
         try:
-            return replace(await self.arms[arm].propose(request), made_by=arm)
+            return replace(await self.proposers[proposer].propose(request), made_by=proposer)
         except NoProposal as none:
-            if none.outcome not in COVERED or arm == SYNTAX or SYNTAX not in self.arms:
-                raise NoProposal(str(none), none.outcome, none.spend, arm) from none
+            if none.outcome not in COVERED or proposer == SYNTAX or SYNTAX not in self.proposers:
+                raise NoProposal(str(none), none.outcome, none.spend, proposer) from none
             outcome, spend = none.outcome, none.spend
         try:
-            made = await self.arms[SYNTAX].propose(request)
+            made = await self.proposers[SYNTAX].propose(request)
         except NoProposal as none:
-            raise NoProposal(str(none), outcome, spend + none.spend, arm) from none
-        return replace(made, made_by=SYNTAX, instead_of=arm, outcome=outcome, spend=made.spend + spend)
+            raise NoProposal(str(none), outcome, spend + none.spend, proposer) from none
+        return replace(made, made_by=SYNTAX, instead_of=proposer, outcome=outcome, spend=made.spend + spend)
 
     def choice(self, island: int, generation: int, slot: int) -> str:
-        """The arm of a slot. Over a generation every arm gets its share of the slots, to within about one."""
+        """The proposer of a slot. Over a generation each gets its share of the slots, to within about one."""
         start, edges = self._dealt(island, generation)
         place = (start + slot * GOLDEN) % 1.0
-        return list(self.arms)[min(int(np.searchsorted(edges, place, side="right")), len(edges) - 1)]
+        return list(self.proposers)[min(int(np.searchsorted(edges, place, side="right")), len(edges) - 1)]
 
     def _deal(self, island: int, generation: int) -> tuple[float, np.ndarray]:
-        """Where the generation's slots begin in [0, 1), and where each arm's part of it ends."""
+        """Where the generation's slots begin in [0, 1), and where each proposer's part of it ends."""
         start = generator(self._seed, "mixture", island, generation, "slots").random()
         shares = [one.share for one in self.beliefs(self.state(island, generation - 1), island, generation)]
         return start, np.cumsum(shares)
@@ -146,18 +146,19 @@ class Mixture:
         return learnt
 
     def learn(
-        self, before: State, births: Sequence[Evaluation], population: Sequence[Member]
+        self, before: State, evaluations: Sequence[Evaluation], population: Sequence[Member]
     ) -> dict[str, Any]:
-        """The state after a generation's births, plain JSON; `population` is the one that it began with."""
-        pulls = [pull for birth in births if birth.origin.proposer for pull in self._pulls(birth, population)]
-        return after(before, pulls, len(births))
+        """The state after a generation, plain JSON; `population` is the one that it began with."""
+        proposed = (one for one in evaluations if one.origin.proposer)
+        pulls = [pull for one in proposed for pull in self._pulls(one, population)]
+        return after(before, pulls, len(evaluations))
 
-    def _pulls(self, birth: Evaluation, population: Sequence[Member]) -> Iterator[Pull]:
-        """What a birth tells of who was asked, of who stood in, and of who made the structure."""
-        origin = birth.origin
-        earned, judged = self.credit(birth, population), judging(birth, self._dollars, self._rungs)
+    def _pulls(self, evaluation: Evaluation, population: Sequence[Member]) -> Iterator[Pull]:
+        """What an evaluation tells of who was asked, of who stood in, and of who made the structure."""
+        origin = evaluation.origin
+        earned, judged = self.credit(evaluation, population), judging(evaluation, self._dollars, self._rungs)
         if origin.maker == CONSTANTS and earned:
-            if architect := self._architect(birth):
+            if architect := self._architect(evaluation):
                 yield Pull(architect, STRUCTURE * earned, 0.0, lent=True)
             earned *= 1 - STRUCTURE
         if origin.stand_in:
@@ -167,29 +168,29 @@ class Mixture:
         if absent or not origin.stand_in:
             yield Pull(origin.proposer, earned, paid(origin.spend) + judged, absent)
 
-    def _architect(self, birth: Evaluation) -> str:
-        """The arm whose structure was tuned, "" where that came from a seed or from elsewhere."""
-        one: Evaluation | None = birth
+    def _architect(self, evaluation: Evaluation) -> str:
+        """The proposer whose structure was tuned, "" where that came from a seed or from elsewhere."""
+        one: Evaluation | None = evaluation
         while one and one.origin.maker == CONSTANTS:
             parent = next(iter(one.program.parents), "")
-            # births on other islands may or may not be there yet, so they must not count
+            # evaluations on other islands may or may not be there yet, so they must not count
             own = (
                 each
                 for each in self._archive.evaluations_of(parent)
-                if each.island == birth.island and each.generation < birth.generation
+                if each.island == evaluation.island and each.generation < evaluation.generation
             )
             one = next(own, None)
         return one.origin.maker if one else ""
 
-    def credit(self, birth: Evaluation, population: Sequence[Member]) -> float:
-        """What a birth was to the island whose population was this, 0 to 1."""
-        return credit(birth, population, self._rungs)
+    def credit(self, evaluation: Evaluation, population: Sequence[Member]) -> float:
+        """What an evaluation was to the island whose population was this, 0 to 1."""
+        return credit(evaluation, population, self._rungs)
 
     def beliefs(self, state: State, island: int, generation: int) -> tuple[Belief, ...]:
-        """What is believed of each arm before that generation, its share of the slots included."""
+        """What is believed of each proposer before that generation, its share of the slots included."""
         rng = generator(self._seed, "mixture", island, generation)
         most = ceilings(self._archive.statistics(island, generation - 1), generation)
-        found = believed(state, tuple(self.arms), self._dollars, rng, most)
+        found = believed(state, tuple(self.proposers), self._dollars, rng, most)
         if self._fixed is None:
             return found
         return tuple(replace(one, share=self._fixed[one.arm]) for one in found)
@@ -205,18 +206,20 @@ def ceilings(notes: Mapping[str, Any], generation: int) -> dict[str, float]:
     return {CONSTANTS: min(TUNED_AT_MOST, TUNED + TUNED_MORE * idle)}
 
 
-def fixed(shares: Mapping[Any, float], arms: Sequence[str]) -> dict[str, float]:
-    """The share of each arm, summing to 1, from those of `syntax`, `constants` and `models`.
+def fixed(shares: Mapping[Any, float], proposers: Sequence[str]) -> dict[str, float]:
+    """The share of each proposer, summing to 1, from those of `syntax`, `constants` and `models`.
 
-    ValueError where no arm has one.
+    ValueError where no proposer has one.
     """
-    models = [arm for arm in arms if arm not in (SYNTAX, CONSTANTS)]
-    given = {arm: shares.get(MODELS, 0.0) / len(models) for arm in models}
-    given |= {arm: shares.get(arm, 0.0) for arm in (SYNTAX, CONSTANTS) if arm in arms}
+    models = [proposer for proposer in proposers if proposer not in (SYNTAX, CONSTANTS)]
+    given = {proposer: shares.get(MODELS, 0.0) / len(models) for proposer in models}
+    given |= {
+        proposer: shares.get(proposer, 0.0) for proposer in (SYNTAX, CONSTANTS) if proposer in proposers
+    }
     total = sum(given.values())
     if not total > 0:
         raise ValueError(
-            f"mixture: the shares {dict(shares)} leave every arm ({', '.join(arms)}) without one; "
+            f"mixture: the shares {dict(shares)} leave every proposer ({', '.join(proposers)}) without one; "
             "give one of them a share"
         )
-    return {arm: share / total for arm, share in given.items()}
+    return {proposer: share / total for proposer, share in given.items()}

@@ -1,4 +1,4 @@
-"""Fence: text that others wrote, made harmless: it ends no fence, speaks in no role, moves no cursor."""
+"""Sanitizing: text of others made harmless: it ends no code block, speaks in no role, moves no cursor."""
 
 import re
 import unicodedata
@@ -25,14 +25,14 @@ def clean(text: str) -> str:
     return _ROLE.sub(lambda mark: mark[0] + " ", text)
 
 
-def line(text: str, limit: int = 300) -> str:
+def one_line(text: str, limit: int = 300) -> str:
     """The text on one line of at most `limit` characters."""
     flat = " ".join(clean(text[: 4 * limit]).split())
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
 
 
-def fenced(text: str, language: str = "text") -> str:
-    """The text as a Markdown block whose fence is longer than any inside."""
+def code_block(text: str, language: str = "text") -> str:
+    """The text as a Markdown code block whose marks are longer than any inside."""
     body = clean(text).strip("\n")
     ticks = "`" * max((len(run) + 1 for run in _TICKS.findall(body)), default=3)
     return f"{ticks}{language}\n{body}\n{ticks}"

@@ -1,7 +1,6 @@
 """Preview: the next prompt of an island, as a model would get it."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -18,7 +17,7 @@ from ..loop.executor import Terms
 from ..loop.proposer import NoProposal, Proposal, Request
 from ..loop.requests import propose
 from ..propose.journal import Journal
-from ..propose.llm.prompts.lessons import meetings, recorded
+from ..propose.llm.prompts.lessons import recorded, rounds
 from ..propose.llm.prompts.prompt import Message, Prompts, count
 from ..search import Islands, arrive, stagnated
 
@@ -50,7 +49,7 @@ async def preview(
         chosen = _form(config, form, request)
         task = task_for(config)
         journal = Journal(archive, config, task.guardrails)
-        due = meetings(config, journal.meeting(number))
+        due = rounds(config, journal.last_round(number))
         lessons = recorded(archive, due[-1] if due else -1) or journal.warm_start()[1]
         prompts = Prompts(task, config, archive, journal)
         messages = prompts.messages(request, chosen, lessons)
@@ -95,31 +94,20 @@ def _number(archive: Archive, config: Config, island: int, generation: int | Non
 
 
 async def _request(archive: Archive, config: Config, island: int, number: int) -> Request:
-    """What the proposer of the first slot will be asked."""
+    """What the proposer of the first slot will be asked; neighbours that are behind send nothing yet."""
     begun = archive.run()
     assert begun is not None  # recorded_config read it
-    task = task_for(config)
     terms = Terms(**begun.config["terms"])
-    search = SearchContext(config, task, terms, (), archive, archive.ledger(replaying=True), Listener(), None)
-    return (await requests(search, island, number))[0]
-
-
-async def requests(search: SearchContext, island: int, number: int) -> tuple[Request, ...]:
-    """What the proposer is asked in that generation, in order of slot.
-
-    The generation before must be committed; neighbours that are behind send nothing yet. The trials of the
-    requests are those of `search`.
-    """
-    listener = Listener()
-    search = replace(search, proposer=listener)
+    listener, ledger = Listener(), archive.ledger(replaying=True)
+    search = SearchContext(config, task_for(config), terms, (), archive, ledger, listener, None)
     islands = Islands(search, Silent())
     islands.ended = dict.fromkeys(islands.done, "only looking")
-    population = await arrive(search, islands, rounds_of(search.config), island, number)
-    population = population or search.archive.population(island, number - 1)
+    population = await arrive(search, islands, rounds_of(config), island, number)
+    population = population or archive.population(island, number - 1)
     population, progression = stagnated(search, island, number, population, Silent())
-    bold = bool(progression and progression.explores(number, search.config.population.patience))
+    bold = bool(progression and progression.explores(number, config.population.patience))
     await propose(search, island, number, population, bold=bold)
-    return tuple(sorted(listener.requests, key=lambda one: one.place.slot))
+    return min(listener.requests, key=lambda one: one.place.slot)
 
 
 def _form(config: Config, asked: str | None, request: Request) -> Form:

@@ -12,11 +12,12 @@ Type = Literal["tensor", "scalar", "int", "bool", "matrix", "cube"]
 """A tensor; a float; an int, usable wherever a float is; a mask, which only `torch.where` consumes. Where the
 vocabulary has `sizes`: a tensor of the shape that is at hand, a batch of rows, a batch of matrices."""
 
-_HOLE = re.compile(r"\{(\d+)\}")
+HOLE = re.compile(r"\{(\d+)\}")
+"""A typed hole of a template."""
 
 
 def _check_holes(owner: str, templates: tuple[str, ...], count: int) -> None:
-    holes = {int(number) for template in templates for number in _HOLE.findall(template)}
+    holes = {int(number) for template in templates for number in HOLE.findall(template)}
     if holes != set(range(count)):
         raise ValueError(
             f"{owner} has {count} argument types, so its holes must be 0 to {count - 1}, got {holes}"

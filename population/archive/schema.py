@@ -225,6 +225,15 @@ def m005_evaluations(db: Database) -> None:
             renamed = _text({**call, "stage": "properties"})
             digest = sha256(renamed.encode()).hexdigest()
             db.execute("UPDATE ledger SET key = ?, call = ? WHERE key = ?", (digest, renamed, key))
+    for island, generation, text in db.execute(
+        "SELECT island, generation, statistics FROM generations"
+    ).fetchall():
+        statistics = json.loads(text)
+        for record in statistics.get("mixture", {}).values():
+            record["credit"] = record.pop("worth")
+        place = _text(statistics), island, generation
+        db.execute("UPDATE generations SET statistics = ? WHERE island = ? AND generation = ?", place)
+    db.execute("UPDATE conclusions SET name = 'warm start' WHERE name = 'inherited journal'")
     _rename_keys(db, {"knockouts": "ablations", "knockout_on": "ablate_on"})
 
 

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from recevolve.engine.propose.syntax.tree import Draft, Unsuitable
+from recevolve.engine.propose.syntax.tree import ProgramTree, Unsuitable
 from recevolve.evaluators.language.canonical import canonical
 from recevolve.evaluators.language.static import check
 from recevolve.evaluators.reward.fast import Undefined, formula
@@ -136,10 +136,10 @@ def _product(rng: np.random.Generator) -> str:
 
 def _grown(rng: np.random.Generator) -> str:
     while True:
-        draft = Draft(TASK.seeds["click"], TASK.vocabulary)
-        site = draft.survey().sites[0]
+        tree = ProgramTree(TASK.seeds["click"], TASK.vocabulary)
+        site = tree.types().sites[0]
         try:
-            grown = draft.grow("tensor", site.scope, rng, 4)
+            grown = tree.grow("tensor", site.scope, rng, 4)
         except Unsuitable:
             continue
         return f"import numpy\n\nWEIGHTS = {{}}\n\n\ndef reward(signals):\n    return {grown}\n"

@@ -16,8 +16,8 @@ import numpy as np
 from recevolve.engine.loop.proposer import Parent, Proposal
 from recevolve.engine.propose.llm.answers.answers import read
 from recevolve.engine.propose.llm.answers.gbnf import grammar
-from recevolve.engine.propose.llm.embeddings import Index
-from recevolve.engine.propose.llm.novelty import distance, nearest, vector
+from recevolve.engine.propose.llm.embeddings import most_similar
+from recevolve.engine.propose.llm.novelty import nearest, vector
 from recevolve.engine.propose.syntax.proposer import SyntaxProposer
 from recevolve.evaluators.kinds.properties import examine, warm
 from recevolve.evaluators.language.canonical import canonical, syntax_hash
@@ -65,10 +65,8 @@ def answering(sources: Sequence[str]) -> dict[str, float]:
     wholes = [f"explanation: as told\n```python\n{source}```" for source in sources]
     island = [Member(str(n), source, 0.0, str(n), (), 1) for n, source in enumerate(sources[:24])]
     nearest(sources[0], island)
-    dimensions, index = 1_536, Index()
-    vectors_ND = np.random.default_rng(0).normal(size=(10_000, dimensions)).astype(np.float32)
-    for number, vector_D in enumerate(vectors_ND):
-        index.add(str(number), vector_D)
+    vectors_ND = np.random.default_rng(0).normal(size=(48, 1_536)).astype(np.float32)
+    embedded = {str(number): vector_D for number, vector_D in enumerate(vectors_ND[:24])}
     return {
         "answer read, edits": milliseconds(
             lambda n: read("edits", edits[n], SEEDS[1:2], TASK.rules), EXAMINED
@@ -79,9 +77,10 @@ def answering(sources: Sequence[str]) -> dict[str, float]:
         "grammar, edits": milliseconds(lambda n: grammar("edits", SEEDS[n % 8 :], TASK.rules), 100),
         "grammar, whole": milliseconds(lambda n: grammar("whole", SEEDS[n % 8 :], TASK.rules), 100),
         "features of a known form": milliseconds(lambda n: vector.__wrapped__(sources[n]), EXAMINED),
-        "distance of two known": milliseconds(lambda n: distance(sources[n % 24], sources[0]), EXAMINED),
         "nearest of 24 known": milliseconds(lambda n: nearest(sources[n % 24 + 24], island), EXAMINED),
-        "nearest of 10,000 embeddings of 1,536": milliseconds(lambda n: index.nearest(vectors_ND[n]), 100),
+        "nearest of 24 embeddings of 1,536": milliseconds(
+            lambda n: most_similar(vectors_ND[n % 24 + 24], embedded), 100
+        ),
     }
 
 

@@ -35,9 +35,9 @@ class Story:
         self.archive.begin({"config": self.config.model_dump(mode="json"), "terms": terms}, 0, "test")
         self.production = Program("toy", source_of("0.0"), made_by="seed flat", explanation="the seed flat")
         for island in range(islands):
-            self.generation(island, self.birth(self.production.source, 0.0, parent=None))
+            self.generation(island, self.evaluation(self.production.source, 0.0, parent=None))
 
-    def birth(
+    def evaluation(
         self,
         source: str,
         score: float | None,

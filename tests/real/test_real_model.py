@@ -86,7 +86,7 @@ def shares(path: Path) -> Shares:
             " WHERE json_extract(call, '$.stage') = 'model'"
         ).fetchall()
         first = {sample.removesuffix("/0"): text for sample, text in rows if sample.endswith("/0")}
-        births = connection.execute(
+        evaluations = connection.execute(
             """
             SELECT one.island || '/' || one.generation || '/' || one.slot, before.source, one.outcome,
                 one.score IS NOT NULL AND one.duplicate_of IS NULL,
@@ -96,7 +96,7 @@ def shares(path: Path) -> Shares:
             WHERE one.generation > 0
             """
         ).fetchall()
-    for place, parent, outcome, scored, improving in births:
+    for place, parent, outcome, scored, improving in evaluations:
         found.look(first.get(place) or "", parent)
         found.scored += scored
         found.improving += bool(scored and improving)

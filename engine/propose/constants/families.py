@@ -1,4 +1,4 @@
-"""Families: the births of an island that differ in numbers alone, as a tuner's data."""
+"""Families: the candidates of an island that differ in numbers alone, as a tuner's data."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _NORMAL = frozenset({"syntax", "constants"})
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A birth of a family: its generation, its numbers, how it did, and whom it was tuned from, if it was."""
+    """A candidate of a family: its generation and numbers, how it did, what it was tuned from, if it was."""
 
     generation: int
     values: tuple[float, ...]
@@ -26,7 +26,7 @@ class Trial:
 
 
 class Families:
-    """The births of one island by skeleton, read from the archive generation by generation.
+    """The evaluations of one island by skeleton, read from the archive generation by generation.
 
     Holds numbers only, no sources: what it answers depends on the archive alone, however it came to know it.
     """
@@ -42,28 +42,28 @@ class Families:
     def before(self, generation: int, skeleton: str) -> Sequence[Trial]:
         """The family's trials of earlier generations, and maybe of later ones behind them; oldest first."""
         for number in range(self._read, generation):
-            for birth in self._archive.evaluations(self._island, number):
-                self._add(birth)
+            for evaluation in self._archive.evaluations(self._island, number):
+                self._add(evaluation)
             self._read = number + 1
         return self._trials.get(skeleton, ())
 
-    def _add(self, birth: Evaluation) -> None:
-        merit = self._merit(birth)
+    def _add(self, evaluation: Evaluation) -> None:
+        merit = self._merit(evaluation)
         if merit is None:
             return
-        program = birth.program
+        program = evaluation.program
         self._merits.setdefault(program.id, merit)
         text = program.source if program.made_by in _NORMAL else normal(program.source)
         skeleton, values = outline(text)
         parent = program.parents[0] if program.made_by == self._tuner and program.parents else ""
-        self._trials.setdefault(skeleton, []).append(Trial(birth.generation, values, merit, parent))
+        self._trials.setdefault(skeleton, []).append(Trial(evaluation.generation, values, merit, parent))
 
-    def _merit(self, birth: Evaluation) -> Merit | None:
-        """None where the birth says nothing of its program, or nothing that compares."""
-        if birth.duplicate_of:
-            return self._merits.get(birth.duplicate_of)
-        if birth.verdict.status is Status.INFRASTRUCTURE or birth.stage == "static":
+    def _merit(self, evaluation: Evaluation) -> Merit | None:
+        """None where the evaluation says nothing of its program, or nothing that compares."""
+        if evaluation.duplicate_of:
+            return self._merits.get(evaluation.duplicate_of)
+        if evaluation.verdict.status is Status.INFRASTRUCTURE or evaluation.stage == "static":
             return None
-        if birth.verdict.score is None:
+        if evaluation.verdict.score is None:
             return FAILED
-        return int(birth.stage.rpartition(" ")[2]), birth.verdict.score.value
+        return int(evaluation.stage.rpartition(" ")[2]), evaluation.verdict.score.value

@@ -1,7 +1,7 @@
 """ConstantsProposer: an elite with other numbers, by CMA-ES. Structure is left to the other proposers.
 
 Covariance matrix adaptation: Hansen 2016, https://arxiv.org/abs/1604.00772, by the package `cmaes`. Nothing
-is kept between runs: an optimiser is what the recorded births of its family make of it, told in their order.
+is kept between runs: an optimiser is what the recorded trials of its family make of it, told in their order.
 Trials that it did not draw itself and its best one, told again, are injected as in Hansen 2011,
 https://arxiv.org/abs/1110.4181.
 """

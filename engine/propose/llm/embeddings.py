@@ -113,57 +113,31 @@ class Embeddings:
         return Bill(Spend(1, tokens, dollars=price.of(tokens, 0)))
 
 
-class Index:
-    """The vectors of an island in one matrix, normalised; the nearest is found by one product."""
+def most_similar(vector_D: Vector, others: Mapping[str, Vector]) -> tuple[float, str]:
+    """(cosine of the most similar vector, its name), the first of equals; (-1.0, "") where there are none.
 
-    def __init__(self) -> None:
-        self._names: list[str] = []
-        self._known: set[str] = set()
-        self._matrix_ND: Vector = np.zeros((0, 0), np.float32)
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-    def add(self, name: str, vector_D: Vector) -> bool:
-        """Whether the name is new, and its vector now in the index. ValueError for other dimensions."""
-        if name in self._known:
-            return False
-        if self._names and len(vector_D) != self._matrix_ND.shape[1]:
-            raise ValueError(f"expected {self._matrix_ND.shape[1]} dimensions, got {len(vector_D)}")
-        if len(self._names) == len(self._matrix_ND):
-            larger_ND = np.zeros((max(32, 2 * len(self._names)), len(vector_D)), np.float32)
-            larger_ND[: len(self._names)] = self._matrix_ND.reshape(-1, len(vector_D))
-            self._matrix_ND = larger_ND
-        self._matrix_ND[len(self._names)] = vector_D / np.linalg.norm(vector_D)
-        self._names.append(name)
-        self._known.add(name)
-        return True
-
-    def nearest(self, vector_D: Vector) -> tuple[float, str]:
-        """(cosine of the most similar vector, its name), the first of equals; (-1.0, "") where empty."""
-        if not self._names:
-            return -1.0, ""
-        cosines_N = self._matrix_ND[: len(self._names)] @ (vector_D / np.linalg.norm(vector_D))
-        place = int(cosines_N.argmax())
-        return float(cosines_N[place]), self._names[place]
-
-    def novel(self, vector_D: Vector | None, similarity: float) -> bool:
-        """Whether no vector is as similar as that or more. What has no vector counts as new."""
-        return vector_D is None or self.nearest(vector_D)[0] < similarity
+    ValueError where dimensions differ.
+    """
+    if not others:
+        return -1.0, ""
+    others_ND = np.stack([each / np.linalg.norm(each) for each in others.values()])
+    cosines_N = others_ND @ (vector_D / np.linalg.norm(vector_D))
+    place = int(cosines_N.argmax())
+    return float(cosines_N[place]), list(others)[place]
 
 
 def through_litellm(keys: Keys) -> Ask:
     """Calls by litellm with these keys."""
 
     async def ask(model: Model, text: str) -> Mapping[str, Any]:
-        library: Any = await asyncio.to_thread(load)
+        litellm: Any = await asyncio.to_thread(load)
         call: dict[str, Any] = {"model": model.name, "input": [text], "max_retries": 0, **model.extra}
         if model.api_base:
             call["api_base"] = model.api_base
         if key := keys.key(model):
             call["api_key"] = key
         try:
-            response = await library.aembedding(**call)
+            response = await litellm.aembedding(**call)
             used = response.usage.prompt_tokens if response.usage else 0
             return {"vector": response.data[0]["embedding"], "tokens_in": used}
         except faults() as error:

@@ -52,12 +52,12 @@ class Endpoint:
         A parameter that the model refuses is left out at once and from then on; that sticks only where
         leaving it out helped.
         """
-        library: Any = load()
+        litellm: Any = load()
         dropped = self.dropped
         for _ in range(MOST_LESSONS + 1):
             call = self._call(messages, grammar, dropped)
             try:
-                reply = self._read(await library.acompletion(**call), messages, dropped)
+                reply = self._read(await litellm.acompletion(**call), messages, dropped)
             except faults() as error:
                 refused = _refused(error, call)
                 if not refused:

@@ -34,19 +34,13 @@ LEAST = 1e-4
 """Distance of programs that differ, whatever their features."""
 
 
-def distance(a: str, b: str) -> float:
-    """0 for equal canonical trees and only for those, 1 for programs that share nothing. Symmetric.
-
-    In a program of usual size another number is less than 0.02 away, another operator more. Sources that are
-    no Python are 1 away from every other text.
-    """
-    if a == b or (_text(a) and _text(a) == _text(b)):
-        return 0.0
-    return float(_distances(vector(a), vector(b)[None])[0])
-
-
 def nearest(source: str, population: Sequence[Member]) -> tuple[float, str]:
-    """(the least distance to a member, that member's program id); (1.0, "") where there are none."""
+    """(the least distance to a member, that member's program id); (1.0, "") where there are none.
+
+    0 for equal canonical trees and only for those, 1 for programs that share nothing. In a program of usual
+    size another number is less than 0.02 away, another operator more. What is no Python is 1 away from every
+    other text.
+    """
     if not population:
         return 1.0, ""
     text = _text(source)

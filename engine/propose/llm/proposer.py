@@ -11,7 +11,7 @@ from ...loop.proposer import NoProposal, Parent, Proposal, Quota, Request
 from .answers.answers import Edited, Unusable, read
 from .answers.gbnf import grammar
 from .client import Answer, Ask, Message, Models, Outcome
-from .embeddings import Embedder, Index
+from .embeddings import Embedder, most_similar
 from .novelty import nearest
 from .prompts.lessons import Lessons
 from .prompts.prompt import Prompts
@@ -122,11 +122,12 @@ class LlmProposer:
             return ""
         texts = (source, *(one.source for one in request.population))
         own, *others = await asyncio.gather(*(self._embedder.embed(text) for text in texts))
-        index = Index()
-        for one, vector in zip(request.population, others, strict=True):
-            if vector is not None:
-                index.add(one.program_id, vector)
-        return "" if own is None or index.novel(own, self._settings.similarity) else index.nearest(own)[1]
+        if own is None:
+            return ""
+        known = {one.program_id: vector for one, vector in zip(request.population, others, strict=True)
+                 if vector is not None}  # fmt: skip
+        similarity, name = most_similar(own, known)
+        return name if similarity >= self._settings.similarity else ""
 
     def _proposal(self, parents: Sequence[Parent], edited: Edited, spend: Spend, outcome: str) -> Proposal:
         ids = tuple(parents[index].program_id for index in edited.parents)

@@ -1,7 +1,11 @@
-"""Kinds of values in a candidate: what an expression yields, found from its form and the names around it."""
+"""Types of expressions in a candidate, from their form and the names around them, and the sites of edits."""
 
 import ast
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from ....evaluators.language.vocabulary import Layout
+from .interpreter import Holder, Interpreter, slot_name
 
 Kind = str
 """A type of the vocabulary; `reduced`: a tensor of another shape that broadcasts against full ones; or, where
@@ -13,11 +17,6 @@ _REDUCE = frozenset({"mean", "sum", "norm", "amax", "amin", "std", "var", "media
 _RESHAPE = frozenset({"T", "mT", "reshape", "transpose", "unsqueeze", "squeeze", "matmul", "outer"})
 _COUNT = frozenset({"dim", "ndim", "numel", "size", "len", "int"})
 _ASK = frozenset({"isfinite", "isnan", "isinf", "logical_and", "logical_or", "logical_not"})
-
-
-def slot_name(mapping: str, key: str) -> str:
-    """The name under which an item of a mapping, such as a state slot, is listed among kinds."""
-    return f"{mapping}[{key}]"
 
 
 def spelled(name: str) -> str:
@@ -48,20 +47,15 @@ def kind_of_arithmetic(node: ast.BinOp, left: Kind | None, right: Kind | None) -
     return "scalar" if kind == "int" and isinstance(node.op, ast.Div) else kind
 
 
-def kind_of_comparison(kinds: Iterable[Kind | None]) -> Kind | None:
-    """A mask where tensors are compared; None for a plain truth value, which only `if` consumes."""
-    return "bool" if {"tensor", "reduced"} & set(kinds) else None
-
-
-def kind_of_call(node: ast.Call, receiver: Kind | None, arguments: list[Kind | None]) -> Kind | None:
-    """The kind of a call. `receiver` is the kind of the value whose method it is, None for a function."""
+def kind_of_call(node: ast.Call, arguments: list[Kind | None]) -> Kind | None:
+    """The kind of a call; of a method the receiver is the first argument."""
     match node.func:
         case ast.Name(id=name):
             return "int" if name in _COUNT else joined(arguments)
         case ast.Attribute(value=ast.Name(id="math")):
             return "scalar"
         case ast.Attribute(attr=name):
-            return _kind_of_named_call(name, [receiver, *arguments] if receiver else arguments)
+            return _kind_of_named_call(name, arguments)
     return None
 
 
@@ -82,8 +76,122 @@ def _kind_of_named_call(name: str, kinds: list[Kind | None]) -> Kind | None:
     return "reduced"
 
 
-def kind_of_attribute(name: str, value: Kind | None) -> Kind | None:
-    """The kind of an attribute that is not called."""
-    if value not in ("tensor", "reduced"):
-        return None
-    return "int" if name in _COUNT else "reduced" if name in _RESHAPE else None
+@dataclass(frozen=True, eq=False)
+class Site:
+    """A place that holds an expression, and what an edit must know of it."""
+
+    node: ast.expr
+    kind: Kind
+    holder: Holder
+    """The node, or the list of nodes, that the expression hangs on."""
+    place: str | int
+    """The attribute of the node, or the index in the list."""
+    statement: ast.stmt
+    block: list[ast.stmt]
+    """The statements among which `statement` is."""
+    scope: Kinds
+    """What can be read there."""
+    role: str = ""
+    """What a returned value is: "result" for the first, the name of its slot for next state."""
+
+    @property
+    def text(self) -> str:
+        return ast.unparse(self.node)
+
+    def put(self, node: ast.expr) -> None:
+        """Replace the expression in the tree. Types found before no longer hold."""
+        if isinstance(self.holder, list):
+            assert isinstance(self.place, int)
+            self.holder[self.place] = node
+        else:
+            setattr(self.holder, str(self.place), node)
+
+
+class Types(Interpreter[Kind | None]):
+    """The sites of a function's body, in the order in which they are evaluated, innermost first.
+
+    A scope holds no name of unknown kind. `known` holds the kinds of expressions by the ids of their nodes,
+    where they were found already.
+    """
+
+    unknown = None
+    turn = "int"
+
+    def __init__(
+        self,
+        function: ast.FunctionDef,
+        layout: Layout,
+        leaves: Kinds,
+        known: Mapping[int, Kind | None] | None = None,
+    ) -> None:
+        super().__init__(layout, leaves)
+        self.known = known
+        self.sites: list[Site] = []
+        self._statement: ast.stmt = function
+        self._block: list[ast.stmt] = []
+        self._seen: Kinds = {}
+        self.walk(function.body)
+
+    def roles(self) -> dict[str, Kind]:
+        """What the function returns, role to kind; `reduced` where any path returns that."""
+        roles: dict[str, Kind] = {}
+        for site in self.sites:
+            if site.role:
+                roles[site.role] = "reduced" if "reduced" in (site.kind, roles.get(site.role)) else site.kind
+        return roles
+
+    def enter(self, node: ast.stmt, body: list[ast.stmt]) -> None:
+        self._statement, self._block = node, body
+        self._seen = {name: kind for name, kind in self.scope.items() if kind is not None}
+
+    def visit(self, node: ast.expr, holder: Holder, place: str | int, role: str = "") -> Kind | None:
+        kind = self.evaluate(node)
+        if self.known is not None:
+            kind = self.known.get(id(node))
+        plain_int = kind == "int" and not isinstance(node, ast.Name)
+        if kind is not None and not plain_int:
+            self.sites.append(Site(node, kind, holder, place, self._statement, self._block, self._seen, role))
+        return kind
+
+    def bind(self, name: str, value: Kind | None) -> None:
+        if value is None:
+            self.scope.pop(name, None)
+        else:
+            self.scope[name] = value
+
+    def either(self, one: Kind | None, other: Kind | None) -> Kind | None:
+        return "reduced" if {one, other} == {"tensor", "reduced"} else joined((one, other))
+
+    def constant(self, value: object) -> Kind | None:
+        return "scalar" if isinstance(value, float) else "int" if type(value) is int else None
+
+    def item(self, name: str, key: str) -> Kind | None:
+        return "scalar" if name == self.layout.constants_parameter else self.scope.get(slot_name(name, key))
+
+    def arithmetic(self, node: ast.BinOp, left: Kind | None, right: Kind | None) -> Kind | None:
+        return kind_of_arithmetic(node, left, right)
+
+    def negative(self, value: Kind | None) -> Kind | None:
+        return value
+
+    def comparison(self, values: list[Kind | None]) -> Kind | None:
+        # a plain truth value has no kind: only `if` consumes it
+        return "bool" if {"tensor", "reduced"} & set(values) else None
+
+    def choice(self, body: Kind | None, orelse: Kind | None) -> Kind | None:
+        return joined((body, orelse))
+
+    def attribute(self, name: str, value: Kind | None) -> Kind | None:
+        if value not in ("tensor", "reduced"):
+            return None
+        return "int" if name in _COUNT else "reduced" if name in _RESHAPE else None
+
+    def call(
+        self, node: ast.Call, arguments: list[Kind | None], named: Mapping[str, Kind | None]
+    ) -> Kind | None:
+        return kind_of_call(node, [*arguments, *named.values()])
+
+    def other(self, node: ast.expr) -> Kind | None:
+        if isinstance(node, ast.BoolOp):
+            self.each(node.values)
+        return self.visit(node.operand, node, "operand") if isinstance(node, ast.UnaryOp) else None

@@ -1,21 +1,18 @@
 """Graft: an expression set into a program together with the statements, state and constants that it needs."""
 
 import ast
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from ....evaluators.language.edit import Unsuitable
+from ....evaluators.language.edit import Unsuitable, expression, pick, renamed
 from ....evaluators.language.simplify import returned_dicts
-from ....evaluators.language.vocabulary import Idiom
-from .expr_types import slot_name
+from ....evaluators.language.vocabulary import HOLE, Idiom
+from .expr_types import Site
+from .interpreter import bindings, slot_name
 from .shapes import meant
-from .sites import Site, bindings
-from .tree import Draft, expression, fresh, pick
-
-_HOLE = re.compile(r"\{(\d+)\}")
+from .tree import ProgramTree, fresh
 
 
 @dataclass
@@ -30,12 +27,12 @@ class Graft:
     nexts: dict[str, str] = field(default_factory=dict)
     """Their next values."""
 
-    def into(self, draft: Draft, site: Site) -> None:
+    def into(self, tree: ProgramTree, site: Site) -> None:
         """Put the result in the site's place, the statements before it, and the rest where it belongs."""
         for key, start in self.starts.items():
-            draft.add_slot(key, start, self.nexts.get(key, ""))
+            tree.add_slot(key, start, self.nexts.get(key, ""))
         for key, value in self.constants.items():
-            draft.set_constant(key, value)
+            tree.set_constant(key, value)
         site.put(expression(self.result))
         at = site.block.index(site.statement)
         site.block[at:at] = ast.parse("\n".join(self.statements)).body
@@ -46,34 +43,21 @@ class Graft:
         return f", with {', '.join(parts)}" if parts else ""
 
 
-class _Rewrite(ast.NodeTransformer):
-    """Replaces names by expressions; what it puts in is not looked at again."""
-
-    def __init__(self, texts: Mapping[str, str]) -> None:
-        self.texts = texts
-
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        text = self.texts.get(node.id)
-        if text is None:
-            return node
-        return expression(text) if isinstance(node.ctx, ast.Load) else ast.Name(text, node.ctx)
-
-
 def rewritten(text: str, texts: Mapping[str, str]) -> str:
     """A statement or expression with names replaced; the hole {0} counts as the name _0."""
-    tree = ast.parse(_HOLE.sub(r"_\1", text))
-    return ast.unparse(ast.fix_missing_locations(_Rewrite(texts).visit(tree)))
+    tree = ast.parse(HOLE.sub(r"_\1", text))
+    return ast.unparse(ast.fix_missing_locations(renamed(tree, texts)))
 
 
-def graft_of_idiom(draft: Draft, site: Site, idiom: Idiom, rng: np.random.Generator) -> Graft:
+def graft_of_idiom(tree: ProgramTree, site: Site, idiom: Idiom, rng: np.random.Generator) -> Graft:
     """The idiom's edit at a site, under names that the program does not use yet."""
     graft = Graft()
     operands = [
         site.text,
-        *(pick(draft.leaves(meant(each, site.kind), site.scope), rng) for each in idiom.arguments[1:]),
+        *(pick(tree.leaves(meant(each, site.kind), site.scope), rng) for each in idiom.arguments[1:]),
     ]
     templates = (*idiom.statements, *idiom.kept.values(), idiom.result)
-    taken = draft.names()
+    taken = tree.names()
     if sum(each.count("{0}") for each in templates) > 1 and not isinstance(
         site.node, (ast.Name, ast.Subscript)
     ):
@@ -82,39 +66,39 @@ def graft_of_idiom(draft: Draft, site: Site, idiom: Idiom, rng: np.random.Genera
         graft.statements.append(f"{name} = {operands[0]}")
         operands[0] = name
     texts = {f"_{number}": text for number, text in enumerate(operands)}
-    keys, slots = {name: fresh(name, draft.constants()) for name in idiom.constants}, draft.slots()
-    texts.update((name, draft.constant(key)) for name, key in keys.items())
+    keys, slots = {name: fresh(name, tree.constants()) for name in idiom.constants}, tree.slots()
+    texts.update((name, tree.constant(key)) for name, key in keys.items())
     homes = {name: fresh(name, slots) for name in (*idiom.state, *idiom.fixed)}
-    texts.update((name, draft.slot(key)) for name, key in homes.items())
-    for _, name, _ in bindings(ast.parse(_HOLE.sub(r"_\1", "\n".join(idiom.statements))).body):
+    texts.update((name, tree.slot(key)) for name, key in homes.items())
+    for _, name, _ in bindings(ast.parse(HOLE.sub(r"_\1", "\n".join(idiom.statements))).body):
         texts[name] = fresh(name, taken)
     graft.statements += [rewritten(each, texts) for each in idiom.statements]
     graft.constants = {keys[name]: value for name, value in idiom.constants.items()}
     starts = {**idiom.state, **idiom.fixed}
-    graft.starts = {homes[name]: _started(draft, site, start, texts) for name, start in starts.items()}
+    graft.starts = {homes[name]: _started(tree, site, start, texts) for name, start in starts.items()}
     graft.nexts = {homes[name]: rewritten(each, texts) for name, each in idiom.kept.items()}
     graft.result = rewritten(idiom.result, texts)
     return graft
 
 
-def _started(draft: Draft, site: Site, start: str, texts: Mapping[str, str]) -> str:
+def _started(tree: ProgramTree, site: Site, start: str, texts: Mapping[str, str]) -> str:
     """The first value of a slot, with the lengths and constants that its template speaks of."""
     names = {node.id for node in ast.walk(expression(start)) if isinstance(node, ast.Name)}
     places = {"last": -1, "middle": 1}
-    lengths = {name: draft.length(site.kind, place) for name, place in places.items() if name in names}
+    lengths = {name: tree.length(site.kind, place) for name, place in places.items() if name in names}
     return rewritten(start, {**{name: text for name, text in texts.items() if name in names}, **lengths})
 
 
-def graft_of_donor(draft: Draft, site: Site, donor: Draft, lent: Site) -> Graft:
+def graft_of_donor(tree: ProgramTree, site: Site, donor: ProgramTree, lent: Site) -> Graft:
     """An expression of another program for a site of this one.
 
     Names keep their meaning: a local, slot or constant that the host has at the site is the host's. What it
     lacks comes along, and what that needs. Unsuitable where it cannot be cut out of the donor.
     """
-    loan = _Loan(draft, site, donor, lent)
+    loan = _Loan(tree, site, donor, lent)
     body = donor.function.body
     kept = [body[index] for index in sorted(loan.statements)]
-    taken = draft.names()
+    taken = tree.names()
     texts = {name: fresh(name, taken) for _, name, _ in bindings(kept)}
     return Graft(
         rewritten(lent.text, texts),
@@ -128,10 +112,10 @@ def graft_of_donor(draft: Draft, site: Site, donor: Draft, lent: Site) -> Graft:
 class _Loan:
     """Everything of the donor that an expression needs and the host does not have."""
 
-    def __init__(self, draft: Draft, site: Site, donor: Draft, lent: Site) -> None:
+    def __init__(self, tree: ProgramTree, site: Site, donor: ProgramTree, lent: Site) -> None:
         self.scope, self.lent_scope = site.scope, lent.scope
         self.layout = donor.layout
-        self.host_constants, self.donor_constants = draft.constants(), donor.constants()
+        self.host_constants, self.donor_constants = tree.constants(), donor.constants()
         self.slots = donor.slots()
         self.starts: dict[str, str] = {}
         self.nexts: dict[str, ast.expr] = {}
@@ -139,7 +123,7 @@ class _Loan:
         self.statements: set[int] = set()
         self.makers = returned_dicts(donor.maker) if donor.maker else []
         self.keepers = returned_dicts(donor.function)
-        self.barred = {n.name for n in donor.tree.body if isinstance(n, ast.FunctionDef)}
+        self.barred = {n.name for n in donor.module.body if isinstance(n, ast.FunctionDef)}
         if self.layout.constants != self.layout.constants_parameter:
             self.barred.add(self.layout.constants)
         self.homes: dict[str, set[int]] = {}

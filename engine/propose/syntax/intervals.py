@@ -1,51 +1,207 @@
-"""Follow: what the values of a program can be, found by walking its functions with abstract values."""
+"""What a program's values can be: ranges by interval arithmetic, and what they lean with or against.
+
+Not exact and not meant to be: it keeps a proposer from square roots of what may be negative, from divisions
+by what may be zero, and from results that lost or reversed the inputs that they must follow.
+"""
 
 import ast
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from ....evaluators.language.vocabulary import Vocabulary
-from .expr_types import slot_name
-from .interval_values import (
-    ANY,
-    Value,
-    either,
-    is_safe,
-    is_safe_power,
-    negative,
-    of_function,
-    power,
-    product,
-    quotient,
-    total,
-)
-from .sites import bindings
-from .tree import Draft
+from .interpreter import Holder, Interpreter, bindings, slot_name
+from .tree import ProgramTree
 
+Range = tuple[float, float]
+Lean = tuple[str, int]
+"""A leaf of the vocabulary, and 1 where a value grows with it or -1 where it falls."""
+NOTHING: frozenset[Lean] = frozenset()
+ANY: Range = (-math.inf, math.inf)
 _PASSES = 8
 """Most walks until what the state can be has settled; it widens with each, and two or three are usual."""
 _SCALED = 1e4
 """Pinned constants, such as a learning rate, may be scaled by the evaluator up to this factor either way."""
 
 
-class Follow:
-    """What a draft's function returns, and which of its operations may give what is not a finite number."""
+@dataclass(frozen=True)
+class Value:
+    """Everything known of an expression."""
 
-    def __init__(self, draft: Draft) -> None:
-        self.layout = draft.layout
-        self.leaves = {name: _leaf(name, draft.vocabulary) for name in draft.vocabulary.leaves}
-        self.constants = {key: self._constant(key, value) for key, value in draft.constants().items()}
+    range: Range = ANY
+    leans: frozenset[Lean] = NOTHING
+
+    @property
+    def sign(self) -> int:
+        """1 or -1 where the value never is on the other side of zero, 0 where it may be on both."""
+        return 1 if self.range[0] >= 0 else -1 if self.range[1] <= 0 else 0
+
+    @property
+    def nonzero(self) -> bool:
+        return self.range[0] > 0 or self.range[1] < 0
+
+
+def turned(leans: Iterable[Lean]) -> frozenset[Lean]:
+    """The leanings of the negative."""
+    return frozenset((name, -sign) for name, sign in leans)
+
+
+def either(one: Value, other: Value) -> Value:
+    """What is known of a value that is one or the other."""
+    low, high = min(one.range[0], other.range[0]), max(one.range[1], other.range[1])
+    return Value((low, high), one.leans | other.leans)
+
+
+def negative(value: Value) -> Value:
+    return Value((-value.range[1], -value.range[0]), turned(value.leans))
+
+
+def total(one: Value, other: Value) -> Value:
+    low, high = one.range[0] + other.range[0], one.range[1] + other.range[1]
+    return Value((low, high), one.leans | other.leans)
+
+
+def product(one: Value, other: Value) -> Value:
+    ends = [0.0 if 0 in (a, b) else a * b for a in one.range for b in other.range]
+    return Value((min(ends), max(ends)), _leans_of_product(one, other))
+
+
+def _leans_of_product(one: Value, other: Value) -> frozenset[Lean]:
+    """A factor of known sign keeps or turns the other's leanings; two that lean alike give what is even."""
+    found: set[Lean] = set()
+    for factor, by in ((one, other), (other, one)):
+        if by.sign:
+            found |= factor.leans if by.sign > 0 else turned(factor.leans)
+        else:
+            shared = {name for name, _ in by.leans}
+            odd = frozenset(lean for lean in factor.leans if lean[0] not in shared)
+            found |= odd | turned(odd)
+    return frozenset(found)
+
+
+def quotient(one: Value, other: Value) -> Value:
+    if not other.nonzero:
+        return Value(ANY, _leans_of_product(one, other))
+    ends = [_ratio(a, b) for a in one.range for b in other.range]
+    return Value((min(ends), max(ends)), _leans_of_product(one, other))
+
+
+def _ratio(a: float, b: float) -> float:
+    if math.isinf(a):
+        return math.copysign(math.inf, a) * math.copysign(1.0, b)
+    return a / b
+
+
+def power(base: Value, exponent: Value) -> Value:
+    low, high = base.range
+    if low >= 0 and high <= 1 and exponent.range[0] >= 1:
+        return Value((0.0, high))
+    if low >= 0 or exponent.range == (2.0, 2.0):
+        return Value((0.0, math.inf))
+    return Value()
+
+
+_BOUNDED: Mapping[str, Range] = {
+    "norm": (0.0, math.inf), "std": (0.0, math.inf), "var": (0.0, math.inf), "exp": (0.0, math.inf),
+    "expm1": (-1.0, math.inf), "sigmoid": (0.0, 1.0), "zeros_like": (0.0, 0.0), "zeros": (0.0, 0.0),
+    "ones_like": (1.0, 1.0), "sign": (-1.0, 1.0), "tanh": (-1.0, 1.0), "sin": (-1.0, 1.0), "cos": (-1.0, 1.0),
+    "len": (0.0, math.inf), "numel": (0.0, math.inf), "dim": (0.0, math.inf), "erf": (-1.0, 1.0),
+    "atan": (-math.pi / 2, math.pi / 2), "isfinite": (0.0, 1.0),
+}  # fmt: skip
+_ODD = frozenset({"sign", "tanh", "erf", "atan"})
+_RISING = _ODD | {"exp", "expm1", "sigmoid"}
+_SAME = frozenset({
+    "mean", "sum", "amax", "amin", "median", "reshape", "transpose", "unsqueeze", "expand_as", "nan_to_num",
+    "float",
+})  # fmt: skip
+_LARGEST_EXPONENT = 80.0
+
+
+def of_function(name: str, arguments: list[Value]) -> Value:
+    """What a function or method of that name yields; the receiver counts as the first argument."""
+    first = arguments[0] if arguments else Value()
+    low, high = first.range
+    leans = first.leans
+    match name, arguments:
+        case ("sqrt", [_]):
+            return Value((math.sqrt(max(low, 0.0)), math.inf))
+        case ("square" | "abs", [_]):
+            nearest = min(abs(low), abs(high)) if first.nonzero else 0.0
+            return Value((nearest * nearest if name == "square" else nearest, math.inf))
+        case ("pow" | "power", [base, exponent]):
+            return power(base, exponent)
+        case ("relu", [_]):
+            return Value((max(low, 0.0), max(high, 0.0)), leans)
+        case ("log1p", [_]):
+            return Value((0.0, math.inf) if low >= 0 else ANY, leans)
+        case ("neg", [_]):
+            return negative(first)
+        case ("reciprocal" | "rsqrt", [_]):
+            return quotient(Value((1.0, 1.0)), first)
+        case ("where" | "lerp", [_, _, _]):
+            return either(*(arguments[1:] if name == "where" else arguments[:2]))
+        case ("maximum" | "max" | "minimum" | "min", [_, second]):
+            choose = max if name.startswith("max") else min
+            ends = (choose(low, second.range[0]), choose(high, second.range[1]))
+            return Value(ends, leans | second.leans)
+    if name in _SAME and arguments:
+        return first
+    if name in _BOUNDED:
+        bounds = _BOUNDED[name]
+        if name in _ODD and first.sign:
+            bounds = (0.0, bounds[1]) if first.sign > 0 else (bounds[0], 0.0)
+        return Value(bounds, leans if name in _RISING else NOTHING)
+    every = frozenset[Lean]().union(*(value.leans for value in arguments))
+    return Value(ANY, every | turned(every))
+
+
+def is_safe(name: str, arguments: list[Value]) -> bool:
+    """Whether a function gives finite numbers on all that its arguments can be."""
+    if not arguments:
+        return True
+    low, high = arguments[0].range
+    match name:
+        case "sqrt":
+            return low >= 0
+        case "log" | "rsqrt":
+            return low > 0
+        case "log1p":
+            return low > -1
+        case "reciprocal":
+            return arguments[0].nonzero
+        case "exp" | "expm1":
+            return high <= _LARGEST_EXPONENT
+        case "pow" | "power":
+            return len(arguments) < 2 or is_safe_power(arguments[0], arguments[1])
+    return True
+
+
+def is_safe_power(base: Value, exponent: Value) -> bool:
+    """Whether a power is a finite number: no root of a negative, no negative power of zero."""
+    whole = exponent.range[0] == exponent.range[1] and exponent.range[0].is_integer()
+    return (base.range[0] >= 0 or whole) and (base.range[0] > 0 or exponent.range[0] >= 0)
+
+
+class Intervals(Interpreter[Value]):
+    """What a program's function returns, and which of its operations may give what is not a finite number."""
+
+    unknown = turn = Value()
+
+    def __init__(self, tree: ProgramTree) -> None:
+        leaves = {name: _leaf(name, tree.vocabulary) for name in tree.vocabulary.leaves}
+        super().__init__(tree.layout, leaves)
+        self.constants = {key: self._constant(key, value) for key, value in tree.constants().items()}
         self.slots: dict[str, Value] = {}
         self.unsafe: set[str] = set()
         self.read: set[str] = set()
         """Constants that are read."""
-        self.result: Value | None = None
-        self.scope: dict[str, Value] = {}
-        if draft.maker and not draft.layout.fixed:  # what is trained may become anything
-            self._run(draft.maker)
+        self.first: Value | None = None
+        """What the function returns, the first item of a tuple."""
+        if tree.maker and not tree.layout.fixed:  # what is trained may become anything
+            self._run(tree.maker, leaves)
         for _ in range(_PASSES):
             before = dict(self.slots)
-            self._run(draft.function)
+            self._run(tree.function, leaves)
             if before == self.slots:
                 break
 
@@ -54,50 +210,23 @@ class Follow:
             return Value((value / _SCALED, value * _SCALED))
         return Value((value, value))
 
-    def _run(self, function: ast.FunctionDef) -> None:
-        self.unsafe, self.result, self.scope = set(), None, dict(self.leaves)
-        self._block(function.body)
+    def _run(self, function: ast.FunctionDef, leaves: Mapping[str, Value]) -> None:
+        self.unsafe, self.first, self.scope = set(), None, dict(leaves)
+        self.walk(function.body)
 
-    def _block(self, body: list[ast.stmt]) -> None:
-        for node in body:
-            match node:
-                case ast.Assign(targets=[ast.Name(id=name)]):
-                    self.scope[name] = self._value(node.value)
-                case ast.Assign():
-                    self._value(node.value)
-                    for part in ast.walk(node):
-                        if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
-                            self.scope[part.id] = Value()
-                case ast.If():
-                    self._branch(node)
-                case ast.For():
-                    self.scope.update((name, Value()) for _, name, _ in bindings(node.body))
-                    self._block(node.body)
-                case ast.Return(value=ast.expr() as value):
-                    self._return(value)
+    def loop(self, name: str, body: list[ast.stmt]) -> None:
+        # what a later turn finds is what an earlier one left
+        self.scope.update((each, Value()) for _, each, _ in bindings(body))
+        self.walk(body)
 
-    def _branch(self, node: ast.If) -> None:
-        self._value(node.test)
-        before = dict(self.scope)
-        self._block(node.body)
-        then, self.scope = self.scope, before
-        self._block(node.orelse)
-        self.scope = {name: either(then[name], self.scope[name]) for name in then if name in self.scope}
+    def result(self, node: ast.expr, holder: Holder, place: str | int, role: str) -> None:
+        if role:
+            found = self.visit(node, holder, place)
+            self.first = either(self.first, found) if self.first else found
 
-    def _return(self, value: ast.expr) -> None:
-        items = value.elts if isinstance(value, ast.Tuple) else [value]
-        for index, item in enumerate(items):
-            if isinstance(item, ast.Dict):
-                for key, part in zip(item.keys, item.values, strict=True):
-                    if isinstance(key, ast.Constant):
-                        self._settle(str(key.value), self._value(part))
-            elif index == 0:
-                found = self._value(item)
-                self.result = either(self.result, found) if self.result else found
-
-    def _settle(self, key: str, value: Value) -> None:
+    def slot(self, node: ast.expr, holder: Holder, place: str | int, key: str) -> None:
         """Widen what a slot can be: an end that moves goes to zero if that is enough, else to infinity."""
-        old = self.slots.get(key)
+        value, old = self.visit(node, holder, place), self.slots.get(key)
         if old is None:
             self.slots[key] = value
             return
@@ -106,39 +235,24 @@ class Follow:
         high = old.range[1] if both.range[1] <= old.range[1] else 0.0 if both.range[1] <= 0 else math.inf
         self.slots[key] = Value((low, high), both.leans)
 
-    def _value(self, node: ast.expr) -> Value:
-        match node:
-            case ast.Name(id=name):
-                return self.scope.get(name, Value())
-            case ast.BinOp():
-                return self._arithmetic(node)
-            case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=str(key))):
-                if name == self.layout.constants_parameter:
-                    self.read.add(key)
-                    return self.constants.get(key, Value())
-                leaf = self.scope.get(slot_name(name, key))
-                return leaf or self.slots.get(key, Value())
-            case ast.Call():
-                return self._call(node)
-            case ast.Constant(value=int() | float() as number):
-                return Value((float(number), float(number)))
-            case ast.UnaryOp(op=ast.USub(), operand=operand):
-                return negative(self._value(operand))
-            case ast.IfExp():
-                self._value(node.test)
-                return either(self._value(node.body), self._value(node.orelse))
-            case ast.Compare():
-                for part in (node.left, *node.comparators):
-                    self._value(part)
-                return Value((0.0, 1.0))
-            case ast.Attribute():
-                return self._value(node.value)
-        return Value()
+    def either(self, one: Value, other: Value) -> Value:
+        return either(one, other)
 
-    def _arithmetic(self, node: ast.BinOp) -> Value:
-        if isinstance(node.op, ast.Mult):
+    def constant(self, value: object) -> Value:
+        return Value((float(value), float(value))) if isinstance(value, (int, float)) else Value()
+
+    def item(self, name: str, key: str) -> Value:
+        if name == self.layout.constants_parameter:
+            self.read.add(key)
+            return self.constants.get(key, Value())
+        return self.scope.get(slot_name(name, key)) or self.slots.get(key, Value())
+
+    def evaluate(self, node: ast.expr) -> Value:
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
             return self._multiplied(node)
-        left, right = self._value(node.left), self._value(node.right)
+        return super().evaluate(node)
+
+    def arithmetic(self, node: ast.BinOp, left: Value, right: Value) -> Value:
         match node.op:
             case ast.Add():
                 return total(left, right)
@@ -152,6 +266,25 @@ class Follow:
                 return power(left, right)
         return Value()
 
+    def negative(self, value: Value) -> Value:
+        return negative(value)
+
+    def comparison(self, values: list[Value]) -> Value:
+        return Value((0.0, 1.0))
+
+    def choice(self, body: Value, orelse: Value) -> Value:
+        return either(body, orelse)
+
+    def attribute(self, name: str, value: Value) -> Value:
+        return value
+
+    def call(self, node: ast.Call, arguments: list[Value], named: Mapping[str, Value]) -> Value:
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else ast.unparse(node.func)
+        self._note(is_safe(name, arguments), node)
+        if name in ("clamp", "clip") and arguments:
+            return _clamped([*arguments, Value(), Value()][:3], named)
+        return of_function(name, arguments)
+
     def _multiplied(self, node: ast.BinOp) -> Value:
         """A product; a factor that stands in it twice is a square, which is never negative."""
         factors: dict[str, ast.expr] = {}
@@ -162,28 +295,12 @@ class Follow:
             counts[text] = counts.get(text, 0) + 1
         found = Value((1.0, 1.0))
         for text, factor in factors.items():
-            value = self._value(factor)
+            value = self.visit(factor, node, "")
             if counts[text] > 1:
                 found = product(found, of_function("square", [value]))
             if counts[text] % 2:
                 found = product(found, value)
         return found
-
-    def _call(self, node: ast.Call) -> Value:
-        arguments = [self._value(each) for each in node.args]
-        match node.func:
-            case ast.Name(id=name):
-                pass
-            case ast.Attribute(attr=name, value=owner):
-                if not isinstance(owner, ast.Name) or owner.id in self.scope:
-                    arguments.insert(0, self._value(owner))
-            case _:
-                return Value()
-        named = {each.arg: self._value(each.value) for each in node.keywords}
-        self._note(is_safe(name, arguments), node)
-        if name in ("clamp", "clip") and arguments:
-            return _clamped([*arguments, Value(), Value()][:3], named)
-        return of_function(name, arguments)
 
     def _note(self, safe: bool, node: ast.expr) -> None:
         if not safe:
@@ -211,7 +328,7 @@ def _spelled(node: ast.expr) -> str:
     return ast.unparse(node)
 
 
-def _clamped(arguments: list[Value], named: Mapping[str | None, Value]) -> Value:
+def _clamped(arguments: list[Value], named: Mapping[str, Value]) -> Value:
     """`clamp(x, low, high)` with either bound absent, by place or by name."""
     value = arguments[0]
     low = max(value.range[0], named.get("min", arguments[1]).range[0])

@@ -8,7 +8,7 @@ import numpy as np
 
 from ....evaluators.language.canonical import canonical
 from ....evaluators.language.edit import Edit as OwnEdit
-from ....evaluators.language.edit import Edited, Unsuitable
+from ....evaluators.language.edit import Edited, Unsuitable, pick
 from ....evaluators.language.rules import Rules
 from ....evaluators.language.static import check
 from ....evaluators.language.vocabulary import Vocabulary
@@ -16,8 +16,8 @@ from ...loop.proposer import NoProposal, Parent, Proposal, Request
 from . import edits, rescale
 from .edits import Change, Edit
 from .expr_types import Kind
-from .intervals import Follow
-from .tree import Draft, pick
+from .intervals import Intervals
+from .tree import ProgramTree
 
 EDITS: Mapping[Edit, float] = {
     edits.replace: 3.0,
@@ -69,7 +69,7 @@ class SyntaxProposer:
         self.vocabulary = vocabulary
         self.rules = rules
         self._own = own or {}
-        self._form_of = lru_cache(_REMEMBERED)(lambda source: _form(Draft(source, vocabulary)))
+        self._form_of = lru_cache(_REMEMBERED)(lambda source: _form(ProgramTree(source, vocabulary)))
         self._edits = list(edits)
         self._weights = list(edits.values())
 
@@ -100,17 +100,17 @@ class SyntaxProposer:
         self, parents: Sequence[Parent], form: "_Form", rng: np.random.Generator, pace: "Pace"
     ) -> Proposal:
         host, others = parents[0], parents[1:]
-        draft = Draft(host.source, self.vocabulary)
+        tree = ProgramTree(host.source, self.vocabulary)
         changes: list[Change] = []
         while not changes or (len(changes) < pace.most and rng.random() < pace.another):
-            changes.append(self._edit(draft, rng, others))
-        if not _form(draft).keeps(form):
+            changes.append(self._edit(tree, rng, others))
+        if not _form(tree).keeps(form):
             raise Unsuitable("what is returned is of another form now")
-        draft.drop_dead()
-        draft.import_what_is_used(self.rules.modules)
+        tree.drop_dead()
+        tree.import_what_is_used(self.rules.modules)
         lenders = dict.fromkeys(change.lender for change in changes if change.lender)
         words = "; ".join(change.words for change in changes)
-        return Proposal(draft.text(), (host.program_id, *lenders), "syntax", words)
+        return Proposal(tree.text(), (host.program_id, *lenders), "syntax", words)
 
     def _rewrite(self, parents: Sequence[Parent], rng: np.random.Generator, pace: "Pace") -> Proposal:
         """The first parent after edits of the kind's own."""
@@ -132,11 +132,11 @@ class SyntaxProposer:
                 continue
         raise Unsuitable(f"{MOST_MISFITS} edits found nothing to work on")
 
-    def _edit(self, draft: Draft, rng: np.random.Generator, others: Sequence[Parent]) -> Change:
-        """One edit that the draft is suitable for; Unsuitable where several were not."""
+    def _edit(self, tree: ProgramTree, rng: np.random.Generator, others: Sequence[Parent]) -> Change:
+        """One edit that the tree is suitable for; Unsuitable where several were not."""
         for _ in range(MOST_MISFITS):
             try:
-                return pick(self._edits, rng, self._weights)(draft, rng, others)
+                return pick(self._edits, rng, self._weights)(tree, rng, others)
             except Unsuitable:
                 continue
         raise Unsuitable(f"{MOST_MISFITS} edits found nothing to work on")
@@ -166,14 +166,14 @@ class _Form:
         )
 
 
-def _form(draft: Draft) -> _Form:
-    roles, slots = draft.survey().roles(), draft.slots()
-    followed = Follow(draft)
-    leans = followed.result.leans if followed.result else frozenset()
+def _form(tree: ProgramTree) -> _Form:
+    roles, slots = tree.types().roles(), tree.slots()
+    followed = Intervals(tree)
+    leans = followed.first.leans if followed.first else frozenset()
     return _Form(
-        draft.pattern(roles.get("result")),
+        tree.pattern(roles.get("result")),
         all(roles.get(slot, kind) == kind for slot, kind in slots.items()),
-        frozenset(name for name, sign in draft.vocabulary.follows.items() if (name, sign) in leans),
+        frozenset(name for name, sign in tree.vocabulary.follows.items() if (name, sign) in leans),
         len(followed.unsafe),
-        draft.layout.pinned - followed.read,
+        tree.layout.pinned - followed.read,
     )

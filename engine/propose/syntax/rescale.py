@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ....evaluators.language.edit import Unsuitable
+from ....evaluators.language.edit import Unsuitable, expression, pick
 from ...loop.proposer import Parent
 from .edits import Change
-from .tree import Draft, expression, pick
+from .tree import ProgramTree
 
 _LITTLE = 0.35
 """Standard deviation of the logarithm of a small move."""
@@ -36,26 +36,26 @@ def moved(value: float, bounds: tuple[float, float], rng: np.random.Generator) -
     return new
 
 
-def scale_constant(draft: Draft, rng: np.random.Generator, _: Sequence[Parent]) -> Change:
+def scale_constant(tree: ProgramTree, rng: np.random.Generator, _: Sequence[Parent]) -> Change:
     """Another value of a named constant."""
-    constants = draft.constants()
+    constants = tree.constants()
     key = pick(list(constants), rng)
     old = constants[key]
-    new = moved(old, draft.layout.bounds_of(key, old), rng)
-    if draft.layout.fixed and isinstance(old, int) and old >= 1:  # a size
+    new = moved(old, tree.layout.bounds_of(key, old), rng)
+    if tree.layout.fixed and isinstance(old, int) and old >= 1:  # a size
         new = max(1, round(new))
         if new == old:
             raise Unsuitable("the size stays what it is")
-    draft.set_constant(key, new)
-    return Change(f"scaled {draft.layout.constants} `{key}` from {old!r} to {new!r}")
+    tree.set_constant(key, new)
+    return Change(f"scaled {tree.layout.constants} `{key}` from {old!r} to {new!r}")
 
 
-def scale_literal(draft: Draft, rng: np.random.Generator, _: Sequence[Parent]) -> Change:
+def scale_literal(tree: ProgramTree, rng: np.random.Generator, _: Sequence[Parent]) -> Change:
     """Another value of a number in the code."""
-    sites = [each for each in draft.survey().sites if isinstance(each.node, ast.Constant)]
+    sites = [each for each in tree.types().sites if isinstance(each.node, ast.Constant)]
     site = pick(sites, rng)
     old = float(site.text)
-    new = moved(old, draft.layout.bounds_of("", old), rng)
+    new = moved(old, tree.layout.bounds_of("", old), rng)
     site.put(expression(repr(new)))
     return Change(f"scaled the number {site.text} to {new!r} in `{_line(site.statement)}`")
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from ....evaluators.language.vocabulary import Layout, Sizes
 from .expr_types import Kind
+from .interpreter import Holder, Interpreter, slot_name
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,10 @@ def _sum(length: int, terms: Sequence[tuple[int, str]]) -> list[str] | None:
     return None
 
 
-class Shapes:
-    """The value of every expression of a function, by the id of its node."""
+class Shapes(Interpreter[Value]):
+    """The value of every expression of a function, by the id of its node. Slots are in `scope`."""
+
+    unknown = turn = None
 
     def __init__(
         self,
@@ -103,98 +106,78 @@ class Shapes:
         layout: Layout,
         scope: Mapping[str, Value],
         constants: Mapping[str, float],
-        slots: Mapping[str, Value],
     ) -> None:
-        self.layout, self.constants, self.slots = layout, constants, slots
+        super().__init__(layout, scope)
+        self.constants = constants
         self.values: dict[int, Value] = {}
-        self.returned: dict[str, Value] = {}
+        self.slots: dict[str, Value] = {}
         """What a returned dict holds."""
-        self._scope = dict(scope)
-        self._block(function.body)
+        self.walk(function.body)
 
     def kinds(self) -> dict[int, Kind | None]:
         """The kind of every expression, by the id of its node."""
         return {node: kind_of(value) for node, value in self.values.items()}
 
-    def _block(self, body: Sequence[ast.stmt]) -> None:
-        for node in body:
-            match node:
-                case ast.Assign(targets=[ast.Name(id=name)]):
-                    self._scope[name] = self._value(node.value)
-                case ast.Assign():
-                    self._value(node.value)
-                    names = [n.id for each in node.targets for n in ast.walk(each) if isinstance(n, ast.Name)]
-                    self._scope.update(dict.fromkeys(names))
-                case ast.If():
-                    self._value(node.test)
-                    before = dict(self._scope)
-                    self._block(node.body)
-                    then, self._scope = self._scope, before
-                    self._block(node.orelse)
-                    self._scope = {n: v for n, v in self._scope.items() if n in then and then[n] == v}
-                case ast.For(target=ast.Name(id=name)):
-                    self._scope[name] = None
-                    self._block(node.body)
-                case ast.Return(value=ast.Dict() as given):
-                    for key, item in zip(given.keys, given.values, strict=True):
-                        if isinstance(key, ast.Constant):
-                            self.returned[str(key.value)] = self._value(item)
-                case ast.Return(value=ast.expr() as value):
-                    self._value(value)
-
-    def _value(self, node: ast.expr) -> Value:
+    def visit(self, node: ast.expr, holder: Holder, place: str | int, role: str = "") -> Value:
         try:
-            found = self._found(node)
+            found = self.evaluate(node)
         except WRONG:
             found = None
         self.values[id(node)] = found
         return found
 
-    def _found(self, node: ast.expr) -> Value:
-        match node:
-            case ast.Name(id=name):
-                return self._scope.get(name)
-            case ast.Constant(value=value):
-                return value
-            case ast.Tuple(elts=items) | ast.List(elts=items):
-                return tuple(map(self._value, items))
-            case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=str(key))):
-                return (self.slots if name == self.layout.state_parameter else self.constants).get(key)
-            case ast.Subscript():
-                return _indexed(self._value(node.value), node.slice, self._value)
-            case ast.BinOp():
-                return _arithmetic(node.op, self._value(node.left), self._value(node.right))
-            case ast.UnaryOp(op=ast.USub()):
-                value = self._value(node.operand)
-                return -value if isinstance(value, (int, float)) else value
-            case ast.Attribute(attr=name):
-                value = self._value(node.value)
-                return value.shape if name == "shape" else _turned(value, -1, -2) if name == "mT" else None
-            case ast.IfExp():
-                self._value(node.test)
-                body, other = self._value(node.body), self._value(node.orelse)
-                return body if body == other else None
-            case ast.Compare():
-                sides = [self._value(side) for side in (node.left, *node.comparators)]
-                return Sized(_broadcast(sides).shape, True)
-            case ast.Call():
-                return self._call(node)
-        for part in ast.iter_child_nodes(node):
-            if isinstance(part, ast.expr):
-                self._value(part)
+    def slot(self, node: ast.expr, holder: Holder, place: str | int, key: str) -> None:
+        self.slots[key] = self.visit(node, holder, place)
+
+    def either(self, one: Value, other: Value) -> Value:
         return None
 
-    def _call(self, node: ast.Call) -> Value:
-        arguments = [self._value(each) for each in node.args]
-        named = {str(each.arg): self._value(each.value) for each in node.keywords}
+    def constant(self, value: object) -> Value:
+        return value
+
+    def item(self, name: str, key: str) -> Value:
+        if name == self.layout.state_parameter:
+            return self.scope.get(slot_name(name, key))
+        return self.constants.get(key)
+
+    def arithmetic(self, node: ast.BinOp, left: Value, right: Value) -> Value:
+        return _arithmetic(node.op, left, right)
+
+    def negative(self, value: Value) -> Value:
+        return -value if isinstance(value, (int, float)) else value
+
+    def comparison(self, values: list[Value]) -> Value:
+        return Sized(_broadcast(values).shape, True)
+
+    def choice(self, body: Value, orelse: Value) -> Value:
+        return body if body == orelse else None
+
+    def attribute(self, name: str, value: Value) -> Value:
+        return value.shape if name == "shape" else _turned(value, -1, -2) if name == "mT" else None
+
+    def call(self, node: ast.Call, arguments: list[Value], named: Mapping[str, Value]) -> Value:
         match node.func:
             case ast.Name(id=name):
                 return _of_numbers(name, arguments)
-            case ast.Attribute(attr=name, value=ast.Name(id=owner)) if owner not in self._scope:
-                return 0.5 if owner == "math" else _of_tensors(name, arguments, named)
-            case ast.Attribute(attr=name, value=owner):
-                return _of_tensors(name, [self._value(owner), *arguments], named)
+            case ast.Attribute(value=ast.Name(id="math")):
+                return 0.5
+            case ast.Attribute(attr=name):
+                return _of_tensors(name, arguments, named)
         return None
+
+    def other(self, node: ast.expr) -> Value:
+        match node:
+            case ast.Tuple(elts=items) | ast.List(elts=items):
+                return tuple(self.each(items))
+            case ast.Subscript():
+                return _indexed(self.visit(node.value, node, "value"), node.slice, self._read)
+        for part in ast.iter_child_nodes(node):
+            if isinstance(part, ast.expr):
+                self._read(part)
+        return None
+
+    def _read(self, node: ast.expr) -> Value:
+        return self.visit(node, node, "")
 
 
 def _of_numbers(name: str, arguments: Sequence[Value]) -> Value:

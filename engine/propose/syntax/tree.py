@@ -1,45 +1,24 @@
-"""Draft: a program under edit, its named values, and the growing of new expressions for it."""
+"""A program under edit as a tree, its named values, and the growing of new expressions for it."""
 
 import ast
-import re
-from bisect import bisect_right
 from collections.abc import Collection, Iterable, Sequence
-from itertools import accumulate
-from typing import TypeVar
 
 import numpy as np
 
-from ....evaluators.language.edit import Unsuitable
+from ....evaluators.language.edit import Unsuitable, expression, pick
 from ....evaluators.language.simplify import remove_dead, returned_dicts
-from ....evaluators.language.vocabulary import Operator, Vocabulary
-from .expr_types import Kind, Kinds, slot_name, spelled
+from ....evaluators.language.vocabulary import HOLE, Operator, Vocabulary
+from .expr_types import Kind, Kinds, Types, spelled
+from .interpreter import slot_name
 from .shapes import Shapes, Sized, Value, base, kind_of, meant, pattern, shape_of, written
-from .sites import Survey
 
-Item = TypeVar("Item")
-_HOLE = re.compile(r"\{(\d+)\}")
 _OPERATE = 0.6
 """How often a grown expression is an operation where a name would do."""
 
 
-def expression(text: str) -> ast.expr:
-    """The tree of an expression's text."""
-    return ast.parse(text, mode="eval").body
-
-
 def fill(template: str, texts: Sequence[str]) -> str:
     """A template with its holes filled by expressions."""
-    return ast.unparse(expression(_HOLE.sub(lambda hole: f"({texts[int(hole[1])]})", template)))
-
-
-def pick(items: Sequence[Item], rng: np.random.Generator, weights: Sequence[float] | None = None) -> Item:
-    """One of the items, in proportion to the weights. Unsuitable where there is none."""
-    if not items:
-        raise Unsuitable("nothing to choose from")
-    if weights is None:
-        return items[int(rng.random() * len(items))]
-    totals = list(accumulate(weights))
-    return items[min(bisect_right(totals, rng.random() * totals[-1]), len(items) - 1)]
+    return ast.unparse(expression(HOLE.sub(lambda hole: f"({texts[int(hole[1])]})", template)))
 
 
 def result_of(operator: Operator) -> Kind:
@@ -47,17 +26,17 @@ def result_of(operator: Operator) -> Kind:
     return "reduced" if operator.reduces else operator.result
 
 
-class Draft:
-    """A program under edit. Take a new `survey` after each edit: an older one tells of the tree as it was."""
+class ProgramTree:
+    """A program under edit. Ask for `types` anew after each edit: older ones tell of the tree as it was."""
 
     def __init__(self, source: str, vocabulary: Vocabulary) -> None:
         """Unsuitable where the function to edit is missing."""
         self.vocabulary = vocabulary
         self.layout = vocabulary.layout
-        self.tree = ast.parse(source)
-        if ast.get_docstring(self.tree, clean=False) is not None:
-            del self.tree.body[0]  # it tells of the parent
-        functions = {node.name: node for node in self.tree.body if isinstance(node, ast.FunctionDef)}
+        self.module = ast.parse(source)
+        if ast.get_docstring(self.module, clean=False) is not None:
+            del self.module.body[0]  # it tells of the parent
+        functions = {node.name: node for node in self.module.body if isinstance(node, ast.FunctionDef)}
         if self.layout.function not in functions:
             raise Unsuitable(f"the program has no function {self.layout.function!r}")
         self.function = functions[self.layout.function]
@@ -66,7 +45,7 @@ class Draft:
         self._slots: dict[str, Kind] | None = None
 
     def _table(self) -> ast.Dict | None:
-        for node in self.tree.body:
+        for node in self.module.body:
             match node:
                 case ast.Assign(targets=[ast.Name(id=self.layout.constants)], value=ast.Dict() as table):
                     return table
@@ -74,31 +53,32 @@ class Draft:
 
     def import_what_is_used(self, modules: Iterable[str]) -> None:
         """Adds the imports of those of the modules that the program speaks of and does not import yet."""
-        used = {node.id for node in ast.walk(self.tree) if isinstance(node, ast.Name)}
+        used = {node.id for node in ast.walk(self.module) if isinstance(node, ast.Name)}
         known = {
             name.asname or name.name
-            for node in self.tree.body
+            for node in self.module.body
             if isinstance(node, ast.Import)
             for name in node.names
         }
         missing = sorted(name for name in modules if name in used - known)
-        first = int(bool(self.tree.body) and isinstance(self.tree.body[0], ast.Expr))  # after a docstring
-        self.tree.body[first:first] = [ast.Import([ast.alias(name)]) for name in missing]
+        first = int(bool(self.module.body) and isinstance(self.module.body[0], ast.Expr))  # after a docstring
+        self.module.body[first:first] = [ast.Import([ast.alias(name)]) for name in missing]
 
     def text(self) -> str:
         """The program as it stands."""
-        return ast.unparse(self.tree) + "\n"
+        return ast.unparse(self.module) + "\n"
 
-    def survey(self) -> Survey:
-        """The places of the edited function that an edit may change."""
+    def types(self) -> Types:
+        """The types in the edited function, and the sites there that an edit may change."""
         state, sizes = self.layout.state_parameter, self.vocabulary.sizes
         slots = {slot_name(state, key): kind for key, kind in self.slots().items()}
         if sizes is None:
-            return Survey(self.function, self.layout, {**self.vocabulary.leaves, **slots})
+            return Types(self.function, self.layout, {**self.vocabulary.leaves, **slots})
         inputs = {name: Sized(shape) for name, shape in sizes.inputs.items()}
-        found = Shapes(self.function, self.layout, inputs, self.constants(), self._sized())
+        held = {slot_name(state, key): value for key, value in self._sized().items()}
+        found = Shapes(self.function, self.layout, {**inputs, **held}, self.constants())
         leaves = {name: str(kind_of(value)) for name, value in inputs.items()}
-        return Survey(self.function, self.layout, {**leaves, **slots}, found.kinds())
+        return Types(self.function, self.layout, {**leaves, **slots}, found.kinds())
 
     def _sized(self) -> dict[str, Value]:
         """The state slots and their shapes, where the vocabulary has sizes."""
@@ -106,7 +86,7 @@ class Draft:
         if self.maker is None:
             return {}
         lengths = self.vocabulary.sizes.lengths
-        return Shapes(self.maker, self.layout, lengths, self.constants(), {}).returned
+        return Shapes(self.maker, self.layout, lengths, self.constants()).slots
 
     def matches(self, kind: Kind, wanted: Kind) -> bool:
         """Whether a value of a kind may stand where another, or any matrix or cube, is wanted."""
@@ -149,7 +129,7 @@ class Draft:
             self._slots = {name: kind for name, kind in kinds.items() if kind}
         if self._slots is None:
             leaves: Kinds = {argument.arg: "tensor" for argument in self.maker.args.args}
-            roles = Survey(self.maker, self.layout, leaves).roles()
+            roles = Types(self.maker, self.layout, leaves).roles()
             self._slots = {name: kind for name, kind in roles.items() if name != "result"}
         return self._slots
 
@@ -190,11 +170,11 @@ class Draft:
     def drop_dead(self) -> list[str]:
         """What no result depends on, in words; it is gone."""
         self._slots = None
-        return remove_dead(self.tree, self.layout)
+        return remove_dead(self.module, self.layout)
 
     def names(self) -> set[str]:
         """Every name that the program uses, whatever for."""
-        nodes = list(ast.walk(self.tree))
+        nodes = list(ast.walk(self.module))
         return {n.id for n in nodes if isinstance(n, ast.Name)} | {
             n.arg for n in nodes if isinstance(n, ast.arg)
         }

@@ -4,9 +4,9 @@ import ast
 
 import numpy as np
 
-from ...language.edit import Unsuitable
+from ...language.edit import Unsuitable, expression, pick
 from ..vocabulary import VOCABULARY
-from .program import Program, expression, pick
+from .program import Program
 
 
 def choices(name: str) -> tuple[float, ...]:

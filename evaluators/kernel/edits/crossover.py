@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...language.edit import Unsuitable
-from .program import CONFIG, ENTRIES, Program, bound, expression, fresh, names_in, parameters, pick, renamed
+from ...language.edit import Unsuitable, expression, pick, renamed
+from .program import CONFIG, ENTRIES, Program, bound, fresh, names_in, parameters
 
 
 def take_pass(program: Program, rng: np.random.Generator, others: Sequence[Program]) -> tuple[str, int]:

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...language.edit import Unsuitable
-from .program import Launch, Program, bound, expression, parameters, pick, read, renamed, statement
+from ...language.edit import Unsuitable, expression, pick, renamed
+from .program import Launch, Program, bound, parameters, read, statement
 
 ROWS = (2, 4, 8)
 

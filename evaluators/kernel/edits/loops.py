@@ -6,22 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...language.edit import Unsuitable
+from ...language.edit import Unsuitable, expression, pick, renamed
 from .config import choices
 from .definitions import Definitions
 from .products import LEAST
-from .program import (
-    Program,
-    blocks,
-    bound,
-    expression,
-    pick,
-    read,
-    renamed,
-    statement,
-    stores,
-    touches_memory,
-)
+from .program import Program, blocks, bound, read, statement, stores, touches_memory
 from .shapes import Shapes
 
 RANGES = ("range", "tl.range", "tl.static_range")

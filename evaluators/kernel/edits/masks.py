@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ...language.edit import Unsuitable
-from .program import Program, blocks, expression, is_call, keyword, pick, read, renamed, set_keyword, shown
+from ...language.edit import Unsuitable, expression, pick, renamed
+from .program import Program, blocks, is_call, keyword, read, set_keyword, shown
 from .shapes import Shapes
 
 

@@ -5,18 +5,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...language.edit import Unsuitable
+from ...language.edit import Unsuitable, expression, pick, renamed
 from .definitions import Definitions
 from .program import (
     Program,
     blocks,
     bound,
-    expression,
     is_call,
     keyword,
-    pick,
     read,
-    renamed,
     replace,
     set_keyword,
     shown,

@@ -10,21 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...language.edit import Unsuitable
+from ...language.edit import Unsuitable, expression, pick
 from .definitions import Definitions, statement_of
-from .program import (
-    Launch,
-    Program,
-    Site,
-    blocks,
-    expression,
-    is_call,
-    keyword,
-    pick,
-    replace,
-    set_keyword,
-    statement,
-)
+from .program import Launch, Program, Site, blocks, is_call, keyword, replace, set_keyword, statement
 from .shapes import Shapes, axis_of
 
 LEAST = 16

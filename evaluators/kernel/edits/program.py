@@ -1,20 +1,15 @@
 """Program: a kernel program as a tree, with its kernels, host functions, launches and tunables."""
 
 import ast
-import copy
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
-
-import numpy as np
+from typing import NamedTuple
 
 from ...language.edit import Unsuitable
 
 CONFIG = "CONFIG"
 ENTRIES = ("forward", "backward")
 LAUNCH_OPTIONS = ("num_warps", "num_stages", "num_ctas")
-Item = TypeVar("Item")
-Node = TypeVar("Node", bound=ast.AST)
 
 
 @dataclass(frozen=True)
@@ -189,18 +184,6 @@ def fresh(name: str, taken: Collection[str]) -> str:
     return name if name not in taken else next(each for each in candidates if each not in taken)
 
 
-def pick(items: Sequence[Item], rng: np.random.Generator) -> Item:
-    """One of the items. Unsuitable where there is none."""
-    if not items:
-        raise Unsuitable("nothing to choose from")
-    return items[int(rng.random() * len(items))]
-
-
-def expression(text: str) -> ast.expr:
-    """The tree of an expression's text."""
-    return ast.parse(text, mode="eval").body
-
-
 def statement(text: str) -> ast.stmt:
     """The tree of one statement's text."""
     return ast.parse(text).body[0]
@@ -283,26 +266,6 @@ def shown(node: ast.AST) -> str:
     """A node's text on one line, cut where it is long."""
     text = " ".join(ast.unparse(node).split())
     return text if len(text) <= 60 else text[:59] + "…"
-
-
-class Renamed(ast.NodeTransformer):
-    """Names replaced by expressions; what is put in is not looked at again."""
-
-    def __init__(self, texts: Mapping[str, str]) -> None:
-        self.texts = texts
-
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        """The expression in the name's place."""
-        text = self.texts.get(node.id)
-        if text is None:
-            return node
-        return expression(text) if isinstance(node.ctx, ast.Load) else ast.Name(text, node.ctx)
-
-
-def renamed(node: Node, texts: Mapping[str, str]) -> Node:
-    """A copy of a tree with names replaced."""
-    changed: Node = Renamed(texts).visit(copy.deepcopy(node))
-    return changed
 
 
 class Replaced(ast.NodeTransformer):

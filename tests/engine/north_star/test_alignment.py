@@ -42,7 +42,9 @@ def points_of(story: Story, **live: Interval) -> dict[str, Point]:
 
 def tell(story: Story, *programs: tuple[float, float, float], audited: tuple[int, ...] = ()) -> list[str]:
     """(constant, proxy, north star) of programs that one round measures; the north star of folds ± 0.01."""
-    evaluations = [story.birth(source_of(constant), proxy, spread=0.05) for constant, proxy, _ in programs]
+    evaluations = [
+        story.evaluation(source_of(constant), proxy, spread=0.05) for constant, proxy, _ in programs
+    ]
     ids = [one.program.id for one in story.generation(0, *evaluations)]
     story.generation(0)
     scores = {

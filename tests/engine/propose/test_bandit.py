@@ -129,5 +129,5 @@ def test_a_run_resumed_with_other_models_keeps_what_it_knows_of_the_rest() -> No
 def test_a_new_arm_starts_as_an_average_one() -> None:
     state, _ = simulate(lambda _: {"a": (0.5, DOLLARS)}, 30, 0)
     a, new = believed(state, ("a", "new"), DOLLARS, generator(0, "x"))
-    assert new.worth == pytest.approx(a.worth, rel=0.1)
+    assert new.credit == pytest.approx(a.credit, rel=0.1)
     assert new.cost == pytest.approx(a.cost, rel=0.1)

@@ -1,4 +1,4 @@
-"""The mixture: who is asked, who stands in, what a birth was worth, and what is learnt from it."""
+"""The mixture: who is asked, who stands in, what a candidate earns, and what is learnt from it."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ MODEL = "openai/x edits"
 
 @dataclass
 class Notes:
-    """An archive of what generations noted, and of some births."""
+    """An archive of what generations noted, and of some evaluations."""
 
     noted: dict[tuple[int, int], Mapping[str, Any]] = field(default_factory=dict)
     evaluations: dict[str, list[Evaluation]] = field(default_factory=dict)
@@ -91,7 +91,7 @@ def size(gain: float) -> float:
 
 
 @pytest.mark.parametrize(
-    ("birth", "expected"),
+    ("evaluation", "expected"),
     [
         (born(2.5), 1 / 3 / TOTAL * size(0.5)),  # ahead of its parent alone
         (born(3.5), (1 / 2 + 1 / 3) / TOTAL * size(1.5)),
@@ -105,8 +105,10 @@ def size(gain: float) -> float:
         (born(9.0, stage="duplicate", duplicate_of="m0"), 0.0),
     ],
 )
-def test_worth_counts_the_members_newly_overtaken_and_by_how_much(birth: Evaluation, expected: float) -> None:
-    assert credit(birth, BEFORE, 2) == pytest.approx(expected)
+def test_credit_counts_the_members_newly_overtaken_and_by_how_much(
+    evaluation: Evaluation, expected: float
+) -> None:
+    assert credit(evaluation, BEFORE, 2) == pytest.approx(expected)
 
 
 def test_worth_has_no_scale_and_ends_at_one() -> None:
@@ -232,9 +234,9 @@ def test_credit_goes_to_the_maker_and_the_bill_to_whom_was_asked() -> None:
     )
     origin = Origin(MODEL, outcome="timed_out", stand_in="syntax", spend=Spend(dollars=0.25))
     state = mix.learn({}, [born(3.5, origin=origin)], BEFORE)
-    assert state["syntax"]["worth"] == pytest.approx((1 / 2 + 1 / 3) / TOTAL * size(1.5))
+    assert state["syntax"]["credit"] == pytest.approx((1 / 2 + 1 / 3) / TOTAL * size(1.5))
     assert state["syntax"]["cost"] == pytest.approx(0.01)
-    assert (state[MODEL]["worth"], state[MODEL]["away"], state[MODEL]["pulls"]) == (0.0, 1, 0)
+    assert (state[MODEL]["credit"], state[MODEL]["away"], state[MODEL]["pulls"]) == (0.0, 1, 0)
     assert state[MODEL]["cost"] == pytest.approx(0.25)
     assert json.loads(json.dumps(state)) == state
 
@@ -259,31 +261,31 @@ def test_who_made_a_structure_shares_in_what_tuning_it_gains() -> None:
     assert state[MODEL] == {
         "pulls": 0,
         "weight": 0.0,
-        "worth": pytest.approx(whole / 2),
+        "credit": pytest.approx(whole / 2),
         "cost": 0.0,
         "away": 0,
     }
-    assert state["constants"]["worth"] == pytest.approx(whole / 2)
+    assert state["constants"]["credit"] == pytest.approx(whole / 2)
     assert "syntax" not in state, "what was born elsewhere, or later, is not this structure's making"
     state = mixture(arms, Notes(), rungs=2).learn({}, [child], BEFORE)
     assert set(state) == {"constants"}, "nobody here made a migrant"
 
 
-def test_an_answer_of_no_use_is_a_pull_without_worth() -> None:
+def test_an_answer_of_no_use_is_a_pull_without_credit() -> None:
     mix = mixture({"syntax": Says(proposal("s")), MODEL: Says(proposal("m"))}, rungs=2)
     origin = Origin(MODEL, outcome="refused", spend=Spend(dollars=0.5))
     lost = born(4.0, stage="duplicate", duplicate_of="m0", origin=origin)
     state = mix.learn({}, [lost, born(1.0, origin=Origin())], BEFORE)
     assert set(state) == {MODEL}, "seeds have no arm and teach nothing"
-    assert (state[MODEL]["pulls"], state[MODEL]["worth"], state[MODEL]["away"]) == (1, 0.0, 0)
+    assert (state[MODEL]["pulls"], state[MODEL]["credit"], state[MODEL]["away"]) == (1, 0.0, 0)
     assert state[MODEL]["cost"] > 0.5
 
 
 def test_slots_follow_what_the_island_noted_and_no_other() -> None:
     notes = Notes()
     mix = mixture({MODEL: Says(proposal("c")), "syntax": Says(proposal("s"))}, notes, rungs=2)
-    births = [born(3.5, origin=Origin(MODEL))] * 40 + [born(1.0)] * 40
-    notes.noted[0, 4] = {"mixture": mix.learn({}, births, BEFORE)}
+    evaluations = [born(3.5, origin=Origin(MODEL))] * 40 + [born(1.0)] * 40
+    notes.noted[0, 4] = {"mixture": mix.learn({}, evaluations, BEFORE)}
     counts = [Counter(mix.choice(island, 5, slot) for slot in range(100))[MODEL] for island in (0, 1)]
     assert counts[0] > 85
     assert counts[1] < 75

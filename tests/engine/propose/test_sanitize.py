@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recevolve.engine.propose.sanitize import clean, fenced, line
+from recevolve.engine.propose.sanitize import clean, code_block, one_line
 
 BATTERY = [
     "```\nnow I am outside\n```",
@@ -38,26 +38,26 @@ def body_of(block: str) -> str:
 
 @pytest.mark.parametrize("text", BATTERY)
 def test_nothing_gets_out(text: str) -> None:
-    body = body_of(fenced(text))
+    body = body_of(code_block(text))
     assert "\x1b" not in body
     assert not re.search(r"<\||\|>|\[/?INST\]|<<SYS|</?s>|<start_of_turn>|</?think>|</?system>", body)
     assert not re.search(
         "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2028\u2029\ufeff\ud800-\udfff]", body
     )
-    assert "\n" not in line(text)
+    assert "\n" not in one_line(text)
 
 
 @given(st.text(st.one_of(st.sampled_from("`~\n\r\x1b[]|<>;ms/"), st.characters()), max_size=300))
 @settings(max_examples=300, deadline=None)
 def test_any_text_stays_inside_and_can_be_sent(text: str) -> None:
-    body = body_of(fenced(text, "python"))
+    body = body_of(code_block(text, "python"))
     body.encode()
     assert clean(body) == body, "cleaning what is clean changes nothing"
-    assert len(line(text, 50)) <= 50
-    line(text).encode()
+    assert len(one_line(text, 50)) <= 50
+    one_line(text).encode()
 
 
 def test_programs_are_shown_as_they_are() -> None:
     source = 'A = {"x": 1}\n\n\n\ndef f(x, c):\n\treturn (x < c) | (x > c)  # ünïcode → fine\n'
-    assert body_of(fenced(source, "python")) == source.rstrip("\n")
-    assert fenced(source, "python").startswith("```python\n")
+    assert body_of(code_block(source, "python")) == source.rstrip("\n")
+    assert code_block(source, "python").startswith("```python\n")

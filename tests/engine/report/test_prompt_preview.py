@@ -19,7 +19,7 @@ def run(tmp_path: Path) -> Path:
     for number in range(2):
         for island in range(2):
             story.generation(
-                island, story.birth(source_of(f"{number}{island}.5"), number + 0.1, cell=(str(number),))
+                island, story.evaluation(source_of(f"{number}{island}.5"), number + 0.1, cell=(str(number),))
             )
     story.meet(0, {story.production.id: (0.0, 0.0)})
     story.answer("lessons/2", "- keep it small")

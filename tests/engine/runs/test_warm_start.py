@@ -17,11 +17,11 @@ def earlier(tmp_path: Path) -> Path:
     story = Story(tmp_path / "earlier")
     for island in range(2):
         for number in range(3):
-            good = story.birth(
+            good = story.evaluation(
                 source_of(f"{island}{number}.5"), number + island / 10, explanation="it helped"
             )
             story.generation(
-                island, good, story.birth("import os\n", None, stage="static", reason="no import")
+                island, good, story.evaluation("import os\n", None, stage="static", reason="no import")
             )
     story.answer("lessons/2", "- keep it small")
     story.archive.close()
@@ -46,7 +46,7 @@ def test_the_best_entries_and_the_last_lessons_come_along(earlier: Path, tmp_pat
 def test_own_experiments_come_first_and_earlier_ones_keep_a_share(earlier: Path, tmp_path: Path) -> None:
     story = Story(tmp_path / "later", propose={"journal_entries": 8})
     warm_start(story.archive, earlier / "archive.db", "toy")
-    story.generation(0, *(story.birth(source_of(f"{n}.25"), n / 10) for n in range(20)))
+    story.generation(0, *(story.evaluation(source_of(f"{n}.25"), n / 10) for n in range(20)))
     entries = Journal(story.archive, story.config).entries(0, 2)
     assert [entry.earlier for entry in entries] == [False] * 6 + [True] * 2
     assert [entry.score for entry in entries[:2]] == [1.9, 1.8]

@@ -6,7 +6,7 @@ import pytest
 from recevolve.engine.loop.proposer import Parent
 from recevolve.engine.propose.syntax.graft import graft_of_idiom
 from recevolve.engine.propose.syntax.proposer import SyntaxProposer
-from recevolve.engine.propose.syntax.tree import Draft, Unsuitable
+from recevolve.engine.propose.syntax.tree import ProgramTree, Unsuitable
 from recevolve.evaluators.interaction.properties import PROPERTIES
 from recevolve.evaluators.interaction.task import TASK
 from recevolve.evaluators.kinds.properties import examine
@@ -37,13 +37,13 @@ def test_operator(template: str) -> None:
 @pytest.mark.parametrize("idiom", TASK.vocabulary.idioms, ids=lambda each: each.name)
 def test_idiom(idiom: Idiom) -> None:
     rng = np.random.default_rng(0)
-    draft = Draft(HOST, TASK.vocabulary)
-    sites = [each for each in draft.survey().sites if draft.matches(each.kind, idiom.arguments[0])]
+    tree = ProgramTree(HOST, TASK.vocabulary)
+    sites = [each for each in tree.types().sites if tree.matches(each.kind, idiom.arguments[0])]
     if idiom.place == "result":
         sites = [each for each in sites if each.role == "result"]
-    graft_of_idiom(draft, sites[-1], idiom, rng).into(draft, sites[-1])
-    assert check(draft.text(), TASK.rules) == ()
-    wrong = examine(ROOMY, load(canonical(draft.text())), 30.0)
+    graft_of_idiom(tree, sites[-1], idiom, rng).into(tree, sites[-1])
+    assert check(tree.text(), TASK.rules) == ()
+    wrong = examine(ROOMY, load(canonical(tree.text())), 30.0)
     assert wrong is None or "no gradient reaches other" in wrong, wrong
 
 
@@ -77,13 +77,13 @@ def test_a_crossover_brings_parameters_with_their_first_values() -> None:
 
 def test_a_length_without_a_name_is_left_alone() -> None:
     source = HOST.replace("return flat + other", "return flat[:, 1:4]")
-    draft = Draft(source, TASK.vocabulary)
-    (site,) = [each for each in draft.survey().sites if each.role == "result"]
+    tree = ProgramTree(source, TASK.vocabulary)
+    (site,) = [each for each in tree.types().sites if each.role == "result"]
     gate = next(each for each in TASK.vocabulary.idioms if each.name == "gate")
-    graft_of_idiom(draft, site, gate, np.random.default_rng(0)).into(draft, site)
-    assert "torch.randn(1 + 1 + 1, 1 + 1 + 1)" in draft.text()
+    graft_of_idiom(tree, site, gate, np.random.default_rng(0)).into(tree, site)
+    assert "torch.randn(1 + 1 + 1, 1 + 1 + 1)" in tree.text()
     source = HOST.replace("return flat + other", "return flat[:, 1:100]")
-    draft = Draft(source, TASK.vocabulary)
-    (site,) = [each for each in draft.survey().sites if each.role == "result"]
+    tree = ProgramTree(source, TASK.vocabulary)
+    (site,) = [each for each in tree.types().sites if each.role == "result"]
     with pytest.raises(Unsuitable, match="no expression for the length 99"):
-        graft_of_idiom(draft, site, gate, np.random.default_rng(0))
+        graft_of_idiom(tree, site, gate, np.random.default_rng(0))

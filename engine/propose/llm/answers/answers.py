@@ -1,7 +1,7 @@
 """Answers: a model's words in, one candidate's source and its explanation out, and nothing else.
 
-Lenient about prose, fences, line ends and thinking aloud; strict about what is applied. Whatever a text says,
-reading it gives a source (which static rules and the sandbox judge next), one plain line, or Unusable.
+Lenient about prose, code blocks, line ends and thinking aloud; strict about what is applied. Whatever a text
+says, reading it gives a source (which static rules and the sandbox judge next), one plain line, or Unusable.
 """
 
 import ast
@@ -113,7 +113,7 @@ def _written(form: Form, words: str, parents: Sequence[Parent], rules: Rules) ->
 def _program(words: str, parents: Sequence[Parent], rules: Rules) -> str | None:
     """The first complete program of the answer that is none of the parents; a parent if there is no other.
 
-    Where no fence holds a complete one, all fences together may.
+    Where no code block holds a complete one, all of them together may.
     """
     found = pieces(words)
     fenced = [piece.text for piece in found if piece.fenced]
@@ -130,7 +130,7 @@ def _completes(texts: Sequence[str], rules: Rules) -> list[str]:
 
 
 def _bare(found: Sequence[Piece]) -> list[str]:
-    """A program without a fence: from the first line that starts one to the last that may belong to it."""
+    """A program outside of code blocks: from the first line that starts one to the last that may be its."""
     if any(piece.fenced for piece in found):
         return []
     lines = "\n".join(piece.text for piece in found).split("\n")
@@ -140,7 +140,7 @@ def _bare(found: Sequence[Piece]) -> list[str]:
 
 
 def _headed(found: Sequence[Piece]) -> list[Block]:
-    """Edits told as fences under the headings SEARCH and REPLACE."""
+    """Edits told as code blocks under the headings SEARCH and REPLACE."""
     sides: list[tuple[str, str]] = []
     for prose, code in pairwise(found):
         heading = _SECTION.match(prose.text.rstrip().rpartition("\n")[2])

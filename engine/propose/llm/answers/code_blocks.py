@@ -1,4 +1,4 @@
-"""Fences: where a model's answer holds code and where prose."""
+"""Code blocks: where a model's answer holds code and where prose."""
 
 import re
 from dataclasses import dataclass
@@ -9,21 +9,21 @@ _FENCE = re.compile(r"[ \t>]*(`{3,}|~{3,})[ \t]*([^`]*)$")
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of an answer: the inside of a fence, or prose between fences."""
+    """A stretch of an answer: the inside of a code block, or prose between them."""
 
     text: str
     fenced: bool
 
 
 def is_fence(line: str) -> bool:
-    """Whether the line opens or closes a fence."""
+    """Whether the line opens or closes a code block."""
     return _FENCE.match(line) is not None
 
 
 def pieces(text: str) -> tuple[Piece, ...]:
-    """The answer in order, without the fences themselves and without empty pieces.
+    """The answer in order, without the marks of code blocks and without empty pieces.
 
-    A fence that is never closed reaches to the end; a line that opens another one closes it.
+    A block that is never closed reaches to the end; a line that opens another one closes it.
     """
     found: list[Piece] = []
     gathered: list[str] = []

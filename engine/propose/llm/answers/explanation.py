@@ -1,8 +1,8 @@
 """Explanation: what a model says of its own change, as one plain line that can be shown to anyone.
 
 The line comes back in later prompts, in logs and on terminals, so nothing in it may act there: no line
-breaks, control or invisible characters, terminal sequences, fences or edit markers. What it says stays
-untrusted all the same: prompts must show it as data.
+breaks, control or invisible characters, terminal sequences, marks of code blocks or of edits. What it says
+stays untrusted all the same: prompts must show it as data.
 """
 
 import re
@@ -40,7 +40,7 @@ def clean(text: str) -> str:
 
 
 def plain(text: str, most: int = MOST) -> str:
-    """The text as one line of at most `most` characters, without fences and edit markers."""
+    """The text as one line of at most `most` characters, without marks of code blocks and edit markers."""
     words = " ".join(_MARKS.sub(" ", clean(text)).split()).strip("*_#|> ")
     return words if len(words) <= most else words[: most - 1].rstrip() + "…"
 

@@ -45,7 +45,7 @@ value ::= [-+0-9.{{(\["'] tail
 branch ::= ("if " | "for ") name {_class(CODE)}{{1,60}} ":" newline
 newline ::= "\n"
 """
-"""What both grammars name: a line of code is an assignment, and cannot start as a fence or a marker does."""
+"""What both grammars name: a line of code is an assignment, and starts no code block and no marker."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ def _other(text: str) -> str:
 
 
 def _program(modules: Sequence[ast.Module], rules: Rules) -> str:
-    """A fence with the imports, constants and signatures of the parents and of the rules."""
+    """A code block with the imports, constants and signatures of the parents and of the rules."""
     constants = dict.fromkeys(rules.constants, "")
     functions = {name: f"def {name}({', '.join(names)}):" for name, names in rules.functions.items()}
     helpers: dict[str, str] = {}

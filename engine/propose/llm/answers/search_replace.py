@@ -105,7 +105,7 @@ def unnumbered(lines: Sequence[str]) -> tuple[str, ...]:
 
 
 def _section(lines: list[str], closed: bool = True) -> tuple[str, ...]:
-    """The lines of one side of a block without what frames them; an unclosed one ends at a fence."""
+    """The lines of one side of a block without what frames them; an unclosed one ends with a code block."""
     kept = [line.rstrip() for line in lines]
     said = [number for number, line in enumerate(kept) if line]
     if said and is_fence(kept[said[0]]):

@@ -8,14 +8,14 @@ from .....population.archive.history import History
 from .....population.archive.views import Views
 from ....config.config import Config
 from ...journal import Journal
-from ...sanitize import line
+from ...sanitize import one_line
 from ..client import Answer, Ask, Outcome
 from .prompt import Prompts
 
 MOST, LONGEST = 12, 240
 """Lessons, and characters of each."""
 SAMPLE = "lessons/"
-"""How the ledger's key of a distillation begins; the meeting's generation follows."""
+"""How the ledger's key of a distillation begins; the promotion round's generation follows."""
 
 _BULLET = re.compile(r"^\s*(?:[-*•]|\d{1,2}[.)])\s+(?P<words>\S.*)$")
 
@@ -41,33 +41,33 @@ class Lessons:
     async def at(self, generation: int, *, until: float | None = None) -> tuple[str, ...]:
         """The lessons in force at that generation, asked for where they are due.
 
-        They are due at each meeting that passed a multiple of `propose.lessons_every`, and stay as they were
-        where the model gives none. `until` is a value of the models' clock.
+        They are due at each promotion round that passed a multiple of `propose.lessons_every`, and stay as
+        they were where the model gives none. `until` is a value of the models' clock.
         """
         lessons = self._journal.warm_start()[1]
         if self._models is None or not self._config.propose.chosen:
             return lessons
-        for meeting in meetings(self._config, self._journal.meeting(generation)):
-            if meeting not in self._known:
-                self._known[meeting] = await self._distilled(meeting, lessons, self._models, until)
-            lessons = self._known[meeting]
+        for round_at in rounds(self._config, self._journal.last_round(generation)):
+            if round_at not in self._known:
+                self._known[round_at] = await self._distilled(round_at, lessons, self._models, until)
+            lessons = self._known[round_at]
         return lessons
 
     async def _distilled(
-        self, meeting: int, before: Sequence[str], models: Asking, until: float | None
+        self, round_at: int, before: Sequence[str], models: Asking, until: float | None
     ) -> tuple[str, ...]:
         model = self._config.propose.chosen[0]
         room = None if model.context is None else max(0, (model.context - model.max_tokens) * 2 // 3)
-        entries = self._journal.entries_at(meeting, room)
+        entries = self._journal.entries_at(round_at, room)
         if not entries:
             return tuple(before)
         messages = self._prompts.lessons(entries, before, MOST)
-        answer = await models.ask(Ask(model.name, messages, f"{SAMPLE}{meeting}"), until=until)
+        answer = await models.ask(Ask(model.name, messages, f"{SAMPLE}{round_at}"), until=until)
         return read(answer.text) or tuple(before) if answer.outcome is Outcome.ANSWERED else tuple(before)
 
 
-def meetings(config: Config, last: int) -> list[int]:
-    """The meetings up to `last` at which lessons are due: those that passed a multiple of `lessons_every`."""
+def rounds(config: Config, last: int) -> list[int]:
+    """The promotion rounds up to `last` with lessons due: each that passed a multiple of `lessons_every`."""
     every, due = config.north_star.every, config.propose.lessons_every
     if not due:
         return []
@@ -77,15 +77,15 @@ def meetings(config: Config, last: int) -> list[int]:
 def read(text: str) -> tuple[str, ...]:
     """The lessons in a model's answer: its list items, each on one line."""
     found = (_BULLET.match(each) for each in text.splitlines())
-    return tuple(line(one["words"], LONGEST) for one in found if one)[:MOST]
+    return tuple(one_line(one["words"], LONGEST) for one in found if one)[:MOST]
 
 
 def recorded(archive: Views, last: int) -> tuple[str, ...]:
-    """The newest lessons that the archive's ledger holds of meetings up to `last`; needs no model."""
+    """The newest lessons that the archive's ledger holds of promotion rounds up to `last`; needs no model."""
     newest: tuple[int, tuple[str, ...]] = (-1, ())
     for sample, answer in History(archive.connection, 1).answers(SAMPLE):
-        meeting = int(sample.removeprefix(SAMPLE))
+        round_at = int(sample.removeprefix(SAMPLE))
         lessons = read(answer["text"]) if answer["outcome"] == Outcome.ANSWERED else ()
-        if lessons and newest[0] <= meeting <= last:
-            newest = meeting, lessons
+        if lessons and newest[0] <= round_at <= last:
+            newest = round_at, lessons
     return newest[1]

@@ -1,7 +1,7 @@
 """Prompt: what a model is shown: a constant part first, then what was learnt, then what to change.
 
-Everything that candidates, logs or models wrote stands in fences, and the constant part says that fences
-hold data.
+Everything that candidates, logs or models wrote stands in code blocks, and the constant part says that
+those hold data.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from ....config.config import Config
 from ....config.proposers import Form
 from ....loop.proposer import Parent, Request
 from ...journal import Entry, Journal, estimate, render
-from ...sanitize import clean, line
+from ...sanitize import clean, one_line
 from .templates import BLOCKS, Templates
 
 Message = Mapping[str, str]
@@ -104,7 +104,11 @@ class Prompts:
 
     def lessons(self, entries: Sequence[Entry], before: Sequence[str], most: int) -> tuple[Message, ...]:
         """The conversation that asks for lessons from a journal; `before` are those of the last time."""
-        values = {"journal": render(entries), "before": tuple(line(each) for each in before), "most": most}
+        values = {
+            "journal": render(entries),
+            "before": tuple(one_line(each) for each in before),
+            "most": most,
+        }
         text = self._templates.render("lessons.md", **self._facts(), **values)
         return ({"role": "user", "content": text},)
 
@@ -154,7 +158,7 @@ class Prompts:
         return Briefing(
             form,
             str(request.quota),
-            tuple(line(each) for each in lessons),
+            tuple(one_line(each) for each in lessons),
             "",
             tuple(
                 self._shown(0, Parent(one.program_id, one.source, one.score), request)
@@ -186,7 +190,9 @@ class Prompts:
     def _standing(self, request: Request) -> str:
         """The best score of the island and production's."""
         island, generation = request.place.island, request.place.generation
-        home = self._journal.birth_of(self._journal.production, island, generation) if generation else None
+        home = (
+            self._journal.evaluation_of(self._journal.production, island, generation) if generation else None
+        )
         best = max((one.score for one in request.population), default=None)
         lines = [f"production: score {home.score:.6g}"] if home and home.score is not None else []
         lines += [f"best of this island: score {best:.6g}"] if best is not None else []
@@ -196,21 +202,25 @@ class Prompts:
         """A program with what the island may know of it."""
         place = request.place
         member = next((one for one in request.population if one.program_id == parent.program_id), None)
-        birth = self._journal.birth_of(parent.program_id, place.island, place.generation)
+        evaluation = self._journal.evaluation_of(parent.program_id, place.island, place.generation)
         star = self._journal.star_of(parent.program_id, place.generation)
         score = member.score if member else parent.score
         notes = []
         if score is not None:
-            spread = f" ± {birth.spread:.1g}" if birth and birth.spread and birth.score == score else ""
+            spread = (
+                f" ± {evaluation.spread:.1g}"
+                if evaluation and evaluation.spread and evaluation.score == score
+                else ""
+            )
             notes.append(f"score: {score:.6g}{spread}")
         if star is not None:
             notes.append(f"north star: {star} over production")
         if member is not None:
             notes.append(f"size: {member.size} syntax nodes")
-            notes.append(f"cell: {line(', '.join(member.cell)) or 'none'}")
-        if birth is not None:
-            notes.append(f"made by: {line(birth.made_by, 80)}")
-            notes.append(f"explanation: {line(birth.explanation)}")
+            notes.append(f"cell: {one_line(', '.join(member.cell)) or 'none'}")
+        if evaluation is not None:
+            notes.append(f"made by: {one_line(evaluation.made_by, 80)}")
+            notes.append(f"explanation: {one_line(evaluation.explanation)}")
         return Shown(number, "\n".join(notes), parent.source)
 
 

@@ -20,7 +20,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from .....evaluators.kinds import registry
 from ....config.config import ConfigError
-from ...sanitize import clean, fenced, line
+from ...sanitize import clean, code_block, one_line
 
 OURS = Path(__file__).parent
 PERSONA = "personas/any.md"
@@ -37,10 +37,10 @@ Variables = Mapping[str, Mapping[str, Any]]
 class Templates:
     """The templates of a run: those in `folders`, the first that has one of the name; ours in the last place.
 
-    A template is Markdown with Jinja2 marks; an unknown variable is an error. Filters: `fence(language)` for
-    what others wrote, `line` for what must stay on one line, `clean`. ConfigError where a folder is missing,
-    holds a `.md` file that no template is named after, or one that cannot be read as Jinja2. `persona` is the
-    kind's own, where no folder has another.
+    A template is Markdown with Jinja2 marks; an unknown variable is an error. Filters: `fence` for what
+    others wrote, with its language; `line` for what must stay on one line; `clean`. ConfigError where a
+    folder is missing, holds a `.md` file that no template is named after, or one that is no Jinja2.
+    `persona` is the kind's own, where no folder has another.
     """
 
     def __init__(self, folders: Sequence[Path], kind: str, persona: str = "") -> None:
@@ -59,7 +59,7 @@ class Templates:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.filters |= {"fence": fenced, "line": line, "clean": clean}
+        self._environment.filters |= {"fence": code_block, "line": one_line, "clean": clean}
         self.paths = {name: path for name in self.names if (path := self._path(name))}
 
     @property

@@ -54,7 +54,7 @@ class Life:
         self.commit([Program(TASK.kind, seed, (), "seed", "") for seed in seeds])
 
     def commit(self, programs: list[Program]) -> None:
-        births = []
+        evaluations = []
         for slot, program in enumerate(programs):
             score = self.score(program.source)
             verdict = (
@@ -62,7 +62,7 @@ class Life:
                 if score is None
                 else Verdict(Status.SCORED, Metric(score))
             )
-            births.append(
+            evaluations.append(
                 Evaluation(
                     0, self.number, slot, program, syntax_hash(program.source), verdict, "proxy 1", program.id
                 )
@@ -70,7 +70,7 @@ class Life:
             if score is not None:
                 self.population += (Member(program.id, program.source, score, program.id, (), 9),)
         self.population = ranked(self.population)[:12]
-        self.archive.commit_generation(0, self.number, population=self.population, evaluations=births)
+        self.archive.commit_generation(0, self.number, population=self.population, evaluations=evaluations)
         self.number += 1
 
     def request(self, slot: int) -> Request:
@@ -151,7 +151,7 @@ def test_slots_of_a_generation_draw_different_numbers(archive: Archive) -> None:
     assert len({life.ask(proposer, slot).source for slot in range(8)}) == 8
 
 
-def test_births_by_others_of_the_family_teach_it_too(archive: Archive) -> None:
+def test_candidates_of_others_in_the_family_teach_it_too(archive: Archive) -> None:
     life = Life(archive, ADAM)
     life.live(tuner(archive), 2)
     before = life.ask(tuner(archive)).source

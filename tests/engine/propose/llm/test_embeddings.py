@@ -12,7 +12,13 @@ import pytest
 from recevolve.engine.config.config import Budget
 from recevolve.engine.config.proposers import Model
 from recevolve.engine.propose.llm.cost_cap import CostCap
-from recevolve.engine.propose.llm.embeddings import Embeddings, Index, packed, through_litellm, unpacked
+from recevolve.engine.propose.llm.embeddings import (
+    Embeddings,
+    most_similar,
+    packed,
+    through_litellm,
+    unpacked,
+)
 from recevolve.engine.propose.llm.keys import Keys
 from recevolve.population.archive.archive import Archive
 from recevolve.population.archive.ledger import NotRecorded
@@ -141,33 +147,19 @@ def test_vectors_come_from_a_server_through_litellm(tmp_path: Path) -> None:
     asyncio.run(both())
 
 
-def test_the_nearest_is_the_one_of_largest_cosine() -> None:
-    vectors = random(1, (100, 24))
-    index = Index()
-    assert index.nearest(vectors[0]) == (-1.0, "")
-    assert index.novel(vectors[0], 0.5)
-    for number, vector in enumerate(vectors):
-        assert index.add(str(number), 3.0 * vector)
-    assert len(index) == 100
-    wanted = random(2, (24,))
+def test_the_most_similar_is_the_one_of_largest_cosine() -> None:
+    vectors, wanted = random(1, (100, 24)), random(2, (24,))
+    assert most_similar(wanted, {}) == (-1.0, "")
     cosines = vectors @ wanted / np.linalg.norm(vectors, axis=1) / np.linalg.norm(wanted)
-    likeness, name = index.nearest(5.0 * wanted)
+    similarity, name = most_similar(5.0 * wanted, {str(n): 3.0 * each for n, each in enumerate(vectors)})
     assert name == str(cosines.argmax())
-    assert likeness == pytest.approx(cosines.max(), abs=1e-6)
+    assert similarity == pytest.approx(cosines.max(), abs=1e-6)
 
 
-def test_what_is_too_similar_is_not_novel() -> None:
-    index = Index()
-    index.add("a", np.array([1.0, 0.0], np.float32))
-    assert not index.novel(np.array([1.0, 0.01], np.float32), 0.995)
-    assert index.novel(np.array([1.0, 0.5], np.float32), 0.995)
-    assert index.novel(None, 0.995)
-
-
-def test_a_name_is_added_once_and_dimensions_must_agree() -> None:
-    index = Index()
-    assert index.add("a", np.ones(3, np.float32))
-    assert not index.add("a", np.ones(3, np.float32))
-    with pytest.raises(ValueError, match="expected 3 dimensions, got 4"):
-        index.add("b", np.ones(4, np.float32))
-    assert len(index) == 1
+def test_equals_are_named_in_order_and_dimensions_must_agree() -> None:
+    one = np.ones(3, np.float32)
+    assert most_similar(one, {"a": one, "b": 2.0 * one})[1] == "a"
+    with pytest.raises(ValueError, match="shape"):
+        most_similar(one, {"a": one, "b": np.ones(4, np.float32)})
+    with pytest.raises(ValueError, match="dimension"):
+        most_similar(np.ones(4, np.float32), {"a": one})

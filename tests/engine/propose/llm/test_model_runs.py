@@ -85,7 +85,9 @@ def test_a_run_pays_for_what_it_was_answered_and_nothing_twice(tmp_path: Path) -
         assert (spent.calls, spent.tokens_in, spent.tokens_out) == paid
         assert spent.cached > 0
         assert not Spending(archive.connection).pending()
-        makers = {birth.program.made_by for island in (0, 1) for birth in archive.evaluations(island, 3)}
+        makers = {
+            evaluation.program.made_by for island in (0, 1) for evaluation in archive.evaluations(island, 3)
+        }
         assert "openai/scripted whole" in makers
         assert asyncio.run(replay(archive, Silent())) == []
     server.asked.clear()
@@ -119,14 +121,14 @@ def test_with_every_model_down_the_others_go_on_and_it_is_said_once(tmp_path: Pa
     assert sum("no model works" in line for line in heard.notes()) == 1
     with Archive.read(tmp_path / "archive.db") as archive:
         assert archive.last_generation(0) == 4
-        births = [
-            birth
+        evaluations = [
+            evaluation
             for island in (0, 1)
             for number in (1, 2, 3, 4)
-            for birth in archive.evaluations(island, number)
+            for evaluation in archive.evaluations(island, number)
         ]
-        assert {birth.program.made_by for birth in births} == {"syntax"}
-        assert all(birth.origin.outcome in ("unavailable", "timed_out") for birth in births)
+        assert {evaluation.program.made_by for evaluation in evaluations} == {"syntax"}
+        assert all(evaluation.origin.outcome in ("unavailable", "timed_out") for evaluation in evaluations)
         assert total(archive).calls == 0
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from recevolve.engine.config.proposers import Propose
 from recevolve.engine.loop.proposer import Parent
-from recevolve.engine.propose.llm.novelty import distance, magnitude, nearest, vector
+from recevolve.engine.propose.llm.novelty import magnitude, nearest, vector
 from recevolve.engine.propose.syntax.proposer import SyntaxProposer
 from recevolve.evaluators.language.canonical import canonical
 from recevolve.evaluators.optimizer.task import TASK
@@ -25,6 +25,10 @@ def changed(old: str, new: str) -> str:
 
 def member(name: str, source: str) -> Member:
     return Member(name, source, 0.0, name, (), 1)
+
+
+def distance(a: str, b: str) -> float:
+    return nearest(a, [member("b", b)])[0]
 
 
 def test_spelling_is_no_distance() -> None:

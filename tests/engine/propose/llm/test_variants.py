@@ -1,4 +1,4 @@
-"""Prompt variants: each folder of templates is an arm beside ours, seen in prompts, and replays."""
+"""Prompt variants: each folder of templates competes with ours, and a replay takes the same way."""
 
 import asyncio
 from pathlib import Path
@@ -49,8 +49,8 @@ def test_a_variant_competes_from_the_first_generation_on(tmp_path: Path) -> None
     (folder / "personas" / "toy.md").write_text("You are bold.\n")
     server = Server()
     with Archive.read(run(tmp_path, folder, server)) as archive:
-        arms = {birth.origin.arm for island in (0, 1) for birth in archive.births(island, 1)}
-        assert arms == {"openai/scripted edits", "openai/scripted edits @bold"}
+        asked = {one.origin.proposer for island in (0, 1) for one in archive.evaluations(island, 1)}
+        assert asked == {"openai/scripted edits", "openai/scripted edits @bold"}
         bold = ["You are bold." in text_of(body["messages"][0]) for body in server.bodies]
         assert any(bold)
         assert not all(bold)

@@ -1,30 +1,30 @@
-"""What a draft's values can be is found without running it, and never claimed where it is not so."""
+"""What a tree's values can be is found without running it, and never claimed where it is not so."""
 
 import pytest
 
-from recevolve.engine.propose.syntax.intervals import Follow
-from recevolve.engine.propose.syntax.tree import Draft
+from recevolve.engine.propose.syntax.intervals import Intervals
+from recevolve.engine.propose.syntax.tree import ProgramTree
 from recevolve.evaluators.optimizer.task import TASK
 
 START = "torch.zeros_like(param)"
 
 
-def follow(*lines: str, start: str = START, kept: str = "state['s']") -> Follow:
+def follow(*lines: str, start: str = START, kept: str = "state['s']") -> Intervals:
     body = "\n".join(f"    {line}" for line in lines[:-1])
     source = (
         "import torch\nHYPERPARAMETERS = {'lr': 0.1, 'b': 0.9, 'eps': 1e-8, 'zero': 0.0}\n\n\n"
         f"def init(param):\n    return {{'s': {start}}}\n\n\n"
         f"def update(grad, state, param, step, hp):\n{body}\n    return {lines[-1]}, {{'s': {kept}}}\n"
     )
-    return Follow(Draft(source, TASK.vocabulary))
+    return Intervals(ProgramTree(source, TASK.vocabulary))
 
 
 @pytest.mark.parametrize("name", TASK.seeds)
 def test_the_seeds_are_safe_and_descend(name: str) -> None:
-    found = Follow(Draft(TASK.seeds[name], TASK.vocabulary))
+    found = Intervals(ProgramTree(TASK.seeds[name], TASK.vocabulary))
     assert found.unsafe == set()
-    assert found.result is not None
-    assert {("param", 1), ("grad", -1)} <= found.result.leans
+    assert found.first is not None
+    assert {("param", 1), ("grad", -1)} <= found.first.leans
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_state_is_followed_until_it_settles(kept: str, start: str, safe: bool) -
 
 
 def leads(*lines: str, **state: str) -> set[tuple[str, int]]:
-    result = follow(*lines, **state).result
+    result = follow(*lines, **state).first
     assert result is not None
     return set(result.leans)
 

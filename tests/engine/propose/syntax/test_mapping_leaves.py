@@ -7,11 +7,12 @@ import pytest
 from recevolve.engine.loop.proposer import Parent
 from recevolve.engine.propose.llm.answers.gbnf import grammar
 from recevolve.engine.propose.syntax.edits import borrow, idiom, replace
-from recevolve.engine.propose.syntax.expr_types import slot_name, spelled
+from recevolve.engine.propose.syntax.expr_types import spelled
 from recevolve.engine.propose.syntax.graft import graft_of_donor
-from recevolve.engine.propose.syntax.intervals import Follow
+from recevolve.engine.propose.syntax.interpreter import slot_name
+from recevolve.engine.propose.syntax.intervals import Intervals
 from recevolve.engine.propose.syntax.proposer import SyntaxProposer
-from recevolve.engine.propose.syntax.tree import Draft, Unsuitable
+from recevolve.engine.propose.syntax.tree import ProgramTree, Unsuitable
 from recevolve.evaluators.language.canonical import canonical
 from recevolve.evaluators.language.literals import numbers
 from recevolve.evaluators.language.static import check
@@ -25,8 +26,8 @@ HEAD = "import numpy\n\nWEIGHTS = {'a': 2.0}\n\n\ndef reward(signals):\n"
 READABLE = frozenset(one.name for one in SIMULATED.predictions)
 
 
-def draft(*lines: str) -> Draft:
-    return Draft(HEAD + "".join(f"    {line}\n" for line in lines), TASK.vocabulary)
+def tree(*lines: str) -> ProgramTree:
+    return ProgramTree(HEAD + "".join(f"    {line}\n" for line in lines), TASK.vocabulary)
 
 
 def test_names_of_items_are_spelled_as_reads() -> None:
@@ -35,12 +36,12 @@ def test_names_of_items_are_spelled_as_reads() -> None:
 
 
 def test_signals_are_sites_and_leaves() -> None:
-    made = draft("a = signals['click'] * WEIGHTS['a']", "return a")
-    kinds = {site.text: site.kind for site in made.survey().sites}
+    made = tree("a = signals['click'] * WEIGHTS['a']", "return a")
+    kinds = {site.text: site.kind for site in made.types().sites}
     assert kinds["signals['click']"] == "tensor"
     assert kinds["WEIGHTS['a']"] == "scalar"
     assert kinds["a"] == "tensor"
-    site = made.survey().sites[-1]
+    site = made.types().sites[-1]
     assert {"a", "signals['click']", "signals['survey']"} <= set(made.leaves("tensor", site.scope))
     assert "WEIGHTS['a']" in made.leaves("scalar", site.scope)
 
@@ -62,13 +63,14 @@ def test_signals_are_sites_and_leaves() -> None:
     ],
 )
 def test_ranges_of_signals_tell_what_is_safe(expression: str, safe: bool) -> None:
-    assert (Follow(draft(f"return {expression}")).unsafe == set()) == safe
+    assert (Intervals(tree(f"return {expression}")).unsafe == set()) == safe
 
 
 def test_constants_read_in_place_come_along_with_what_is_borrowed() -> None:
-    host, donor = draft("return signals['click']"), Draft(TASK.seeds["satisfaction_gated"], TASK.vocabulary)
-    site = host.survey().sites[-1]
-    lent = next(each for each in donor.survey().sites if each.role == "result")
+    host = tree("return signals['click']")
+    donor = ProgramTree(TASK.seeds["satisfaction_gated"], TASK.vocabulary)
+    site = host.types().sites[-1]
+    lent = next(each for each in donor.types().sites if each.role == "result")
     graft = graft_of_donor(host, site, donor, lent)
     graft.into(host, site)
     assert host.constants() == {"a": 2.0, "slope": 1.0, "middle": 0.0}
@@ -79,7 +81,7 @@ def test_constants_read_in_place_come_along_with_what_is_borrowed() -> None:
 def test_edits_give_programs_of_the_language(edit: object) -> None:
     made = 0
     for number in range(60):
-        one = draft("time = numpy.log1p(signals['watch'])", "return signals['click'] * time")
+        one = tree("time = numpy.log1p(signals['watch'])", "return signals['click'] * time")
         try:
             edit(one, generator(0, "edit", number), ())  # type: ignore[operator]
         except Unsuitable:
@@ -93,7 +95,7 @@ def test_edits_give_programs_of_the_language(edit: object) -> None:
 def test_crossover_takes_signals_from_the_other_parent() -> None:
     seen: Counter[str] = Counter()
     for number in range(60):
-        one = draft("return signals['click']")
+        one = tree("return signals['click']")
         try:
             borrow(one, generator(0, "borrow", number), [Parent("p" * 8, TASK.seeds["weighted_sum"])])
         except Unsuitable:

@@ -12,7 +12,7 @@ from recevolve.engine.loop.proposer import NoProposal, Parent, Place, Proposal, 
 from recevolve.engine.propose.syntax import edits, rescale
 from recevolve.engine.propose.syntax.edits import Edit
 from recevolve.engine.propose.syntax.proposer import EDITS, SyntaxProposer
-from recevolve.engine.propose.syntax.tree import Draft, Unsuitable
+from recevolve.engine.propose.syntax.tree import ProgramTree, Unsuitable
 from recevolve.evaluators.language.canonical import canonical
 from recevolve.evaluators.language.static import check
 from recevolve.evaluators.language.vocabulary import Layout, Vocabulary
@@ -107,21 +107,21 @@ def test_every_edit_works_and_tells_what_it_did(edit: Edit) -> None:
     """Texts in backquotes are, where they name code, in the program before or after."""
     done = 0
     for number in range(60):
-        draft = Draft(HOST, TASK.vocabulary)
-        before = draft.text()
+        tree = ProgramTree(HOST, TASK.vocabulary)
+        before = tree.text()
         try:
-            change = edit(draft, generator(number), SEEDS)
+            change = edit(tree, generator(number), SEEDS)
         except Unsuitable:
-            assert draft.text() == before
+            assert tree.text() == before
             continue
-        after = draft.text()
+        after = tree.text()
         ast.parse(after)
         assert after != before
         assert change.lender is None or change.lender in {seed.program_id for seed in SEEDS}
         known = flat(before) + flat(after) + "".join(flat(seed.source) for seed in SEEDS)
         for quoted in re.findall(r"`([^`]+)`", change.words):
             for line in quoted.split("; "):
-                assert flat(line) in known or quoted.startswith("state ") or quoted in draft.constants(), (
+                assert flat(line) in known or quoted.startswith("state ") or quoted in tree.constants(), (
                     change
                 )
         done += 1
@@ -134,56 +134,56 @@ def flat(text: str) -> str:
 
 
 def test_words_of_a_replacement_name_the_old_and_the_new() -> None:
-    draft = Draft(HOST, TASK.vocabulary)
-    before = draft.text()
-    words = edits.replace(draft, generator(1), []).words
+    tree = ProgramTree(HOST, TASK.vocabulary)
+    before = tree.text()
+    words = edits.replace(tree, generator(1), []).words
     old, new = re.findall(r"`([^`]+)`", words)
     assert old in before
-    assert new in draft.text()
+    assert new in tree.text()
     assert words == f"replaced `{old}` by `{new}` in update"
 
 
 def test_words_of_a_constant_name_its_values() -> None:
-    draft = Draft(HOST, TASK.vocabulary)
-    before = draft.constants()
-    words = rescale.scale_constant(draft, generator(2), []).words
-    after = draft.constants()
+    tree = ProgramTree(HOST, TASK.vocabulary)
+    before = tree.constants()
+    words = rescale.scale_constant(tree, generator(2), []).words
+    after = tree.constants()
     (key,) = (key for key in before if before[key] != after[key])
     assert words == f"scaled HYPERPARAMETERS `{key}` from {before[key]!r} to {after[key]!r}"
 
 
 def test_simplify_tells_what_it_removed() -> None:
-    draft = Draft(HOST, TASK.vocabulary)
-    words = edits.simplify(draft, generator(1), []).words
+    tree = ProgramTree(HOST, TASK.vocabulary)
+    words = edits.simplify(tree, generator(1), []).words
     assert words == "removed what did nothing: `m * 1.0`, `state 'dead'`"
-    assert "dead" not in draft.text()
+    assert "dead" not in tree.text()
 
 
 def test_crossover_brings_what_the_part_needs() -> None:
     sgd, adam = Parent("sgd", TASK.seeds["sgd_momentum"]), Parent("adam", TASK.seeds["adam"])
     brought = set()
     for number in range(40):
-        draft = Draft(sgd.source, TASK.vocabulary)
+        tree = ProgramTree(sgd.source, TASK.vocabulary)
         try:
-            change = edits.splice(draft, generator(number), [adam])
+            change = edits.splice(tree, generator(number), [adam])
         except Unsuitable:
             continue
-        assert check(draft.text(), TASK.rules) == ()
+        assert check(tree.text(), TASK.rules) == ()
         assert change.lender == "adam"
-        assert set(draft.slots()) >= {"velocity"}
-        brought |= set(draft.slots()) - {"velocity"}
+        assert set(tree.slots()) >= {"velocity"}
+        brought |= set(tree.slots()) - {"velocity"}
     assert brought == {"mean", "square"}
 
 
 def test_idioms_take_fresh_names() -> None:
     source = TASK.seeds["adam"]
     for number in range(40):
-        draft = Draft(source, TASK.vocabulary)
-        edits.idiom(draft, generator(number), [])
-        edits.idiom(draft, generator(number), [])
-        keys = re.findall(r"'(\w+)': torch.zeros_like", draft.text())
+        tree = ProgramTree(source, TASK.vocabulary)
+        edits.idiom(tree, generator(number), [])
+        edits.idiom(tree, generator(number), [])
+        keys = re.findall(r"'(\w+)': torch.zeros_like", tree.text())
         assert len(keys) == len(set(keys))
-        assert check(draft.text(), TASK.rules) == ()
+        assert check(tree.text(), TASK.rules) == ()
 
 
 @pytest.mark.parametrize("value", [0.9, 0.999, 0.0, 1e-8, 0.1, 3.0, -2.0, 1.0])
@@ -204,7 +204,7 @@ def test_numbers_move_within_their_bounds(value: float) -> None:
 
 def test_a_program_of_another_form_is_refused_clearly() -> None:
     with pytest.raises(Unsuitable, match="no function 'update'"):
-        Draft("x = 1\n", TASK.vocabulary)
+        ProgramTree("x = 1\n", TASK.vocabulary)
 
 
 def test_nothing_to_say_is_said() -> None:

@@ -5,6 +5,7 @@ import ast
 import pytest
 import torch
 
+from recevolve.engine.propose.syntax.interpreter import slot_name
 from recevolve.engine.propose.syntax.shapes import Shapes, Sized, kind_of, pattern, shape_of, written
 from recevolve.evaluators.interaction.task import TASK
 from recevolve.evaluators.language.vocabulary import Layout, Sizes
@@ -34,7 +35,7 @@ def told(expression: str) -> object:
     assert isinstance(function, ast.FunctionDef)
     statement = function.body[0]
     assert isinstance(statement, ast.Return)
-    return Shapes(function, LAYOUT, {"x": Sized((6, 5, 3))}, {}, {}).values[id(statement.value)]
+    return Shapes(function, LAYOUT, {"x": Sized((6, 5, 3))}, {}).values[id(statement.value)]
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)
@@ -64,7 +65,7 @@ def test_parameters_and_locals_of_a_seed_are_told(name: str) -> None:
     namespace = load(TASK.seeds[name])
     functions = {n.name: n for n in ast.parse(TASK.seeds[name]).body if isinstance(n, ast.FunctionDef)}
     hp = namespace["HYPERPARAMETERS"]
-    slots = Shapes(functions["init"], LAYOUT, {"fields": 5, "dim": 3}, hp, {}).returned
+    slots = Shapes(functions["init"], LAYOUT, {"fields": 5, "dim": 3}, hp).slots
     params = namespace["init"](5, 3, hp)
     assert {key: value.shape for key, value in slots.items()} == {
         key: tuple(value.shape) for key, value in params.items()
@@ -73,7 +74,8 @@ def test_parameters_and_locals_of_a_seed_are_told(name: str) -> None:
     last = body.body[-1]
     assert isinstance(last, ast.Return)
     assert last.value is not None
-    found = Shapes(body, LAYOUT, {"x": Sized((6, 5, 3))}, hp, slots)
+    held = {slot_name("params", key): value for key, value in slots.items()}
+    found = Shapes(body, LAYOUT, {"x": Sized((6, 5, 3)), **held}, hp)
     assert found.values[id(last.value)].shape == namespace["interact"](torch.rand(6, 5, 3), params, hp).shape
 
 
@@ -81,7 +83,7 @@ def test_branches_agree_or_nothing_is_known() -> None:
     text = "def interact(x, params, hp):\n    a = x\n    b = x\n    if x.shape[0] > 1:\n        a = x.mT\n"
     function = ast.parse(text + "    for _ in range(2):\n        b = b @ x.mT @ x\n    return a, b\n").body[0]
     assert isinstance(function, ast.FunctionDef)
-    found = Shapes(function, Layout("interact"), {"x": Sized((6, 5, 3))}, {}, {})
+    found = Shapes(function, Layout("interact"), {"x": Sized((6, 5, 3))}, {})
     named = {n.id: found.values[id(n)] for n in ast.walk(function.body[-1]) if isinstance(n, ast.Name)}
     assert named == {"a": None, "b": Sized((6, 5, 3))}
 

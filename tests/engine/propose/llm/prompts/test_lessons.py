@@ -1,4 +1,4 @@
-"""Lessons are written at meetings, once for all islands, and a failure leaves the old ones in force."""
+"""Lessons are written at promotion rounds, the same for all islands; a failure leaves the old in force."""
 
 import asyncio
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import pytest
 
 from recevolve.engine.propose.journal import WARM_START, Journal
 from recevolve.engine.propose.llm.client import Answer, Ask, Outcome
-from recevolve.engine.propose.llm.prompts.lessons import LONGEST, MOST, Lessons, meetings, read, recorded
+from recevolve.engine.propose.llm.prompts.lessons import LONGEST, MOST, Lessons, read, recorded, rounds
 from recevolve.engine.propose.llm.prompts.prompt import Prompts
 from recevolve.evaluators.kinds import registry
 
@@ -20,7 +20,7 @@ from ....toy_runs import TOY, config
 
 @dataclass
 class Teacher:
-    """Answers the question of a meeting with a lesson that names it, or fails as told."""
+    """Answers the question of a promotion round with a lesson that names it, or fails as told."""
 
     fails: tuple[str, ...] = ()
     asked: list[Ask] = field(default_factory=list)
@@ -38,7 +38,7 @@ def story(tmp_path: Path) -> Iterator[Story]:
     told = Story(tmp_path / "story", propose=propose)
     for number in range(8):
         for island in range(2):
-            told.generation(island, told.birth(source_of(f"{number}{island}.5"), number / 10))
+            told.generation(island, told.evaluation(source_of(f"{number}{island}.5"), number / 10))
     yield told
     told.archive.close()
 
@@ -53,10 +53,10 @@ def at(lessons: Lessons, generation: int) -> tuple[str, ...]:
     return asyncio.run(lessons.at(generation))
 
 
-def test_they_are_due_at_meetings_that_passed_a_multiple(tmp_path: Path) -> None:
+def test_they_are_due_at_rounds_that_passed_a_multiple(tmp_path: Path) -> None:
     def due(every: int, lessons_every: int, last: int) -> list[int]:
         tables = {"north_star": {"every": every}, "propose": {"lessons_every": lessons_every}}
-        return meetings(config(tmp_path, **tables), last)
+        return rounds(config(tmp_path, **tables), last)
 
     assert due(5, 10, 34) == [10, 20, 30]
     assert due(3, 10, 30) == [12, 21, 30]
@@ -75,12 +75,12 @@ def test_one_question_serves_the_generations_until_the_next(story: Story) -> Non
 def test_the_question_is_the_same_whoever_asks_and_when(story: Story) -> None:
     first, later = Teacher(), Teacher()
     at(lessons_of(story, first), 5)
-    story.generation(0, story.birth(source_of("99.5"), 9.9))
+    story.generation(0, story.evaluation(source_of("99.5"), 9.9))
     at(lessons_of(story, later), 9)
     assert later.asked[0] == first.asked[0]
     text = first.asked[0].messages[-1]["content"]
     assert "a 0.0 → 31.5" in text
-    assert "a 0.0 → 40.5" not in text, "generation 5 was not committed at meeting 4"
+    assert "a 0.0 → 40.5" not in text, "generation 5 was not committed at the round of generation 4"
     assert "learnt at lessons/4" in later.asked[1].messages[-1]["content"], "old lessons may be corrected"
 
 
@@ -88,7 +88,7 @@ def test_a_failure_leaves_the_lessons_as_they_were(story: Story) -> None:
     teacher = Teacher(fails=("lessons/8",))
     for number in range(2):
         for island in range(2):
-            story.generation(island, story.birth(source_of(f"{number}{island}.25"), 0.0))
+            story.generation(island, story.evaluation(source_of(f"{number}{island}.25"), 0.0))
     assert at(lessons_of(story, teacher), 9) == ("learnt at lessons/4",)
     assert at(lessons_of(story, Teacher(fails=("lessons/4", "lessons/8"))), 9) == ()
 

@@ -42,11 +42,13 @@ HEAT = Rules(
 def story(tmp_path: Path) -> Iterator[Story]:
     told = Story(tmp_path / "story")
     cells = (("a",), ("b",), ("b",), ("c",), ("d",), ("e",))
-    births = [
-        told.birth(source_of(f"{n}.5"), n / 10, cell=cell, explanation=f"raised to {n}", spread=0.01)
+    evaluations = [
+        told.evaluation(source_of(f"{n}.5"), n / 10, cell=cell, explanation=f"raised to {n}", spread=0.01)
         for n, cell in enumerate(cells, start=1)
     ]
-    told.generation(0, *births, told.birth("import os\n", None, stage="static", reason="line 1: `import os`"))
+    told.generation(
+        0, *evaluations, told.evaluation("import os\n", None, stage="static", reason="line 1: `import os`")
+    )
     yield told
     told.archive.close()
 
@@ -154,8 +156,10 @@ def test_inspirations_are_of_other_cells_and_change_from_slot_to_slot(story: Sto
 
 
 def test_a_prompt_fits_the_room_that_it_is_given(story: Story) -> None:
-    births = [story.birth(source_of(f"{n}.125"), n / 100, explanation="word " * 30) for n in range(60)]
-    story.generation(0, *births)
+    evaluations = [
+        story.evaluation(source_of(f"{n}.125"), n / 100, explanation="word " * 30) for n in range(60)
+    ]
+    story.generation(0, *evaluations)
     prompts = prompts_of(story)
     request = request_of(story, place=Place(0, 3, 0))
     free = prompts.messages(request, "edits", ("a lesson",))
@@ -199,9 +203,9 @@ def test_text_of_candidates_stays_in_fences(tmp_path: Path, nasty: str) -> None:
     source = f'"""{nasty}"""\n{source_of("1.5")}'
     story.generation(
         0,
-        story.birth(source, 0.5, explanation=nasty, cell=(nasty,)),
-        story.birth(source_of("2.5"), 0.4, explanation=nasty, cell=("other",)),
-        story.birth(f"# {nasty}\n(", None, reason=nasty, explanation=nasty),
+        story.evaluation(source, 0.5, explanation=nasty, cell=(nasty,)),
+        story.evaluation(source_of("2.5"), 0.4, explanation=nasty, cell=("other",)),
+        story.evaluation(f"# {nasty}\n(", None, reason=nasty, explanation=nasty),
     )
     prompts = prompts_of(story)
     calm = request_of(story, parents=request_of(story).parents[:1])

@@ -4,7 +4,7 @@ import ast
 
 import pytest
 
-from recevolve.engine.north_star.ast_summary import delta
+from recevolve.engine.propose.source_diff import difference
 from recevolve.evaluators.optimizer.task import TASK
 
 BASE = '''"""A program."""
@@ -47,24 +47,24 @@ def f(x, c):
 )
 def test_the_smallest_part_that_changed_is_named(old: str, new: str, told: str) -> None:
     assert old in BASE
-    assert delta(BASE, BASE.replace(old, new, 1)) == told
+    assert difference(BASE, BASE.replace(old, new, 1)) == told
 
 
 def test_layout_comments_and_docstrings_do_not_count() -> None:
     other = BASE.replace("  # a comment", "").replace('"""A program."""', '"""Another."""')
-    assert delta(BASE, other) == delta(BASE, BASE) == "no change of syntax"
+    assert difference(BASE, other) == difference(BASE, BASE) == "no change of syntax"
 
 
 def test_what_is_no_python_is_compared_by_lines() -> None:
-    assert delta("x = 1\ny = 2\n", "x = 1\ny = (\n") == "- y = 2; + y = ("
-    assert delta("x = 1\n", "x = '\0'\n")
+    assert difference("x = 1\ny = 2\n", "x = 1\ny = (\n") == "- y = 2; + y = ("
+    assert difference("x = 1\n", "x = '\0'\n")
 
 
 def test_it_is_one_line_and_bounded_whatever_the_programs() -> None:
     seeds = list(TASK.seeds.values())
     for before in seeds:
         for after in seeds:
-            told = delta(before, after, 120)
+            told = difference(before, after, 120)
             assert "\n" not in told
             assert 0 < len(told) <= 120
             assert (told == "no change of syntax") == (
@@ -74,4 +74,4 @@ def test_it_is_one_line_and_bounded_whatever_the_programs() -> None:
 
 def test_a_deep_nest_does_not_break_it() -> None:
     deep = "x = " + "-" * 20_000 + "1\n"
-    assert delta(deep, deep + "y = 1\n")
+    assert difference(deep, deep + "y = 1\n")

@@ -1,15 +1,16 @@
-"""Summary of a difference: what changed from one program to another, in one short line."""
+"""What changed from one program to another, in one short line for prompts."""
 
 import ast
 from collections.abc import Iterable, Iterator, Sequence
-from difflib import SequenceMatcher
 from typing import Any
+
+from ..north_star.ast_diff import aligned
 
 Body = Sequence[ast.stmt]
 UNPARSABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
-def delta(before: str, after: str, limit: int = 240) -> str:
+def difference(before: str, after: str, limit: int = 240) -> str:
     """The changed expressions, each with the place that it stands in; at most `limit` characters.
 
     `update: torch.sqrt(square) → torch.abs(mean); + mean = 0.9 * mean`. Comments, docstrings and layout do
@@ -67,15 +68,12 @@ def _under(name: str, changes: Iterable[str]) -> Iterator[str]:
 
 def _body(old: Body, new: Body) -> Iterator[str]:
     """The changes from statement to statement."""
-    was, now = [ast.unparse(one) for one in old], [ast.unparse(one) for one in new]
-    for kind, i1, i2, j1, j2 in SequenceMatcher(None, was, now, autojunk=False).get_opcodes():
-        if kind == "equal":
-            continue
-        if i2 - i1 == j2 - j1:
-            for one, other in zip(old[i1:i2], new[j1:j2], strict=True):
+    for was, now in aligned(old, new, ast.unparse):
+        if len(was) == len(now):
+            for one, other in zip(was, now, strict=True):
                 yield from _pair(one, other)
         else:
-            yield from _unequal(old[i1:i2], new[j1:j2])
+            yield from _unequal(was, now)
 
 
 def _unequal(old: Body, new: Body) -> Iterator[str]:
@@ -84,10 +82,10 @@ def _unequal(old: Body, new: Body) -> Iterator[str]:
     for one in new:
         before = waiting.pop(_binds(one), None)
         if before is None:
-            yield f"+ {_text(one)}"
+            yield f"+ {ast.unparse(one)}"
         else:
             yield from _pair(before, one)
-    yield from (f"- {_text(one)}" for one in waiting.values())
+    yield from (f"- {ast.unparse(one)}" for one in waiting.values())
 
 
 def _binds(node: ast.stmt) -> str:
@@ -109,7 +107,7 @@ def _pair(old: ast.AST, new: ast.AST) -> Iterator[str]:
         return
     inner = _inner(old, new)
     if inner is None:
-        yield f"{_text(old)} → {_text(new)}"
+        yield f"{ast.unparse(old)} → {ast.unparse(new)}"
     elif isinstance(inner[0], list):
         yield from _body(*inner)
     else:
@@ -118,7 +116,7 @@ def _pair(old: ast.AST, new: ast.AST) -> Iterator[str]:
 
 def _entries(old: ast.Dict, new: ast.Dict) -> Iterator[str]:
     was, now = (
-        {_key(key): _text(value) for key, value in zip(one.keys, one.values, strict=True)}
+        {_key(key): ast.unparse(value) for key, value in zip(one.keys, one.values, strict=True)}
         for one in (old, new)
     )
     for key in [*was, *(key for key in now if key not in was)]:
@@ -171,12 +169,8 @@ def _same(one: object, other: object) -> bool:
     return one == other
 
 
-def _text(node: ast.AST) -> str:
-    return ast.unparse(node)
-
-
 def _lines(before: Sequence[str], after: Sequence[str]) -> Iterator[str]:
-    for kind, i1, i2, j1, j2 in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
-        if kind != "equal":
-            yield from (f"- {text}" for text in before[i1:i2] if text.strip())
-            yield from (f"+ {text}" for text in after[j1:j2] if text.strip())
+    for was, now in aligned(before, after, str):
+        if was != now:
+            yield from (f"- {text}" for text in was if text.strip())
+            yield from (f"+ {text}" for text in now if text.strip())
