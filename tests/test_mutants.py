@@ -63,24 +63,24 @@ async def all_judged(sources: list[str]) -> list[tuple[str, Verdict]]:
         executor.close()
 
 
-def shares(fates: list[tuple[str, Verdict]]) -> Counter[str]:
-    return Counter(f"{verdict.status} at {stage}" for stage, verdict in fates)
+def shares(counts: list[tuple[str, Verdict]]) -> Counter[str]:
+    return Counter(f"{verdict.status} at {stage}" for stage, verdict in counts)
 
 
 @pytest.mark.slow
 def test_ten_thousand_mutants_get_typed_verdicts() -> None:
-    fates = asyncio.run(all_judged(mutants(MUTANTS)))
-    counted = shares(fates)
+    counts = asyncio.run(all_judged(mutants(MUTANTS)))
+    counted = shares(counts)
     print()
     for name, count in counted.most_common():
         print(f"{count:>7,} {count / MUTANTS:>7.2%}  {name}")
     assert counted.total() == MUTANTS
-    assert all(verdict.score or verdict.reason for _, verdict in fates)
-    assert not any(verdict.status is Status.INFRASTRUCTURE for _, verdict in fates)
-    assert sum(bool(verdict.score) for _, verdict in fates) > MUTANTS / 2
+    assert all(verdict.score or verdict.reason for _, verdict in counts)
+    assert not any(verdict.status is Status.INFRASTRUCTURE for _, verdict in counts)
+    assert sum(bool(verdict.score) for _, verdict in counts) > MUTANTS / 2
 
 
 def test_a_hundred_mutants_get_typed_verdicts() -> None:
-    fates = asyncio.run(all_judged(mutants(100)))
-    assert shares(fates).total() == 100
-    assert sum(bool(verdict.score) for _, verdict in fates) > 50
+    counts = asyncio.run(all_judged(mutants(100)))
+    assert shares(counts).total() == 100
+    assert sum(bool(verdict.score) for _, verdict in counts) > 50

@@ -89,7 +89,7 @@ def describe(archive: Archive, task: Task, program_id: str) -> dict[str, Any]:
         "production": found["production"] if found else None,
         "trials": archive.shares().evaluations,
         "edits": [
-            {name: edit[name] for name in ("edit", "worth", "low", "high")}
+            {name: edit[name] for name in ("edit", "effect", "low", "high")}
             for edit in (found if found and claimed else tried).get("edits", ())
             if not edit["removed"]
         ],

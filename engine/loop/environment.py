@@ -1,4 +1,4 @@
-"""Environment: what processes that are started may not inherit."""
+"""Environment: the variables that started processes are not given."""
 
 import os
 import re

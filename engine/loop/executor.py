@@ -154,7 +154,7 @@ class LocalExecutor:
 def executor_for(config: Config, secrets: frozenset[str] = frozenset()) -> LocalExecutor:
     """Workers as the config asks for them; none starts before the first call.
 
-    `secrets` are names of environment variables that they must not inherit.
+    `secrets` are names of environment variables that they are not given.
     """
     blueprint = Blueprint(
         config.kind,

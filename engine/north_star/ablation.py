@@ -1,4 +1,4 @@
-"""Ablation: the cause of a gain. Each edit of a winner is undone alone, and what it was worth is measured.
+"""Ablation: the cause of a gain. Each edit of a winner is undone alone, and its effect is measured.
 
 What does nothing is taken out, so that a patch holds no passengers; what is left is listed with its effect.
 """
@@ -39,7 +39,7 @@ SAME_AS = "same_as"
 
 @dataclass(frozen=True)
 class Edit:
-    """One edit of a winner against its ancestor, and its worth: the winner's gain over itself without it.
+    """One edit of a winner against its ancestor, and its effect: the winner's gain over itself without it.
 
     `proxy` is the gain on the last rung, `north_star` on the folds of the selection split where those were
     asked; positive: the edit helps. `reason` says why the edit could not be undone alone.
@@ -57,11 +57,11 @@ class Edit:
         return self.north_star or self.proxy
 
     def to_json(self) -> dict[str, Any]:
-        """The edit and its worth as JSON; numbers are null where it could not be undone alone."""
+        """The edit and its effect as JSON; numbers are null where it could not be undone alone."""
         effect = plain(self.effect) if self.effect else {"estimate": None, "low": None, "high": None}
         return {
             "edit": self.text,
-            "worth": effect["estimate"],
+            "effect": effect["estimate"],
             "low": effect["low"],
             "high": effect["high"],
             "removed": self.removed,
@@ -140,7 +140,7 @@ async def ablate(
     """The worth of each edit of a program against its ancestor, and the program without those worth nothing.
 
     At most `north_star.ablations` edits, or groups of neighbouring ones where there are more, are undone one
-    by one. Every judgement goes through the ledger. An edit does nothing where its worth is below NOTHING of
+    by one. Every judgement goes through the ledger. An edit does nothing where its effect is below NOTHING of
     the gain and its interval does not lie above 0; such edits are taken out only where the program without
     all of them passes the same test and its selection folds show no loss beyond noise. Where the measure
     sees no gain to begin with, nothing is taken out by it. The proxy is the one of `generation`, which all

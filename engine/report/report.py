@@ -317,15 +317,15 @@ def experiments_table(rows: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _edits(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The edits of a report, a line each, the worthiest first."""
+    """The edits of a report, a line each, the largest effect first."""
     lines = []
-    for row in sorted(rows, key=lambda one: -(one["worth"] if one["worth"] is not None else float("inf"))):
-        if row["worth"] is None:
+    for row in sorted(rows, key=lambda one: -(one["effect"] if one["effect"] is not None else float("inf"))):
+        if row["effect"] is None:
             lines.append(f"cannot be undone alone: {row['edit']} ({row['reason']})")
             continue
         ends = "unknown error" if row["low"] is None else f"[{row['low']:+.5f}, {row['high']:+.5f}]"
         gone = "removed, " if row["removed"] else ""
-        lines.append(f"{gone}{row['worth']:+.5f} {ends}: {row['edit']}")
+        lines.append(f"{gone}{row['effect']:+.5f} {ends}: {row['edit']}")
     return lines
 
 

@@ -59,7 +59,7 @@ def export(winner: Winner) -> Mapping[str, str]:
 
     `winner.name` becomes module and function. `winner.provenance` may hold, beside facts for the reader,
     `signals` (rows of Signals.to_json; none: SIMULATED), `sample` (columns of a log, a dict of lists, for
-    the audit), `edits` (a list of {edit, worth}), and `production`, the name of a seed, or
+    the audit), `edits` (a list of {edit, effect}), and `production`, the name of a seed, or
     `production_source`. The program is never executed here: what is more than a plain formula is exported
     without golden values and audit, and AUDIT.md says so. ValueError for a name that is no module's or that
     the program uses itself, for a program without torch form, and for a sample that does not fit.
@@ -247,10 +247,10 @@ def _production(provenance: Mapping[str, Any]) -> str:
 
 def _credit(edit: Mapping[str, Any]) -> str:
     """What an edit is worth, with its interval, where it has them."""
-    if edit["worth"] is None:
+    if edit["effect"] is None:
         return "it could not be undone alone"
     ends = [edit.get("low"), edit.get("high")]
-    return words_of(edit["worth"]) + ("" if None in ends else f" [{', '.join(map(words_of, ends))}]")
+    return words_of(edit["effect"]) + ("" if None in ends else f" [{', '.join(map(words_of, ends))}]")
 
 
 def _edits(edits: Any) -> str:

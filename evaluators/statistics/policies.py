@@ -14,7 +14,7 @@ from .intervals import Floats, Interval, finite_row, student, tail_of
 class PolicyValue:
     """The mean reward a decision that the policy would have had, in the reward's unit.
 
-    `effective_size` is how many rows of the policy's own traffic the log is worth: Kish 1965,
+    `effective_size` is how many rows of the policy's own traffic the log amounts to: Kish 1965,
     (sum of weights)^2 / sum of weights^2. `method` is "snips" or "dr".
     """
 
@@ -103,8 +103,8 @@ def can_rank(values: Mapping[str, PolicyValue], minimum: float = 100.0) -> Ranki
         return Ranking((), f"a ranking needs two policies or more, got {len(values)}")
     thin = min(values, key=lambda name: (values[name].effective_size, name))
     if not values[thin].effective_size >= minimum:
-        worth = f"the log is worth {values[thin].effective_size:.0f} rows of {thin}, fewer than {minimum:g}"
-        return Ranking((), f"{worth}: it shows too few of this policy's choices; log more, or change less")
+        little = f"the log is worth {values[thin].effective_size:.0f} rows of {thin}, fewer than {minimum:g}"
+        return Ranking((), f"{little}: it shows too few of this policy's choices; log more, or change less")
     ends = {name: _widened(value.interval, len(values)) for name, value in values.items()}
     lowest = max(low for low, _ in ends.values())
     highest = min(high for _, high in ends.values())

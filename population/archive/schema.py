@@ -233,7 +233,10 @@ def m005_evaluations(db: Database) -> None:
             record["credit"] = record.pop("worth")
         place = _text(statistics), island, generation
         db.execute("UPDATE generations SET statistics = ? WHERE island = ? AND generation = ?", place)
-    db.execute("UPDATE conclusions SET name = 'warm start' WHERE name = 'inherited journal'")
+    for name, text in db.execute("SELECT name, value FROM conclusions WHERE value LIKE '%worth%'").fetchall():
+        db.execute(
+            "UPDATE conclusions SET value = ? WHERE name = ?", (_text(_effects(json.loads(text))), name)
+        )
     _rename_keys(db, {"knockouts": "ablations", "knockout_on": "ablate_on"})
 
 
@@ -249,6 +252,16 @@ def _move_ablation(db: Database, name: str, value: dict[str, Any]) -> None:
         value["round"] = value.pop("meeting")
     renamed = "ablation " + name.removeprefix("knock-out ")
     db.execute("UPDATE conclusions SET name = ?, value = ? WHERE name = ?", (renamed, _text(value), name))
+
+
+def _effects(value: Any) -> Any:
+    """The JSON value with the figures of every edit in it by their new name."""
+    if isinstance(value, list):
+        return [_effects(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    renamed = {"worth": "effect"} if "edit" in value else {}
+    return {renamed.get(key, key): _effects(each) for key, each in value.items()}
 
 
 def _rename_keys(db: Database, renamed: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""What alarms and re-weighting are worth: `python tests/bench/bench_alignment.py`. A minute.
+"""What alarms and re-weighting give: `python tests/bench/bench_alignment.py`. A minute.
 
 Elites are drawn with a known truth. First: how many runs of eight rounds with five elites each sound an
 alarm, while the proxy stays as it is (false alarms), and when it turns round half way (true ones); with
@@ -44,7 +44,7 @@ def round_of(rng: np.random.Generator, generation: int, slope: float) -> list[Po
 
 def alarmed(slopes: tuple[float, ...], threshold: float, run: int) -> bool:
     """Whether any round of a run sounds an alarm."""
-    rng, points = generator(run, "meetings"), []
+    rng, points = generator(run, "rounds"), []
     for generation, slope in enumerate(slopes):
         points += round_of(rng, generation, slope)
         if alarm(points, threshold, run):

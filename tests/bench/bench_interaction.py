@@ -1,4 +1,4 @@
-"""What judging interaction layers is worth: `python tests/bench/bench_interaction.py`.
+"""The power and the cost of judging interaction layers: `python tests/bench/bench_interaction.py`.
 
 Four tables. Mutants of the seeds, made by syntax edits without a model, and the share that holds every
 property. The battery: cheats caught by the layer that each names, their text not being looked at, and honest

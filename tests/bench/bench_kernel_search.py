@@ -44,7 +44,7 @@ def found(config: Config) -> Mapping[str, Any]:
         arm["name"]: arm["metrics"]["estimated_share"]["mean"] for arm in report["arms"] if "metrics" in arm
     }
     with Archive.read(archive_of(config.run_dir)) as archive:
-        made = {birth.program.made_by for birth in archive.lineage(report["winner"]["program"])}
+        made = {one.program.made_by for one in archive.lineage(report["winner"]["program"])}
     assert {each for each in made if each.startswith("seed")} <= {
         "seed poor"
     }  # nothing better was among its parents

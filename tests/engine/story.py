@@ -1,6 +1,7 @@
-"""A search's record as a test tells it: births, generations and promotions, with nothing computed."""
+"""A search's record as a test tells it: evaluations, generations and promotions, with nothing computed."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ class Story:
 
     def __init__(self, folder: Path, *, islands: int = 2, **tables: Any) -> None:
         folder.mkdir(exist_ok=True)
-        population = {"islands": islands, "size": 8, "births": 6}
+        population = {"islands": islands, "size": 8, "evaluations": 6}
         told: dict[str, Any] = {"population": population, "north_star": {"every": 2}, **tables}
         self.config: Config = toy_config(folder, **told)
         self.archive = Archive.create_or_open(folder / "archive.db", clock=lambda: 1_700_000_000.5)
@@ -51,7 +52,7 @@ class Story:
         cell: Sequence[str] = ("a",),
         duplicate_of: str | None = None,
     ) -> Evaluation:
-        """A birth without a place yet; `generation` gives it one."""
+        """An evaluation without a place yet; `generation` gives it one."""
         home = self.production if parent == "production" else parent
         assert home is None or isinstance(home, Program)
         if score is None:
@@ -64,11 +65,13 @@ class Story:
             0, 0, 0, program, program.id, verdict, stage, program.id, duplicate_of, tuple(cell), len(source)
         )
 
-    def generation(self, island: int, *births: Evaluation) -> tuple[Evaluation, ...]:
+    def generation(self, island: int, *evaluations: Evaluation) -> tuple[Evaluation, ...]:
         """Commits these as the island's next generation; what was scored is its population."""
         last = self.archive.last_generation(island)
         number = 0 if last is None else last + 1
-        placed = tuple(Evaluation(island, number, slot, *_rest(birth)) for slot, birth in enumerate(births))
+        placed = tuple(
+            replace(one, island=island, generation=number, slot=slot) for slot, one in enumerate(evaluations)
+        )
         members = [_member(one) for one in placed if one.verdict.score and one.stage == "proxy 1"]
         if last is not None:
             members += list(self.archive.population(island, last))
@@ -95,21 +98,7 @@ class Story:
         self.archive.ledger().record(key, {**value, "dropped": []})
 
 
-def _rest(birth: Evaluation) -> tuple[Any, ...]:
-    return (
-        birth.program,
-        birth.syntax_hash,
-        birth.verdict,
-        birth.stage,
-        birth.behaviour,
-        birth.duplicate_of,
-        birth.cell,
-        birth.size,
-        birth.origin,
-    )
-
-
-def _member(birth: Evaluation) -> Member:
-    assert birth.verdict.score is not None
-    program = birth.program
-    return Member(program.id, program.source, birth.verdict.score.value, program.id, birth.cell, birth.size)
+def _member(one: Evaluation) -> Member:
+    assert one.verdict.score is not None
+    program = one.program
+    return Member(program.id, program.source, one.verdict.score.value, program.id, one.cell, one.size)

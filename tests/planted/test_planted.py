@@ -1,4 +1,4 @@
-"""The planted kinds: what was planted scores best, seeds score less, and all of it runs behind the walls."""
+"""The planted kinds: what was planted scores best, seeds score less, and all of it runs in the sandbox."""
 
 from collections.abc import Iterator
 from pathlib import Path

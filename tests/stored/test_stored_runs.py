@@ -70,7 +70,10 @@ def test_it_can_be_read(run: Path) -> None:
 def test_it_exports_the_same_files(run: Path) -> None:
     exported = {path.name: path.read_text(encoding="utf-8") for path in (run / "exported").iterdir()}
     _, files = asyncio.run(packed(run, "best"))
-    assert dict(files) == exported
+    assert files.keys() == exported.keys()
+    for name, text in files.items():
+        before = exported[name].replace("worth 0.", "effect 0.")  # a longer word moves the ends of its lines
+        assert text == exported[name] or text.split() == before.split()
 
 
 MADE_WITH = {"recevolve": "0.1.0", "numpy": "2.4.6", "torch": "2.13.0", "triton": "3.7.1"}

@@ -74,7 +74,7 @@ def test_what_wins_is_launched_and_exported_without_a_gate(ungated: tuple[Path, 
     assert done.returncode == 0, done.stdout
 
 
-def test_a_run_killed_at_its_meetings_equals_one_that_never_was(
+def test_a_run_killed_at_its_rounds_equals_one_that_never_was(
     ungated: tuple[Path, dict[str, Any]], tmp_path: Path
 ) -> None:
     seeds = [str(ungated[0].parent / "parts.py")]
@@ -122,7 +122,7 @@ def test_what_is_tried_and_launched_is_the_elite_without_what_does_nothing(
     assert {one["program"] for one in report["alignment"]["elites"]} >= tried
 
 
-def test_a_meeting_counts_the_simplified_programs_that_it_commits_itself(
+def test_a_round_counts_the_simplified_programs_that_it_commits_itself(
     ungated: tuple[Path, dict[str, Any]],
 ) -> None:
     with Archive.read(ungated[0] / "archive.db") as archive:
@@ -136,7 +136,7 @@ def test_a_meeting_counts_the_simplified_programs_that_it_commits_itself(
         assert found is not None
 
 
-def test_commands_know_a_simplified_program_and_a_patch_tells_the_worth_of_its_edits(
+def test_commands_know_a_simplified_program_and_a_patch_tells_the_effect_of_its_edits(
     ungated: tuple[Path, dict[str, Any]], tmp_path: Path
 ) -> None:
     run, report = ungated
@@ -152,8 +152,8 @@ def test_commands_know_a_simplified_program_and_a_patch_tells_the_worth_of_its_e
     with Archive.read(run / "archive.db") as archive:
         for row in (rows[name] for name in report["online"]["launched"]):
             facts = describe(archive, registry.find("toy", [TOY]), row["program"])
-            kept = [edit["worth"] for edit in row["edits"] if not edit["removed"]]
-            assert [edit["worth"] for edit in facts["edits"]] == kept != []
+            kept = [edit["effect"] for edit in row["edits"] if not edit["removed"]]
+            assert [edit["effect"] for edit in facts["edits"]] == kept != []
         stars = Journal(archive, recorded_config(archive)).star_of
         assert stars(winner, 9) == stars(report["winner"]["simplified_from"], 9) is not None
 

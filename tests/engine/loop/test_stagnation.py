@@ -32,7 +32,7 @@ def test_only_a_gain_beyond_noise_counts() -> None:
     assert progressed(before, 9, ISLAND, [evaluation(None)]) == before
 
 
-def test_a_twin_is_no_gain() -> None:
+def test_a_duplicate_is_no_gain() -> None:
     before = Progression(0.0, gained=3)
     assert progressed(before, 9, ISLAND, [evaluation(5.0, 0.1, duplicate="m0")]) == before
 

@@ -148,7 +148,7 @@ def effects(evidence: Evidence) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("measure", ["proxy", "north_star"])
-def test_an_edit_that_does_nothing_is_taken_out_and_the_others_keep_their_worth(
+def test_an_edit_that_does_nothing_is_taken_out_and_the_others_keep_their_effect(
     made: Make, measure: str
 ) -> None:
     search, _, program = made(ablate_on=measure)
@@ -168,7 +168,7 @@ def test_an_edit_that_does_nothing_is_taken_out_and_the_others_keep_their_worth(
     assert simplified.program.made_by == "ablation"
     assert simplified.verdict.score is not None
     data = evidence.to_json()
-    assert {"edit", "worth", "low", "high"} <= set(data["edits"][0])
+    assert {"edit", "effect", "low", "high"} <= set(data["edits"][0])
 
 
 def test_what_was_kept_is_shown_and_traced_like_any_program_and_bears_on_no_island(made: Make) -> None:
@@ -257,7 +257,7 @@ def test_an_edit_that_cannot_be_undone_alone_says_why(made: Make) -> None:
     assert "numpy.tanh" in stuck.text
     assert stuck.reason == "it must be bounded"
     assert not stuck.removed
-    assert stuck.to_json()["worth"] is None
+    assert stuck.to_json()["effect"] is None
 
 
 def test_the_conclusion_claims_the_simplified_winner_and_lists_its_edits(made: Make, tmp_path: Path) -> None:

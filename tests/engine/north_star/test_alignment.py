@@ -93,7 +93,7 @@ def test_false_promotions_and_missed_winners_are_those_beyond_noise() -> None:
     assert point(1, -1, 0.5).missed_winner == "", "it was promoted for its proxy"
 
 
-def test_an_audited_program_is_compared_with_the_best_that_its_meeting_promoted(story: Story) -> None:
+def test_an_audited_program_is_compared_with_the_best_that_its_round_promoted(story: Story) -> None:
     home(story)
     first, second, drawn = tell(story, (1.0, 0.5, 0.3), (2.0, 0.4, 0.6), (3.0, -0.5, 0.8), audited=(2,))
     found = points_of(story)
@@ -107,7 +107,7 @@ def test_an_audited_program_is_compared_with_the_best_that_its_meeting_promoted(
     assert "1 of 1 audited were missed winners" in gap["sentence"]
 
 
-def test_what_failed_a_fold_is_left_out_and_a_run_without_a_meeting_has_no_points(story: Story) -> None:
+def test_what_failed_a_fold_is_left_out_and_a_run_without_a_round_has_no_points(story: Story) -> None:
     assert points_of(story) == {}
     home(story)
     (failed,) = tell(story, (1.0, 0.3, 0.5))

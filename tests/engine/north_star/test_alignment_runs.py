@@ -47,7 +47,7 @@ def test_what_past_elites_taught_orders_later_ones_better_than_the_plain_proxy(b
     assert taught["reweighted"]["estimate"] > taught["plain"]["estimate"] + 0.3
 
 
-def test_audits_are_measured_recorded_and_compared_at_every_meeting(baited: Path) -> None:
+def test_audits_are_measured_recorded_and_compared_at_every_round(baited: Path) -> None:
     told = facts(baited)
     assert told["audited"] == sum(len(one["audited"]) for one in told["rounds"])
     assert told["audited"] >= 4
@@ -89,7 +89,7 @@ def test_the_winners_edits_are_in_the_patch_and_the_winner_can_be_shown(baited: 
         provenance = describe(archive, registry.find("toy", [TOY]), report["winner"]["program"])
     kept = [edit for edit in report["edits"] if not edit["removed"]]
     assert [edit["edit"] for edit in provenance["edits"]] == [edit["edit"] for edit in kept]
-    assert set(provenance["edits"][0]) == {"edit", "worth", "low", "high"}
+    assert set(provenance["edits"][0]) == {"edit", "effect", "low", "high"}
 
 
 def test_replay_rebuilds_all_of_it(baited: Path) -> None:

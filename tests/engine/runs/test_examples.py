@@ -52,7 +52,7 @@ def test_the_example_with_a_model_runs_with_the_one_that_is_named(
     assert again.returncode == 0, again.stderr
     assert server.count["calls"] >= 2 * 4
     with Archive.read(tmp_path / "run" / "archive.db") as archive:
-        made = {birth.program.made_by for birth in archive.evaluations(0, 1)}
+        made = {one.program.made_by for one in archive.evaluations(0, 1)}
         begun = archive.run()
     assert made & {"openai/scripted edits", "openai/scripted whole"}
     assert begun is not None

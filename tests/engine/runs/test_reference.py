@@ -27,13 +27,13 @@ def finished(folder: Path, kind: str, **sources: str) -> dict[str, str]:
     ids = {}
     with Archive.create_or_open(folder / "archive.db") as archive:
         archive.begin({"config": {"kind": kind, "run_dir": str(folder)}}, 0, "0.1.0")
-        births, members = [], []
+        evaluations, members = [], []
         for slot, (name, source) in enumerate(sources.items()):
             program = Program(kind, source, made_by="seed", explanation=name)
-            births.append(Evaluation(0, 0, slot, program, syntax_hash(source), SCORED, "proxy 2", name))
+            evaluations.append(Evaluation(0, 0, slot, program, syntax_hash(source), SCORED, "proxy 2", name))
             members.insert(0, Member(program.id, source, float(slot), name, (), 9))
             ids[name] = program.id
-        archive.commit_generation(0, 0, population=members, evaluations=births)
+        archive.commit_generation(0, 0, population=members, evaluations=evaluations)
     return ids
 
 

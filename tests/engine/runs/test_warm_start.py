@@ -64,7 +64,7 @@ def test_a_replayed_archive_gets_the_same(earlier: Path, tmp_path: Path) -> None
     story.archive.close()
 
 
-def test_what_cannot_be_inherited_is_said(earlier: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_taken_over_is_said(earlier: Path, tmp_path: Path) -> None:
     story = Story(tmp_path / "later")
     with pytest.raises(ConfigError, match=r"journal_from: expected a run of kind optimizer.* evolves toy"):
         warm_start(story.archive, earlier, "optimizer")

@@ -153,7 +153,7 @@ def test_provenance_is_text_and_cannot_become_code() -> None:
         "quote": '"',
         "bell": "a\x07b",
         "$name": "$header",
-        "edits": [{"edit": "a | b\n```", "worth": {"estimate": 0.25}}],
+        "edits": [{"edit": "a | b\n```", "effect": {"estimate": 0.25}}],
     }
     files = exported(TASK.seeds["click"], **hostile)
     tree = ast.parse(files["evolved.py"])
@@ -181,9 +181,9 @@ def test_what_the_readme_tells() -> None:
         "trials": 812,
         "guardrails": {"hate_ratio": 0.8},
         "edits": [
-            {"edit": "adds likes", "worth": "+0.3 [0.2, 0.4]"},
-            {"edit": "a cap", "worth": 0.125, "low": 0.0625, "high": 0.25},
-            {"edit": "a floor", "worth": None, "low": None, "high": None},
+            {"edit": "adds likes", "effect": "+0.3 [0.2, 0.4]"},
+            {"edit": "a cap", "effect": 0.125, "low": 0.0625, "high": 0.25},
+            {"edit": "a floor", "effect": None, "low": None, "high": None},
         ],
         "production": "log_watch",
     }

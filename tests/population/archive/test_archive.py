@@ -46,7 +46,7 @@ def test_a_generation_comes_back_equal_in_another_reader(archive: Archive, born:
         assert reader.islands() == (1,)
 
 
-def test_timings_of_a_birth_stay_out_of_the_row(archive: Archive, born: Born) -> None:
+def test_timings_of_an_evaluation_stay_out_of_the_row(archive: Archive, born: Born) -> None:
     slow = born(0, 0, 0, "a")
     slow = Evaluation(
         0, 0, 0, slow.program, "s", Verdict(Status.CRASHED, reason="r", timings={"cpu": 9.0}), "static"
@@ -61,7 +61,7 @@ def test_the_same_program_on_two_islands_is_one_program(archive: Archive, born: 
     assert tables(archive) == {"programs": 1, "evaluations": 3, "generations": 2, "promotions": 0}
 
 
-def test_a_migrant_needs_no_birth_of_its_own(archive: Archive, born: Born, member: Place) -> None:
+def test_a_migrant_needs_no_evaluation_of_its_own(archive: Archive, born: Born, member: Place) -> None:
     migrant = born(0, 0, 0, "traveller")
     archive.commit_generation(0, 0, population=(), evaluations=(migrant,))
     archive.commit_generation(1, 0, population=(member(migrant),), evaluations=())
@@ -92,7 +92,7 @@ def test_a_refused_generation_leaves_nothing(archive: Archive, born: Born, membe
     archive.commit_generation(0, 0, population=(member(good),), evaluations=(good,))
 
 
-def test_births_and_their_generation_are_one_transaction(archive: Archive, born: Born) -> None:
+def test_evaluations_and_their_generation_are_one_transaction(archive: Archive, born: Born) -> None:
     archive.connection.execute(
         "CREATE TEMP TRIGGER refusal BEFORE INSERT ON generations BEGIN SELECT RAISE(ABORT, 'refused'); END"
     )

@@ -49,7 +49,7 @@ def test_seeds_have_no_arm(archive: Archive, born: Callable[..., Evaluation]) ->
     assert earned(archive.connection) == ()
 
 
-def test_the_origin_of_a_birth_is_read_back(archive: Archive, born: Callable[..., Evaluation]) -> None:
+def test_the_origin_of_a_evaluation_is_read_back(archive: Archive, born: Callable[..., Evaluation]) -> None:
     origin = Origin("model edits", "innovate", "timed_out", "syntax", PAID, 0.75)
     archive.commit_generation(0, 0, population=(), evaluations=(born(0, 0, 0, "p", origin=origin),))
     assert archive.evaluations(0, 0)[0].origin == origin

@@ -57,7 +57,7 @@ def test_lineage_goes_back_to_the_seed_by_earliest_evaluations(
     assert archive.lineage("nobody") == ()
 
 
-def test_births_of_are_earliest_first(archive: Archive, family: dict[str, Evaluation]) -> None:
+def test_evaluations_of_are_earliest_first(archive: Archive, family: dict[str, Evaluation]) -> None:
     assert archive.evaluations_of(family["seed"].program.id) == (family["seed"], family["again"])
 
 
@@ -90,7 +90,7 @@ def test_many_ambiguous_programs_are_cut_short(archive: Archive, born: Born) -> 
     assert ", ".join(first) in str(error.value)
 
 
-def test_a_twin_is_the_first_on_its_own_island_before_the_generation(
+def test_a_duplicate_is_the_first_on_its_own_island_before_the_generation(
     archive: Archive, family: dict[str, Evaluation]
 ) -> None:
     assert archive.duplicate_by_behaviour(0, "s", 3) == family["seed"]
@@ -112,7 +112,7 @@ def test_what_infrastructure_failed_is_nobodys_duplicate(archive: Archive, born:
     assert archive.duplicate_by_syntax(0, "h", 1) == later
 
 
-def test_shares_count_every_birth_once(archive: Archive, family: dict[str, Evaluation]) -> None:
+def test_shares_count_every_evaluation_once(archive: Archive, family: dict[str, Evaluation]) -> None:
     scored, invalid = Status.SCORED, Status.INVALID
     assert archive.shares() == Shares(6, 1, {scored: 5, invalid: 1})
 
