@@ -181,6 +181,7 @@ def test_what_the_driver_will_not_have_is_refused(entry: Entry) -> None:
     assert (other.verdict, other.reason) == ("refused", "there is no operator 'mine' here")
 
 
+@pytest.mark.process
 def test_binaries_are_loaded_where_they_fit_and_text_elsewhere(entry: Entry) -> None:
     whole = assembled(entry)
     assert all(step.cubin for each in whole.passes.values() for step in each.steps)
@@ -268,6 +269,7 @@ def test_results_of_two_devices_are_not_mixed(tmp_path: Path, entry: Entry) -> N
         )
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("code", "verdict", "reason"),
     [
@@ -284,6 +286,7 @@ def test_an_entry_that_dies_is_a_verdict(entry: Entry, code: str, verdict: str, 
     assert reason in result.reason
 
 
+@pytest.mark.process
 def test_the_answer_of_a_process_is_read(entry: Entry) -> None:
     code = (
         "import json, sys; json.dump({'id': 'dot.small', 'program': '0123', 'verdict': 'refused', "
