@@ -28,7 +28,7 @@ class Story:
 
     def __init__(self, folder: Path, *, islands: int = 2, **tables: Any) -> None:
         folder.mkdir(exist_ok=True)
-        population = {"islands": islands, "size": 8, "evaluations": 6}
+        population = {"islands": islands, "size": 8, "births": 6}
         told: dict[str, Any] = {"population": population, "north_star": {"every": 2}, **tables}
         self.config: Config = toy_config(folder, **told)
         self.archive = Archive.create_or_open(folder / "archive.db", clock=lambda: 1_700_000_000.5)

@@ -16,6 +16,7 @@ from recevolve.evaluators.sandbox import Sandbox, SandboxUnavailable, command, l
 RUNNERS = "recevolve.evaluators.sandbox.runners"
 
 
+@pytest.mark.sandbox
 def test_the_report_names_every_tier_and_a_remedy_for_each_that_fails(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -95,6 +96,7 @@ def test_with_landlock_gone_too_nothing_runs() -> None:
     assert "tier 1" in said
 
 
+@pytest.mark.sandbox
 def test_the_machine_this_runs_on_is_described() -> None:
     zygote = tiers.exactly(4, [])
     assert "seccomp off" in tiers.found(zygote)
