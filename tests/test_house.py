@@ -5,6 +5,7 @@ Which part imports which is held by import-linter: `lint-imports`, with the cont
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -15,7 +16,9 @@ ROOT = Path(__file__).parents[1]
 PARTS = ("engine", "population", "kernels", "evaluators")
 FILES = sorted(path for part in PARTS for path in (ROOT / part).rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
-LINES = 400
+LINES, MODULES, MODULES_OF_ENGINE = 400, 16, 3
+LISTS = {"seeds", "programs"}
+"""Folders that list programs: one more is no harder to read."""
 PLACES = 8
 CLAIMS = re.compile(r"raises|warns|fail|assert_\w+|opcheck")
 """What a test may call, other than `assert`, to say what must hold."""
@@ -44,11 +47,19 @@ def test_files_fit_a_reader() -> None:
     assert not long, f"a file has at most {LINES} lines: split these where two things meet"
 
 
+def test_folders_fit_a_reader() -> None:
+    modules = Counter(
+        path.parent for path in FILES if path.name != "__init__.py" and not LISTS & set(path.parts)
+    )
+    crowded = {name(folder): count for folder, count in modules.items() if count > MODULES}
+    assert not crowded, f"a folder has at most {MODULES} modules: find the folder that is missing"
+    assert modules[ROOT / "engine"] <= MODULES_OF_ENGINE, "what is new in engine/ belongs to a layer"
+
+
 def test_every_except_names_its_error() -> None:
     bare = [
         f"{name(path)}:{node.lineno}"
         for path in FILES
-        if "cheats" not in path.parts
         for node in ast.walk(parsed(path))
         if isinstance(node, ast.ExceptHandler) and node.type is None
     ]
