@@ -15,6 +15,7 @@ from recevolve.evaluators.kinds import registry
 from recevolve.evaluators.language.canonical import canonical
 from recevolve.evaluators.language.static import check
 from recevolve.population.island.randomness import generator
+from recevolve.population.values.evaluation import Stage
 from recevolve.population.values.verdict import Status, Verdict
 
 MUTANTS = 10_000
@@ -48,10 +49,10 @@ async def judged(executor: LocalExecutor, source: str) -> tuple[str, Verdict]:
     if problems := check(source, task.rules):
         return "static", Verdict(Status.INVALID, reason=problems[0].message)
     text = canonical(source)
-    verdict = await executor.judge(Call("examine", text))
+    verdict = await executor.judge(Call(Stage.PROPERTIES, text))
     if not verdict.score:
         return "properties", verdict
-    return "proxy", await executor.judge(Call("proxy", text))
+    return "proxy", await executor.judge(Call(Stage.PROXY, text))
 
 
 async def all_judged(sources: list[str]) -> list[tuple[str, Verdict]]:

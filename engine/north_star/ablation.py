@@ -239,9 +239,12 @@ def told(kept: Mapping[str, Any]) -> dict[str, Any]:
 def hand_on(source: Archive, rebuilt: Archive) -> None:
     """Copies what earlier conclusions of a run kept; the present one and rounds write their own anew."""
     for name, value in source.conclusions(ABLATION).items():
-        if ROUND not in value:
-            left = source.ablations(value["simplified"])[:1] if value["simplified"] else ()
-            rebuilt.conclude(name, value, dict(zip([value["program"]], left, strict=False)))
+        if ROUND in value:
+            continue
+        # two winners may lose so much that the same program is left of both
+        left = source.ablations(value["simplified"]) if value["simplified"] else ()
+        own = [one for one in left if value["program"] in one.program.parents]
+        rebuilt.conclude(name, value, dict(zip([value["program"]], own, strict=False)))
 
 
 def _last(search: SearchContext) -> Any:

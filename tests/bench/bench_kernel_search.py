@@ -30,6 +30,7 @@ from recevolve.engine.runs.session import work
 from recevolve.evaluators.language.canonical import canonical
 from recevolve.kernels.operators import OPERATORS
 from recevolve.population.archive.archive import Archive
+from recevolve.population.values.evaluation import Stage
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "kernel.toml"
 HAND_WRITTEN = "pairwise_dot"
@@ -95,7 +96,7 @@ async def gated(count: int) -> None:
             config = read(EXAMPLE, [*changes, "seeds=[]"])
             executor, ends = executor_for(config), Counter[str]()
             for source in mutants(operator, count, config):
-                verdict = await executor.judge(Call("examine", canonical(source)))
+                verdict = await executor.judge(Call(Stage.PROPERTIES, canonical(source)))
                 ends["passes" if verdict.score else verdict.reason.partition(":")[0][:60]] += 1
             executor.close()
         passed = ends.pop("passes", 0)

@@ -34,6 +34,7 @@ from recevolve.evaluators.kinds.task import Task
 from recevolve.evaluators.sandbox import Outcome
 from recevolve.evaluators.statistics import paired
 from recevolve.population.archive.archive import Archive
+from recevolve.population.values.evaluation import Stage
 from recevolve.population.values.verdict import Verdict
 
 PLANTED = Path(__file__).parents[1] / "planted"
@@ -76,7 +77,7 @@ class InProcess:
         return Terms(judge.fingerprint, judge.rungs, judge.folds, 0, judge.data)
 
     async def judge(self, call: Call) -> Verdict:
-        if call.stage == "examine":
+        if call.stage == Stage.PROPERTIES:
             return self.task.examine(call.source, Unwalled())  # type: ignore[arg-type]
         self.judged.add(call.source)
         return self.judge_of_kind.proxy(call.source, call.number, Unwalled())  # type: ignore[arg-type]
