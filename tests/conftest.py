@@ -32,8 +32,25 @@ STARTERS = {
     "multiprocessing": "process",
 }
 """The mark of a test that names one of these, which start processes."""
-HEAVY = ("kernels/ops", "evaluators/ctr", "evaluators/interaction")
-"""Folders whose tests train with torch or compile, a second and more each."""
+HEAVY = (
+    "kernels/",
+    "evaluators/ctr/",
+    "evaluators/interaction/",
+    "evaluators/kernel/",
+    "evaluators/simulator/",
+    "evaluators/reward/test_reward_audit",
+    "evaluators/reward/test_reward_export",
+    "evaluators/reward/test_reward_judge",
+    "evaluators/reward/test_reward_own_log",
+    "engine/propose/llm/test_cassettes",
+    "engine/propose/llm/test_embeddings",
+    "engine/propose/llm/test_endpoint",
+    "engine/propose/llm/test_in_process",
+)
+"""Where tests train with torch, compile kernels, simulate users, draw pictures or load litellm: a second and
+more each, or for the first of them."""
+QUICK = "not (slow or sandbox or process or heavy)"
+"""The marks that `make quick` asks for."""
 EVENTS = ("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system")
 """What Python's audit hooks call the start of a process; multiprocessing starts its own without one."""
 QUESTIONS = ("'--version'", "fc-list")
@@ -83,6 +100,13 @@ def marks(start: Sequence[FunctionType]) -> set[str]:
         waiting += [one for one in called if one not in seen]
         seen.update(called)
     return found
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leaves files of heavy tests unread where heavy tests are not asked for: reading them loads torch."""
+    plain = collection_path.is_file() and collection_path.is_relative_to(TESTS)
+    heavy = plain and collection_path.relative_to(TESTS).as_posix().startswith(HEAVY)
+    return True if heavy and config.getoption("markexpr") == QUICK else None
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

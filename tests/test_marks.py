@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from types import FunctionType
 from typing import Any
 
 import pytest
 
-from .conftest import TESTS, Guard, marks
+from .conftest import QUICK, TESTS, Guard, marks
 
 
 def written(text: str, known: Mapping[str, Any] | None = None) -> FunctionType:
@@ -51,3 +52,7 @@ def test_a_fixture_that_started_a_process_is_remembered(request: pytest.FixtureR
     with pytest.raises(pytest.fail.Exception, match="starts a process"):
         guard.hear("os.fork")
     assert guard.starting == {"tests::run"}
+
+
+def test_make_quick_asks_for_the_tests_that_are_read_for_it() -> None:
+    assert f"-m '{QUICK}'" in (Path(TESTS).parent / "Makefile").read_text(encoding="utf-8")

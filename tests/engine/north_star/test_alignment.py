@@ -178,6 +178,7 @@ def gap_of(points: list[Point]) -> Mapping[str, Any]:
     return {**summary(points, 0), "rounds": [], "kind": "toy", "production": "p"}
 
 
+@pytest.mark.heavy
 def test_the_picture_repeats_byte_by_byte_and_shows_every_elite() -> None:
     points = [*noisy(5, 8, 1.0, 0), point(10, 0.5, -0.5), point(10, -0.5, 0.5, audited=True)]
     gap = gap_of(points)

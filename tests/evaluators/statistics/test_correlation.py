@@ -18,6 +18,7 @@ def test_rank_correlation_agrees_with_scipy_and_is_repeatable() -> None:
     assert first.error == pytest.approx((1 - first.estimate**2) / 30**0.5, rel=0.5)
 
 
+@pytest.mark.heavy
 def test_the_interval_of_a_rank_correlation_covers() -> None:
     rng = np.random.default_rng(5)
     pearson = 0.6

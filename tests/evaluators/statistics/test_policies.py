@@ -179,6 +179,7 @@ def test_a_log_refuses_with_its_reason() -> None:
     assert "two policies" in can_rank({"a": value(0.2, 0.01)}).refusal
 
 
+@pytest.mark.heavy
 def test_a_field_without_differences_is_rarely_ranked() -> None:
     """Forty equal policies: the best and the worst look apart by chance, which is not enough."""
     rng = np.random.default_rng(8)

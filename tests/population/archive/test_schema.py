@@ -137,6 +137,7 @@ QUESTIONS = {
 }
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", QUESTIONS)
 def test_a_question_of_the_search_uses_an_index(filled: Archive, name: str) -> None:
     sql, values = QUESTIONS[name]

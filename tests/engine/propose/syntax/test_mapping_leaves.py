@@ -106,6 +106,7 @@ def test_crossover_takes_signals_from_the_other_parent() -> None:
     assert set(seen) == READABLE
 
 
+@pytest.mark.heavy
 def test_hundreds_of_mutants_are_nearly_all_finite_and_differ() -> None:
     proposer = SyntaxProposer(TASK.vocabulary, TASK.rules)
     seeds = [Parent(name, source) for name, source in TASK.seeds.items()]

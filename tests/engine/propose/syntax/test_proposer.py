@@ -33,6 +33,7 @@ def mutant(number: int, parents: list[Parent] | None = None) -> tuple[list[Paren
     return chosen, PROPOSER.mutant(chosen, rng)
 
 
+@pytest.mark.heavy
 def test_mutants_are_new_programs_that_obey_the_rules() -> None:
     sources = set()
     for number in range(500):
@@ -48,6 +49,7 @@ def test_mutants_are_new_programs_that_obey_the_rules() -> None:
     assert len(sources) > 430
 
 
+@pytest.mark.heavy
 def test_generations_of_mutants_keep_their_health() -> None:
     """Mutants of mutants: nothing degenerates into what no edit can use."""
     population = list(SEEDS)
@@ -68,6 +70,7 @@ def test_a_proposal_is_a_function_of_parents_and_generator() -> None:
     assert asyncio.run(ask()) == asyncio.run(ask()) == PROPOSER.mutant(SEEDS[:2], generator(3))
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("count", [50, pytest.param(3_000, marks=pytest.mark.slow)])
 def test_most_mutants_have_the_properties_of_the_kind(count: int) -> None:
     from recevolve.evaluators.kinds.properties import examine
