@@ -220,11 +220,11 @@ def m005_evaluations(db: Database) -> None:
             renamed = "round " + name.removeprefix("meeting ")
             db.execute("UPDATE conclusions SET name = ? WHERE name = ?", (renamed, name))
     db.execute("UPDATE conclusions SET name = 'warm start' WHERE name = 'inherited journal'")
-    for key, text in db.execute("SELECT key, call FROM ledger").fetchall():
-        if (call := json.loads(text)).get("stage") == "examine":
-            renamed = _text({**call, "stage": "properties"})
-            digest = sha256(renamed.encode()).hexdigest()
-            db.execute("UPDATE ledger SET key = ?, call = ? WHERE key = ?", (digest, renamed, key))
+    examined = "SELECT key, call FROM ledger WHERE json_extract(call, '$.stage') = 'examine'"
+    for key, text in db.execute(examined).fetchall():
+        renamed = _text({**json.loads(text), "stage": "properties"})
+        digest = sha256(renamed.encode()).hexdigest()
+        db.execute("UPDATE ledger SET key = ?, call = ? WHERE key = ?", (digest, renamed, key))
     for island, generation, text in db.execute(
         "SELECT island, generation, statistics FROM generations"
     ).fetchall():
