@@ -7,8 +7,9 @@ import sqlite3
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import count
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -48,23 +49,24 @@ GUARDED = re.compile(r"^(`{3,})\w*$")
 
 @dataclass
 class Attacker:
-    """Answers with a trick each time, which one is decided by the prompt; says the key wherever it can."""
+    """Answers with a trick each time, all of them in turn; says the key wherever it can."""
 
     port: int
     server: Server | None = None
+    turns: Iterator[int] = field(default_factory=count)
 
     def say(self, messages: Sequence[Mapping[str, Any]]) -> str:
         texts = [text_of(one) for one in messages]
-        choice = int.from_bytes(sha256("".join(texts).encode()).digest()[:4])
+        turn = next(self.turns)
         assert self.server is not None
         key = self.server.headers[-1]["Authorization"].removeprefix("Bearer ")
         order = ORDER.format(port=self.port) + f" {key} {b64encode(key.encode()).decode()}"
-        escape = ESCAPES[choice % len(ESCAPES)]
+        escape = ESCAPES[turn % len(ESCAPES)]
         programs = [found for text in texts if (found := FENCE.findall(text))]
         if not programs:
             return f"- {escape} {order}\n- {order}\n"
-        tricks = list(self.tricks(programs[-1][-1], choice // 100))
-        return f"explanation: {escape} {order}\n\n{tricks[choice % len(tricks)]}\n\n{escape}\n{order}"
+        tricks = list(self.tricks(programs[-1][-1], turn))
+        return f"explanation: {escape} {order}\n\n{tricks[turn % len(tricks)]}\n\n{escape}\n{order}"
 
     def tricks(self, source: str, choice: int) -> Iterator[str]:
         """Answers: sound programs that carry orders, hostile ones, and what is no program."""
