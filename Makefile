@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
+# Images of containers often set this; each of the many processes of a test run then compiles every file anew.
+unexport PYTHONDONTWRITEBYTECODE
 # A file's tests stay in one process: many share a run that a fixture makes once.
 PARALLEL := --numprocesses 2 --dist loadfile
 # Kernels are tested with a second Triton where there is a wheel of it.
@@ -62,7 +64,7 @@ statics: $(VENV)/ready
 
 # Every test that needs no sandbox, no process and no second of computing: tests/conftest.py says how that is known.
 quick-tests: $(VENV)/ready
-	$(BIN)/python -m pytest -q $(PARALLEL) -m 'not (slow or sandbox or process or heavy)'
+	$(BIN)/python -m pytest -q $(PARALLEL) --hypothesis-profile quick -m 'not (slow or sandbox or process or heavy)'
 
 test: $(VENV)/ready $(SECOND_TRITON)
 	$(BIN)/python -m pytest -q $(PARALLEL)

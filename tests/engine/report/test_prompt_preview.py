@@ -38,6 +38,7 @@ def test_it_is_the_next_prompt_of_that_island(run: Path) -> None:
     assert asyncio.run(preview(run, 1, "crossover")) == facts
 
 
+@pytest.mark.heavy
 def test_with_a_model_in_the_config_a_tokenizer_counts_and_nothing_is_fetched(tmp_path: Path) -> None:
     story = Story(tmp_path / "run", propose={"models": ["hosted_vllm/meta-llama/Llama-3-8B"]})
     story.archive.close()

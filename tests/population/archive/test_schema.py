@@ -161,6 +161,7 @@ def steps_of(connection: sqlite3.Connection, work: Callable[[], object]) -> int:
     return count
 
 
+@pytest.mark.heavy
 def test_a_generation_costs_the_same_after_100_000_births(
     filled: Archive, tmp_path: Path, born: Callable[..., Evaluation]
 ) -> None:

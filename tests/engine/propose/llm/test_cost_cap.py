@@ -248,6 +248,7 @@ def test_no_call_costs_more_than_was_reserved_for_it(plain: int, cached: int, wr
     assert PRICE.of(whole, out, cached, written) <= PRICE.most(whole, out) * (1 + 1e-12)
 
 
+@pytest.mark.heavy
 def test_prices_come_from_the_config_then_from_the_list_and_else_are_unknown() -> None:
     assert price_of(local()) == Price(0.0, 0.0, 0.0, 0.0)
     assert price_of(local(input_price=2.0)) == Price(2e-6, 0.0, 2e-6, 2e-6)
