@@ -1,6 +1,7 @@
-"""Edits of form: each changes a tree in one way and says how, or raises Unsuitable and changes nothing."""
+"""Edits: each changes a tree in one way and says how, or raises Unsuitable and changes nothing."""
 
 import ast
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,9 @@ from .tree import ProgramTree, fill, fresh, result_of
 
 LARGEST_LOAN = 40
 """Syntax nodes of an expression that one program takes from another."""
+_LITTLE = 0.35
+"""Standard deviation of the logarithm of a small move."""
+_FACTORS = (0.1, 0.3, 3.0, 10.0)
 
 
 @dataclass(frozen=True)
@@ -56,15 +60,8 @@ def exchange(tree: ProgramTree, rng: np.random.Generator, _: Sequence[Parent]) -
     """Two expressions of one kind, each in the place of the other."""
     sites = tree.types().sites
     one = pick(sites, rng)
-    within = set(map(id, ast.walk(one.node)))
-    others = [
-        each
-        for each in sites
-        if each.kind == one.kind
-        and id(each.node) not in within
-        and not any(part is one.node for part in ast.walk(each.node))
-    ]
-    other = pick(others, rng)
+    apart = [e for e in sites if e.node not in ast.walk(one.node) and one.node not in ast.walk(e.node)]
+    other = pick([each for each in apart if each.kind == one.kind], rng)
     if other.text == one.text:
         raise Unsuitable("the expressions are equal")
     one.put(other.node)
@@ -180,6 +177,51 @@ def simplify(tree: ProgramTree, rng: np.random.Generator, _: Sequence[Parent]) -
     return Change(f"removed what did nothing: `{'`, `'.join(gone)}`")
 
 
+def moved(value: float, bounds: tuple[float, float], rng: np.random.Generator) -> float:
+    """A number near `value` or a factor away from it, in the bounds and with few digits.
+
+    What lies between 0.5 and 1 moves by its distance to 1, as decay rates do; zero moves to a small number.
+    Unsuitable where rounding or a bound brings it back to where it was.
+    """
+    factor = math.exp(rng.normal(0.0, _LITTLE)) if rng.random() < 0.6 else pick(_FACTORS, rng)
+    if value == 0:
+        new = 10.0 ** rng.uniform(-4.0, -1.0)
+    elif 0.5 < value < 1.0:
+        new = 1.0 - float(f"{min((1.0 - value) * factor, 0.9):.2g}")
+    else:
+        new = value * factor
+    low, high = bounds
+    new = float(f"{min(max(new, low), high):.6g}" if 0.5 < new < 1.0 else f"{min(max(new, low), high):.2g}")
+    if new == value:
+        raise Unsuitable("the number stays what it is")
+    return new
+
+
+def scale_constant(tree: ProgramTree, rng: np.random.Generator, _: Sequence[Parent]) -> Change:
+    """Another value of a named constant."""
+    constants = tree.constants()
+    key = pick(list(constants), rng)
+    old = constants[key]
+    new = moved(old, tree.layout.bounds_of(key, old), rng)
+    if tree.layout.fixed and isinstance(old, int) and old >= 1:  # a size
+        new = max(1, round(new))
+        if new == old:
+            raise Unsuitable("the size stays what it is")
+    tree.set_constant(key, new)
+    return Change(f"scaled {tree.layout.constants} `{key}` from {old!r} to {new!r}")
+
+
+def scale_literal(tree: ProgramTree, rng: np.random.Generator, _: Sequence[Parent]) -> Change:
+    """Another value of a number in the code."""
+    sites = [each for each in tree.types().sites if isinstance(each.node, ast.Constant)]
+    site = pick(sites, rng)
+    old = float(site.text)
+    new = moved(old, tree.layout.bounds_of("", old), rng)
+    site.put(expression(repr(new)))
+    line = ast.unparse(site.statement).partition("\n")[0]
+    return Change(f"scaled the number {site.text} to {new!r} in `{line}`")
+
+
 def _put(tree: ProgramTree, site: Site, text: str) -> Change:
     old = site.text
     if old == text:
@@ -190,8 +232,8 @@ def _put(tree: ProgramTree, site: Site, text: str) -> Change:
 
 def _parts(site: Site, sites: Sequence[Site]) -> list[Site]:
     """The sites of the same kind inside a site."""
-    within = set(map(id, ast.walk(site.node))) - {id(site.node)}
-    return [each for each in sites if each.kind == site.kind and id(each.node) in within]
+    within = set(ast.walk(site.node)) - {site.node}
+    return [each for each in sites if each.kind == site.kind and each.node in within]
 
 
 def _operator_on(tree: ProgramTree, kind: Kind, rng: np.random.Generator) -> Operator:

@@ -30,50 +30,8 @@ def joined(kinds: Iterable[Kind | None]) -> Kind | None:
     known = set(kinds)
     if None in known or not known:
         return None
-    if "tensor" in known:
-        return "tensor"
-    if "reduced" in known:
-        return "reduced"
-    if "bool" in known:
-        return "bool" if known == {"bool"} else None
-    return "scalar" if "scalar" in known else "int"
-
-
-def kind_of_arithmetic(node: ast.BinOp, left: Kind | None, right: Kind | None) -> Kind | None:
-    """The kind of a binary operation."""
-    kind = joined((left, right))
-    if kind == "bool":
-        return "bool" if isinstance(node.op, (ast.BitAnd, ast.BitOr, ast.BitXor)) else None
-    return "scalar" if kind == "int" and isinstance(node.op, ast.Div) else kind
-
-
-def kind_of_call(node: ast.Call, arguments: list[Kind | None]) -> Kind | None:
-    """The kind of a call; of a method the receiver is the first argument."""
-    match node.func:
-        case ast.Name(id=name):
-            return "int" if name in _COUNT else joined(arguments)
-        case ast.Attribute(value=ast.Name(id="math")):
-            return "scalar"
-        case ast.Attribute(attr=name):
-            return _kind_of_named_call(name, arguments)
-    return None
-
-
-def _kind_of_named_call(name: str, kinds: list[Kind | None]) -> Kind | None:
-    values: list[Kind] = [kind for kind in kinds if kind is not None]
-    if name in _COUNT:
-        return "int"
-    if name == "item":
-        return "scalar"
-    if name in _ASK:
-        return "bool"
-    if name == "where":
-        chosen = joined(values[1:])
-        return chosen if chosen in ("tensor", "reduced") else "tensor"
-    if name in {"maximum", "minimum", "expand_as"} or not (name in _REDUCE or name in _RESHAPE):
-        kind = joined(values)
-        return kind if kind in ("tensor", "reduced", "bool") else "reduced"
-    return "reduced"
+    found = next((kind for kind in ("tensor", "reduced", "bool", "scalar") if kind in known), "int")
+    return None if found == "bool" and len(known) > 1 else found
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,30 +126,53 @@ class Types(Interpreter[Kind | None]):
     def item(self, name: str, key: str) -> Kind | None:
         return "scalar" if name == self.layout.constants_parameter else self.scope.get(slot_name(name, key))
 
-    def arithmetic(self, node: ast.BinOp, left: Kind | None, right: Kind | None) -> Kind | None:
-        return kind_of_arithmetic(node, left, right)
-
-    def negative(self, value: Kind | None) -> Kind | None:
-        return value
-
-    def comparison(self, values: list[Kind | None]) -> Kind | None:
-        # a plain truth value has no kind: only `if` consumes it
-        return "bool" if {"tensor", "reduced"} & set(values) else None
-
-    def choice(self, body: Kind | None, orelse: Kind | None) -> Kind | None:
-        return joined((body, orelse))
-
-    def attribute(self, name: str, value: Kind | None) -> Kind | None:
-        if value not in ("tensor", "reduced"):
-            return None
-        return "int" if name in _COUNT else "reduced" if name in _RESHAPE else None
+    def operation(self, node: ast.expr, values: list[Kind | None]) -> Kind | None:
+        match node:
+            case ast.BinOp(op=op):
+                kind = joined(values)
+                if kind == "bool" and not isinstance(op, (ast.BitAnd, ast.BitOr, ast.BitXor)):
+                    return None
+                return "scalar" if kind == "int" and isinstance(op, ast.Div) else kind
+            case ast.UnaryOp():
+                return values[0]
+            case ast.Compare():
+                # a plain truth value has no kind: only `if` consumes it
+                return "bool" if {"tensor", "reduced"} & set(values) else None
+            case ast.IfExp():
+                return joined(values[1:])
+            case ast.Attribute(attr=name) if values[0] in ("tensor", "reduced"):
+                return "int" if name in _COUNT else "reduced" if name in _RESHAPE else None
+        return None
 
     def call(
         self, node: ast.Call, arguments: list[Kind | None], named: Mapping[str, Kind | None]
     ) -> Kind | None:
-        return kind_of_call(node, [*arguments, *named.values()])
+        kinds = [*arguments, *named.values()]
+        match node.func:
+            case ast.Name(id=name):
+                return "int" if name in _COUNT else joined(kinds)
+            case ast.Attribute(value=ast.Name(id="math")):
+                return "scalar"
+            case ast.Attribute(attr=name):
+                return _kind_of_named_call(name, [kind for kind in kinds if kind is not None])
+        return None
 
     def other(self, node: ast.expr) -> Kind | None:
         if isinstance(node, ast.BoolOp):
             self.each(node.values)
         return self.visit(node.operand, node, "operand") if isinstance(node, ast.UnaryOp) else None
+
+
+def _kind_of_named_call(name: str, kinds: list[Kind]) -> Kind:
+    """The kind of a call of a module's function or of a method, whose receiver is the first argument."""
+    if name in _COUNT:
+        return "int"
+    if name == "item":
+        return "scalar"
+    if name in _ASK:
+        return "bool"
+    if name == "where":
+        chosen = joined(kinds[1:])
+        return chosen if chosen in ("tensor", "reduced") else "tensor"
+    kind = None if name in _REDUCE | _RESHAPE else joined(kinds)
+    return kind if kind in ("tensor", "reduced", "bool") else "reduced"

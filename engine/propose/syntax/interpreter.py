@@ -99,21 +99,15 @@ class Interpreter(Generic[Value]):
                 return self.constant(value)
             case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=str(key))):
                 return self.item(name, key)
-            case ast.BinOp():
-                left = self.visit(node.left, node, "left")
-                return self.arithmetic(node, left, self.visit(node.right, node, "right"))
-            case ast.UnaryOp(op=ast.USub()):
-                return self.negative(self.visit(node.operand, node, "operand"))
-            case ast.Compare():
-                return self.comparison([self.visit(node.left, node, "left"), *self.each(node.comparators)])
-            case ast.IfExp():
-                self.visit(node.test, node, "test")
-                body = self.visit(node.body, node, "body")
-                return self.choice(body, self.visit(node.orelse, node, "orelse"))
-            case ast.Attribute(attr=name):
-                return self.attribute(name, self.visit(node.value, node, "value"))
             case ast.Call():
                 return self.called(node)
+            case ast.Compare():
+                return self.operation(
+                    node, [self.visit(node.left, node, "left"), *self.each(node.comparators)]
+                )
+            case ast.BinOp() | ast.UnaryOp(op=ast.USub()) | ast.IfExp() | ast.Attribute():
+                parts = [(name, part) for name, part in ast.iter_fields(node) if isinstance(part, ast.expr)]
+                return self.operation(node, [self.visit(part, node, name) for name, part in parts])
         return self.other(node)
 
     def called(self, node: ast.Call) -> Value:
@@ -167,24 +161,8 @@ class Interpreter(Generic[Value]):
         """The value of `name["key"]`."""
         raise NotImplementedError
 
-    def arithmetic(self, node: ast.BinOp, left: Value, right: Value) -> Value:
-        """The value of a binary operation."""
-        raise NotImplementedError
-
-    def negative(self, value: Value) -> Value:
-        """The value of `-x`."""
-        raise NotImplementedError
-
-    def comparison(self, values: list[Value]) -> Value:
-        """The value of a comparison."""
-        raise NotImplementedError
-
-    def choice(self, body: Value, orelse: Value) -> Value:
-        """The value of `body if ... else orelse`."""
-        raise NotImplementedError
-
-    def attribute(self, name: str, value: Value) -> Value:
-        """The value of an attribute that is not called."""
+    def operation(self, node: ast.expr, values: list[Value]) -> Value:
+        """The value of an operation, a comparison, a negative, a choice or an attribute of these values."""
         raise NotImplementedError
 
     def call(self, node: ast.Call, arguments: list[Value], named: Mapping[str, Value]) -> Value:

@@ -252,31 +252,27 @@ class Intervals(Interpreter[Value]):
             return self._multiplied(node)
         return super().evaluate(node)
 
-    def arithmetic(self, node: ast.BinOp, left: Value, right: Value) -> Value:
-        match node.op:
-            case ast.Add():
-                return total(left, right)
-            case ast.Sub():
-                return total(left, negative(right))
-            case ast.Div():
-                self._note(right.nonzero, node)
-                return quotient(left, right)
-            case ast.Pow():
-                self._note(is_safe_power(left, right), node)
-                return power(left, right)
+    def operation(self, node: ast.expr, values: list[Value]) -> Value:
+        match node:
+            case ast.BinOp(op=ast.Add()):
+                return total(*values)
+            case ast.BinOp(op=ast.Sub()):
+                return total(values[0], negative(values[1]))
+            case ast.BinOp(op=ast.Div()):
+                self._note(values[1].nonzero, node)
+                return quotient(*values)
+            case ast.BinOp(op=ast.Pow()):
+                self._note(is_safe_power(*values), node)
+                return power(*values)
+            case ast.UnaryOp():
+                return negative(values[0])
+            case ast.Compare():
+                return Value((0.0, 1.0))
+            case ast.IfExp():
+                return either(*values[1:])
+            case ast.Attribute():
+                return values[0]
         return Value()
-
-    def negative(self, value: Value) -> Value:
-        return negative(value)
-
-    def comparison(self, values: list[Value]) -> Value:
-        return Value((0.0, 1.0))
-
-    def choice(self, body: Value, orelse: Value) -> Value:
-        return either(body, orelse)
-
-    def attribute(self, name: str, value: Value) -> Value:
-        return value
 
     def call(self, node: ast.Call, arguments: list[Value], named: Mapping[str, Value]) -> Value:
         name = node.func.attr if isinstance(node.func, ast.Attribute) else ast.unparse(node.func)

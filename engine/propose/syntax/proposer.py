@@ -1,23 +1,26 @@
 """SyntaxProposer: new programs by typed edits of syntax trees. Needs no model, no key and no network."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any, TypeVar
 
 import numpy as np
 
 from ....evaluators.language.canonical import canonical
 from ....evaluators.language.edit import Edit as OwnEdit
-from ....evaluators.language.edit import Edited, Unsuitable, pick
+from ....evaluators.language.edit import Unsuitable, pick
 from ....evaluators.language.rules import Rules
 from ....evaluators.language.static import check
 from ....evaluators.language.vocabulary import Vocabulary
 from ...loop.proposer import NoProposal, Parent, Proposal, Request
-from . import edits, rescale
+from . import edits
 from .edits import Change, Edit
 from .expr_types import Kind
 from .intervals import Intervals
 from .tree import ProgramTree
+
+Made = TypeVar("Made")
 
 EDITS: Mapping[Edit, float] = {
     edits.replace: 3.0,
@@ -32,8 +35,8 @@ EDITS: Mapping[Edit, float] = {
     edits.borrow: 2.5,
     edits.splice: 1.5,
     edits.simplify: 0.5,
-    rescale.scale_constant: 3.0,
-    rescale.scale_literal: 1.0,
+    edits.scale_constant: 3.0,
+    edits.scale_literal: 1.0,
 }
 """The edits, and how often each is tried relative to the others."""
 MOST_MISFITS = 8
@@ -70,8 +73,7 @@ class SyntaxProposer:
         self.rules = rules
         self._own = own or {}
         self._form_of = lru_cache(_REMEMBERED)(lambda source: _form(ProgramTree(source, vocabulary)))
-        self._edits = list(edits)
-        self._weights = list(edits.values())
+        self._edits = edits
 
     async def propose(self, request: Request) -> Proposal:
         """One proposal, as `mutant` makes it."""
@@ -103,7 +105,7 @@ class SyntaxProposer:
         tree = ProgramTree(host.source, self.vocabulary)
         changes: list[Change] = []
         while not changes or (len(changes) < pace.most and rng.random() < pace.another):
-            changes.append(self._edit(tree, rng, others))
+            changes.append(_first_suitable(self._edits, rng, tree, rng, others))
         if not _form(tree).keeps(form):
             raise Unsuitable("what is returned is of another form now")
         tree.drop_dead()
@@ -117,29 +119,23 @@ class SyntaxProposer:
         host, others = parents[0], parents[1:]
         source, words, lenders = host.source, list[str](), list[str]()
         while not words or (len(words) < pace.most and rng.random() < pace.another):
-            made = self._own_edit(source, [each.source for each in others], rng)
+            made = _first_suitable(self._own, rng, source, [each.source for each in others], rng)
             source = made.source
             words.append(made.words)
             lenders += [] if made.lender is None else [others[made.lender].program_id]
         return Proposal(source, (host.program_id, *dict.fromkeys(lenders)), "syntax", "; ".join(words))
 
-    def _own_edit(self, source: str, others: Sequence[str], rng: np.random.Generator) -> Edited:
-        """One edit of the kind's own that suits the source; Unsuitable where several did not."""
-        for _ in range(MOST_MISFITS):
-            try:
-                return pick(list(self._own), rng, list(self._own.values()))(source, others, rng)
-            except Unsuitable:
-                continue
-        raise Unsuitable(f"{MOST_MISFITS} edits found nothing to work on")
 
-    def _edit(self, tree: ProgramTree, rng: np.random.Generator, others: Sequence[Parent]) -> Change:
-        """One edit that the tree is suitable for; Unsuitable where several were not."""
-        for _ in range(MOST_MISFITS):
-            try:
-                return pick(self._edits, rng, self._weights)(tree, rng, others)
-            except Unsuitable:
-                continue
-        raise Unsuitable(f"{MOST_MISFITS} edits found nothing to work on")
+def _first_suitable(
+    edits: Mapping[Callable[..., Made], float], rng: np.random.Generator, *given: Any
+) -> Made:
+    """What a random edit makes of what is given; Unsuitable where several found nothing to work on."""
+    for _ in range(MOST_MISFITS):
+        try:
+            return pick(list(edits), rng, list(edits.values()))(*given)
+        except Unsuitable:
+            continue
+    raise Unsuitable(f"{MOST_MISFITS} edits found nothing to work on")
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,12 @@ other, so equal shapes mean equal sizes. What cannot be told is None, and no edi
 """
 
 import ast
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import Any
+
+import numpy as np
 
 from ....evaluators.language.vocabulary import Layout, Sizes
 from .expr_types import Kind
@@ -140,20 +142,21 @@ class Shapes(Interpreter[Value]):
             return self.scope.get(slot_name(name, key))
         return self.constants.get(key)
 
-    def arithmetic(self, node: ast.BinOp, left: Value, right: Value) -> Value:
-        return _arithmetic(node.op, left, right)
-
-    def negative(self, value: Value) -> Value:
-        return -value if isinstance(value, (int, float)) else value
-
-    def comparison(self, values: list[Value]) -> Value:
-        return Sized(_broadcast(values).shape, True)
-
-    def choice(self, body: Value, orelse: Value) -> Value:
-        return body if body == orelse else None
-
-    def attribute(self, name: str, value: Value) -> Value:
-        return value.shape if name == "shape" else _turned(value, -1, -2) if name == "mT" else None
+    def operation(self, node: ast.expr, values: list[Value]) -> Value:
+        match node:
+            case ast.BinOp(op=op):
+                return _arithmetic(op, *values)
+            case ast.UnaryOp():
+                return -values[0] if isinstance(values[0], (int, float)) else values[0]
+            case ast.Compare():
+                return Sized(_broadcast(values).shape, True)
+            case ast.IfExp():
+                return values[1] if values[1] == values[2] else None
+            case ast.Attribute(attr="shape"):
+                return values[0].shape
+            case ast.Attribute(attr="mT"):
+                return Sized(_blank(values[0].shape).swapaxes(-1, -2).shape, values[0].whole)
+        return None
 
     def call(self, node: ast.Call, arguments: list[Value], named: Mapping[str, Value]) -> Value:
         match node.func:
@@ -193,22 +196,35 @@ def _of_numbers(name: str, arguments: Sequence[Value]) -> Value:
     return None
 
 
+def _blank(shape: Sequence[int]) -> np.ndarray:
+    """An array of a shape whose items have no bytes: looking at it in other shapes costs nothing."""
+    return np.empty(shape, dtype=[])
+
+
 def _indexed(value: Value, index: ast.expr, read: Any) -> Value:
     parts = index.elts if isinstance(index, ast.Tuple) else [index]
     if isinstance(value, tuple):
         return value[read(parts[0])]
-    shape, left = [], list(value.shape)
+    places: list[slice | int | None] = []
     for part in parts:
         if isinstance(part, ast.Slice):
-            ends = [read(end) if end is not None else None for end in (part.lower, part.upper, part.step)]
-            shape.append(len(range(left.pop(0))[slice(*ends)]))
-        elif (number := read(part)) is None and isinstance(part, ast.Constant):
-            shape.append(1)
-        elif isinstance(number, int):
-            range(left.pop(0))[number]
+            places.append(slice(*(end and read(end) for end in (part.lower, part.upper, part.step))))
+        elif isinstance(place := read(part), int) or (place is None and isinstance(part, ast.Constant)):
+            places.append(place)
         else:
             return None
-    return Sized((*shape, *left), value.whole)
+    return Sized(_blank(value.shape)[tuple(places)].shape, value.whole)
+
+
+_OF_NUMBERS: Mapping[type[ast.operator], Any] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.Pow: lambda base, exponent: float(base) ** exponent,
+}
 
 
 def _arithmetic(op: ast.operator, left: Value, right: Value) -> Value:
@@ -216,38 +232,15 @@ def _arithmetic(op: ast.operator, left: Value, right: Value) -> Value:
         return None
     if isinstance(left, Sized) or isinstance(right, Sized):
         return _product(left, right) if isinstance(op, ast.MatMult) else _broadcast([left, right])
-    match op:
-        case ast.Add():
-            return left + right
-        case ast.Sub():
-            return left - right
-        case ast.Mult():
-            return left * right
-        case ast.Div():
-            return left / right
-        case ast.FloorDiv():
-            return left // right
-        case ast.Mod():
-            return left % right
-        case ast.Pow():
-            return float(left) ** right
-    return None
+    return _OF_NUMBERS[type(op)](left, right)
 
 
 def _broadcast(values: Sequence[Value]) -> Value:
-    if any(value is None for value in values):
-        return None
     tensors = [value for value in values if isinstance(value, Sized)]
-    rank = max(len(each.shape) for each in tensors)
-    padded = [(1,) * (rank - len(each.shape)) + each.shape for each in tensors]
-    shape = []
-    for lengths in zip(*padded, strict=True):
-        known = set(lengths) - {1}
-        if len(known) > 1:
-            raise ValueError("shapes do not broadcast")
-        shape.append(known.pop() if known else 1)
+    if not tensors or any(value is None for value in values):
+        return None
     whole = all(each.whole for each in tensors) and not any(isinstance(value, float) for value in values)
-    return Sized(tuple(shape), whole)
+    return Sized(np.broadcast_shapes(*(each.shape for each in tensors)), whole)
 
 
 def _product(left: Value, right: Value) -> Value:
@@ -256,14 +249,7 @@ def _product(left: Value, right: Value) -> Value:
         raise ValueError("the inner lengths differ")
     if len(other) == 1:
         return Sized(one[:-1])
-    ahead = _broadcast([Sized(one[:-2]), Sized(other[:-2])]).shape
-    return Sized((*ahead, *one[-2:-1], other[-1]))
-
-
-def _turned(value: Value, one: int, other: int) -> Sized:
-    shape = list(value.shape)
-    shape[one], shape[other] = shape[other], shape[one]
-    return Sized(tuple(shape), value.whole)
+    return Sized((*np.broadcast_shapes(one[:-2], other[:-2]), *one[-2:-1], other[-1]))
 
 
 REDUCE = frozenset({"sum", "mean", "amax", "amin", "logsumexp"})
@@ -293,74 +279,39 @@ def _of_tensors(name: str, arguments: Sequence[Value], named: Mapping[str, Value
     if name == "where":
         return Sized(_broadcast(arguments).shape, False)
     if name in RESHAPE:
-        return Sized(RESHAPE[name](first.shape, *arguments[1:]), first.whole)
+        return Sized(RESHAPE[name](_blank(first.shape), *arguments[1:]).shape, first.whole)
     if name == "index_select":
         shape = list(first.shape)
         shape[arguments[1]] = arguments[2].shape[0]
         return Sized(tuple(shape))
-    return _broadcast(arguments) if any(isinstance(each, Sized) for each in arguments) else None
+    return _broadcast(arguments)
 
 
 def _reduced(value: Value, dims: Value, keep: bool) -> Sized:
     rank = len(value.shape)
-    gone = (
-        range(rank)
-        if dims is None
-        else [each % rank for each in (dims if isinstance(dims, tuple) else (dims,))]
-    )
-    kept = [
-        1 if place in gone else length
-        for place, length in enumerate(value.shape)
-        if keep or place not in gone
-    ]
-    return Sized(tuple(kept))
+    chosen = range(rank) if dims is None else dims if isinstance(dims, tuple) else (dims,)
+    gone = {each % rank for each in chosen}
+    return Sized(tuple(1 if at in gone else n for at, n in enumerate(value.shape) if keep or at not in gone))
 
 
 def _joined(name: str, parts: Sequence[Value], dim: int) -> Sized:
     shapes = [list(part.shape) for part in parts]
-    if name == "stack":
-        shapes[0].insert(dim % (len(shapes[0]) + 1), len(shapes))
-        return Sized(tuple(shapes[0]))
-    total = sum(shape[dim] for shape in shapes)
-    rest = [[length for place, length in enumerate(shape) if place != dim % len(shape)] for shape in shapes]
-    if any(each != rest[0] for each in rest):
+    length = len(shapes) if name == "stack" else sum(shape.pop(dim) for shape in shapes)
+    if any(shape != shapes[0] for shape in shapes):
         raise ValueError("shapes do not join")
-    shapes[0][dim] = total
+    shapes[0].insert(dim % (len(shapes[0]) + 1), length)
     return Sized(tuple(shapes[0]))
 
 
-def _reshaped(shape: tuple[int, ...], *lengths: Any) -> tuple[int, ...]:
-    wanted = list(lengths[0]) if isinstance(lengths[0], tuple) else list(lengths)
-    if -1 in wanted:
-        rest, left = divmod(prod(shape), prod(length for length in wanted if length != -1))
-        if left:
-            raise ValueError("elements are left over")
-        wanted[wanted.index(-1)] = rest
-    if prod(wanted) != prod(shape):
-        raise ValueError("another number of elements")
-    return tuple(wanted)
-
-
-def _flattened(shape: tuple[int, ...], start: int = 0, end: int = -1) -> tuple[int, ...]:
-    end = end % len(shape)
-    return (*shape[:start], prod(shape[start : end + 1]), *shape[end + 1 :])
-
-
-def _unsqueezed(shape: tuple[int, ...], dim: int) -> tuple[int, ...]:
-    dim = dim % (len(shape) + 1)
-    return (*shape[:dim], 1, *shape[dim:])
-
-
-def _squeezed(shape: tuple[int, ...], dim: int) -> tuple[int, ...]:
-    dim = dim % len(shape)
-    return (*shape[:dim], *shape[dim + 1 :]) if shape[dim] == 1 else shape
+def _flattened(blank: np.ndarray, start: int = 0, end: int = -1) -> np.ndarray:
+    return blank.reshape(*blank.shape[:start], -1, *blank.shape[end % blank.ndim + 1 :])
 
 
 RESHAPE: Mapping[str, Any] = {
-    "reshape": _reshaped,
+    "reshape": np.ndarray.reshape,
     "flatten": _flattened,
-    "unsqueeze": _unsqueezed,
-    "squeeze": _squeezed,
-    "transpose": lambda shape, one, other: _turned(Sized(shape), one, other).shape,
-    "permute": lambda shape, *order: tuple(shape[place] for place in order),
+    "unsqueeze": np.expand_dims,
+    "squeeze": lambda blank, dim: blank.squeeze(dim) if blank.shape[dim] == 1 else blank,
+    "transpose": np.swapaxes,
+    "permute": np.ndarray.transpose,
 }

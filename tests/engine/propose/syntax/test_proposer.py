@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from recevolve.engine.loop.proposer import NoProposal, Parent, Place, Proposal, Request
-from recevolve.engine.propose.syntax import edits, rescale
+from recevolve.engine.propose.syntax import edits
 from recevolve.engine.propose.syntax.edits import Edit
 from recevolve.engine.propose.syntax.proposer import EDITS, SyntaxProposer
 from recevolve.engine.propose.syntax.tree import ProgramTree, Unsuitable
@@ -149,7 +149,7 @@ def test_words_of_a_replacement_name_the_old_and_the_new() -> None:
 def test_words_of_a_constant_name_its_values() -> None:
     tree = ProgramTree(HOST, TASK.vocabulary)
     before = tree.constants()
-    words = rescale.scale_constant(tree, generator(2), []).words
+    words = edits.scale_constant(tree, generator(2), []).words
     after = tree.constants()
     (key,) = (key for key in before if before[key] != after[key])
     assert words == f"scaled HYPERPARAMETERS `{key}` from {before[key]!r} to {after[key]!r}"
@@ -195,7 +195,7 @@ def test_numbers_move_within_their_bounds(value: float) -> None:
     seen = set()
     for number in range(200):
         try:
-            new = rescale.moved(value, (low, high), generator(number))
+            new = edits.moved(value, (low, high), generator(number))
         except Unsuitable:
             continue
         assert low <= new <= high
