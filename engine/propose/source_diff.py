@@ -27,15 +27,18 @@ def difference(before: str, after: str, limit: int = 240) -> str:
 def _module(before: ast.Module, after: ast.Module) -> Iterator[str]:
     """The changes by name of constant and function."""
     old, new = (_parts(tree) for tree in (before, after))
-    for name in [*old, *(name for name in new if name not in old)]:
-        if name not in new:
-            yield f"- {name}"
-        elif name not in old:
-            yield f"+ {ast.unparse(new[name])}"
-        elif isinstance(old[name], ast.FunctionDef) and isinstance(new[name], ast.FunctionDef):
-            yield from _function(old[name], new[name], name)
-        else:
-            yield from _under(name, _pair(old[name], new[name]))
+    for name in old | new:
+        match old.get(name), new.get(name):
+            case _, None:
+                yield f"- {name}"
+            case None, ast.stmt() as now:
+                yield f"+ {ast.unparse(now)}"
+            case ast.FunctionDef() as was, ast.FunctionDef() as now:
+                if (taken := ast.unparse(was.args)) != (takes := ast.unparse(now.args)):
+                    yield f"{name}({taken}) → {name}({takes})"
+                yield from _under(name, _body(was.body, now.body))
+            case ast.stmt() as was, ast.stmt() as now:
+                yield from _under(name, _pair(was, now))
 
 
 def _parts(tree: ast.Module) -> dict[str, ast.stmt]:
@@ -50,14 +53,6 @@ def _parts(tree: ast.Module) -> dict[str, ast.stmt]:
             case _:
                 parts[ast.unparse(node)] = node
     return parts
-
-
-def _function(old: ast.stmt, new: ast.stmt, name: str) -> Iterator[str]:
-    assert isinstance(old, ast.FunctionDef)
-    assert isinstance(new, ast.FunctionDef)
-    if (was := ast.unparse(old.args)) != (now := ast.unparse(new.args)):
-        yield f"{name}({was}) → {name}({now})"
-    yield from _under(name, _body(old.body, new.body))
 
 
 def _under(name: str, changes: Iterable[str]) -> Iterator[str]:
@@ -119,7 +114,7 @@ def _entries(old: ast.Dict, new: ast.Dict) -> Iterator[str]:
         {_key(key): ast.unparse(value) for key, value in zip(one.keys, one.values, strict=True)}
         for one in (old, new)
     )
-    for key in [*was, *(key for key in now if key not in was)]:
+    for key in was | now:
         if key not in now:
             yield f"- {key}"
         elif key not in was:
@@ -134,23 +129,18 @@ def _key(node: ast.expr | None) -> str:
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ast.unparse(node)
 
 
-def _inner(
-    old: ast.AST, new: ast.AST
-) -> tuple[ast.AST, ast.AST] | tuple[list[ast.stmt], list[ast.stmt]] | None:
-    """The one pair of children that differ, where everything else of the two nodes is equal."""
+def _inner(old: ast.AST, new: ast.AST) -> tuple[Any, Any] | None:
+    """The one pair of children, nodes or lists of statements, in which all of two nodes' difference lies."""
     if type(old) is not type(new) or isinstance(old, (ast.Constant, ast.Name, ast.Attribute)):
         return None
     pairs = [pair for name in old._fields for pair in _children(getattr(old, name), getattr(new, name))]
-    different = [pair for pair in pairs if not _same(*pair)]
-    if len(different) != 1:
-        return None
-    match different[0]:
-        case (ast.expr() | ast.stmt() as was, ast.expr() | ast.stmt() as now):
-            return was, now
-        case ([ast.stmt(), *_] as was, [ast.stmt(), *_] as now):
-            return was, now
-        case _:
-            return None
+    different = [(was, now) for was, now in pairs if _dumped(was) != _dumped(now)]
+    match different:
+        case [(ast.expr() | ast.stmt(), ast.expr() | ast.stmt())]:
+            return different[0]
+        case [([ast.stmt(), *_], [ast.stmt(), *_])]:
+            return different[0]
+    return None
 
 
 def _children(old: Any, new: Any) -> list[tuple[Any, Any]]:
@@ -161,12 +151,10 @@ def _children(old: Any, new: Any) -> list[tuple[Any, Any]]:
     return [(old, new)]
 
 
-def _same(one: object, other: object) -> bool:
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_same, one, other))
-    if isinstance(one, ast.AST) and isinstance(other, ast.AST):
-        return ast.dump(one) == ast.dump(other)
-    return one == other
+def _dumped(part: Any) -> Any:
+    if isinstance(part, list):
+        return [_dumped(one) for one in part]
+    return ast.dump(part) if isinstance(part, ast.AST) else part
 
 
 def _lines(before: Sequence[str], after: Sequence[str]) -> Iterator[str]:

@@ -42,7 +42,7 @@ def check(source: str, rules: Rules) -> tuple[Problem, ...]:
         return (
             Problem(1, f"the program has {size} bytes; at most {rules.max_bytes} are allowed, shorten it"),
         )
-    tree = _parsed(source)
+    tree = parsed(source)
     if isinstance(tree, Problem):
         return (tree,)
     oversize = _oversize(tree, rules)
@@ -53,7 +53,8 @@ def check(source: str, rules: Rules) -> tuple[Problem, ...]:
     return tuple(sorted(found)[:MOST_PROBLEMS])
 
 
-def _parsed(source: str) -> ast.Module | Problem:
+def parsed(source: str) -> ast.Module | Problem:
+    """The syntax tree of a text, or why it has none. Never raises."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

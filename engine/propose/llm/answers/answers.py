@@ -6,12 +6,12 @@ says, reading it gives a source (which static rules and the sandbox judge next),
 
 import ast
 import re
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from .....evaluators.language.rules import Rules
+from .....evaluators.language.static import parsed
 from ....config.proposers import Form
 from ....loop.proposer import Parent
 from .code_blocks import Piece, pieces
@@ -197,9 +197,5 @@ def _tree(text: str, rules: Rules) -> ast.Module | None:
     """The syntax tree; None for what is not Python or larger than any program of the kind may be."""
     if len(text) > rules.max_bytes:
         return None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
+    tree = parsed(text)
+    return tree if isinstance(tree, ast.Module) else None

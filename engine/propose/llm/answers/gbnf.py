@@ -6,12 +6,12 @@ one that `answers.read` takes, but for answers that change white space alone. Fo
 """
 
 import ast
-import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from .....evaluators.language.rules import Rules
+from .....evaluators.language.static import parsed
 from ....config.proposers import Form
 from ....loop.proposer import Parent
 
@@ -68,12 +68,12 @@ def grammar(form: Form, parents: Sequence[Parent], rules: Rules) -> str:
     name another value, from further lines if need be. Constants are left to their tuner.
     "whole" and "crossover": a program with imports and signatures given and free bodies.
     """
-    trees = [_parsed(parent.source) for parent in parents]
-    modules = [tree for tree in trees if tree]
-    if not modules or not trees[0]:
+    trees = [parsed(parent.source) for parent in parents]
+    modules = [tree for tree in trees if isinstance(tree, ast.Module)]
+    if not modules or modules[0] is not trees[0]:
         return ""
     if form == "edits":
-        return _edits(list(_lines(parents[0].source, trees[0])))
+        return _edits(list(_lines(parents[0].source, modules[0])))
     return _program(modules if form == "crossover" else modules[:1], rules)
 
 
@@ -93,15 +93,6 @@ def _escaped(character: str) -> str:
     if code < 0x100:
         return f"\\x{code:02X}"
     return f"\\u{code:04X}" if code < 0x10000 else f"\\U{code:08X}"
-
-
-def _parsed(source: str) -> ast.Module | None:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
 
 
 def _lines(source: str, tree: ast.Module) -> Iterator[_Line]:
@@ -180,14 +171,9 @@ def _program(modules: Sequence[ast.Module], rules: Rules) -> str:
 
 def _imports(modules: Sequence[ast.Module], rules: Rules) -> list[str]:
     """Import lines: the parents' own, then every other module that the rules allow."""
-    given = [
-        alias
-        for module in modules
-        for node in module.body
-        if isinstance(node, ast.Import)
-        for alias in node.names
-    ]
-    lines = [f"import {alias.name}" + (f" as {alias.asname}" if alias.asname else "") for alias in given]
+    nodes = [node for module in modules for node in module.body if isinstance(node, ast.Import)]
+    given = [alias for node in nodes for alias in node.names]
+    lines = [ast.unparse(ast.Import([alias])) for alias in given]
     named = {alias.name for alias in given}
     more = (f"import {name}" for name in sorted(rules.modules) if name not in named)
     return list(dict.fromkeys([*lines, *more]))

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import pairwise
+from typing import NamedTuple
 
 from .code_blocks import is_fence
 
@@ -37,8 +38,7 @@ class Block:
     replace: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Patch:
+class _Patch(NamedTuple):
     """Lines [start, end) of the parent, and what stands there afterwards."""
 
     start: int
@@ -86,7 +86,7 @@ def applied(source: str, edits: Sequence[Block], *, fit: bool = False) -> str:
     SEARCH is not there exactly once or two of them overlap; the message shows what is there.
     """
     lines = source.split("\n")
-    patches = sorted({_patch(edit, lines, fit) for edit in edits}, key=lambda patch: (patch.start, patch.end))
+    patches = sorted({_patch(edit, lines, fit) for edit in edits})
     for before, after in pairwise(patches):
         if after.start < before.end:
             raise Unusable(
@@ -123,14 +123,12 @@ def _patch(edit: Block, lines: Sequence[str], fit: bool) -> _Patch:
     plain = Block(unnumbered(edit.search), unnumbered(edit.replace))
     for block in (edit, plain) if plain.search != edit.search else (edit,):
         starts = _places([line.rstrip() for line in lines], block.search)
-        if len(starts) == 1:
-            where = starts[0]
-            new = _tabless(block.replace, lines)
-            return _Patch(
-                where, where + len(block.search), _moved(new, _indent(lines[where])) if fit else new
-            )
-        if starts:
+        if len(starts) > 1:
             raise Unusable(_ambiguous(block, lines, starts))
+        for where in starts:
+            new = _tabless(block.replace, lines)
+            new = _moved(new, _indent(lines[where])) if fit else new
+            return _Patch(where, where + len(block.search), new)
         if found := _loosely(block, lines, fit):
             return found
     if found := _fragment(edit, lines):
@@ -141,9 +139,7 @@ def _patch(edit: Block, lines: Sequence[str], fit: bool) -> _Patch:
 def _places(lines: Sequence[str], wanted: Sequence[str]) -> list[int]:
     """Where the wanted lines stand in a row."""
     size = len(wanted)
-    return [
-        n for n, line in enumerate(lines) if line == wanted[0] and tuple(lines[n : n + size]) == tuple(wanted)
-    ]
+    return [n for n in range(len(lines)) if wanted and tuple(lines[n : n + size]) == tuple(wanted)]
 
 
 def _loosely(block: Block, lines: Sequence[str], fit: bool) -> _Patch | None:
@@ -217,11 +213,12 @@ def _absent(block: Block, lines: Sequence[str]) -> str:
     """What to say of a SEARCH that the parent does not have: the lines that come closest."""
     ahead, wanted = max(enumerate(block.search), key=lambda pair: len(pair[1].strip()))
     matcher = SequenceMatcher(b=wanted.strip()[:WIDEST], autojunk=False)
-    best, score = 0, -1.0
-    for number, line in enumerate(lines[:_MOST_COMPARED]):
-        matcher.set_seq1(line.strip()[:WIDEST])
-        if matcher.real_quick_ratio() > score and matcher.quick_ratio() > score and matcher.ratio() > score:
-            best, score = number, matcher.ratio()
+
+    def likeness(number: int) -> float:
+        matcher.set_seq1(lines[number].strip()[:WIDEST])
+        return matcher.ratio()
+
+    best = max(range(min(len(lines), _MOST_COMPARED)), key=likeness)
     start = max(0, best - min(ahead, MOST_SHOWN // 2))
     near = lines[start : start + min(max(len(block.search), 3), MOST_SHOWN)]
     return (

@@ -144,6 +144,13 @@ CASES = [
     Case("other spacing", "edits", BLOCK.replace(TANH, "    bound=math.tanh( mean )")),
     Case("line numbers", "edits", block(f"14 | {TANH}", f"14 | {SINE}")),
     Case("line numbers in the search only", "edits", block(f"14\t{TANH}", SINE)),
+    Case(
+        "numbers of blank lines alone",
+        "edits",
+        block("14 |\n15 |\n16 |\n17 |", SINE),
+        None,
+        "is not in the parent",
+    ),
     Case("blank lines about", "edits", block(f"\n{TANH}\n", f"{SINE}\n")),
     Case("a fragment of a line", "edits", block("math.tanh", "math.sin")),
     Case("replacement not indented", "edits", BLOCK.replace(SINE, SINE.strip())),
