@@ -144,7 +144,7 @@ class Mark:
 
 async def reached(base: str, cost_cap: CostCap, count: int) -> Mark:
     """The clocks when at least `count` answers have come."""
-    while (came := sum(bill.spend.calls for bill in cost_cap.spent().values())) < count:
+    while (came := cost_cap.total().calls) < count:
         await asyncio.sleep(0.005)
     seconds, cpu = time.perf_counter(), time.process_time()
     answer = await asyncio.to_thread(urlopen, base.replace("/v1", "/count"))

@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from ....population.archive.schema import Clock
 from ....population.archive.spending import Bill, Spending
@@ -52,24 +53,18 @@ def check(models: Sequence[Model], budget: config.Budget, price: PriceOf = price
         raise ConfigError("\n".join(wrong))
 
 
-@dataclass
-class _Total:
-    """What is spent or reserved: dollars, tokens, calls."""
+class _Used(NamedTuple):
+    """What is spent or reserved of what caps bound."""
 
-    dollars: float = 0.0
-    tokens: int = 0
-    calls: int = 0
-
-    def add(self, dollars: float, tokens: int, calls: int = 0) -> None:
-        self.dollars += dollars
-        self.tokens += tokens
-        self.calls += calls
+    dollars: float
+    tokens: int
+    calls: int
 
 
 class CostCap:
     """The caps of a run on dollars, tokens and calls. One event loop, one thread.
 
-    Totals come from the archive at the start and are kept in memory from then on. Calls without an answer
+    Bills come from the archive at the start and are kept in memory from then on. Calls without an answer
     count with what they may have cost at the most, also those that were killed in an earlier session.
     """
 
@@ -81,27 +76,17 @@ class CostCap:
         price: PriceOf = price_of,
         clock: Clock = time.time,
     ) -> None:
-        self._spending = spending
+        self.spending = spending
+        """The archive's side of it."""
+        self.bills = spending.bills()
+        """What each model cost on each UTC day, over all sessions; calls in flight are left out."""
         self._budget = budget
         self._price = price
         self._prices: dict[str, Price | None] = {}
         self._clock = clock
-        self._bills = dict(spending.by_model())
-        self._run = _Total()
-        self._models: dict[str, _Total] = {}
-        self._days: dict[str, float] = {}
         self._held: dict[int, Reservation] = {}
         self._moved = asyncio.Event()
         self._reached: str | None = None
-        self.killed = sum(spending.pending().values())
-        """Calls of earlier sessions that were killed before their answers were recorded."""
-        for (model, day), bill in spending.bills().items():
-            self._add(model, day, bill.spend.dollars + bill.risked, _tokens(bill), bill.spend.calls)
-
-    @property
-    def spending(self) -> Spending:
-        """The archive's side of it."""
-        return self._spending
 
     def price(self, model: Model) -> Price | None:
         """The model's price, looked up once."""
@@ -109,17 +94,13 @@ class CostCap:
             self._prices[model.name] = self._price(model)
         return self._prices[model.name]
 
-    def spent(self) -> Mapping[str, Bill]:
-        """What each model has cost so far, over all sessions; calls in flight are left out."""
-        return dict(self._bills)
-
     def total(self) -> Spend:
         """What all models have cost so far, over all sessions; calls in flight are left out."""
-        return sum((bill.spend for bill in self._bills.values()), NOTHING)
+        return sum((bill.spend for bill in self.bills.values()), NOTHING)
 
     def exhausted(self) -> str | None:
         """Why the run may ask no more models, or None: a cap of the run is reached or was in a call's way."""
-        budget, run = self._budget, self._run
+        budget, run = self._budget, self._used()
         if self._reached or self._held:
             return self._reached
         if budget.dollars and run.dollars >= budget.dollars:
@@ -138,11 +119,7 @@ class CostCap:
         price = self.price(model)
         tokens = tokens_in + model.max_tokens
         dollars = price.most(tokens_in, model.max_tokens) if price else 0.0
-        while True:
-            day = self._today()
-            obstacle = self._obstacle(model, day, dollars, tokens)
-            if obstacle is None:
-                break
+        while obstacle := self._obstacle(model, day := self._today(), dollars, tokens):
             what, run_wide = obstacle
             if not self._held:
                 if run_wide:
@@ -150,59 +127,49 @@ class CostCap:
                 raise Capped(what)
             self._moved.clear()
             await self._moved.wait()
-        number = self._spending.reserve(model.name, dollars, tokens)
-        reservation = Reservation(number, model.name, day, dollars, tokens)
-        self._held[number] = reservation
-        self._add(model.name, day, dollars, tokens, 1)
-        return reservation
+        number = self.spending.reserve(model.name, dollars, tokens)
+        self._held[number] = Reservation(number, model.name, day, dollars, tokens)
+        return self._held[number]
 
     def charge(self, reservation: Reservation, bill: Bill) -> None:
         """Takes what the call came to in place of what was reserved. Its note stays until `strike`."""
         del self._held[reservation.number]
-        self._add(
-            reservation.model,
-            reservation.day,
-            bill.spend.dollars + bill.risked - reservation.dollars,
-            _tokens(bill) - reservation.tokens,
-            bill.spend.calls - 1,
-        )
-        self._bills[reservation.model] = self._bills.get(reservation.model, Bill()) + bill
+        key = reservation.model, reservation.day
+        self.bills[key] = self.bills.get(key, Bill()) + bill
         self._moved.set()
 
     def strike(self, reservations: Iterable[Reservation]) -> None:
         """Strikes the notes of calls whose bills are recorded, or which cost nothing."""
-        self._spending.settle(one.number for one in reservations)
+        self.spending.settle(one.number for one in reservations)
 
-    def _add(self, model: str, day: str, dollars: float, tokens: int, calls: int) -> None:
-        self._run.add(dollars, tokens, calls)
-        self._models.setdefault(model, _Total()).add(dollars, tokens, calls)
-        self._days[day] = self._days.get(day, 0.0) + dollars
+    def _used(self, model: str = "", day: str = "") -> _Used:
+        """What is spent or reserved: all of it, or that of one model, or of one day."""
+        bills = [
+            bill for (name, when), bill in self.bills.items() if model in ("", name) and day in ("", when)
+        ]
+        held = [one for one in self._held.values() if model in ("", one.model) and day in ("", one.day)]
+        whole = sum(bills, Bill())
+        return _Used(
+            whole.spend.dollars + whole.risked + sum(one.dollars for one in held),
+            whole.spend.tokens + whole.spend.unanswered + sum(one.tokens for one in held),
+            whole.spend.calls + len(held),
+        )
 
     def _obstacle(self, model: Model, day: str, dollars: float, tokens: int) -> tuple[str, bool] | None:
         """What is in the way of a call of that size, and whether that is a cap of the whole run."""
-        budget, run, own = self._budget, self._run, self._models.get(model.name, _Total())
-        today = self._days.get(day, 0.0)
-        if dollars and run.dollars + dollars > budget.dollars:
-            return _full("budget.dollars", run.dollars, budget.dollars, dollars), True
-        if budget.tokens is not None and run.tokens + tokens > budget.tokens:
-            return _full("budget.tokens", run.tokens, budget.tokens, tokens), True
-        if budget.calls is not None and run.calls + 1 > budget.calls:
-            return _full("budget.calls", run.calls, budget.calls, 1), True
-        if dollars and budget.dollars_per_day is not None and today + dollars > budget.dollars_per_day:
-            return _full("budget.dollars_per_day", today, budget.dollars_per_day, dollars), False
-        if dollars and model.dollars is not None and own.dollars + dollars > model.dollars:
-            return _full(f"dollars of {model.name}", own.dollars, model.dollars, dollars), False
-        if model.tokens is not None and own.tokens + tokens > model.tokens:
-            return _full(f"tokens of {model.name}", own.tokens, model.tokens, tokens), False
+        budget, run, own = self._budget, self._used(), self._used(model=model.name)
+        caps = (
+            ("budget.dollars", run.dollars, budget.dollars, dollars, True),
+            ("budget.tokens", run.tokens, budget.tokens, tokens, True),
+            ("budget.calls", run.calls, budget.calls, 1, True),
+            ("budget.dollars_per_day", self._used(day=day).dollars, budget.dollars_per_day, dollars, False),
+            (f"dollars of {model.name}", own.dollars, model.dollars, dollars, False),
+            (f"tokens of {model.name}", own.tokens, model.tokens, tokens, False),
+        )
+        for cap, used, limit, needed, run_wide in caps:
+            if limit is not None and needed and used + needed > limit:
+                return f"{cap}: {used:.6g} of {limit:.6g} used, and a call may take {needed:.6g}", run_wide
         return None
 
     def _today(self) -> str:
         return datetime.fromtimestamp(self._clock(), UTC).date().isoformat()
-
-
-def _tokens(bill: Bill) -> int:
-    return bill.spend.tokens + bill.spend.unanswered
-
-
-def _full(cap: str, used: float, limit: float, needed: float) -> str:
-    return f"{cap}: {used:.6g} of {limit:.6g} used, and a call may take {needed:.6g}"
