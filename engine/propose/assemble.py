@@ -16,9 +16,9 @@ from .constants.proposer import ConstantsProposer
 from .journal import Journal
 from .llm.client import Models
 from .llm.cost_cap import CostCap, check
-from .llm.discovery import NoModel, offered, ollama_models
+from .llm.discovery import offered, ollama_models
 from .llm.embeddings import Embeddings, through_litellm
-from .llm.keys import Keys, KeysUnreadable
+from .llm.keys import Keys
 from .llm.prompts.lessons import Lessons
 from .llm.prompts.prompt import Prompts
 from .llm.proposer import LlmProposer
@@ -124,22 +124,11 @@ def _variants(config: Config, task: Task, archive: Archive, journal: Journal) ->
     }
 
 
-def keys_for(config: Config, environ: Mapping[str, str], say: Say) -> Keys:
-    """The keys that the config and the environment offer. ConfigError for a bad file."""
-    try:
-        return Keys.read(config.propose.keys, environ, say)
-    except KeysUnreadable as error:
-        raise ConfigError(str(error)) from None
-
-
 def with_models(config: Config, environ: Mapping[str, str], keys: Keys, say: Say) -> Config:
     """The config with the models that `models = "auto"` stands for. ConfigError where there are none."""
     if config.propose.models != "auto":
         return config
-    try:
-        found = offered({**environ, **keys.held()}, ollama_models)
-    except NoModel as error:
-        raise ConfigError(str(error)) from None
+    found = offered({**environ, **keys.held()}, ollama_models)
     say(f"models: {', '.join(model.name for model in found)}")
     return config.model_copy(update={"propose": config.propose.model_copy(update={"models": found})})
 

@@ -22,7 +22,7 @@ from ..loop.context import SearchContext
 from ..loop.events import Progress
 from ..loop.executor import Executor, Terms, executor_for
 from ..loop.seeds import seeds_for
-from ..propose.assemble import keys_for, proposers_for, require_models, with_models
+from ..propose.assemble import proposers_for, require_models, with_models
 from ..propose.llm.cost_cap import CostCap
 from ..propose.llm.keys import Keys
 from ..report import alignment_table
@@ -53,7 +53,7 @@ async def work(
         )
     with Archive.create_or_open(archive_of(config.run_dir)) as archive:
         environ = os.environ if environ is None else environ
-        keys = keys_for(config, environ, partial(_note, progress))
+        keys = Keys.read(config.propose.keys, environ, partial(_note, progress))
         config = _with_models(archive, config, environ, keys, progress)
         config = _with_data(archive, config, progress)
         _same_search(archive, config)

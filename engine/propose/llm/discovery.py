@@ -7,6 +7,7 @@ from urllib.request import urlopen
 
 from pydantic import ValidationError
 
+from ...config.config import ConfigError
 from ...config.proposers import Model
 
 HOSTED: Mapping[str, str] = {
@@ -25,12 +26,8 @@ OLLAMA = "http://127.0.0.1:11434"
 SECONDS = 2.0
 
 
-class NoModel(ValueError):
-    """The environment offers no model; the message says what to set and where."""
-
-
 def offered(environ: Mapping[str, str], listed: Callable[[str], tuple[str, ...]]) -> tuple[Model, ...]:
-    """The one model that the environment offers first. NoModel where it offers none.
+    """The one model that the environment offers first. ConfigError where it offers none.
 
     RECEVOLVE_MODEL (at RECEVOLVE_API_BASE, where it is set), else a hosted model whose key is set, else a
     model of an Ollama server, one for code if it has one. `listed` gives the names of a server's models.
@@ -40,9 +37,9 @@ def offered(environ: Mapping[str, str], listed: Callable[[str], tuple[str, ...]]
         try:
             return (Model(name=name, api_base=base or None),)
         except ValidationError as error:
-            raise NoModel(f"RECEVOLVE_API_BASE: {error.errors()[0]['msg']}") from None
+            raise ConfigError(f"RECEVOLVE_API_BASE: {error.errors()[0]['msg']}") from None
     if base:
-        raise NoModel(
+        raise ConfigError(
             "RECEVOLVE_API_BASE is set but RECEVOLVE_MODEL is not; set it to the model's name there"
         )
     for variable, hosted in HOSTED.items():
@@ -53,7 +50,7 @@ def offered(environ: Mapping[str, str], listed: Callable[[str], tuple[str, ...]]
     if names:
         chosen = next((name for name in names if "coder" in name), names[0])
         return (Model(name=f"ollama_chat/{chosen}", api_base=base),)
-    raise NoModel(
+    raise ConfigError(
         'propose.models = "auto" found no model. Set one of '
         f"{', '.join(HOSTED)} (in the environment, or as NAME=value lines in a file that `propose.keys` "
         f"names); or start Ollama with a model (ollama pull qwen2.5-coder:7b); or name any model and its "

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
+from ...config.config import ConfigError
 from ...config.proposers import KEYLESS, Model
 from ...loop.environment import SECRET
 from .litellm_loader import load, provider_of
@@ -17,10 +18,6 @@ DUMMY = "none"
 REDACTED = "[key]"
 LEAST_NAMED, LEAST_GUESSED = 4, 12
 """Characters that a value must have to be kept out of texts: of a key named as such, of any other secret."""
-
-
-class KeysUnreadable(ValueError):
-    """The keys file cannot be used; the message says which line, what was expected and what to do."""
 
 
 class Keys:
@@ -44,7 +41,7 @@ class Keys:
         environment: Mapping[str, str] | None = None,
         warn: Callable[[str], None] = lambda line: None,
     ) -> "Keys":
-        """The keys of the file, where one is named, and of the environment. KeysUnreadable for a bad file.
+        """The keys of the file, where one is named, and of the environment. ConfigError for a bad file.
 
         `warn` hears of a file that others than its owner may read.
         """
@@ -54,7 +51,7 @@ class Keys:
             text = path.read_text(encoding="utf-8")
             mode = path.stat().st_mode
         except (OSError, UnicodeDecodeError) as error:
-            raise KeysUnreadable(
+            raise ConfigError(
                 f"propose.keys: cannot read {path}: {error}. Expected a text file of NAME=value lines."
             ) from None
         if mode & (stat.S_IRGRP | stat.S_IROTH):
@@ -158,7 +155,7 @@ def _parsed(text: str, path: Path) -> dict[str, str]:
             value = value[1:-1]
         if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name.strip()) or not value:
             # the line itself may be a key, so it is not shown
-            raise KeysUnreadable(f"{path}:{number}: expected NAME=value, for example OPENAI_API_KEY=sk-...")
+            raise ConfigError(f"{path}:{number}: expected NAME=value, for example OPENAI_API_KEY=sk-...")
         named[name.strip()] = value
     return named
 

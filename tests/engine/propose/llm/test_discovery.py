@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from recevolve.engine.propose.llm.discovery import HOSTED, NoModel, offered, ollama_models
+from recevolve.engine.config.config import ConfigError
+from recevolve.engine.propose.llm.discovery import HOSTED, offered, ollama_models
 
 
 def nothing(base: str) -> tuple[str, ...]:
@@ -21,9 +22,9 @@ def test_a_named_model_comes_before_every_key() -> None:
 
 
 def test_an_address_alone_or_a_wrong_one_is_refused() -> None:
-    with pytest.raises(NoModel, match="RECEVOLVE_MODEL is not"):
+    with pytest.raises(ConfigError, match="RECEVOLVE_MODEL is not"):
         offered({"RECEVOLVE_API_BASE": "http://h/v1"}, nothing)
-    with pytest.raises(NoModel, match=r"RECEVOLVE_API_BASE.*expected an address"):
+    with pytest.raises(ConfigError, match=r"RECEVOLVE_API_BASE.*expected an address"):
         offered({"RECEVOLVE_MODEL": "openai/x", "RECEVOLVE_API_BASE": "h:1"}, nothing)
 
 
@@ -55,7 +56,7 @@ def test_ollama_is_asked_at_its_own_address_and_a_coder_preferred(given: dict[st
 
 
 def test_with_nothing_it_says_what_to_set_and_where() -> None:
-    with pytest.raises(NoModel) as refused:
+    with pytest.raises(ConfigError) as refused:
         offered({}, nothing)
     for word in (*HOSTED, "propose.keys", "ollama pull", "RECEVOLVE_API_BASE", "docs/models.md"):
         assert word in str(refused.value)

@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recevolve.engine.config.config import ConfigError
 from recevolve.engine.config.proposers import Model
 from recevolve.engine.loop.environment import withheld
 from recevolve.engine.loop.executor import Blueprint, Call, LocalExecutor
-from recevolve.engine.propose.llm.keys import DUMMY, Keys, KeysUnreadable
+from recevolve.engine.propose.llm.keys import DUMMY, Keys
 
 from ....toy import task as toy
 from ...toy_runs import TOY, descendants
@@ -58,7 +59,7 @@ def test_a_file_is_read_as_shells_write_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("line", ["sk-secret-value", "=x", "A B=c", "NAME=", "NAME=''", "9X=1"])
 def test_a_bad_line_is_named_by_its_number_and_not_shown(tmp_path: Path, line: str) -> None:
     path = keys_file(tmp_path, f"GOOD=1\n{line}\n")
-    with pytest.raises(KeysUnreadable, match=f"{re.escape(str(path))}:2: expected NAME=value") as error:
+    with pytest.raises(ConfigError, match=f"{re.escape(str(path))}:2: expected NAME=value") as error:
         Keys.read(path)
     assert "secret" not in str(error.value)
 
@@ -68,7 +69,7 @@ def test_a_file_that_cannot_be_read_says_so(tmp_path: Path, content: bytes | Non
     path = tmp_path / "keys"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(KeysUnreadable, match=r"propose\.keys: cannot read"):
+    with pytest.raises(ConfigError, match=r"propose\.keys: cannot read"):
         Keys.read(path)
 
 
