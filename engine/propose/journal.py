@@ -7,7 +7,8 @@ never holds a result on the split that the report's claim rests on.
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any
 
 from ...population.archive.experiments import effects
@@ -124,20 +125,16 @@ class Journal:
         self._limits = {**(limits or {}), **config.guardrails}
         self._past = History(archive.connection, config.propose.journal_entries)
         self._stars: tuple[int, dict[str, Star], tuple[float, ...]] = (-1, {}, ())
-        self._deltas: dict[tuple[str, str], str] = {}
-        self._production: str | None = None
-        self._warm_start: tuple[tuple[Entry, ...], tuple[str, ...]] | None = None
+        self._difference = lru_cache(REMEMBERED)(self._differs)
 
     def last_round(self, generation: int) -> int:
         """The last generation before this one at which all islands met; below 0 before the first."""
         return round_before(generation, self._config.north_star.every)
 
-    @property
+    @cached_property
     def production(self) -> str:
         """The id of the program in production. Asked once the first island's first generation is there."""
-        if self._production is None:
-            self._production = self._archive.evaluations(0, 0)[0].program.id
-        return self._production
+        return self._archive.evaluations(0, 0)[0].program.id
 
     def entries(self, island: int, generation: int, tokens: int | None = None) -> tuple[Entry, ...]:
         """What the island may know at that generation: scored ones first, best first, then failures.
@@ -176,12 +173,11 @@ class Journal:
         cut_from = (parent for one in self._archive.ablations(program_id) for parent in one.program.parents)
         return next((stars[parent] for parent in cut_from if parent in stars), None)
 
+    @cached_property
     def warm_start(self) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
         """(entries, lessons) taken over from an earlier run before this one began."""
-        if self._warm_start is None:
-            kept = self._archive.conclusion(WARM_START) or {"entries": (), "lessons": ()}
-            self._warm_start = tuple(map(entry_from, kept["entries"])), tuple(kept["lessons"])
-        return self._warm_start
+        kept = self._archive.conclusion(WARM_START) or {"entries": (), "lessons": ()}
+        return tuple(map(entry_from, kept["entries"])), tuple(kept["lessons"])
 
     def _all(self, round_at: int) -> dict[int, int]:
         """Every island up to the promotion round."""
@@ -196,13 +192,13 @@ class Journal:
         failures = self._failures([failure for tally in tallies for failure in tally.failures.values()])
         failed = _fitting(failures, int(budget * FAILURES_SHARE))
         places, budget = places - len(failed), budget - _cost(failed)
-        before = _fitting(self.warm_start()[0], int(budget * EARLIER_SHARE))[: int(places * EARLIER_SHARE)]
+        before = _fitting(self.warm_start[0], int(budget * EARLIER_SHARE))[: int(places * EARLIER_SHARE)]
         stars = self._measured(round_at)
         tried = [one for tally in tallies for one in tally.best]
         chosen = self._chosen(tried, stars, round_at, places - len(before))
         furthest = max((one.stage for one in chosen), default="")
         own = _fitting((self._scored(one, stars, furthest) for one in chosen), budget - _cost(before))
-        earlier = _fitting(self.warm_start()[0], budget - _cost(own))[: places - len(own)]
+        earlier = _fitting(self.warm_start[0], budget - _cost(own))[: places - len(own)]
         return (*own, *earlier, *failed)
 
     def _chosen(
@@ -228,7 +224,7 @@ class Journal:
         )
         return Entry(
             program_id=tried.program_id,
-            delta=self._delta(tried),
+            delta=self._difference(tried.parent, tried.program_id),
             explanation=tried.explanation,
             made_by=tried.made_by,
             stage=tried.stage,
@@ -255,7 +251,7 @@ class Journal:
         one = failure.latest
         return Entry(
             one.program_id,
-            self._delta(one),
+            self._difference(one.parent, one.program_id),
             one.explanation,
             one.made_by,
             one.stage,
@@ -264,13 +260,8 @@ class Journal:
             count=failure.count,
         )
 
-    def _delta(self, tried: Tried) -> str:
-        pair = tried.parent, tried.program_id
-        if pair not in self._deltas:
-            if len(self._deltas) >= REMEMBERED:
-                self._deltas.clear()
-            self._deltas[pair] = difference(self._past.source(pair[0]), self._past.source(pair[1]), DELTA)
-        return self._deltas[pair]
+    def _differs(self, parent: str, program: str) -> str:
+        return difference(self._past.source(parent), self._past.source(program), DELTA)
 
     def _measured(self, round_at: int) -> Mapping[str, Star]:
         """What the north star said of each program up to the promotion round."""
@@ -361,11 +352,6 @@ def _cost(entries: Iterable[Entry]) -> int:
 
 
 def entry_from(kept: Mapping[str, Any]) -> Entry:
-    """The entry that `entry_to` made plain."""
+    """The entry in the form that `asdict` gives it."""
     star = kept["star"]
     return Entry(**{**kept, "star": Star(**star) if star else None})
-
-
-def entry_to(entry: Entry) -> dict[str, Any]:
-    """The entry as plain JSON values."""
-    return asdict(entry)

@@ -77,11 +77,6 @@ def judging(evaluation: Evaluation, evaluation_dollars: float, rungs: int) -> fl
     return (SLOT + EXAMINED + (1 - SLOT - EXAMINED) * ran) * evaluation_dollars
 
 
-def cost(evaluation: Evaluation, evaluation_dollars: float, rungs: int) -> float:
-    """US dollars that a candidate cost, to make and to judge. No seconds: those differ between machines."""
-    return paid(evaluation.origin.spend) + judging(evaluation, evaluation_dollars, rungs)
-
-
 class Mixture:
     """A proposer that asks, for each slot, one of several.
 

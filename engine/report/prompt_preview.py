@@ -17,8 +17,9 @@ from ..loop.executor import Terms
 from ..loop.proposer import NoProposal, Proposal, Request
 from ..loop.requests import propose
 from ..propose.journal import Journal
+from ..propose.llm.endpoint import Message
 from ..propose.llm.prompts.lessons import recorded, rounds
-from ..propose.llm.prompts.prompt import Message, Prompts, count
+from ..propose.llm.prompts.prompt import Prompts, count
 from ..search import Islands, arrive, stagnated
 
 
@@ -50,7 +51,7 @@ async def preview(
         task = task_for(config)
         journal = Journal(archive, config, task.guardrails)
         due = rounds(config, journal.last_round(number))
-        lessons = recorded(archive, due[-1] if due else -1) or journal.warm_start()[1]
+        lessons = recorded(archive, due[-1] if due else -1) or journal.warm_start[1]
         prompts = Prompts(task, config, archive, journal)
         messages = prompts.messages(request, chosen, lessons)
     tokens, counted_by = _tokens(config, messages)

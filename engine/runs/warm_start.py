@@ -1,13 +1,14 @@
 """Warm start: what a new run takes over from an earlier one's journal, so that it needs no other file."""
 
 import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from ...population.archive.archive import Archive, ArchiveError
 from ...population.archive.views import Views
 from ..config.config import ConfigError, parse
 from ..config.run_dir import archive_of
-from ..propose.journal import WARM_START, Journal, entry_to
+from ..propose.journal import WARM_START, Journal
 from ..propose.llm.prompts import lessons
 
 
@@ -31,12 +32,12 @@ def warm_start(archive: Archive, path: Path, kind: str) -> None:
                 )
             journal = Journal(earlier, config)
             entries = journal.whole()
-            learnt = lessons.recorded(earlier, sys.maxsize) or journal.warm_start()[1]
+            learnt = lessons.recorded(earlier, sys.maxsize) or journal.warm_start[1]
     except (ArchiveError, OSError) as error:
         raise ConfigError(f"propose.journal_from: {path} cannot be read: {error}") from None
     if not entries:
         raise ConfigError(f"propose.journal_from: {path} holds no experiment to learn from yet")
-    kept = [{**entry_to(entry), "earlier": True} for entry in entries]
+    kept = [asdict(replace(entry, earlier=True)) for entry in entries]
     archive.conclude(WARM_START, {"entries": kept, "lessons": list(learnt)})
 
 

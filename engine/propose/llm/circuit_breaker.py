@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import numpy as np
+
 SAMPLES, ENOUGH = 32, 8
 """Answers whose times are remembered, and how many it takes to judge others by them."""
 LATE, LOST = 1.25, 3.0
@@ -18,18 +20,6 @@ COOLDOWN, LONGEST_COOLDOWN = 20.0, 300.0
 """Seconds of the first while, doubled each time that a probe fails, and of the longest."""
 
 
-class Permit:
-    """A place among the calls in flight. Parked, it lets the next call begin while its own call lasts."""
-
-    def __init__(self, breaker: "CircuitBreaker") -> None:
-        self._breaker = breaker
-        self.parked = False
-
-    def park(self) -> None:
-        """Hands the place on, as long as not too many calls are parked."""
-        self.parked = self.parked or self._breaker.park()
-
-
 class CircuitBreaker:
     """One model's calls, first come first served; after failures in a row it is left alone for a while.
 
@@ -38,8 +28,7 @@ class CircuitBreaker:
 
     def __init__(self, permits: int, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._free = permits
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._places = asyncio.Semaphore(permits)
         self._parked = 0
         self._most_parked = math.ceil(permits / 2)
         self._times: deque[float] = deque(maxlen=SAMPLES)
@@ -52,49 +41,28 @@ class CircuitBreaker:
         """When the server wants to hear from us again."""
 
     @asynccontextmanager
-    async def place(self, *, first: bool = False) -> AsyncIterator[Permit]:
-        """A permit, once it is our turn; `first` where the same request has waited before."""
-        await self._turn(first)
-        permit = Permit(self)
+    async def place(self) -> AsyncIterator[Callable[[], None]]:
+        """A place among the calls in flight, once it is our turn, and what parks it.
+
+        Parked, it lets the next call begin while its own lasts, as long as not too many are parked.
+        """
+        await self._places.acquire()
+        parked = False
+
+        def park() -> None:
+            nonlocal parked
+            if not parked and self._parked < self._most_parked:
+                parked = True
+                self._parked += 1
+                self._places.release()
+
         try:
-            yield permit
+            yield park
         finally:
-            if permit.parked:
+            if parked:
                 self._parked -= 1
             else:
-                self._pass_on()
-
-    async def _turn(self, first: bool) -> None:
-        if self._free:
-            self._free -= 1
-            return
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        (self._waiting.appendleft if first else self._waiting.append)(turn)
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if not turn.cancelled():
-                self._pass_on()
-            elif turn in self._waiting:
-                self._waiting.remove(turn)
-            raise
-
-    def _pass_on(self) -> None:
-        """Gives a place to the next call, or frees it."""
-        while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.cancelled():
-                turn.set_result(None)
-                return
-        self._free += 1
-
-    def park(self) -> bool:
-        """Whether one more call may be parked; if so, the next call goes on."""
-        if self._parked >= self._most_parked:
-            return False
-        self._parked += 1
-        self._pass_on()
-        return True
+                self._places.release()
 
     def patience(self, tries: int) -> tuple[float, float] | None:
         """(seconds until a call is late, seconds until it is lost), or None before enough answers came.
@@ -104,8 +72,7 @@ class CircuitBreaker:
         """
         if len(self._times) < ENOUGH:
             return None
-        ordered = sorted(self._times)
-        usual, long = _quantile(ordered, 0.9), _quantile(ordered, 0.95)
+        usual, long = np.quantile(self._times, (0.9, 0.95), method="inverted_cdf").tolist()
         factor = 2.0 ** min(tries + self._lost // (2 * self._most_parked), 10)
         late = max(LATE * usual, usual + LEAST_LATE)
         return late * factor, max(LOST * long, long + LEAST_LOST) * factor
@@ -113,9 +80,8 @@ class CircuitBreaker:
     def answered(self, seconds: float) -> None:
         """An answer came after so many seconds."""
         self._times.append(seconds)
-        self._lost = self._strikes = self._rests = 0
-        self._cool_until = None
-        self._probing = False
+        self._lost = 0
+        self.well()
 
     def well(self) -> None:
         """The server works, though it gave no answer to this."""
@@ -153,7 +119,3 @@ class CircuitBreaker:
             return False
         self._probing = True
         return True
-
-
-def _quantile(ordered: list[float], share: float) -> float:
-    return ordered[min(len(ordered) - 1, math.ceil(share * len(ordered)) - 1)]

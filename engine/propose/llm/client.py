@@ -60,8 +60,7 @@ class Ask:
 class Answer:
     """What asking came to. `model` is who answered, which may be a fallback of the model asked.
 
-    `reason` says why there is no answer. `spend` is that of all calls it took, `dropped` the parameters that
-    the model refused.
+    `reason` says why there is no answer. `spend` is that of all calls it took.
     """
 
     outcome: Outcome
@@ -69,19 +68,6 @@ class Answer:
     reason: str
     model: str
     spend: Spend = NOTHING
-    dropped: tuple[str, ...] = ()
-
-    @classmethod
-    def from_json(cls, record: Mapping[str, Any]) -> "Answer":
-        """The answer as the ledger holds it."""
-        return cls(
-            Outcome(record["outcome"]),
-            record["text"],
-            record["reason"],
-            record["model"],
-            Spend.from_json(record["spend"]),
-            tuple(record["dropped"]),
-        )
 
 
 @dataclass
@@ -133,7 +119,6 @@ class Models:
         self._breakers = {one.name: CircuitBreaker(one.concurrency, clock) for one in models}
         self._complete = complete or self._through_litellm
         self._outside = complete is None
-        self._asked = False
         self._quiet = False
         self._strays: set[asyncio.Task[Reply]] = set()
 
@@ -155,14 +140,16 @@ class Models:
         }
         end = self._clock() + self._deadline if until is None else until
         case = _Case(Ask(ask.model, messages, ask.sample, ask.grammar), end, estimate(messages))
-        return Answer.from_json(await self._ledger.recall_or(key, partial(self._pay, key, case)))
+        record = await self._ledger.recall_or(key, partial(self._pay, key, case))
+        outcome, spend = Outcome(record["outcome"]), Spend.from_json(record["spend"])
+        return Answer(outcome, record["text"], record["reason"], record["model"], spend)
 
     async def close(self) -> None:
         """Ends what is still open: calls that would not be cancelled, and the connections."""
         for task in self._strays:
             task.cancel()
         await asyncio.gather(*self._strays, return_exceptions=True)
-        if self._outside and self._asked:
+        if self._outside:
             await close()
 
     async def _through_litellm(self, model: Model, messages: Sequence[Message], grammar: str) -> Reply:
@@ -204,9 +191,8 @@ class Models:
 
     async def _try_all(self, case: _Case) -> Reply:
         """The first final reply of the model asked and of those after it in the config."""
-        if self._outside and not self._asked:
-            await asyncio.to_thread(load)  # takes seconds, in which islands go on
-            self._asked = True
+        if self._outside:
+            await asyncio.to_thread(load)  # takes seconds the first time, in which islands go on
         names = [model.name for model in self._models]
         last = Reply(Outcome.UNAVAILABLE, reason="every model failed lately and is left alone for a while")
         for model in self._models[names.index(case.ask.model) :]:
@@ -224,13 +210,13 @@ class Models:
     async def _try(self, case: _Case, model: Model) -> Reply | None:
         """The model's reply after as many tries as that takes, or None where it is left alone."""
         breaker, reply = self._breakers[model.name], None
-        for number in range(TRIES):
-            wait = breaker.quiet_until - self._clock()
-            if self._clock() + wait >= case.until:
-                return reply or Reply(Outcome.UNAVAILABLE, reason="asked to wait beyond the deadline")
-            if wait > 0:
-                await asyncio.sleep(wait)
-            async with breaker.place(first=number > 0) as permit:
+        async with breaker.place() as park:
+            for number in range(TRIES):
+                wait = breaker.quiet_until - self._clock()
+                if self._clock() + wait >= case.until:
+                    return reply or Reply(Outcome.UNAVAILABLE, reason="asked to wait beyond the deadline")
+                if wait > 0:
+                    await asyncio.sleep(wait)
                 if not breaker.admits():
                     return reply
                 try:
@@ -241,14 +227,14 @@ class Models:
                 except Capped as cap:
                     breaker.abandoned()
                     return Reply(Outcome.CAPPED, reason=str(cap))
-                reply = await self._call(case, model, number, reservation, permit.park)
-            if not reply.retry:
-                return reply
-            if reply.after is not None:
-                breaker.quiet_until = max(breaker.quiet_until, self._clock() + reply.after)
-            elif number + 1 < TRIES:
-                pause = min(FIRST_PAUSE * 2**number, LONGEST_PAUSE)
-                await asyncio.sleep(pause * self._rng.uniform(0.5, 1.0))
+                reply = await self._call(case, model, number, reservation, park)
+                if not reply.retry:
+                    return reply
+                if reply.after is not None:
+                    breaker.quiet_until = max(breaker.quiet_until, self._clock() + reply.after)
+                elif number + 1 < TRIES:
+                    pause = min(FIRST_PAUSE * 2**number, LONGEST_PAUSE)
+                    await asyncio.sleep(pause * self._rng.uniform(0.5, 1.0))
         return reply
 
     async def _call(

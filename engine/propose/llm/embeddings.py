@@ -9,7 +9,7 @@ import base64
 import binascii
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,14 +26,6 @@ Vector = NDArray[np.float32]
 Ask = Callable[[Model, str], Awaitable[Mapping[str, Any]]]
 """(model, text) to {"vector": numbers, "tokens_in": count} or {"outcome": why, "reason": words}."""
 CHARACTERS_PER_TOKEN = 2
-
-
-class Embedder(Protocol):
-    """A source of vectors."""
-
-    async def embed(self, text: str) -> Vector | None:
-        """The text's vector, shape (D,), of length 1; None where the model had none to give."""
-        ...
 
 
 def packed(vector: Sequence[float] | Vector) -> str:
@@ -55,7 +47,7 @@ def unpacked(text: str) -> Vector:
 
 
 class Embeddings:
-    """An Embedder over a model, each answer through the ledger and held to the cost cap.
+    """Vectors of texts by a model, each answer through the ledger and held to the cost cap.
 
     `ask` is the seam to the outside. `seconds` is how long one call may take.
     """

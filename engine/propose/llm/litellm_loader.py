@@ -66,5 +66,6 @@ def provider_of(name: str) -> tuple[str, str] | None:
 
 
 async def close() -> None:
-    """Closes the connections that litellm keeps for the running event loop."""
-    await load().close_litellm_async_clients()
+    """Closes the connections that litellm keeps for the running event loop, if it was loaded."""
+    if load.cache_info().currsize:
+        await load().close_litellm_async_clients()

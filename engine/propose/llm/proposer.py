@@ -11,7 +11,7 @@ from ...loop.proposer import NoProposal, Parent, Proposal, Quota, Request
 from .answers.answers import Edited, Unusable, read
 from .answers.gbnf import grammar
 from .client import Answer, Ask, Message, Models, Outcome
-from .embeddings import Embedder, most_similar
+from .embeddings import Embeddings, most_similar
 from .novelty import nearest
 from .prompts.lessons import Lessons
 from .prompts.prompt import Prompts
@@ -49,7 +49,7 @@ class LlmProposer:
         prompts: Prompts,
         lessons: Lessons,
         clock: Callable[[], float],
-        embedder: Embedder | None = None,
+        embedder: Embeddings | None = None,
     ) -> None:
         self.name = name
         self._model = model

@@ -1,12 +1,13 @@
 """The journal shows what an island may know: best first, failures grouped, never what others do meanwhile."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from recevolve.engine.propose.journal import Entry, Journal, Star, entry_from, entry_to, estimate, render
+from recevolve.engine.propose.journal import Entry, Journal, Star, entry_from, estimate, render
 from recevolve.population.values.evaluation import Promotion
 from recevolve.population.values.verdict import Metric, Status, Verdict
 
@@ -231,5 +232,5 @@ def test_lines_cannot_be_broken_by_what_candidates_say(tell: Tell) -> None:
 def test_an_entry_survives_being_kept(tell: Tell) -> None:
     star = Star(0.5, 0.1, "slow")
     entry = Entry("id", "a → b", "why", "syntax", "proxy 1", "scored", 0.5, 0.1, 0.2, star, earlier=True)
-    assert entry_from(entry_to(entry)) == entry
+    assert entry_from(asdict(entry)) == entry
     assert "from an earlier run" in str(entry)

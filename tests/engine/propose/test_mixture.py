@@ -10,7 +10,16 @@ from typing import Any, cast
 import pytest
 
 from recevolve.engine.loop.proposer import NoProposal, Parent, Place, Proposal, Proposer, Request
-from recevolve.engine.propose.mixture import TUNED, TUNED_AT_MOST, TUNED_MORE, Mixture, cost, credit, fixed
+from recevolve.engine.propose.mixture import (
+    TUNED,
+    TUNED_AT_MOST,
+    TUNED_MORE,
+    Mixture,
+    credit,
+    fixed,
+    judging,
+    paid,
+)
 from recevolve.population.archive.views import Views
 from recevolve.population.island.randomness import generator
 from recevolve.population.values.evaluation import Evaluation
@@ -124,6 +133,10 @@ def test_ten_small_gains_are_worth_less_than_one_large_one() -> None:
     small = [credit(born(4.0 + step / 100, "m0"), BEFORE, 2) for step in range(1, 11)]
     assert max(small) > 0
     assert sum(small) < credit(born(14.0, "m0"), BEFORE, 2)
+
+
+def cost(evaluation: Evaluation, dollars: float, rungs: int) -> float:
+    return paid(evaluation.origin.spend) + judging(evaluation, dollars, rungs)
 
 
 def test_cost_is_what_models_took_and_the_rungs_that_were_run() -> None:

@@ -34,7 +34,7 @@ def test_the_best_entries_and_the_last_lessons_come_along(earlier: Path, tmp_pat
     (earlier / "archive.db").unlink()
     warm_start(story.archive, earlier, "toy")  # done before: the earlier run may be gone
     journal = Journal(story.archive, story.config)
-    entries, lessons = journal.warm_start()
+    entries, lessons = journal.warm_start
     assert lessons == ("keep it small",)
     assert [entry.delta for entry in entries][:2] == ["CONSTANTS: a 0.0 → 12.5", "CONSTANTS: a 0.0 → 2.5"]
     shown = journal.entries(0, 1)

@@ -2,14 +2,13 @@
 
 import re
 from collections.abc import Sequence
-from typing import Protocol
 
 from .....population.archive.history import History
 from .....population.archive.views import Views
 from ....config.config import Config
 from ...journal import Journal
 from ...sanitize import one_line
-from ..client import Answer, Ask, Outcome
+from ..client import Ask, Models, Outcome
 from .prompt import Prompts
 
 MOST, LONGEST = 12, 240
@@ -20,18 +19,10 @@ SAMPLE = "lessons/"
 _BULLET = re.compile(r"^\s*(?:[-*•]|\d{1,2}[.)])\s+(?P<words>\S.*)$")
 
 
-class Asking(Protocol):
-    """Whoever puts a question to a model; `Models` does."""
-
-    async def ask(self, ask: Ask, *, until: float | None = None) -> Answer:
-        """The recorded answer, whatever became of the question."""
-        ...
-
-
 class Lessons:
-    """The lessons of a run. The first model of the config writes them; without one, an earlier run's stay."""
+    """The lessons of a run, written by the first model of its config."""
 
-    def __init__(self, prompts: Prompts, journal: Journal, config: Config, models: Asking | None) -> None:
+    def __init__(self, prompts: Prompts, journal: Journal, config: Config, models: Models) -> None:
         self._prompts = prompts
         self._journal = journal
         self._config = config
@@ -44,25 +35,21 @@ class Lessons:
         They are due at each promotion round that passed a multiple of `propose.lessons_every`, and stay as
         they were where the model gives none. `until` is a value of the models' clock.
         """
-        lessons = self._journal.warm_start()[1]
-        if self._models is None or not self._config.propose.chosen:
-            return lessons
+        lessons = self._journal.warm_start[1]
         for round_at in rounds(self._config, self._journal.last_round(generation)):
             if round_at not in self._known:
-                self._known[round_at] = await self._distilled(round_at, lessons, self._models, until)
+                self._known[round_at] = await self._distilled(round_at, lessons, until)
             lessons = self._known[round_at]
         return lessons
 
-    async def _distilled(
-        self, round_at: int, before: Sequence[str], models: Asking, until: float | None
-    ) -> tuple[str, ...]:
+    async def _distilled(self, round_at: int, before: Sequence[str], until: float | None) -> tuple[str, ...]:
         model = self._config.propose.chosen[0]
         room = None if model.context is None else max(0, (model.context - model.max_tokens) * 2 // 3)
         entries = self._journal.entries_at(round_at, room)
         if not entries:
             return tuple(before)
         messages = self._prompts.lessons(entries, before, MOST)
-        answer = await models.ask(Ask(model.name, messages, f"{SAMPLE}{round_at}"), until=until)
+        answer = await self._models.ask(Ask(model.name, messages, f"{SAMPLE}{round_at}"), until=until)
         return read(answer.text) or tuple(before) if answer.outcome is Outcome.ANSWERED else tuple(before)
 
 

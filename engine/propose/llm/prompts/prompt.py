@@ -18,10 +18,8 @@ from ....config.proposers import Form
 from ....loop.proposer import Parent, Request
 from ...journal import Entry, Journal, estimate, render
 from ...sanitize import clean, one_line
+from ..endpoint import Message
 from .templates import BLOCKS, Templates
-
-Message = Mapping[str, str]
-"""`role` and `content`; `cache` is "1" where what is constant for a run ends."""
 
 INSPIRATIONS = 3
 FAILURES = 5
@@ -40,7 +38,7 @@ class Shown:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Briefing:
     """What `user.md` is rendered with."""
 
@@ -53,10 +51,6 @@ class Briefing:
     parents: tuple[Shown, ...] = ()
     """The first parent last."""
     standing: str = ""
-
-    def values(self) -> dict[str, Any]:
-        """By name of variable."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
 
 def count(messages: Sequence[Message]) -> int:
@@ -145,7 +139,7 @@ class Prompts:
         facts = self._facts()
         return {
             "system.md": {**facts, "format": ""},
-            "user.md": briefing.values(),
+            "user.md": vars(briefing),
             "repair.md": {"problem": ""},
             "lessons.md": {**facts, "journal": "a", "before": ("b",), "most": 1},
             **{name: {} for name in BLOCKS},
@@ -173,19 +167,19 @@ class Prompts:
         """The last message, with as much of the journal as there is room for."""
         spared = replace(briefing, inspirations=())
         for choice in (briefing, spared, replace(spared, failures="", lessons=())):
-            bare = estimate(self._templates.render("user.md", **choice.values()))
+            bare = estimate(self._templates.render("user.md", **vars(choice)))
             if left is None or bare <= left:
                 break
         tokens = None if left is None else max(0, left - bare - estimate(self._heading()))
         entries = self._journal.entries(request.place.island, request.place.generation, tokens)
         journal = render(entries)
-        return self._templates.render("user.md", **replace(choice, journal=journal).values())
+        return self._templates.render("user.md", **vars(replace(choice, journal=journal)))
 
     def _heading(self) -> str:
         """What a journal brings with it besides its lines."""
         empty = Briefing("edits", "exploit")
-        with_line = self._templates.render("user.md", **replace(empty, journal="x").values())
-        return "x" * max(0, len(with_line) - len(self._templates.render("user.md", **empty.values())))
+        with_line = self._templates.render("user.md", **vars(replace(empty, journal="x")))
+        return "x" * max(0, len(with_line) - len(self._templates.render("user.md", **vars(empty))))
 
     def _standing(self, request: Request) -> str:
         """The best score of the island and production's."""
@@ -253,9 +247,9 @@ def _names(task: Task) -> set[str]:
 def _constant(templates: Templates, facts: Mapping[str, Any], form: Form) -> tuple[Message, ...]:
     """The messages that are the same for every request of a run in this form."""
     name = f"forms/{form}.md"
-    system = templates.render("system.md", **facts, format=templates.block(name, "format"))
+    system = templates.render("system.md", **facts, format=templates.render(name, "format"))
     return (
         {"role": "system", "content": system, "cache": "1"},
-        {"role": "user", "content": templates.block(name, "question")},
-        {"role": "assistant", "content": templates.block(name, "answer"), "cache": "1"},
+        {"role": "user", "content": templates.render(name, "question")},
+        {"role": "assistant", "content": templates.render(name, "answer"), "cache": "1"},
     )

@@ -14,6 +14,7 @@ from jinja2 import (
     Template,
     TemplateError,
     TemplateSyntaxError,
+    meta,
     nodes,
 )
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -26,7 +27,6 @@ OURS = Path(__file__).parent
 PERSONA = "personas/any.md"
 BLOCKS = {f"forms/{form}.md": ("format", "question", "answer") for form in ("edits", "whole", "crossover")}
 """The blocks that a form's template must define: how to answer, and one worked example of it."""
-LOOP = frozenset({"loop"})
 FAULTS = (TemplateError, TypeError, ValueError, LookupError, ArithmeticError, AttributeError)
 """What a template that does not fit its variables raises."""
 
@@ -78,15 +78,15 @@ class Templates:
             return self.render(name)
         return self._persona or self.render(PERSONA)
 
-    def render(self, name: str, /, **values: Any) -> str:
-        """The template's text with these values."""
-        return self._made(name, lambda template: template.render(values))
-
-    def block(self, name: str, block: str, /, **values: Any) -> str:
-        """The text of one block of the template."""
-        return self._made(
-            name, lambda template: "".join(template.blocks[block](template.new_context(dict(values))))
-        )
+    def render(self, name: str, block: str = "", /, **values: Any) -> str:
+        """The text of the template, or of one block of it, with these values."""
+        template = self._template(name)
+        try:
+            if block:
+                return "".join(template.blocks[block](template.new_context(values))).strip("\n")
+            return template.render(values).strip("\n")
+        except FAULTS as error:
+            raise ConfigError(f"{self.paths[name]}:{_line_of(error, self.paths[name])}: {error}") from None
 
     def check(self, samples: Variables) -> None:
         """ConfigError, with file and line, where a template cannot be rendered with variables like these."""
@@ -99,15 +99,8 @@ class Templates:
             for block in BLOCKS.get(name, ()):
                 if block not in template.blocks:
                     raise ConfigError(f"{path}: expected a block, {{% block {block} %}}…{{% endblock %}}")
-                self.block(name, block, **samples.get(name, {}))
+                self.render(name, block, **samples.get(name, {}))
             self.render(name, **samples.get(name, {}))
-
-    def _made(self, name: str, make: Any) -> str:
-        template = self._template(name)
-        try:
-            return str(make(template)).strip("\n")
-        except FAULTS as error:
-            raise ConfigError(f"{self.paths[name]}:{_line_of(error, self.paths[name])}: {error}") from None
 
     def _template(self, name: str) -> Template:
         try:
@@ -121,15 +114,8 @@ class Templates:
         """(line, name) of variables that are read but never given, in branches not taken too."""
         self._template(name)
         tree = self._environment.parse(self.paths[name].read_text(encoding="utf-8"))
-        bound = {node.name for node in tree.find_all(nodes.Name) if node.ctx in ("store", "param")}
-        bound |= {target.name for node in tree.find_all(nodes.Macro) for target in node.args}
-        bound |= {node.name for node in tree.find_all(nodes.Macro)}
-        for node in tree.find_all(nodes.Name):
-            if (
-                node.ctx == "load"
-                and node.name not in known | bound | LOOP | self._environment.globals.keys()
-            ):
-                yield node.lineno, node.name
+        unknown = meta.find_undeclared_variables(tree) - known
+        yield from ((node.lineno, node.name) for node in tree.find_all(nodes.Name) if node.name in unknown)
 
     def _path(self, name: str) -> Path | None:
         return next((path for folder in self._folders if (path := folder / name).is_file()), None)

@@ -15,7 +15,8 @@ from recevolve.engine.config.proposers import Form
 from recevolve.engine.loop.proposer import Parent, Place, Quota, Request
 from recevolve.engine.propose.journal import Journal
 from recevolve.engine.propose.llm.answers.answers import Unusable, read
-from recevolve.engine.propose.llm.prompts.prompt import Message, Prompts, count, others
+from recevolve.engine.propose.llm.endpoint import Message
+from recevolve.engine.propose.llm.prompts.prompt import Prompts, count, others
 from recevolve.engine.propose.llm.prompts.templates import OURS
 from recevolve.engine.propose.sanitize import clean
 from recevolve.evaluators.kinds import registry
