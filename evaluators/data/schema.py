@@ -21,16 +21,8 @@ COMPARISONS: Mapping[str, Callable[[Any, float], Any]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Threshold:
-    """When a number counts as label 1, such as ">= 4"."""
-
-    sign: str
-    number: float
-
-    def holds(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Whether each value counts."""
-        return np.asarray(COMPARISONS[self.sign](values, self.number), dtype=bool)
+Threshold = Callable[[NDArray[np.float64]], NDArray[np.bool_]]
+"""When a number counts as label 1, such as ">= 4": a mask of the values that do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +93,8 @@ def _threshold(text: str) -> Threshold:
     match = re.fullmatch(r"\s*(>=|<=|==|!=|>|<)\s*([-+]?\d+(?:\.\d+)?)\s*", text)
     if not match:
         raise DataError(f'data.schema.positive must be a comparison such as ">= 4", got {text!r}')
-    return Threshold(match[1], float(match[2]))
+    compare, number = COMPARISONS[match[1]], float(match[2])
+    return lambda values: np.asarray(compare(values, number), dtype=bool)
 
 
 def _once_each(schema: Schema) -> None:

@@ -103,15 +103,18 @@ def _deal(codes: Rows, luck: NDArray[np.float64], folds: int) -> Rows:
 
 def _last_third(codes: Rows, people: Rows, seed: int) -> NDArray[np.bool_]:
     """Whether each row is among the last third of its user's, the rows being in time order."""
-    counts = np.bincount(codes, minlength=len(people))
-    rounding = np.floor(uniform(people, seed) * HELD_OUT).astype(np.int64)
-    kept = counts - (counts + rounding) // HELD_OUT
-    grouped = np.argsort(codes, kind="stable")
+    rounding = np.floor(uniform(people, seed) * HELD_OUT).astype(np.int64)[codes]
+    nth, count = nth_of_user(codes)
+    return np.asarray(nth >= count - (count + rounding) // HELD_OUT)
+
+
+def nth_of_user(users: Rows) -> tuple[Rows, Rows]:
+    """(N,) each: a row's place among its user's, from 0 in the order of the rows, and how many these are."""
+    codes, counts = np.unique(users, return_inverse=True, return_counts=True)[1:]
+    nth = np.empty(len(users), dtype=np.int64)
     starts = np.repeat(np.cumsum(counts) - counts, counts)
-    nth = np.empty(len(codes), dtype=np.int64)
-    nth[grouped] = np.arange(len(codes)) - starts
-    late: NDArray[np.bool_] = nth >= kept[codes]
-    return late
+    nth[np.argsort(codes, kind="stable")] = np.arange(len(users)) - starts
+    return nth, counts[codes]
 
 
 def _windows(times: Rows) -> dict[str, tuple[Rows, Rows]]:

@@ -15,7 +15,7 @@ How columns become ids. None of it depends on labels or on a split, so that feat
 Rows are numbered from 1 in messages, the header not counted.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,14 +33,13 @@ if TYPE_CHECKING:
 READERS: Mapping[str, str] = {".csv": ",", ".tsv": "\t", ".parquet": ""}
 """File endings, with the separator of those that are text."""
 LICENCE = "the user's own log"
+Values = NDArray[np.float64]
 
 
 def load(path: Path, schema: object) -> Log:
     """The log in `path`, its columns named by the [data.schema] table `schema`; else DataError."""
     plan = Schema.from_table(schema)
-    table = _read(path, plan)
-    if not table.height:
-        raise DataError(f"{path} holds no rows")
+    table = table_of(path, {name: f"data.schema names as {role}" for name, role in plan.columns().items()})
     for role in ("label", "user", "item", "time"):
         if column := getattr(plan, role):
             no_nulls(path, role, table[column])
@@ -58,11 +57,27 @@ def load(path: Path, schema: object) -> Log:
     )
 
 
-def table_of(path: Path, asked: str = "data.source") -> "pl.DataFrame":
-    """A log's file as it is, columns of a text file all as text. DataError where it cannot be read.
+def table_of(path: Path, wanted: Mapping[str, str], asked: str = "data.source") -> "pl.DataFrame":
+    """A log's file, columns of a text file all as text; an empty text is null.
 
-    `asked` is what the path of a log is given to.
+    `wanted` says of each column that must be there who names it; `asked` is what the path of a log is given
+    to. DataError where the file cannot be read, lacks a column, or holds no rows.
     """
+    table = _contents(path, asked)
+    for column, why in wanted.items():
+        if column not in table.columns:
+            raise DataError(
+                f"{path} has no column {column!r}, which {why}{did_you_mean(column, table.columns)}; "
+                f"its columns are {', '.join(table.columns)}"
+            )
+    if not table.height:
+        raise DataError(f"{path} holds no rows")
+    import polars as pl
+
+    return table.with_columns(pl.col(pl.String).replace("", None))
+
+
+def _contents(path: Path, asked: str) -> "pl.DataFrame":
     import polars as pl
 
     if path.suffix.lower() not in READERS:
@@ -77,21 +92,6 @@ def table_of(path: Path, asked: str = "data.source") -> "pl.DataFrame":
         raise DataError(f"{path} is empty: a log needs a header and rows") from None
     except (pl.exceptions.PolarsError, OSError) as why:
         raise DataError(f"{path} cannot be read: {str(why).splitlines()[0]}") from why
-
-
-def _read(path: Path, plan: Schema) -> "pl.DataFrame":
-    """The columns of the schema; an empty text is null."""
-    import polars as pl
-
-    table = table_of(path)
-    for column, role in plan.columns().items():
-        if column not in table.columns:
-            raise DataError(
-                f"{path} has no column {column!r}, which data.schema names as {role}"
-                f"{did_you_mean(column, table.columns)}; "
-                f"its columns are {', '.join(table.columns)}"
-            )
-    return table.select(list(plan.columns())).with_columns(pl.col(pl.String).replace("", None))
 
 
 def no_nulls(path: Path, role: str, column: "pl.Series") -> None:
@@ -109,8 +109,14 @@ def _wrong(path: Path, role: str, column: "pl.Series", row: int, wanted: str) ->
     )
 
 
-def numbers_of(path: Path, role: str, column: "pl.Series") -> NDArray[np.float64]:
-    """float64, NaN for an empty cell. DataError for a cell that is not a number."""
+def numbers_of(
+    path: Path,
+    role: str,
+    column: "pl.Series",
+    wanted: str = "numbers",
+    good: Callable[[Values], NDArray[np.bool_]] = lambda values: np.ones(len(values), dtype=bool),
+) -> Values:
+    """float64, NaN for an empty cell. DataError where one is no number, or not `good`, as `wanted` says."""
     import polars as pl
 
     text = column.str.strip_chars() if column.dtype == pl.String else column
@@ -118,29 +124,30 @@ def numbers_of(path: Path, role: str, column: "pl.Series") -> NDArray[np.float64
         numbers = text.cast(pl.Float64, strict=False)
     except pl.exceptions.PolarsError:
         raise DataError(
-            f"{path}: {role} column {column.name!r} must hold numbers, is {column.dtype}"
+            f"{path}: {role} column {column.name!r} must hold {wanted}, is {column.dtype}"
         ) from None
-    wrong = (numbers.is_null() & column.is_not_null()).to_numpy()
+    values = numbers.fill_null(float("nan")).to_numpy().astype(np.float64)
+    wrong = (numbers.is_null() & column.is_not_null()).to_numpy() | ~good(values)
     if wrong.any():
-        raise _wrong(path, role, column, int(wrong.argmax()), "numbers")
-    return numbers.fill_null(float("nan")).to_numpy().astype(np.float64)
+        raise _wrong(path, role, column, int(wrong.argmax()), wanted)
+    return values
+
+
+def flags_of(path: Path, role: str, column: "pl.Series", wanted: str = "0 or 1") -> Values:
+    """0 or 1, float64; a text may say true or false. DataError for any other cell, the empty one included."""
+    import polars as pl
+
+    if column.dtype == pl.String:
+        column = column.str.to_lowercase().replace({"true": "1", "false": "0"}).alias(column.name)
+    return numbers_of(path, role, column, wanted, lambda values: (values == 0) | (values == 1))
 
 
 def _labels(path: Path, column: "pl.Series", plan: Schema) -> NDArray[np.uint8]:
-    import polars as pl
-
-    if column.dtype == pl.String and not plan.positive:
-        column = column.str.to_lowercase().replace({"true": "1", "false": "0"}).alias(column.name)
-    values = numbers_of(path, "label", column)
     if plan.positive:
-        if np.isnan(values).any():
-            raise _wrong(path, "label", column, int(np.isnan(values).argmax()), "numbers")
-        return plan.positive.holds(values).astype(np.uint8)
-    wrong = (values != 0) & (values != 1)
-    if wrong.any():
-        wanted = '0 or 1 (or set data.schema.positive, such as ">= 4")'
-        raise _wrong(path, "label", column, int(wrong.argmax()), wanted)
-    return values.astype(np.uint8)
+        values = numbers_of(path, "label", column, good=lambda values: ~np.isnan(values))
+        return plan.positive(values).astype(np.uint8)
+    wanted = '0 or 1 (or set data.schema.positive, such as ">= 4")'
+    return flags_of(path, "label", column, wanted).astype(np.uint8)
 
 
 def moments_of(path: Path, table: "pl.DataFrame", name: str | None) -> tuple[Ids, Ids]:
@@ -159,9 +166,7 @@ def moments_of(path: Path, table: "pl.DataFrame", name: str | None) -> tuple[Ids
     elif column.dtype == pl.String and column.head(1).cast(pl.Float64, strict=False).null_count():
         exact, unit = _moments(path, column), 1_000_000
     else:
-        exact, unit = numbers_of(path, "time", column), 1
-        if not np.isfinite(exact).all():
-            raise _wrong(path, "time", column, int((~np.isfinite(exact)).argmax()), "finite numbers")
+        exact, unit = numbers_of(path, "time", column, "finite numbers", np.isfinite), 1
     return np.argsort(exact, kind="stable"), np.floor_divide(exact, unit).astype(np.int64)
 
 

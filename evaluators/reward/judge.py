@@ -15,8 +15,7 @@ from .caller import Caller
 from .known_rewards import rewards_for
 from .logs.log import split
 from .logs.logs import load, people
-from .logs.signals import SIMULATED, Signals
-from .logs.sources import signals_of
+from .logs.signals import SIMULATED, Signals, signals_of
 from .north_star import Replayed, Simulated
 from .proxy import Proxy
 from .settings import Settings
@@ -82,14 +81,14 @@ class RewardJudge:
         with Caller(source, self.signals, sandbox, self.limits) as caller:
             metrics = guard.leans(caller, self.proxy_.last, self.settings.satisfaction)
         if isinstance(self.star, Simulated):
-            rate = self.star.lives(source, "guard", 0, sandbox).totals.hate_rate
+            rate = self.star.lives(source, "guard", 0, sandbox).totals.rate("hates")
             metrics["hate_ratio"] = Metric(rate / max(self._reference(sandbox), 1e-9))
         return Verdict(Status.SCORED, Metric(0.0), metrics=metrics)
 
     def _hates(self, sandbox: Sandbox) -> float:
         assert isinstance(self.star, Simulated)
         reference = self.seeds.get("click_times_watch") or next(iter(self.seeds.values()))
-        return self.star.lives(reference, "guard", 0, sandbox).totals.hate_rate
+        return self.star.lives(reference, "guard", 0, sandbox).totals.rate("hates")
 
     def _require_power(self) -> None:
         """DataError where the log cannot tell the seeds and their opposites apart. Seeds need no sandbox."""

@@ -12,9 +12,7 @@ from ..kinds.task import Judge, Task
 from ..sandbox.limits import Limits
 from .known_rewards import rewards_for
 from .language import ALLOWED, describe_for, rules_for
-from .logs.sample import sample_for
-from .logs.signals import SIMULATED, Signals
-from .logs.sources import SIGNALS, SIMULATED_SOURCE, signals_of
+from .logs.signals import SIGNALS, SIMULATED, SIMULATED_SOURCE, Signals, signals_of
 from .properties import behaviour
 from .settings import Settings
 from .template import export, export_for
@@ -56,7 +54,7 @@ def judge(data: Mapping[str, Any], settings: Mapping[str, Any], limits: Limits) 
 
 def adapt(data: Mapping[str, Any], settings: Mapping[str, Any]) -> Task:
     """The task for the signals and north star of a config. ValueError, OSError for a wrong file of either."""
-    from .logs.logs import people
+    from .logs.logs import people, sample_for
 
     chosen = Settings.model_validate(settings)
     people(chosen)  # a file that is wrong is told before any work

@@ -50,11 +50,6 @@ class OpenBandit:
     items: int
 
 
-def load_log(policy: str = "random", campaign: str = "all") -> Log:
-    """The ranking log of `load`, without what only off-policy estimation needs."""
-    return load(policy, campaign).log
-
-
 def load(policy: str = "random", campaign: str = "all") -> OpenBandit:
     """10,000 rows of one logging policy ("random", or "bts" for Bernoulli Thompson sampling) and campaign.
 

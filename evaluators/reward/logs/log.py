@@ -64,6 +64,32 @@ class RewardLog:
         tables = (*self.columns.values(), *self.outcomes.values())
         return (*tables, self.chosen, self.propensity, self.user, self.before)
 
+    @classmethod
+    def of_rows(
+        cls,
+        name: str,
+        signals: Signals,
+        columns: Mapping[str, Array],
+        slates: NDArray[np.intp],
+        chosen: Ints,
+        propensity: Array,
+        user: Ints,
+        before: Array,
+    ) -> "RewardLog":
+        """The log whose slates are rows `slates` (C, M) of a table: `columns`, `user`, `before` (N,)."""
+        shown = slates[chosen, np.arange(slates.shape[1])]
+        outcomes = {one.name for one in signals.columns if one.role == "outcome"}
+        return cls(
+            name,
+            signals,
+            {name: column[slates] for name, column in columns.items() if name not in outcomes},
+            chosen,
+            propensity,
+            {name: column[shown] for name, column in columns.items() if name in outcomes},
+            user[shown],
+            before[shown],
+        )
+
     def __len__(self) -> int:
         return len(self.chosen)
 

@@ -6,15 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from ...data import DataError
+from ...data import DataError, DataUnavailable
 from ...data.user_log import READERS
 from ...simulator import Parameters, explore, make_users, make_world, scenario
 from ..settings import Settings
 from . import own_log
-from .log import RewardLog
+from .log import Array, RewardLog
 from .public_logs import bandit, movielens
-from .signals import SIMULATED, Signals
-from .sources import SIGNALS
+from .signals import SIGNALS, SIMULATED, Signals
 
 LOG_SEED = 10
 """Keeps the world of the log apart from those of the north star."""
@@ -85,3 +84,26 @@ def load(data: Mapping[str, Any], settings: Settings, signals: Signals) -> Rewar
             f"[data] of a reward's own log has source and schema, not {', '.join(sorted(unknown))}"
         )
     return own_log.load(path, options.get("schema", {}), signals, settings)
+
+
+def sample_of(log: RewardLog) -> dict[str, Array]:
+    """The rows that an audit looks at: columns and outcomes by name, each (M,), of what each slate showed.
+
+    What was shown by chance stands for all candidates as far as each had the same chance.
+    """
+    at = np.arange(len(log))
+    return {name: column[log.chosen, at] for name, column in log.columns.items()} | dict(log.outcomes)
+
+
+def sample_for(
+    data: Mapping[str, Any], settings: Settings, signals: Signals
+) -> tuple[str, dict[str, Array]] | None:
+    """Where the config's sample is from and its columns; None where the log can not be downloaded.
+
+    DataError for a log that is not as the config says.
+    """
+    try:
+        log = load(data, settings, signals)
+    except DataUnavailable:
+        return None
+    return f"the shown candidates of the search's log, {log.name}", sample_of(log)

@@ -22,12 +22,11 @@ from numpy.typing import NDArray
 from ...data import DataError
 from ...data.columns import hashed
 from ...data.log import did_you_mean
-from ...data.splits import uniform
-from ...data.user_log import moments_of, no_nulls, numbers_of, table_of
+from ...data.user_log import flags_of, moments_of, no_nulls, numbers_of, table_of
 from ..settings import Settings
 from .log import RewardLog
 from .signals import Signals
-from .visits import DAY, WEEK, around, came_next_day, grouped
+from .visits import DAY, WEEK, around, by_die, came_next_day, grouped
 
 if TYPE_CHECKING:
     import polars as pl
@@ -40,7 +39,13 @@ COUNTED = ("later_days", "returned")
 def load(path: Path, schema: Mapping[str, Any], signals: Signals, settings: Settings) -> RewardLog:
     """The log of a file. DataError names the column, the row, and what to change."""
     roles = _roles(schema)
-    table = _read(path, roles, signals)
+    wanted = {column: f"data.schema names as {role}" for role, column in roles.items()}
+    wanted |= {
+        one.name: f"the signals file names as {one.role}"
+        for one in signals.columns
+        if one.role != "context" and one.name not in COUNTED
+    }
+    table = table_of(path, wanted)
     for role in ("user", "time", *(("slate",) if "slate" in roles else ())):
         no_nulls(path, role, table[roles[role]])
     users = hashed(table[roles["user"]])
@@ -51,28 +56,17 @@ def load(path: Path, schema: Mapping[str, Any], signals: Signals, settings: Sett
         for one in signals.columns
         if one.name in table.columns
     }
-    columns |= _counted(columns, signals, users, times, later)
-    derived = [name for name in COUNTED if name in columns and name not in table.columns]
+    counted = {"later_days": later, "returned": came_next_day(users, times)}
+    named = {one.name for one in signals.columns if one.role == "outcome"}
+    derived = {name: counted[name] for name in COUNTED if name in named and name not in columns}
     usable = times // DAY < times.max() // DAY - WEEK + 1 if derived else np.ones(len(times), dtype=bool)
     if "slate" in roles:
         slates, chosen, propensity = _given(path, table, roles, usable)
     else:
         rows = np.flatnonzero(usable)
         slates = rows[grouped(users[rows], times[rows], settings.choices)]
-        chosen = (uniform(slates[0].astype(np.int64), settings.seed) * len(slates)).astype(np.int64)
-        propensity = np.full(len(chosen), 1.0 / len(slates))
-    shown = slates[chosen, np.arange(slates.shape[1])]
-    outcomes = {one.name for one in signals.columns if one.role == "outcome"}
-    return RewardLog(
-        name=path.name,
-        signals=signals,
-        columns={name: column[slates] for name, column in columns.items() if name not in outcomes},
-        chosen=chosen,
-        propensity=propensity,
-        outcomes={name: column[shown] for name, column in columns.items() if name in outcomes},
-        user=users[shown],
-        before=before[shown],
-    )
+        chosen, propensity = by_die(slates, settings.seed)
+    return RewardLog.of_rows(path.name, signals, columns | derived, slates, chosen, propensity, users, before)
 
 
 def _roles(schema: Mapping[str, Any]) -> dict[str, str]:
@@ -97,67 +91,22 @@ def _roles(schema: Mapping[str, Any]) -> dict[str, str]:
     return {str(key): str(value) for key, value in schema.items()}
 
 
-def _read(path: Path, roles: Mapping[str, str], signals: Signals) -> "pl.DataFrame":
-    import polars as pl
-
-    table = table_of(path)
-    wanted = {column: f"data.schema.{role}" for role, column in roles.items()}
-    wanted |= {
-        one.name: f"the signals file as {one.role}"
-        for one in signals.columns
-        if one.role != "context" and one.name not in COUNTED
-    }
-    for column, by in wanted.items():
-        if column not in table.columns:
-            raise DataError(
-                f"{path} has no column {column!r}, which is named by {by}"
-                f"{did_you_mean(column, table.columns)}; "
-                f"it has {', '.join(table.columns)}"
-            )
-    if not table.height:
-        raise DataError(f"{path} holds no rows")
-    return table.with_columns(pl.col(pl.String).replace("", None))
-
-
 def _numbers(path: Path, role: str, column: "pl.Series") -> Array:
-    values = numbers_of(path, role, column)
-    if (wrong := ~np.isfinite(values)).any():
-        raise DataError(
-            f"{path}: {role} {column.name!r} must hold numbers, row {int(wrong.argmax()) + 1} is empty; fill "
-            "such cells or leave such rows out"
-        )
-    return values
-
-
-def _counted(
-    columns: Mapping[str, Array], signals: Signals, users: NDArray[Any], times: NDArray[Any], later: Array
-) -> dict[str, Array]:
-    """The outcomes that the signals name, the file does not hold, and who and when tell."""
-    named = {one.name for one in signals.columns if one.role == "outcome"}
-    found = {}
-    if "later_days" in named and "later_days" not in columns:
-        found["later_days"] = later
-    if "returned" in named and "returned" not in columns:
-        found["returned"] = came_next_day(users, times)
-    return found
+    return numbers_of(path, role, column, "finite numbers", np.isfinite)
 
 
 def _given(
     path: Path, table: "pl.DataFrame", roles: Mapping[str, str], usable: NDArray[np.bool_]
 ) -> tuple[NDArray[np.intp], NDArray[np.int64], Array]:
     """(C, M) rows of the slates that the file gives, which one was shown, and with what chance."""
-    ids = hashed(table[roles["slate"]])
-    shown = _numbers(path, "shown", table[roles["shown"]])
-    if ((shown != 0) & (shown != 1)).any():
-        raise DataError(f"{path}: column {roles['shown']!r} must hold 0 or 1")
+    slate, lengths = np.unique(hashed(table[roles["slate"]]), return_inverse=True, return_counts=True)[1:]
+    shown = flags_of(path, "shown", table[roles["shown"]])
     chance = _numbers(path, "propensity", table[roles["propensity"]])
-    order = np.argsort(ids, kind="stable")
-    starts = np.flatnonzero(np.r_[True, ids[order][1:] != ids[order][:-1]])
-    lengths = np.diff(np.r_[starts, len(ids)])
     size = int(np.bincount(lengths).argmax())
     if size < 2:
         raise DataError(f"{path}: most slates have one candidate, so there is nothing to choose from")
-    slates = order[starts[lengths == size][:, None] + np.arange(size)].T
+    order = np.argsort(slate, kind="stable")
+    slates = order[lengths[slate[order]] == size].reshape(-1, size).T
     marks = shown[slates]
     if (wrong := marks.sum(axis=0) != 1).any():
         row = int(slates[0, wrong.argmax()]) + 1

@@ -5,11 +5,11 @@ from numpy.typing import NDArray
 
 from ... import data
 from ...data import Log, open_bandit
-from ...data.splits import uniform
+from ...data.splits import nth_of_user
 from ..settings import Settings
 from .log import RewardLog
-from .sources import MOVIELENS, OPEN_BANDIT
-from .visits import around, grouped
+from .signals import MOVIELENS, OPEN_BANDIT
+from .visits import around, by_die, grouped
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -27,34 +27,16 @@ def movielens(settings: Settings) -> RewardLog:
     ratings, slates are of the second. DataUnavailable where the data cannot be had.
     """
     log = data.load({"source": "movielens-100k"})
-    early = _first_half(log.users)
-    columns = _film_predictions(log, early)
+    nth, count = nth_of_user(log.users)
+    early = nth * 2 < count
     before, later = around(log.users, log.times)
+    columns = _film_predictions(log, early) | {"liked": log.labels.astype(np.float64), "later_days": later}
     late = np.flatnonzero(~early)
     slates = late[grouped(log.users[late], log.times[late], settings.choices)]
-    chosen = (uniform(slates[0].astype(np.int64), settings.seed) * settings.choices).astype(np.int64)
-    shown = slates[chosen, np.arange(slates.shape[1])]
-    return RewardLog(
-        name="movielens-100k",
-        signals=MOVIELENS,
-        columns={name: column[slates] for name, column in columns.items()},
-        chosen=chosen,
-        propensity=np.full(len(chosen), 1.0 / settings.choices),
-        outcomes={"liked": log.labels[shown].astype(np.float64), "later_days": later[shown]},
-        user=log.users[shown],
-        before=before[shown],
+    chosen, propensity = by_die(slates, settings.seed)
+    return RewardLog.of_rows(
+        "movielens-100k", MOVIELENS, columns, slates, chosen, propensity, log.users, before
     )
-
-
-def _first_half(users: Ints) -> NDArray[np.bool_]:
-    """Whether a row is in the earlier half of its user's; rows are in the order of time."""
-    order = np.argsort(users, kind="stable")
-    owner = users[order]
-    starts = np.flatnonzero(np.r_[True, owner[1:] != owner[:-1]])
-    lengths = np.diff(np.r_[starts, len(owner)])
-    early = np.empty(len(users), dtype=bool)
-    early[order] = (np.arange(len(owner)) - np.repeat(starts, lengths)) * 2 < np.repeat(lengths, lengths)
-    return early
 
 
 def _film_predictions(log: Log, early: NDArray[np.bool_]) -> dict[str, Array]:
@@ -79,18 +61,12 @@ def _film_predictions(log: Log, early: NDArray[np.bool_]) -> dict[str, Array]:
 
 
 def _rates(groups: Ints, labels: Array, rows: NDArray[np.bool_], prior: Array | float) -> Array:
-    """By group the mean label of these rows, mixed with PRIOR rows of the prior mean."""
-    size = int(groups.max()) + 1
-    means = np.full(size, prior) if isinstance(prior, float) else _first(groups, prior, size)
-    hits = np.bincount(groups[rows], weights=labels[rows], minlength=size)
-    counts = np.bincount(groups[rows], minlength=size)
+    """By group the mean label of these rows, mixed with PRIOR rows of the prior mean, one or one a row."""
+    means = np.full(int(groups.max()) + 1, np.mean(prior))
+    means[groups] = prior
+    hits = np.bincount(groups[rows], weights=labels[rows], minlength=len(means))
+    counts = np.bincount(groups[rows], minlength=len(means))
     return np.asarray((hits + PRIOR * means) / (counts + PRIOR))
-
-
-def _first(groups: Ints, values: Array, size: int) -> Array:
-    found = np.zeros(size)
-    found[groups] = values
-    return found
 
 
 def bandit(policy: str = "random", campaign: str = "all") -> RewardLog:

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from ..settings import Settings
+
 Role = Literal["prediction", "context", "outcome"]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
 
@@ -125,3 +127,42 @@ SIMULATED = Signals(
     )
 )
 """The signals of simulated logs."""
+
+MOVIELENS = Signals((
+    _row("like", "prediction", "probability", 0, 1, "predicted chance of four stars or more", 1),
+    _row("popular", "prediction", "probability", 0, 1, "predicted chance that a user rates it at all", 1),
+    _row("taste", "prediction", "probability", 0, 1,
+         "share of the user's earlier ratings of that genre that were high", 1),
+    _row("item", "context", "id", 0, 2**31, "which film it is"),
+    _row("popularity", "context", "share", 0, 1, "the film's rank by ratings, 1 the most rated"),
+    _row("liked", "outcome", "flag", 0, 1, "whether it got four stars or more", 1),
+    _row("later_days", "outcome", "days", 0, 7,
+         "on how many of the next seven days the user rated something", 1),
+))  # fmt: skip
+"""The signals of MovieLens-100k: predictions are fitted on the earlier half of the ratings."""
+
+OPEN_BANDIT = Signals((
+    _row("click", "prediction", "probability", 0, 1,
+         "predicted chance of a click, from rates of item and user", 1),
+    _row("novel", "prediction", "share", 0, 1,
+         "one minus the item's share of the training rows, in units of the largest share"),
+    _row("item", "context", "id", 0, 2**31, "which item it is"),
+    _row("popularity", "context", "share", 0, 1, "the item's rank by training rows, 1 the most shown"),
+    _row("clicked", "outcome", "flag", 0, 1, "whether it was clicked", 1),
+))  # fmt: skip
+"""The signals of Open Bandit. It knows no persons, so nothing comes later: its proxy is about clicks."""
+
+SIMULATED_SOURCE = "simulated"
+SIGNALS: Mapping[str, Signals] = {
+    SIMULATED_SOURCE: SIMULATED,
+    "movielens-100k": MOVIELENS,
+    "open-bandit": OPEN_BANDIT,
+}
+"""Which signals each built-in source has; logs of these sources are made in `logs`."""
+
+
+def signals_of(data: Mapping[str, Any], settings: Settings) -> Signals:
+    """The user's own signals, or those that the source of the data has."""
+    if settings.signals is not None:
+        return Signals.read(settings.signals)
+    return SIGNALS.get(str(data.get("source")), SIMULATED)

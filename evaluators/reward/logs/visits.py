@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from ...data.splits import nth_of_user, uniform
+
 Ints = NDArray[np.int64]
 Array = NDArray[np.float64]
 DAY = 86_400
@@ -45,9 +47,12 @@ def grouped(users: Ints, times: Ints, size: int) -> NDArray[np.intp]:
     What is left of a user after the last full slate is in none.
     """
     order = np.lexsort((times, users))
-    owner = users[order]
-    starts = np.flatnonzero(np.r_[True, owner[1:] != owner[:-1]])
-    lengths = np.diff(np.r_[starts, len(owner)])
-    nth = np.arange(len(owner)) - np.repeat(starts, lengths)
-    whole = np.repeat(lengths // size * size, lengths)
-    return np.asarray(order[nth < whole].reshape(-1, size).T)
+    nth, count = nth_of_user(users[order])
+    return np.asarray(order[nth < count // size * size].reshape(-1, size).T)
+
+
+def by_die(slates: NDArray[np.intp], seed: int) -> tuple[Ints, Array]:
+    """Which row of each slate (C, M) a fair die picks, (M,), and with what chance, (M,)."""
+    size, count = slates.shape
+    chosen = (uniform(slates[0].astype(np.int64), seed) * size).astype(np.int64)
+    return chosen, np.full(count, 1.0 / size)

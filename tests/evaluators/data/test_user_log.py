@@ -216,11 +216,11 @@ def test_the_layout_of_kuairand_loads_and_splits(tmp_path: Path) -> None:
     ("columns", "said"),
     [
         ({"clicked": [1, 0, 2, 1]}, r"label column 'clicked' must hold 0 or 1 .*positive.*row 3 holds '2'"),
-        ({"clicked": [1, "yes", 0, 1]}, "label column 'clicked' must hold numbers, row 2 holds 'yes'"),
+        ({"clicked": [1, "yes", 0, 1]}, "label column 'clicked' must hold 0 or 1 .*row 2 holds 'yes'"),
         ({"clicked": [1, 0, 0, None]}, "label column 'clicked' is empty in row 4, in 1 of 4 rows"),
         ({"uid": [None, "b", None, "c"]}, "user column 'uid' is empty in row 1, in 2 of 4 rows"),
         ({"iid": [1, 2, None, None]}, "item column 'iid' is empty in row 3"),
-        ({"ts": [1, 2, 3, "soon"]}, "time column 'ts' must hold numbers, row 4 holds 'soon'"),
+        ({"ts": [1, 2, 3, "soon"]}, "time column 'ts' must hold finite numbers, row 4 holds 'soon'"),
         ({"ts": [1, "nan", 3, 4]}, "time column 'ts' must hold finite numbers, row 2 holds 'nan'"),
         ({"ts": ["2024-01-01", "2024-13-01", "", ""]}, "time column 'ts' is empty in row 3"),
         (

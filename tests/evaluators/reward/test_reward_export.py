@@ -14,7 +14,7 @@ from recevolve.evaluators.kinds.task import Winner
 from recevolve.evaluators.language.canonical import canonical
 from recevolve.evaluators.language.static import check
 from recevolve.evaluators.reward.language import ARGUMENTS
-from recevolve.evaluators.reward.logs.sample import sample_for
+from recevolve.evaluators.reward.logs.logs import sample_for
 from recevolve.evaluators.reward.logs.signals import SIMULATED, Signals
 from recevolve.evaluators.reward.patch_formula import TORCH, PatchFormula
 from recevolve.evaluators.reward.settings import Settings

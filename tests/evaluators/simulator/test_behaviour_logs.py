@@ -54,9 +54,10 @@ def test_tables_with_types_are_read(tmp_path: Path) -> None:
     [
         (
             "user,time,click,watched\na,0,1,1\n",
-            "no column clicked; its columns are user, time, click, watched",
+            r"no column 'clicked', which calibration needs \(did you mean 'click'\?\); "
+            "its columns are user, time, click, watched",
         ),
-        ("user,time\na,0\n", "no column clicked, watched"),
+        ("user,time\na,0\n", "no column 'clicked', which calibration needs; its columns are user, time"),
         ("", "empty"),
         (HEADER, "no rows"),
         (HEADER + "a,0,1,1,1\na,0,2,1,1\n", "column 'clicked' must hold 0 or 1, row 2 holds '2'"),
@@ -64,7 +65,7 @@ def test_tables_with_types_are_read(tmp_path: Path) -> None:
         (HEADER + "a,0,1,inf,1\n", "'watched' must hold seconds"),
         (HEADER + "a,0,1,nan,1\n", "'watched' must hold seconds"),
         (HEADER + "a,0,1,1,1\na,,1,1,1\n", "column 'time' is empty in row 2, in 1 of 2 rows"),
-        (HEADER + "a,yesterday,1,1,1\n", "'time' must hold seconds since 1970 or ISO dates"),
+        (HEADER + "a,yesterday,1,1,1\n", "'time' must hold numbers or ISO dates"),
         (HEADER + "a,0,1,1,1\na,soon,1,1,1\n", "'time' must hold .* row 2 holds 'soon'"),
         (HEADER + "a,1600000000000,1,1,1\na,1700000000000,1,1,1\n", "divide milliseconds by 1000"),
         (HEADER + "a,0,1,1,maybe\n", "column 'liked' must hold 0 or 1, row 1 holds 'maybe'"),
