@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
 
 from ..logs.signals import Signal, Signals
 from .findings import (
@@ -12,7 +13,6 @@ from .findings import (
     TYPICAL,
     Audit,
     Change,
-    Correlation,
     Curve,
     Group,
     Grouping,
@@ -104,8 +104,7 @@ def drawn(signals: Signals, count: int, rng: np.random.Generator) -> dict[str, A
 
 def percentiles(values: Array) -> Array:
     """Mid-ranks in (0, 1): equal values share theirs."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ranks: Array = (np.cumsum(counts) - counts / 2.0)[inverse] / len(values)
+    ranks: Array = (stats.rankdata(values) - 0.5) / len(values)
     return ranks
 
 
@@ -174,9 +173,7 @@ def _slope(reward: Reward, rows: Mapping[str, Array], signal: Signal, spread: fl
     elasticity = _derivative(reward, typical, signal, width) * x / value
     known = (np.abs(value) > 1e-6 * spread) & (x > 1e-6 * width) & np.isfinite(elasticity)
     return Slope(
-        signal=signal.name,
-        unit=signal.unit,
-        better=signal.better,
+        signal=signal,
         mean=float(slopes.mean()) if len(slopes) else 0.0,
         falls=float((slopes < -_NOTHING).mean()) if len(slopes) else 0.0,
         flat=float((np.abs(slopes) <= _NOTHING).mean()) if len(slopes) else 0.0,
@@ -203,24 +200,20 @@ def _raised(
     change = above - below
     change[np.abs(change) <= 1e-12 * (np.abs(above) + np.abs(below))] = 0.0
     badness = np.where(np.isfinite(change), -signal.better * change, 0.0)
-    worst = [int(index) for index in np.argsort(-badness, kind="stable")[:WORST] if badness[index] > 0.0]
     return Raised(
-        signal=signal.name,
-        better=signal.better,
-        pairs=len(at),
+        signal=signal,
         lowers=float((change < 0.0).mean()) if len(at) else 0.0,
         raises=float((change > 0.0).mean()) if len(at) else 0.0,
         worst=tuple(
-            Change(
-                _row(base, index),
-                float(low[index]),
-                float(high[index]),
-                float(below[index]),
-                float(above[index]),
-            )
-            for index in worst
+            Change(_row(base, one), *(float(values[one]) for values in (low, high, below, above)))
+            for one in _worst(badness)
         ),
     )
+
+
+def _worst(badness: Array) -> list[int]:
+    """The places of the largest values above zero, the largest first, WORST of them at most."""
+    return [int(place) for place in np.argsort(-badness, kind="stable")[:WORST] if badness[place] > 0.0]
 
 
 def _row(rows: Mapping[str, Array], index: int) -> dict[str, float]:
@@ -253,19 +246,18 @@ def _groupings(
             for label in labels
             if (mask := group == label).any()
         )
-        found.append(Grouping(one.name, one.words, tenths, groups))
+        found.append(Grouping(one, tenths, groups))
     return found
 
 
-def _correlations(log: Mapping[str, Array], values: Array, signals: Signals) -> list[Correlation]:
+def _correlations(log: Mapping[str, Array], values: Array, signals: Signals) -> list[tuple[Signal, float]]:
     reward = percentiles(values)
     found = []
     for one in signals.columns:
         if one.name in log and one.unit != "id":
             column = percentiles(log[one.name])
             varies = column.std() > 0.0 and reward.std() > 0.0
-            value = float(np.corrcoef(column, reward)[0, 1]) if varies else 0.0
-            found.append(Correlation(one.name, one.role, one.better, value))
+            found.append((one, float(np.corrcoef(column, reward)[0, 1]) if varies else 0.0))
     return found
 
 
@@ -291,7 +283,6 @@ def _reversals(
     one, two = one[told], two[told]
     loss, gain = satisfaction[two] - satisfaction[one], reward[one] - reward[two]
     badness = np.where(loss > 0.0, loss * gain, 0.0)
-    worst = [int(index) for index in np.argsort(-badness, kind="stable")[:WORST] if badness[index] > 0.0]
     return Reversals(
         by=by,
         share=float((loss > 0.0).mean()) if len(one) else 0.0,
@@ -303,7 +294,7 @@ def _reversals(
                 (float(satisfaction[one[index]]), float(satisfaction[two[index]])),
                 (float(reward[one[index]]), float(reward[two[index]])),
             )
-            for index in worst
+            for index in _worst(badness)
         ),
     )
 
@@ -319,4 +310,4 @@ def _curve(reward: Reward, rows: Mapping[str, Array], signal: Signal) -> Curve:
         others = {name: np.full(POINTS, np.quantile(column, quantile)) for name, column in rows.items()}
         lines.append(tuple(float(y) for y in _values(reward, {**others, signal.name: at})))
     deciles = tuple(float(d) for d in np.quantile(x, np.linspace(0.1, 0.9, 9)))
-    return Curve(signal.name, signal.unit, signal.better, tuple(float(a) for a in at), tuple(lines), deciles)
+    return Curve(signal, tuple(float(a) for a in at), tuple(lines), deciles)

@@ -1,6 +1,6 @@
 """The audit as a page of Markdown: what stands out first, then every table behind it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ...kinds.patch import filled
@@ -50,8 +50,8 @@ def markdown(audit: Audit) -> str:
         "correlations": _table(
             ("column", "role", "wanted", "rank correlation"),
             [
-                [f"`{one.column}`", one.role, WANTED[one.better], f"{one.value:+.2f}"]
-                for one in audit.correlations
+                [f"`{one.name}`", one.role, WANTED[one.better], f"{value:+.2f}"]
+                for one, value in audit.correlations
             ],
         ),
         "by": found.by,
@@ -67,57 +67,50 @@ def findings(audit: Audit) -> list[str]:
     return [*_of_signals(audit), *_of_columns(audit), *_of_groups(audit)]
 
 
-def _of_signals(audit: Audit) -> list[str]:
-    found = []
+def _of_signals(audit: Audit) -> Iterator[str]:
     if audit.scale.not_finite:
-        words = f"It is not finite on {_share(audit.scale.not_finite)} of draws over the declared ranges."
-        found.append(words)
+        yield f"It is not finite on {_share(audit.scale.not_finite)} of draws over the declared ranges."
     for one in audit.raised:
         if one.against > FEW:
-            verb = "lowers" if one.better > 0 else "raises"
-            found.append(
-                f"Raising `{one.signal}` alone {verb} the reward in {_share(one.against)} of pairs, "
-                f"though {WANTED[one.better]} of it is wanted."
+            verb = "lowers" if one.signal.better > 0 else "raises"
+            yield (
+                f"Raising `{one.signal.name}` alone {verb} the reward in {_share(one.against)} of pairs, "
+                f"though {WANTED[one.signal.better]} of it is wanted."
             )
-    if flat := [f"`{one.signal}`" for one in audit.slopes if one.flat == 1.0]:
-        found.append(f"It does not move with {', '.join(flat)}.")
+    if flat := [f"`{one.signal.name}`" for one in audit.slopes if one.flat == 1.0]:
+        yield f"It does not move with {', '.join(flat)}."
     if audit.reversals.share > REVERSED:
-        found.append(
+        yield (
             f"Of two rows it prefers the one with worse predicted satisfaction, by {audit.reversals.by}, in "
             f"{_share(audit.reversals.share)} of pairs."
         )
-    return found
 
 
-def _of_columns(audit: Audit) -> list[str]:
-    found = []
-    for one in audit.correlations:
-        if one.role == "context" and abs(one.value) > LEANS:
-            follows = "follows" if one.value > 0.0 else "runs against"
-            found.append(f"It {follows} `{one.column}`: rank correlation {one.value:+.2f}.")
-        if one.role == "outcome" and one.better * one.value < -AGAINST:
-            words = f"It runs against the outcome `{one.column}`, of which {WANTED[one.better]} is wanted"
-            found.append(f"{words}: rank correlation {one.value:+.2f}.")
-    return found
+def _of_columns(audit: Audit) -> Iterator[str]:
+    for one, value in audit.correlations:
+        if one.role == "context" and abs(value) > LEANS:
+            follows = "follows" if value > 0.0 else "runs against"
+            yield f"It {follows} `{one.name}`: rank correlation {value:+.2f}."
+        if one.role == "outcome" and one.better * value < -AGAINST:
+            words = f"It runs against the outcome `{one.name}`, of which {WANTED[one.better]} is wanted"
+            yield f"{words}: rank correlation {value:+.2f}."
 
 
-def _of_groups(audit: Audit) -> list[str]:
-    found = []
+def _of_groups(audit: Audit) -> Iterator[str]:
     for grouping in audit.groupings:
         most = max(grouping.groups, key=lambda group: group.top / group.share)
         if most.top > CROWDED * most.share:
-            found.append(
+            yield (
                 f"{_share(most.top)} of its top tenth lie in {_label(grouping, most.label)}, which holds "
                 f"{_share(most.share)} of all rows."
             )
-    return found
 
 
 def _slopes(audit: Audit) -> str:
     rows = [
         [
-            f"`{one.signal}`",
-            WANTED[one.better],
+            f"`{one.signal.name}`",
+            WANTED[one.signal.better],
             f"{one.mean:+.3f}",
             _share(one.falls),
             _share(one.flat),
@@ -130,7 +123,11 @@ def _slopes(audit: Audit) -> str:
 
 def _raised(audit: Audit) -> str:
     rows = [
-        [f"`{one.signal}`", WANTED[one.better], _share(one.lowers), _share(one.raises), _share(one.against)]
+        [
+            f"`{one.signal.name}`",
+            WANTED[one.signal.better],
+            *map(_share, (one.lowers, one.raises, one.against)),
+        ]
         for one in audit.raised
     ]
     return _table(("signal", "wanted", "reward falls", "reward rises", "against what is wanted"), rows)
@@ -140,15 +137,16 @@ def _changes(one: Raised) -> str:
     """The worst counter-examples of a signal, with an empty line after them; nothing where there are none."""
     if not one.worst:
         return ""
-    others = [name for name in one.worst[0].row if name != one.signal]
+    signal = one.signal.name
+    others = [name for name in one.worst[0].row if name != signal]
 
     def cells(change: Change) -> list[str]:
         moved = f"{_number(change.low)} to {_number(change.high)}"
         reward = f"{_number(change.reward_low)} to {_number(change.reward_high)}"
         return [moved, reward, *(_number(change.row[name]) for name in others)]
 
-    table = _table((f"`{one.signal}`", "reward", *(f"`{n}`" for n in others)), map(cells, one.worst))
-    return f"Largest changes against what is wanted of `{one.signal}`:\n\n{table}\n\n"
+    table = _table((f"`{signal}`", "reward", *(f"`{n}`" for n in others)), map(cells, one.worst))
+    return f"Largest changes against what is wanted of `{signal}`:\n\n{table}\n\n"
 
 
 def _groups(audit: Audit) -> str:
@@ -162,7 +160,7 @@ def _groups(audit: Audit) -> str:
             for group in grouping.groups
         ]
         table = _table((head, "share of rows", "mean reward percentile", "share of the top tenth"), rows)
-        parts.append(f"`{grouping.context}`, {grouping.words}:\n\n{table}")
+        parts.append(f"`{grouping.context.name}`, {grouping.context.words}:\n\n{table}")
     return "\n\n".join([*parts, EVEN])
 
 
@@ -187,8 +185,8 @@ def _reversals(audit: Audit) -> str:
 
 def _label(grouping: Grouping, label: str) -> str:
     if grouping.tenths:
-        return f"tenth {label} of 10 by `{grouping.context}`"
-    return f"the group `{grouping.context}` = {label}"
+        return f"tenth {label} of 10 by `{grouping.context.name}`"
+    return f"the group `{grouping.context.name}` = {label}"
 
 
 def _table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -1,9 +1,9 @@
 """What an audit of a reward finds: plain values."""
 
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+
+from ..logs.signals import Signal
 
 TYPICAL = (0.25, 0.5, 0.75)
 """Quantiles of all signals at once that stand for a poor, a middling and a good item."""
@@ -14,9 +14,7 @@ QUANTILES = (0.0, 0.01, 0.25, 0.5, 0.75, 0.99, 1.0)
 class Slope:
     """How the reward follows one signal: per interquartile range of the signal, in those of the reward."""
 
-    signal: str
-    unit: str
-    better: int
+    signal: Signal
     mean: float
     falls: float
     """Share of rows where the reward falls as the signal rises."""
@@ -40,18 +38,16 @@ class Change:
 class Raised:
     """Random rows with one signal raised to another row's value: how often the reward falls or rises."""
 
-    signal: str
-    better: int
-    pairs: int
+    signal: Signal
     lowers: float
     raises: float
     worst: tuple[Change, ...]
-    """The largest changes against `better`, worst first."""
+    """The largest changes against what is wanted, worst first."""
 
     @property
     def against(self) -> float:
         """Share of pairs that go against what is wanted; 0 where nothing is."""
-        return self.lowers if self.better > 0 else self.raises if self.better < 0 else 0.0
+        return {1: self.lowers, 0: 0.0, -1: self.raises}[self.signal.better]
 
 
 @dataclass(frozen=True)
@@ -84,20 +80,9 @@ class Group:
 class Grouping:
     """A context cut into groups: its values where it has few, else ten parts of equal size."""
 
-    context: str
-    words: str
+    context: Signal
     tenths: bool
     groups: tuple[Group, ...]
-
-
-@dataclass(frozen=True)
-class Correlation:
-    """The rank correlation of the reward with a column of the log."""
-
-    column: str
-    role: str
-    better: int
-    value: float
 
 
 @dataclass(frozen=True)
@@ -124,9 +109,7 @@ class Reversals:
 class Curve:
     """The reward as one signal moves and the others stay at the quantiles TYPICAL, a line for each."""
 
-    signal: str
-    unit: str
-    better: int
+    signal: Signal
     at: tuple[float, ...]
     lines: tuple[tuple[float, ...], ...]
     deciles: tuple[float, ...]
@@ -143,19 +126,7 @@ class Audit:
     slopes: tuple[Slope, ...]
     raised: tuple[Raised, ...]
     groupings: tuple[Grouping, ...]
-    correlations: tuple[Correlation, ...]
+    correlations: tuple[tuple[Signal, float], ...]
+    """The rank correlation of the reward with each column of the log."""
     reversals: Reversals
     curves: tuple[Curve, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values for `json.dumps`; None where a number is not finite."""
-        plain: dict[str, Any] = _plain(asdict(self))
-        return plain
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (tuple, list)):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -94,25 +94,20 @@ def _span(curves: Sequence[Curve]) -> tuple[float, float]:
 def _draw_curve(cell: "Axes", curve: Curve, span: tuple[float, float]) -> None:
     for values, shade in zip(curve.lines, SHADES, strict=True):
         cell.plot(curve.at, values, color=shade, linewidth=1.8, solid_capstyle="round")
-        against = _against(values, curve.better)
+        against = _against(values, curve.signal.better)
         if any(value == value for value in against):
             cell.plot(curve.at, against, color=AGAINST, linewidth=2.6, linestyle=(0, (2, 1)))
     cell.set_ylim(*span)
     cell.plot(curve.deciles, [0.03] * len(curve.deciles), transform=cell.get_xaxis_transform(), **RUG)
-    cell.set_title(f"{curve.signal}", fontweight="bold")
-    cell.set_title(ARROWS[curve.better], loc="right", fontsize=8.0, color="#777777")
-    cell.set_xlabel(curve.unit, parse_math=False)
+    cell.set_title(curve.signal.name, fontweight="bold")
+    cell.set_title(ARROWS[curve.signal.better], loc="right", fontsize=8.0, color="#777777")
+    cell.set_xlabel(curve.signal.unit, parse_math=False)
     cell.grid(axis="y", color="#eeeeee")
     cell.locator_params("x", nbins=4)
     cell.locator_params("y", nbins=6)
 
 
-RUG: dict[str, Any] = {
-    "linestyle": "none",
-    "marker": "|",
-    "color": "#888888",
-    "markersize": 6.0,
-}
+RUG: dict[str, Any] = {"linestyle": "none", "marker": "|", "color": "#888888", "markersize": 6.0}
 
 
 def _against(values: Sequence[float], better: int) -> list[float]:
@@ -134,7 +129,7 @@ def _draw_groups(cell: "Axes", grouping: Grouping) -> None:
     even = [100.0 * group.share for group in grouping.groups for _ in range(2)]
     cell.plot(edges, even, color=INK, linewidth=1.3)
     cell.set_xticks(list(places), [group.label for group in grouping.groups])
-    cell.set_title(grouping.context, fontweight="bold")
+    cell.set_title(grouping.context.name, fontweight="bold")
     cell.set_xlabel("tenth of rows, 10 the highest" if grouping.tenths else "value")
     cell.set_ylabel("% of the top tenth")
     cell.set_ylim(bottom=0.0)
