@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils import parameters_to_vector
 
 from ...kernels.reference import dcn_v2_cross, pairwise_dot
 from ..data.log import Field
@@ -162,7 +163,7 @@ def predict(
 
 def flatten(model: nn.Module) -> NDArray[np.float32]:
     """(P,) float32: a copy of all weights in the order of `model.parameters()`."""
-    return np.concatenate([parameter.detach().numpy().ravel() for parameter in model.parameters()])
+    return parameters_to_vector(model.parameters()).detach().numpy()
 
 
 def unflatten(model: nn.Module, weights: NDArray[np.float32]) -> None:
@@ -170,50 +171,30 @@ def unflatten(model: nn.Module, weights: NDArray[np.float32]) -> None:
 
     ValueError when they are not (P,) float32; Diverged when one is not finite.
     """
-    count = sum(parameter.numel() for parameter in model.parameters())
+    sizes = [parameter.numel() for parameter in model.parameters()]
+    count = sum(sizes)
     if weights.dtype != np.float32 or weights.shape != (count,):
         raise ValueError(f"expected float32 weights of shape ({count},), got {weights.dtype} {weights.shape}")
     if not np.isfinite(weights).all():
         raise Diverged(f"{np.count_nonzero(~np.isfinite(weights))} of {count} weights are not finite")
-    start = 0
+    parts = torch.split(torch.from_numpy(weights.copy()), sizes)
     with torch.no_grad():
-        for parameter in model.parameters():
-            part = np.array(weights[start : start + parameter.numel()])
-            parameter.copy_(torch.from_numpy(part).view_as(parameter))
-            start += parameter.numel()
-
-
-def log_loss(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
-    """Mean binary cross-entropy in nats per row, lower is better; float64, stable for logits of any size.
-
-    ValueError for no rows, shapes that differ, or a logit that is not finite.
-    """
-    scores, wanted = _scored(logits, labels)
-    return float(np.mean(np.logaddexp(0.0, np.where(wanted, -scores, scores))))
+        for parameter, part in zip(model.parameters(), parts, strict=True):
+            parameter.copy_(part.view_as(parameter))
 
 
 def auc(scores: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
     """The chance that a random positive row scores above a random negative one, ties counting half.
 
-    Higher is better; Mann-Whitney's U over mid-ranks. ValueError as in `log_loss`, and for a single label.
+    Higher is better; Mann-Whitney's U over mid-ranks. ValueError for a single label.
     """
-    ranked, wanted = _scored(scores, labels)
+    wanted = labels.astype(bool)
     positive = int(wanted.sum())
     negative = len(wanted) - positive
     if not positive or not negative:
         raise ValueError(f"AUC needs both labels, got {positive} positive and {negative} negative rows")
-    above = rankdata(ranked)[wanted].sum() - positive * (positive + 1) / 2
+    above = rankdata(scores.astype(np.float64))[wanted].sum() - positive * (positive + 1) / 2
     return float(above / (positive * negative))
-
-
-def _scored(
-    scores: NDArray[np.floating], labels: NDArray[np.integer]
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    if scores.ndim != 1 or scores.shape != labels.shape or not len(scores):
-        raise ValueError(f"expected as many scores as labels, got {scores.shape} and {labels.shape}")
-    if not np.isfinite(scores).all():
-        raise ValueError(f"{np.count_nonzero(~np.isfinite(scores))} of {len(scores)} scores are not finite")
-    return scores.astype(np.float64), labels.astype(bool)
 
 
 def matrix(rng: torch.Generator, rows: int, columns: int) -> nn.Parameter:
@@ -226,9 +207,6 @@ def matrix(rng: torch.Generator, rows: int, columns: int) -> nn.Parameter:
 def _one_thread() -> Iterator[None]:
     """More threads change the order of sums, and on small batches were 6 to 31 times slower."""
     before = torch.get_num_threads()
-    if before == 1:
-        yield
-        return
     torch.set_num_threads(1)
     try:
         yield

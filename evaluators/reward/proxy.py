@@ -14,7 +14,7 @@ from scipy import stats
 from ...population.values.verdict import Metric, Status, Verdict
 from ..data import DataError
 from ..kinds.failure import Failed
-from ..statistics import Interval, PolicyValue, can_rank, doubly_robust, snips
+from ..statistics import Interval, PolicyValue, cannot_rank, doubly_robust, snips
 from .caller import Caller
 from .logs.log import RewardLog
 from .outcome_model import Expected, expected
@@ -114,11 +114,10 @@ class Proxy:
             for words, sign in ((name, 1.0), (f"the opposite of {name}", -1.0)):
                 value, gain, _ = self.value(beaten(sign * rewards))
                 values[words] = replace(value, interval=_interval(gain))
-        ranking = can_rank(values, self.least)
-        if not ranking:
+        if refusal := cannot_rank(values, self.least):
             raise DataError(
                 f"{self.last.name}: {self.outcome} cannot rank rewards on this log "
-                f"({len(self.last):,} slates): {ranking.refusal}"
+                f"({len(self.last):,} slates): {refusal}"
             )
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .sessions import Offers, Places, Policy, best, live, scored
+from .sessions import Policy, highest, live
 from .world import Users, World
 
 Values = NDArray[np.float64]
@@ -165,12 +165,8 @@ def behave(world: World, users: Users, policy: Policy, seed: int, days: int = 28
     The users, policy, seed and days are those of `simulate`.
     """
     active = np.zeros((days, len(users)), dtype=bool)
-
-    def rank(offers: Offers) -> Places:
-        return best(scored(policy, offers), world.parameters.slate)
-
     parts = []
-    for sessions in live(world, users, rank, seed, active, change=days // 2):
+    for sessions in live(world, users, highest(policy), seed, active, change=days // 2):
         seen = sessions.seen
         who = np.broadcast_to(sessions.offers.who[:, None], seen.shape)[seen]
         columns = (sessions.clicked, sessions.watched, *sessions.chances())

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from .sessions import Flags, Offers, Places, Policy, Sessions, best, live, scored
+from .sessions import Flags, Policy, Sessions, highest, live
 from .world import Users, World
 
 
@@ -20,41 +20,20 @@ class Totals:
     likes: NDArray[np.float64]
     hates: NDArray[np.float64]
 
-    @property
-    def click_rate(self) -> float:
-        """Clicks per impression."""
-        return _ratio(self.clicks, self.impressions)
-
-    @property
-    def like_rate(self) -> float:
-        """Likes per impression."""
-        return _ratio(self.likes, self.impressions)
-
-    @property
-    def hate_rate(self) -> float:
-        """Hates per impression; lower is better."""
-        return _ratio(self.hates, self.impressions)
-
-    @property
-    def watch_per_session(self) -> float:
-        """Seconds per session."""
-        return _ratio(self.watch_seconds, self.sessions)
-
-    @property
-    def impressions_per_session(self) -> float:
-        """Items seen per session."""
-        return _ratio(self.impressions, self.sessions)
+    def rate(self, events: str, of: str = "impressions") -> float:
+        """One of the sums for each of another, over all users, such as `hates` per impression."""
+        over, under = (float(getattr(self, name).sum()) for name in (events, of))
+        return over / under if under else 0.0
 
 
 @dataclass(frozen=True, eq=False)
 class Lives:
-    """What users did. `active` (days, U): who came when. `first_day` and `totals`: sums per user.
+    """What users did. `active` (days, U): who came when. `totals`: sums per user.
 
     `late_active_days` (U,) float64: on how many days of the second half each user came; higher is better.
     """
 
     active: Flags
-    first_day: Totals
     totals: Totals
 
     @property
@@ -79,17 +58,11 @@ def simulate(world: World, users: Users, policy: Policy, seed: int, days: int = 
     """
     if days < 2:
         raise ValueError(f"a life needs two days or more, got {days}")
-    slate = world.parameters.slate
     active = np.zeros((days, len(users)), dtype=bool)
-    first, all_days = _nothing(len(users)), _nothing(len(users))
-
-    def rank(offers: Offers) -> Places:
-        return best(scored(policy, offers), slate)
-
-    for sessions in live(world, users, rank, seed, active, change=days // 2):
-        for totals in (all_days, *([first] if sessions.offers.day == 0 else [])):
-            _add(totals, sessions)
-    return Lives(active, first, all_days)
+    totals = Totals(*(np.zeros(len(users)) for _ in fields(Totals)))
+    for sessions in live(world, users, highest(policy), seed, active, change=days // 2):
+        _add(totals, sessions)
+    return Lives(active, totals)
 
 
 def _add(totals: Totals, sessions: Sessions) -> None:
@@ -100,12 +73,3 @@ def _add(totals: Totals, sessions: Sessions) -> None:
     totals.watch_seconds[who] += sessions.watched.sum(axis=1)
     totals.likes[who] += sessions.liked.sum(axis=1)
     totals.hates[who] += sessions.hated.sum(axis=1)
-
-
-def _nothing(count: int) -> Totals:
-    return Totals(*(np.zeros(count) for _ in fields(Totals)))
-
-
-def _ratio(over: NDArray[np.float64], under: NDArray[np.float64]) -> float:
-    total = float(under.sum())
-    return float(over.sum()) / total if total else 0.0

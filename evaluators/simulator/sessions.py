@@ -158,6 +158,11 @@ def scored(policy: Policy, offers: Offers) -> Floats:
     return scores
 
 
+def highest(policy: Policy) -> Rank:
+    """Shows the candidates that a policy scores highest, best first."""
+    return lambda offers: best(scored(policy, offers), offers.world.parameters.slate)
+
+
 def click_times_watch(signals: Mapping[str, Floats]) -> Floats:
     """Expected seconds: the policy in production that the constants were fitted under."""
     return signals["click"] * signals["watch"]

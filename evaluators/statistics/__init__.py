@@ -6,7 +6,7 @@
 from .correlation import spearman_interval
 from .intervals import Interval, paired
 from .moments import Moments
-from .policies import PolicyValue, Ranking, can_rank, doubly_robust, snips
+from .policies import PolicyValue, cannot_rank, doubly_robust, snips
 from .racing import Measure, Race, halving, survivors
 from .sequential import MINIMUM, always_valid_p, confidence_sequence
 from .streams import lord_level
@@ -19,11 +19,10 @@ __all__ = [
     "Moments",
     "PolicyValue",
     "Race",
-    "Ranking",
     "Shrunken",
     "Winner",
     "always_valid_p",
-    "can_rank",
+    "cannot_rank",
     "confidence_sequence",
     "doubly_robust",
     "halving",

@@ -36,6 +36,11 @@ def paired(treatment: ArrayLike, control: ArrayLike, confidence: float = 0.95) -
     differences = first - second
     estimate, count = float(differences.mean()), len(differences)
     error = float(differences.std(ddof=1)) / count**0.5
+    return student_interval(estimate, error, count, confidence)
+
+
+def student_interval(estimate: float, error: float, count: int, confidence: float) -> Interval:
+    """Student's interval around an estimate whose standard error comes from `count` measurements."""
     reach = student(tail_of(confidence), count) * error
     return Interval(estimate, estimate - reach, estimate + reach, confidence, count, error)
 

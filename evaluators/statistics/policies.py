@@ -7,7 +7,7 @@ from math import inf, isfinite, nan
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .intervals import Floats, Interval, finite_row, student, tail_of
+from .intervals import Floats, Interval, finite_row, student, student_interval, tail_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,23 +15,11 @@ class PolicyValue:
     """The mean reward a decision that the policy would have had, in the reward's unit.
 
     `effective_size` is how many rows of the policy's own traffic the log amounts to: Kish 1965,
-    (sum of weights)^2 / sum of weights^2. `method` is "snips" or "dr".
+    (sum of weights)^2 / sum of weights^2.
     """
 
     interval: Interval
     effective_size: float
-    method: str
-
-
-@dataclass(frozen=True, slots=True)
-class Ranking:
-    """Policies from the highest value down, or why the log cannot rank them; true where it can."""
-
-    names: tuple[str, ...]
-    refusal: str = ""
-
-    def __bool__(self) -> bool:
-        return not self.refusal
 
 
 def snips(
@@ -58,11 +46,11 @@ def snips(
     """
     r, w = _weighted(rewards, target, logged)
     if not w.any():
-        return PolicyValue(Interval(nan, -inf, inf, confidence, len(r)), 0.0, "snips")
+        return PolicyValue(Interval(nan, -inf, inf, confidence, len(r)), 0.0)
     # The scale of the weights cancels; without it they cannot overflow.
     scaled = w / w.mean()
     estimate = float((scaled * r).mean())
-    return _value("snips", estimate, scaled * (r - estimate), w, units, confidence)
+    return _value(estimate, scaled * (r - estimate), w, units, confidence)
 
 
 def doubly_robust(
@@ -88,33 +76,31 @@ def doubly_robust(
         raise ValueError(f"{len(r)} rows need as many predictions, got {len(model)} and {len(everywhere)}")
     gained = everywhere + w * (r - model)
     estimate = float(gained.mean())
-    return _value("dr", estimate, gained - estimate, w, units, confidence)
+    return _value(estimate, gained - estimate, w, units, confidence)
 
 
-def can_rank(values: Mapping[str, PolicyValue], minimum: float = 100.0) -> Ranking:
-    """The policies by value, highest first, or a refusal that says why: true or false accordingly.
+def cannot_rank(values: Mapping[str, PolicyValue], minimum: float = 100.0) -> str:
+    """Why these values do not rank their policies, in a sentence for people and prompts; empty where they do.
 
     Refused are fewer than two policies, a policy whose effective size is below `minimum` rows, and a field
     whose intervals all overlap, each widened for the number of policies (Bonferroni), so that a field without
     differences is ranked with a chance of 1 - confidence at most. A ranking does not say that neighbours
-    differ, only that the field does. The reason is a sentence for people and prompts.
+    differ, only that the field does.
     """
     if len(values) < 2:
-        return Ranking((), f"a ranking needs two policies or more, got {len(values)}")
+        return f"a ranking needs two policies or more, got {len(values)}"
     thin = min(values, key=lambda name: (values[name].effective_size, name))
     if not values[thin].effective_size >= minimum:
         little = f"the log is worth {values[thin].effective_size:.0f} rows of {thin}, fewer than {minimum:g}"
-        return Ranking((), f"{little}: it shows too few of this policy's choices; log more, or change less")
-    ends = {name: _widened(value.interval, len(values)) for name, value in values.items()}
-    lowest = max(low for low, _ in ends.values())
-    highest = min(high for _, high in ends.values())
-    if not lowest > highest:
-        return Ranking(
-            (),
-            f"the intervals of all {len(values)} policies overlap between {lowest:.4g} and {highest:.4g}:"
-            " the log cannot tell them apart; log more",
-        )
-    return Ranking(tuple(sorted(values, key=lambda name: (-values[name].interval.estimate, name))))
+        return f"{little}: it shows too few of this policy's choices; log more, or change less"
+    ends = [_widened(value.interval, len(values)) for value in values.values()]
+    lowest, highest = max(low for low, _ in ends), min(high for _, high in ends)
+    if lowest > highest:
+        return ""
+    return (
+        f"the intervals of all {len(values)} policies overlap between {lowest:.4g} and {highest:.4g}:"
+        " the log cannot tell them apart; log more"
+    )
 
 
 def _weighted(rewards: ArrayLike, target: ArrayLike, logged: ArrayLike) -> tuple[Floats, Floats]:
@@ -131,7 +117,7 @@ def _weighted(rewards: ArrayLike, target: ArrayLike, logged: ArrayLike) -> tuple
 
 
 def _value(
-    method: str, estimate: float, influence: Floats, w: Floats, units: ArrayLike | None, confidence: float
+    estimate: float, influence: Floats, w: Floats, units: ArrayLike | None, confidence: float
 ) -> PolicyValue:
     """A value whose error is that of the mean of centred `influence` (N,) over independent units."""
     rows = len(influence)
@@ -146,11 +132,10 @@ def _value(
     if count < 2:
         raise ValueError(f"an error needs rows of two units or more, got {count}")
     error = float(sums @ sums * count / (count - 1)) ** 0.5 / rows
-    reach = student(tail_of(confidence), count) * error
-    interval = Interval(estimate, estimate - reach, estimate + reach, confidence, count, error)
+    interval = student_interval(estimate, error, count, confidence)
     scaled = w / w.max() if w.any() else w
     squares = float(scaled @ scaled)
-    return PolicyValue(interval, float(scaled.sum()) ** 2 / squares if squares else 0.0, method)
+    return PolicyValue(interval, float(scaled.sum()) ** 2 / squares if squares else 0.0)
 
 
 def _widened(interval: Interval, trials: int) -> tuple[float, float]:

@@ -77,7 +77,7 @@ def clicks(name: str) -> tuple[float, float, float]:
     for each in (weights, np.abs(weights)):
         lives = [simulate(world, users, linear(row), 1) for row in each]
         late = [life.late_active_days.mean() for life in lives]
-        found.append(spearmanr([life.totals.click_rate for life in lives], late).statistic)
+        found.append(spearmanr([life.totals.rate("clicks") for life in lives], late).statistic)
     by_click, by_chance = (
         simulate(world, users, policy, 1).late_active_days.mean()
         for policy in (lambda s: s["click"], lambda s: np.zeros_like(s["click"]))

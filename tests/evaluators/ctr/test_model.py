@@ -40,6 +40,10 @@ def two_threads() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+def log_loss(logits: np.ndarray, labels: np.ndarray) -> float:
+    return float(np.mean(np.logaddexp(0.0, np.where(labels == 1, -logits, logits))))
+
+
 @NAMES
 def test_weights_come_from_the_seed_alone(name: str) -> None:
     torch.manual_seed(1)
@@ -244,27 +248,15 @@ def test_training_learns_what_the_teacher_knows(name: str, taught: tuple[Log, np
     assert 0.65 < ctr.auc(learnt, labels) < ctr.auc(truth[held_out], labels)
     share = float(log.labels[part.train].mean())
     constant = np.full(len(labels), np.log(share / (1 - share)))
-    assert (
-        ctr.log_loss(truth[held_out], labels) < ctr.log_loss(learnt, labels) < ctr.log_loss(constant, labels)
-    )
+    assert log_loss(truth[held_out], labels) < log_loss(learnt, labels) < log_loss(constant, labels)
 
 
 def test_plain_descent_lowers_the_training_loss() -> None:
     features, labels = rows(2000)
     model = ctr.make_ranker("dcn", FIELDS, 8)
-    before = ctr.log_loss(ctr.predict(model, features), labels)
+    before = log_loss(ctr.predict(model, features), labels)
     ctr.train(model, features, labels, np.tile(np.arange(2000), 40), sgd(0.5))
-    assert ctr.log_loss(ctr.predict(model, features), labels) < before / 2
-
-
-def test_log_loss_equals_its_definition_and_holds_at_the_extremes() -> None:
-    rng = np.random.default_rng(0)
-    logits, labels = rng.normal(0, 3, 500), rng.integers(0, 2, 500)
-    chance = 1 / (1 + np.exp(-logits))
-    expected = -np.mean(np.where(labels == 1, np.log(chance), np.log(1 - chance)))
-    assert ctr.log_loss(logits, labels) == pytest.approx(expected, rel=1e-12)
-    assert ctr.log_loss(np.array([1e4, -1e4]), np.array([1, 0])) == 0.0
-    assert ctr.log_loss(np.array([1e4, -1e4], dtype=np.float32), np.array([0, 1], dtype=np.uint8)) == 1e4
+    assert log_loss(ctr.predict(model, features), labels) < before / 2
 
 
 def test_auc_equals_the_count_of_ordered_pairs() -> None:
@@ -274,25 +266,6 @@ def test_auc_equals_the_count_of_ordered_pairs() -> None:
         gaps = scores[labels == 1][:, None] - scores[labels == 0][None]
         assert ctr.auc(scores, labels) == pytest.approx(((gaps > 0) + (gaps == 0) / 2).mean(), abs=1e-12)
     assert ctr.auc(np.zeros(4), np.array([0, 1, 1, 0])) == 0.5
-
-
-@pytest.mark.parametrize("score", [ctr.log_loss, ctr.auc])
-@pytest.mark.parametrize(
-    ("scores", "labels", "said"),
-    [
-        (np.array([0.0, np.nan]), np.array([0, 1]), "1 of 2 scores are not finite"),
-        (np.array([0.0, np.inf]), np.array([0, 1]), "1 of 2 scores are not finite"),
-        (np.zeros(2), np.array([0, 1, 1]), "as many scores as labels"),
-        (np.zeros(0), np.zeros(0, dtype=int), "as many scores as labels"),
-        (np.zeros((2, 1)), np.zeros((2, 1), dtype=int), "as many scores as labels"),
-    ],
-)
-def test_scores_that_mean_nothing_are_refused(
-    score: object, scores: np.ndarray, labels: np.ndarray, said: str
-) -> None:
-    assert callable(score)
-    with pytest.raises(ValueError, match=said):
-        score(scores, labels)
 
 
 def test_auc_of_one_label_is_refused() -> None:

@@ -152,6 +152,6 @@ def test_chances_give_the_figures_that_flags_give() -> None:
 
     flags = simulate(world, users, click_times_watch, 0).totals
     chances = figures(behave(world, users, click_times_watch, 0))
-    assert chances["click_rate"] == pytest.approx(flags.click_rate, rel=1e-6)
-    assert chances["like_rate"] == pytest.approx(flags.like_rate, rel=0.1)
-    assert chances["hate_rate"] == pytest.approx(flags.hate_rate, rel=0.25)
+    assert chances["click_rate"] == pytest.approx(flags.rate("clicks"), rel=1e-6)
+    assert chances["like_rate"] == pytest.approx(flags.rate("likes"), rel=0.1)
+    assert chances["hate_rate"] == pytest.approx(flags.rate("hates"), rel=0.25)

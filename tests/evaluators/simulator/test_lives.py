@@ -119,9 +119,8 @@ def test_active_days_are_sessions_and_late_ones_a_part_of_them(world: World) -> 
     assert (found.active_days == found.totals.sessions).all()
     assert (found.late_active_days == found.active[14:].sum(0)).all()
     assert found.late_active_days.max() <= 14
-    assert (found.first_day.sessions == found.active[0]).all()
-    assert found.first_day.impressions_per_session <= 8
-    assert 0 < found.totals.like_rate < found.totals.click_rate < 1
+    assert found.totals.rate("impressions", of="sessions") <= 8
+    assert 0 < found.totals.rate("likes") < found.totals.rate("clicks") < 1
     assert lives(world, survey, people=10, days=2).late_active_days.max() <= 1
 
 

@@ -9,8 +9,19 @@ import pytest
 from scipy.stats import spearmanr
 
 from recevolve.evaluators.data import DataError
-from recevolve.evaluators.simulator import SCENARIOS, Parameters, make_users, make_world, scenario, simulate
+from recevolve.evaluators.simulator import (
+    SCENARIOS,
+    Parameters,
+    Policy,
+    Users,
+    World,
+    make_users,
+    make_world,
+    scenario,
+    simulate,
+)
 from recevolve.evaluators.simulator.parameters import LIMITS, SCENARIO_WORDS, changes
+from recevolve.evaluators.simulator.sessions import highest, live
 from recevolve.evaluators.simulator.world import Floats
 
 WEIGHTS = np.random.default_rng(4).normal(size=(24, 4)).astype(np.float32)
@@ -23,6 +34,13 @@ def linear(weights: Floats) -> Callable[[Mapping[str, Floats]], Floats]:
     )
 
 
+def first_clicks(world: World, users: Users, policy: Policy) -> float:
+    """Clicks per impression on the first day."""
+    day = np.zeros((1, len(users)), dtype=bool)
+    sessions = list(live(world, users, highest(policy), 1, day, change=1))
+    return sum(int(one.clicked.sum()) for one in sessions) / sum(int(one.seen.sum()) for one in sessions)
+
+
 def figures(name: str, alignment: float | None = None) -> dict[str, float]:
     """Correlations over 24 rewards with weights of either sign, and what clicks gain over any order."""
     world = make_world(scenario(name, alignment), 0)
@@ -30,8 +48,8 @@ def figures(name: str, alignment: float | None = None) -> dict[str, float]:
     found = [simulate(world, users, linear(weights), 1) for weights in WEIGHTS]
     late = [one.late_active_days.mean() for one in found]
     early = [one.active[:14].sum(0).mean() for one in found]
-    clicks = [one.totals.click_rate for one in found]
-    first = [one.first_day.click_rate for one in found]
+    clicks = [one.totals.rate("clicks") for one in found]
+    first = [first_clicks(world, users, linear(weights)) for weights in WEIGHTS]
     by_click = simulate(world, users, lambda s: s["click"], 1)
     any_order = simulate(world, users, lambda s: 0 * s["click"], 1)
     return {
