@@ -15,41 +15,25 @@ ifeq ($(shell uname -sm),Linux x86_64)
 SECOND_TRITON := $(VENV)/triton/ready
 endif
 
-.PHONY: demo reward kernel quick statics quick-tests test second-triton check bench real oracles clean environment
+EXAMPLES := $(basename $(notdir $(wildcard examples/*.toml)))
 
-# A run that was begun is continued: `make demo` again after an interruption loses nothing.
-demo: $(VENV)/ready
+.PHONY: $(EXAMPLES) demo doctor quick statics quick-tests test second-triton check bench real oracles clean environment
+
+# `make NAME` runs examples/NAME.toml, and the tests of the patch that comes out. A run that was begun is continued:
+# the same command after an interruption loses nothing. Without a network the examples take synthetic data.
+$(EXAMPLES): $(VENV)/ready
+	-if grep --silent movielens-100k examples/$@.toml; then $(BIN)/recevolve data fetch movielens-100k; fi
+	$(BIN)/recevolve run examples/$@.toml
+	$(BIN)/recevolve status runs/$@
+	$(BIN)/recevolve alignment runs/$@
+	rm -rf runs/$@/patch
+	$(BIN)/recevolve export runs/$@ best -o runs/$@/patch
+	$(BIN)/python -m pytest -q -p no:cacheprovider --rootdir runs/$@/patch runs/$@/patch
+
+demo: doctor optimizer
+
+doctor: $(VENV)/ready
 	$(BIN)/recevolve doctor
-	-$(BIN)/recevolve data fetch movielens-100k
-	$(BIN)/recevolve run examples/optimizer.toml
-	$(BIN)/recevolve status runs/optimizer
-	rm -rf runs/optimizer/export
-	$(BIN)/recevolve export runs/optimizer best -o runs/optimizer/export
-	$(BIN)/python -m pytest -q -p no:cacheprovider --rootdir runs/optimizer/export runs/optimizer/export
-
-# A layer between embeddings and logit, within DCN-v2's budget; the winner is exported and its tests run.
-.PHONY: interaction
-interaction: $(VENV)/ready
-	-$(BIN)/recevolve data fetch movielens-100k
-	$(BIN)/recevolve run examples/interaction.toml
-	rm -rf runs/interaction/patch
-	$(BIN)/recevolve export runs/interaction best -o runs/interaction/patch
-	$(BIN)/python -m pytest -q -p no:cacheprovider --rootdir runs/interaction/patch runs/interaction/patch
-
-# Triton kernels without a GPU: candidates are interpreted and ranked by estimate; the module's tests need none either.
-kernel: $(VENV)/ready
-	$(BIN)/recevolve run examples/kernel.toml
-	rm -rf runs/kernel/patch
-	$(BIN)/recevolve export runs/kernel best -o runs/kernel/patch
-	$(BIN)/python -m pytest -q -p no:cacheprovider --rootdir runs/kernel/patch runs/kernel/patch
-
-# Users who come back or do not: experiments decide what is launched, and the patch that was launched last is tested.
-reward: $(VENV)/ready
-	$(BIN)/recevolve run examples/reward.toml
-	$(BIN)/recevolve alignment runs/reward
-	rm -rf runs/reward/patch
-	$(BIN)/recevolve export runs/reward best -o runs/reward/patch
-	$(BIN)/python -m pytest -q -p no:cacheprovider --rootdir runs/reward/patch runs/reward/patch
 
 # Before each commit: under a minute on two cores. The first time mypy fills its cache, which takes another.
 quick: $(VENV)/ready
@@ -107,7 +91,7 @@ $(VENV)/oracles/ready: $(VENV)/ready tests/oracles/requirements.txt
 environment: $(VENV)/ready
 	@echo "$(VENV) is ready"
 
-$(VENV)/ready: pyproject.toml constraints.txt Makefile
+$(VENV)/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "RecEvolve needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version). Set PYTHON=/path/to/python3.11."; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' || \
