@@ -22,7 +22,6 @@ EXAMPLES := $(basename $(notdir $(wildcard examples/*.toml)))
 # `make NAME` runs examples/NAME.toml, and the tests of the patch that comes out. A run that was begun is continued:
 # the same command after an interruption loses nothing. Without a network the examples take synthetic data.
 $(EXAMPLES): $(VENV)/ready
-	-if grep --silent movielens-100k examples/$@.toml; then $(BIN)/recevolve data fetch movielens-100k; fi
 	$(BIN)/recevolve run examples/$@.toml
 	$(BIN)/recevolve status runs/$@
 	$(BIN)/recevolve alignment runs/$@

@@ -90,7 +90,7 @@ def _choose(search: SearchContext, finalists: Sequence[Standing]) -> dict[str, A
     Production itself where nothing eligible is above it.
     """
     production = next(one for one in finalists if one.program_id == search.seeds[0].id)
-    require_folds(production.folds)
+    require_folds(search.task, production.folds)
     rivals = [one for one in finalists if one.scores and one is not production]
     refused = {one.program_id: [*one.broken, *_sunk(search, one, production)] for one in rivals}
     gains = {

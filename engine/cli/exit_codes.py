@@ -2,7 +2,7 @@
 
 0    done; a run ended because a limit of its budget was reached
 1    an error in recevolve itself, with its traceback
-2    the command line or the config is wrong; nothing was started
+2    the command line, the config or a seed is wrong; correct it and run again
 3    the environment will not do: isolation, disk, archive, evaluation processes
 4    the data cannot be read or cannot be had
 5    the answer is no: a program that does not check, a replay that differs, a row that is refused

@@ -8,6 +8,7 @@ import difflib
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
@@ -200,6 +201,8 @@ def explain(error: ValidationError, model: type[BaseModel], table: str = "") -> 
             known = f"known here: {', '.join(names)}" if names else "nothing can be set here"
             hint = f"did you mean `{near[0]}`?" if near else known
             hint = f"it is called `{RENAMED[key]}` now" if key in RENAMED else hint
+            if isinstance(problem["input"], Mapping) and key == path[0]:
+                hint += "; a kind's own table has the name that `kind` gives"
             lines.append(f"{key}: no such key; {hint}")
         elif problem["type"] == "missing":
             lines.append(f"{key}: missing; give it a value")
@@ -301,8 +304,11 @@ def _apply(raw: dict[str, Any], change: str) -> None:
         place[last] = text
 
 
-def commented(task: Task) -> str:
-    """A TOML config for the kind in which every key stands with its default, description and choices."""
+def commented(task: Task, tasks: Sequence[Path] = ()) -> str:
+    """A TOML config for the kind in which every key stands with its default, description and choices.
+
+    `tasks` are the folders in which the kind was looked for.
+    """
     kind = task.kind
     lines = [f'kind = "{kind}"', f'run_dir = "runs/{kind}"']
     tables = {
@@ -310,7 +316,8 @@ def commented(task: Task) -> str:
         for name, field in Config.model_fields.items()
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
     }
-    lines += _comment_fields(Config, skip={"kind", "run_dir", "settings", "guardrails", *tables})
+    own = {"tasks": [str(path.absolute()) for path in tasks]}
+    lines += _comment_fields(Config, own, skip={"kind", "run_dir", "settings", "guardrails", *tables})
     lines.append(f"# seeds of this kind: {', '.join(task.seeds)}")
     for name, annotation in tables.items():
         fields = _comment_fields(annotation)
@@ -323,17 +330,20 @@ def commented(task: Task) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _comment_fields(model: type[BaseModel], skip: Iterable[str] = ()) -> list[str]:
+def _comment_fields(
+    model: type[BaseModel], values: Mapping[str, Any] = MappingProxyType({}), skip: Iterable[str] = ()
+) -> list[str]:
+    """A line for each field; `values` are those that stand in place of defaults."""
     lines = []
     for name, field in model.model_fields.items():
         if name in skip:
             continue
-        default = field.get_default(call_default_factory=True)
+        default = values.get(name, field.get_default(call_default_factory=True))
         if default is None:
             lines.append(f"# {name} =   # {field.description}")
             continue
-        choices = get_args(field.annotation) if isinstance(default, str) else ()
-        note = f"{field.description}" + (f": {' | '.join(map(str, choices))}" if choices else "")
+        choices = [one for one in get_args(field.annotation) if isinstance(one, str)]
+        note = f"{field.description}" + (f": {' | '.join(choices)}" if choices else "")
         lines.append(f"{name} = {_toml(default)}  # {note}")
     return lines
 

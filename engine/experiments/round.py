@@ -89,7 +89,7 @@ class Folds:
             return dict(zip(numbers, await asyncio.gather(*calls), strict=True))
 
         program, production = await asyncio.gather(on_folds(source), on_folds(search.seeds[0].source))
-        require_folds(list(production.values()))
+        require_folds(search.task, list(production.values()))
         bad = next((number for number in numbers if not program[number].score), None)
         if bad is not None:
             return Collected((), program, production, f"fold {bad}: {program[bad].reason}")

@@ -5,6 +5,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ...evaluators.kinds.task import Task
 from ...evaluators.statistics import paired
 from ...population.archive.archive import Archive
 from ...population.island.diversity import distinct
@@ -68,12 +69,17 @@ def broken(guard: Verdict, limits: Mapping[str, float]) -> tuple[str, ...]:
     """A sentence for each guardrail that does not hold, or the reason why none could be measured."""
     if not guard.score:
         return (guard.reason,)
-    readings = {**{name: metric.value for name, metric in guard.metrics.items()}, **guard.timings}
+    found = readings(guard)
     return tuple(
-        f"{name} is {readings[name]:.3g}, more than the {limit:g} allowed"
+        f"{name} is {found[name]:.3g}, more than the {limit:g} allowed"
         for name, limit in limits.items()
-        if name in readings and readings[name] > limit
+        if name in found and found[name] > limit
     )
+
+
+def readings(guard: Verdict) -> dict[str, float]:
+    """What guardrails may limit, by name: metrics and timings."""
+    return {**{name: metric.value for name, metric in guard.metrics.items()}, **guard.timings}
 
 
 class Promotions:
@@ -131,7 +137,12 @@ def audit(search: SearchContext, standings: Iterable[Standing], audited: Contain
     found = [replace(one, audited=one.program_id in audited) for one in standings]
     for one in found:
         if one.program_id == search.seeds[0].id:
-            require_folds(one.folds)
+            require_folds(search.task, one.folds)
+            if search.limits and one.guard.score and not search.limits.keys() & readings(one.guard).keys():
+                raise ConfigError(
+                    f"the kind {search.task.kind} limits {', '.join(search.limits)}, but its guard returned "
+                    f"{', '.join(readings(one.guard)) or 'nothing'}: name what it returns in Task.guardrails"
+                )
     return found
 
 
@@ -141,14 +152,24 @@ def drawn(search: SearchContext, below: Sequence[Member], generation: int, count
     return [below[int(place)] for place in places]
 
 
-def require_folds(production: Sequence[Verdict]) -> None:
-    """Raises ConfigError where the program in production failed the north star: nothing could be compared."""
+def require_folds(task: Task, production: Sequence[Verdict]) -> None:
+    """Raises ConfigError where the program in production failed the north star: nothing could be compared.
+
+    So it does where the scores lack the metric that decides.
+    """
     if not all(verdict.score for verdict in production):
         reasons = sorted({verdict.reason for verdict in production if verdict.reason})
         raise ConfigError(
             "seeds: the program in production fails the north star, so nothing can be compared with it: "
             + "; ".join(reasons)
         )
+    decides = next(iter(task.metrics))
+    for verdict in production:
+        if decides not in verdict.metrics:
+            raise ConfigError(
+                f"{decides} decides, as the first metric of the kind {task.kind}, but its north star "
+                f"returned {', '.join(verdict.metrics) or 'no metric'}: name there what it returns"
+            )
 
 
 def _ahead(search: SearchContext, generation: int) -> str:

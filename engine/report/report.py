@@ -12,6 +12,7 @@ from rich.text import Text
 
 from ...population.archive.archive import Archive, UnknownProgram
 from ...population.values.evaluation import Evaluation
+from ..config.recorded import begun
 from ..config.run_dir import REPORT, archive_of
 from . import alignment_table
 from . import measurements as measured
@@ -38,16 +39,17 @@ def identify(archive: Archive, asked: str) -> str:
 def status(run: Path) -> dict[str, Any]:
     """How far the run is: sessions, generations, shares by verdict, duplicates, the report if any."""
     with Archive.read(archive_of(run)) as archive:
-        begun = archive.run()
+        run_begun = begun(archive)
+        terms = run_begun.config["terms"]
         shares = archive.shares()
         sessions = archive.sessions()
         evaluations = max(shares.evaluations, 1)
         return {
             "archive": str(archive.path),
-            "kind": begun.config["config"]["kind"] if begun else None,
-            "version": begun.version if begun else None,
-            "data": begun.config["terms"]["data"] if begun else None,
-            "tier": begun.config["terms"]["tier"] if begun else None,
+            "kind": run_begun.config["config"]["kind"],
+            "version": run_begun.version,
+            "data": terms["data"],
+            "tier": terms["tier"],
             "estimate": _estimate(archive),
             "sessions": len(sessions),
             "seconds": round(archive.seconds_used(), 1),

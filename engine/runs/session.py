@@ -66,7 +66,7 @@ async def work(
             terms = await executor.terms()
             if config.north_star.folds > terms.folds:
                 raise ConfigError(
-                    f"north_star.folds: this log is dealt into {terms.folds} groups of users at most, "
+                    f"north_star.folds: the kind has {terms.folds} folds at most on this data, "
                     f"got {config.north_star.folds}"
                 )
             ledger = archive.ledger()
@@ -204,7 +204,7 @@ async def _conclusion(
 
 def _same_search(archive: Archive, config: Config) -> None:
     begun = archive.run()
-    if begun is None:
+    if begun is None or not archive.islands():
         return
     before, now = parse(begun.config["config"]).identity(), config.identity()
     changed = [name for name in now if now[name] != before[name]]

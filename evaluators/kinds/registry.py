@@ -1,15 +1,17 @@
 """The registry: every kind of program there is. A folder whose `task.py` holds a TASK is a kind."""
 
+import ast
 import importlib
 import importlib.util
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from hashlib import sha256
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from ..language.vocabulary import HOLE, Type
 from .task import Task
 
 HOME = Path(__file__).parents[1]
@@ -40,14 +42,15 @@ def find(kind: str, extra_paths: Sequence[str | Path] = ()) -> Task:
     if kind in own:
         return own[kind]
     if kind in _folders():
-        return _checked(importlib.import_module(f"..{kind}.task", __package__), f"evaluators/{kind}/task.py")
+        module = importlib.import_module(f"..{kind}.task", __package__)
+        return _checked(vars(module).get("TASK"), f"TASK of evaluators/{kind}/task.py")
     if kind in (installed := _installed()):
-        return _loaded(installed[kind])
+        return _checked(installed[kind].load(), f"entry point {kind} = {installed[kind].value}")
     known = sorted({*kinds(), *own})
     near = get_close_matches(kind, known, n=1)
     hint = f" (did you mean {near[0]!r}?)" if near else ""
     raise UnknownKind(
-        f"unknown kind {kind!r}{hint}; there is {', '.join(known)}; `tasks` in the config adds more"
+        f"unknown kind {kind!r}{hint}; there is {', '.join(known)}; --tasks (`tasks` in a config) adds more"
     )
 
 
@@ -71,13 +74,6 @@ def _installed() -> Mapping[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=GROUP)}
 
 
-def _loaded(point: EntryPoint) -> Task:
-    task = point.load()
-    if not isinstance(task, Task):
-        raise BadTask(f"entry point {point.name} = {point.value} must name a Task, got {type(task).__name__}")
-    return task
-
-
 def _from_path(path: str | Path) -> Task:
     """The TASK of a folder outside the package, imported as a package of its own: relative imports work."""
     folder = Path(path).expanduser().resolve()
@@ -91,11 +87,38 @@ def _from_path(path: str | Path) -> Task:
         module = importlib.util.module_from_spec(spec)
         module.__path__ = [str(folder)]
         sys.modules[package] = module
-    return _checked(importlib.import_module(f"{package}.task"), str(file))
+    return _checked(vars(importlib.import_module(f"{package}.task")).get("TASK"), f"TASK of {file}")
 
 
-def _checked(module: object, where: str) -> Task:
-    task = getattr(module, "TASK", None)
+def _checked(task: object, where: str) -> Task:
+    """The task, where it is one that a search can work with. BadTask otherwise."""
     if not isinstance(task, Task):
-        raise BadTask(f"{where} must hold TASK, a Task, got {type(task).__name__}")
+        raise BadTask(f"{where} must hold a Task, got {type(task).__name__}")
+    if wrong := list(_mistakes(task)):
+        raise BadTask("\n".join(f"{where}: {one}" for one in wrong))
     return task
+
+
+def _mistakes(task: Task) -> Iterator[str]:
+    """What no search with this task could do right, a sentence each."""
+    if not task.metrics:
+        yield "metrics is empty: name what the north star returns, the deciding metric first"
+    for name, field in task.settings.model_fields.items():
+        if field.is_required():
+            yield f"settings: {name} needs a default"
+    words, modules, types = task.vocabulary, task.rules.modules, get_args(Type)
+    if words.layout.function not in task.rules.functions:
+        known = ", ".join(task.rules.functions)
+        yield f"vocabulary.layout.function: rules.functions has {known}, not {words.layout.function}"
+    for operator in words.operators:
+        for strange in {*operator.arguments, operator.result}.difference(types):
+            yield f"{operator.template}: no type is called {strange}; there is {', '.join(types)}"
+    for template in (
+        *(one.template for one in words.operators),
+        *(text for one in words.idioms for text in (one.result, *one.statements)),
+    ):
+        for node in ast.walk(ast.parse(HOLE.sub("_", template))):
+            match node:
+                case ast.Attribute(value=value, attr=name) if (module := ast.unparse(value)) in modules:
+                    if name not in modules[module]:
+                        yield f"{template}: rules.modules does not allow {module}.{name}"

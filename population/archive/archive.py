@@ -133,10 +133,10 @@ class Archive(Views):
         return Ledger(self.connection, replaying=replaying, clock=self._clock)
 
     def begin(self, config: Mapping[str, Any], seed: int, version: str) -> Run:
-        """The run as it was first begun: what is given here where nothing was, else what is recorded."""
+        """The run as it was first begun: what is given here where no generation is, else what is recorded."""
         row = {"id": 1, "config": canonical(config), "seed": seed, "version": version, "created": self._now()}
         with transaction(self.connection):
-            self._insert("run", [row], "OR IGNORE")
+            self._insert("run", [row], "OR IGNORE" if self.islands() else "OR REPLACE")
         run = self.run()
         assert run is not None  # committed just above
         return run

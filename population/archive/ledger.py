@@ -98,8 +98,8 @@ class Ledger:
             return answer
         if self.replaying:
             raise NotRecorded(
-                f"the record holds no answer to {call}: it was made by another configuration or version, or "
-                "the run stopped before this call. Resume the run to compute it."
+                f"the record holds no answer to {call}: it was made by another configuration or version, "
+                "or with other rules, edits or prompts of the kind, or the run stopped before this call."
             )
         flight = self._flights.get(digest)
         if flight is None:

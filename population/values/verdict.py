@@ -36,7 +36,7 @@ class Metric:
             if number is None and name == "spread":
                 continue
             if isinstance(number, bool) or not isinstance(number, (int, float)) or not math.isfinite(number):
-                raise ValueError(f"metric {name} must be a finite number, got {number!r}")
+                raise ValueError(f"metric {name} must be a finite float or int of Python, got {number!r}")
         if self.count < 1:
             raise ValueError(f"metric count must be at least 1, got {self.count}")
 

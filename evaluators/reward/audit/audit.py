@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from ..logs.signals import Signal, Signals
 from .findings import (
@@ -104,7 +103,9 @@ def drawn(signals: Signals, count: int, rng: np.random.Generator) -> dict[str, A
 
 def percentiles(values: Array) -> Array:
     """Mid-ranks in (0, 1): equal values share theirs."""
-    ranks: Array = (stats.rankdata(values) - 0.5) / len(values)
+    from scipy.stats import rankdata  # a second to load, and every command loads the kind
+
+    ranks: Array = (rankdata(values) - 0.5) / len(values)
     return ranks
 
 

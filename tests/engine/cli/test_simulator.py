@@ -74,7 +74,7 @@ def test_scenarios_and_the_published_figures_are_shown() -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (("calibrate", "bad.csv", "-o", "new.toml"), 4, "no column watched"),
+        (("calibrate", "bad.csv", "-o", "new.toml"), 4, "has no column 'watched'"),
         (("calibrate", "absent.csv", "-o", "new.toml"), 4, "there is no file"),
         (("calibrate", "synthetic", "-o", "new.toml"), 4, "neither a file ending in"),
         (("calibrate", "bad.csv", "-o", "bad.csv"), 2, "exists"),

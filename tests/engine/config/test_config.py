@@ -108,6 +108,12 @@ def test_the_written_config_is_valid_and_holds_every_key() -> None:
         assert all(f"# {name} = " in text for name in unset)
 
 
+def test_the_config_of_a_kind_of_ones_own_names_its_folder(tmp_path: Path) -> None:
+    text = commented(TASK, [tmp_path / "mine"])
+    assert parse(tomllib.loads(text)).tasks == (tmp_path / "mine",)
+    assert "typing." not in text
+
+
 def test_paths_of_proposing_are_found_again_from_any_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

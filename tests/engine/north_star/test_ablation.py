@@ -82,7 +82,10 @@ class Curve:
         score = -float(errors.mean())
         facts = {"units": [-float(each) for each in errors]} if call.stage == "north_star" else {}
         return Verdict(
-            Status.SCORED, Metric(score, self.spread, 64), metrics={"error": Metric(-score)}, facts=facts
+            Status.SCORED,
+            Metric(score, self.spread, 64),
+            metrics={"error": Metric(-score), "length_ratio": Metric(1.0)},
+            facts=facts,
         )
 
     def close(self) -> None:

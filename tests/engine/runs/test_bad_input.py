@@ -10,7 +10,7 @@ import pytest
 
 from recevolve.population.archive.archive import Archive
 
-from ..toy_runs import RECEVOLVE, command, config_file
+from ..toy_runs import RECEVOLVE, TOY, command, config_file
 
 OPTIMIZER = """
 kind = "optimizer"
@@ -55,6 +55,49 @@ def in_small_disk(folder: Path, options: str, *arguments: str | Path) -> subproc
 def test_an_unknown_kind_names_the_nearest(tmp_path: Path) -> None:
     path = config_file(tmp_path, kind="optimiser", tasks=[], seeds=[])
     refused(command("run", path), 2, "optimiser", "optimizer")
+
+
+OTHER = """
+from dataclasses import replace
+from recevolve.evaluators.kinds.registry import find
+TASK = replace(find("toy", [{toy!r}]), {changes})
+"""
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ("metrics={'eror': False}", ("eror decides", "returned error")),
+        ("guardrails={'length': 5.0}", ("toy limits length", "returned length_ratio")),
+    ],
+)
+def test_a_kind_that_names_what_its_judge_does_not_return_is_told_in_the_first_round(
+    changes: str, words: tuple[str, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "task.py").write_text(OTHER.format(toy=str(TOY), changes=changes))
+    done = command("run", config_file(tmp_path, tasks=[str(tmp_path)], budget={"generations": 1}))
+    refused(done, 2, *words)
+
+
+def test_a_seed_in_production_that_fails_can_be_exchanged(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.py"
+    bad.write_text("CONSTANTS = {}\n\n\ndef f(x, c):\n    return c['absent'] * x\n")
+    refused(command("run", config_file(tmp_path, seeds=[str(bad)])), 2, "in production", "absent")
+    assert command("run", config_file(tmp_path, budget={"generations": 1})).returncode == 0
+
+
+def test_a_run_that_has_not_begun_says_so(tmp_path: Path) -> None:
+    Archive.create_or_open(tmp_path / "archive.db").close()
+    refused(command("status", tmp_path), 2, "holds no run yet", "recevolve run")
+
+
+def test_a_misspelled_kind_leaves_its_table_unknown_and_says_how_tables_are_named(tmp_path: Path) -> None:
+    refused(
+        command("run", config_file(tmp_path, kind="toi", toy={"bait": 0.0})),
+        2,
+        "toy",
+        "the name that `kind` gives",
+    )
 
 
 def test_a_typo_and_a_negative_budget_are_listed_together(tmp_path: Path) -> None:

@@ -62,8 +62,45 @@ def test_a_folder_without_a_task_says_so(tmp_path: Path) -> None:
     with pytest.raises(BadTask, match=r"a folder with a task\.py"):
         find("optimizer", [tmp_path / "missing"])
     (tmp_path / "task.py").write_text("TASK = 'optimizer'\n")
-    with pytest.raises(BadTask, match="must hold TASK, a Task, got str"):
+    with pytest.raises(BadTask, match=r"task\.py must hold a Task, got str"):
         find("optimizer", [tmp_path])
+
+
+MISTAKES = """
+from dataclasses import replace
+from pydantic import BaseModel
+from recevolve.evaluators.language.vocabulary import Idiom, Operator
+from recevolve.evaluators.optimizer.task import TASK as BASE
+
+class Settings(BaseModel):
+    users: int
+
+words = BASE.vocabulary
+TASK = replace(
+    BASE, kind="mine", metrics={}, settings=Settings,
+    vocabulary=replace(
+        words,
+        layout=replace(words.layout, function="updat"),
+        operators=(Operator("torch.sqrtt({0})", ("array",), "tensor", "take the root of"), *words.operators),
+        idioms=(Idiom("odd", "round {0}", ("tensor",), "torch.roundd({0})"), *words.idioms),
+    ),
+)
+"""
+
+
+def test_what_no_search_could_use_is_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "task.py").write_text(MISTAKES)
+    with pytest.raises(BadTask) as refused:
+        find("mine", [tmp_path])
+    wrong = str(refused.value).replace(f"TASK of {tmp_path.resolve()}/task.py: ", "").splitlines()
+    assert wrong == [
+        "metrics is empty: name what the north star returns, the deciding metric first",
+        "settings: users needs a default",
+        "vocabulary.layout.function: rules.functions has init, update, not updat",
+        "torch.sqrtt({0}): no type is called array; there is tensor, scalar, int, bool, matrix, cube",
+        "torch.sqrtt({0}): rules.modules does not allow torch.sqrtt",
+        "torch.roundd({0}): rules.modules does not allow torch.roundd",
+    ]
 
 
 def test_an_installed_package_brings_a_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,7 +117,7 @@ def test_an_installed_package_brings_a_kind(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.syspath_prepend(str(tmp_path))
     assert "brought" in kinds()
     assert isinstance(find("brought"), Task)
-    with pytest.raises(BadTask, match=r"bad = brought_kind:BAD must name a Task, got int"):
+    with pytest.raises(BadTask, match=r"bad = brought_kind:BAD must hold a Task, got int"):
         find("bad")
 
 

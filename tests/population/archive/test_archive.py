@@ -109,11 +109,13 @@ def test_a_missing_generation_says_what_there_is(archive: Archive) -> None:
         archive.statistics(3, 0)
 
 
-def test_a_run_keeps_its_first_config(archive: Archive) -> None:
+def test_a_run_keeps_the_config_of_its_first_generation(archive: Archive) -> None:
     assert archive.run() is None
+    assert archive.begin({"kind": "reward"}, 1, "0.1.0").seed == 1
     first = archive.begin({"kind": "optimizer", "sizes": [1, 2]}, 7, "0.1.0")
     assert (first.config, first.seed, first.version) == ({"kind": "optimizer", "sizes": [1, 2]}, 7, "0.1.0")
     assert first.created == "2023-11-14T22:13:20.500+00:00"
+    archive.commit_generation(0, 0, population=(), evaluations=())
     assert archive.begin({"kind": "reward"}, 8, "0.2.0") == first == archive.run()
 
 

@@ -34,10 +34,10 @@ def test_a_verdict_survives_json(verdict: Verdict) -> None:
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf, True, "1.0", None])
 def test_what_is_no_measurement_is_no_metric(number: float) -> None:
-    with pytest.raises(ValueError, match="metric value must be a finite number"):
+    with pytest.raises(ValueError, match="metric value must be a finite float"):
         Metric(number)
     if number is not None:
-        with pytest.raises(ValueError, match="metric spread must be a finite number"):
+        with pytest.raises(ValueError, match="metric spread must be a finite float"):
             Metric(1.0, number)
 
 
