@@ -10,20 +10,20 @@ import platform
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 import triton
 
-from . import calibrate
-from .bench_table import estimated
+from . import calibrate, measure
+from .bench_table import estimated, measured
 from .bench_table.rows import Row, table
 from .estimate import calibration
 from .estimate.device import H100
-from .gate.backends import Interpreted, Native
+from .gate.backends import Backend, Interpreted, Native
 from .gate.gate import CHECKS, gate
-from .gate.observed_call import Backend
 from .gate.report import Report
 from .gpu_queue import queue, record_entry
 from .operators import DTYPES, OPERATORS, Operator, Shape, Sizes
@@ -52,7 +52,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.queue:
         return _order(texts, options)
     previous = json.loads(options.baseline.read_text())["programs"] if options.baseline else {}
-    make = _measured(options) if gpu else _estimated(options)
+    make: Maker
+    if gpu:
+        make = partial(measured.rows, gpu=measure.gpu(), seed=options.seed, rounds=options.rounds)
+    else:
+        weights = calibration.load(options.calibration) if options.calibration else None
+        make = partial(estimated.rows, calibration=weights)
     rows: list[Row] = []
     for name, text in texts.items():
         rows += _rows(OPERATORS[name], text, previous.get(name), options, make, backend)
@@ -172,33 +177,6 @@ def _rows(
 
 def _shapes(operator: Operator, options: argparse.Namespace) -> list[Shape]:
     return [each for each in operator.real if each.name in (options.shape or [each.name])]
-
-
-def _estimated(options: argparse.Namespace) -> Maker:
-    weights = calibration.load(options.calibration) if options.calibration else None
-
-    def make(
-        operator: Operator, program: Program, before: Program | None, shape: Shape, dtype: torch.dtype
-    ) -> list[Row]:
-        found = estimated.estimates(operator, program, shape, dtype, H100, weights)
-        old = estimated.estimates(operator, before, shape, dtype, H100, weights) if before else {}
-        return estimated.rows(operator, shape, dtype, found, old)
-
-    return make
-
-
-def _measured(options: argparse.Namespace) -> Maker:
-    from .bench_table import measured  # with the CUDA driver, which is not everywhere
-    from .measure import gpu
-
-    here = gpu()
-
-    def make(
-        operator: Operator, program: Program, before: Program | None, shape: Shape, dtype: torch.dtype
-    ) -> list[Row]:
-        return measured.rows(operator, program, before, shape, dtype, here, options.seed, options.rounds)
-
-    return make
 
 
 def _heading() -> str:

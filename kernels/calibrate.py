@@ -7,14 +7,15 @@ entry beside it; RESULTS is what `python -m recevolve.kernels.measure` made of i
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from .estimate.calibration import Calibration, Variant, calibrate, points_of
+from .estimate.calibration import Calibration, Point, Variant, calibrate
 from .estimate.device import DEVICES
 from .gpu_queue.queue import write_whole
 from .json_values import from_plain, to_plain
+from .timing.measurements import Measurements, Result
 
 VARIANTS = "variants.json"
 """The file in a queue that says what the model said of its entries, by id."""
@@ -36,17 +37,36 @@ def fitted(folder: Path, results: Path) -> Calibration:
 
     ValueError for a device of which there is no model, and where too little was measured.
     """
-    measured = json.loads(results.read_text())
-    machine = measured["machine"]
-    if machine["device"] not in DEVICES:
+    measured = Measurements.load(results)
+    machine = measured.machine
+    if machine.device not in DEVICES:
         raise ValueError(
-            f"expected results of one of {', '.join(DEVICES)}, got {machine['device']}: "
+            f"expected results of one of {', '.join(DEVICES)}, got {machine.device}: "
             "describe it in kernels/estimate/device.py first"
         )
-    device = DEVICES[machine["device"]]
-    made = datetime.fromisoformat(machine["started"]).date()
-    points = points_of(measured, kept(folder))
-    return calibrate(points, device.name, made, machine["versions"], device.overlap)
+    device = DEVICES[machine.device]
+    made = datetime.fromisoformat(machine.started).date().isoformat()
+    points = points_of(measured.results, kept(folder))
+    return calibrate(points, device.name, made, machine.versions, device.overlap)
+
+
+def points_of(results: Iterable[Result], variants: Mapping[str, Variant]) -> list[Point]:
+    """What results of the gpu-queue say of these variants, by entry, one point a direction.
+
+    The time is the median of cold calls. Entries that were not measured, or of which no variant is known, are
+    left out.
+    """
+    return [
+        Point(
+            f"{variant.family} {direction}",
+            f"{variant.task} {direction}",
+            variant.parts[direction],
+            timing.cold.median,
+        )
+        for result in results
+        if (variant := variants.get(result.id)) is not None
+        for direction, timing in result.timings.items()
+    ]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

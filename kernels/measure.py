@@ -19,7 +19,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import torch
 import triton
@@ -28,7 +27,12 @@ from .gpu_queue import queue
 from .gpu_queue.queue import Entry
 from .json_values import from_plain
 from .timing.clock import ROUNDS
+from .timing.comparison import Gpu
+from .timing.cuda import Driver
+from .timing.cuda_graphs import Captured, copy_bandwidth
+from .timing.measure_entry import measure_entry
 from .timing.measurements import Machine, Measurements, Result
+from .timing.sensors import Nvml
 
 TIMEOUT = 900.0
 """Seconds for one entry; max-autotune takes most of them."""
@@ -66,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     measurements = work_off(
         [entry for entry in entries if entry.id in (options.only or [each.id for each in entries])],
         output,
-        lambda: _machine(options),
+        _machine,
         lambda entry: in_process(entry, _command(options, entry.id), options.timeout),
         again=options.again,
     )
@@ -158,20 +162,14 @@ def _command(options: argparse.Namespace, name: str) -> list[str]:
 
 def _child(options: argparse.Namespace, entries: Sequence[Entry]) -> int:
     """Judges one entry and writes its result."""
-    from .timing.measure_entry import measure_entry
-
     (entry,) = (each for each in entries if each.id in options.only)
     result = measure_entry(entry, gpu(), options.seed, options.rounds)
     queue.write_whole(options.child, json.dumps(asdict(result)).encode())
     return 0
 
 
-def gpu() -> Any:
+def gpu() -> Gpu:
     """This machine, for comparisons on its GPU."""
-    from .timing.comparison import Gpu
-    from .timing.cuda import Driver
-    from .timing.cuda_graphs import Captured, copy_bandwidth
-
     nvml = _nvml()
     major, minor = torch.cuda.get_device_capability()
     return Gpu(
@@ -184,15 +182,11 @@ def gpu() -> Any:
     )
 
 
-def _nvml() -> Any:
-    from .timing.sensors import Nvml
-
+def _nvml() -> Nvml:
     return Nvml(f"GPU-{torch.cuda.get_device_properties(0).uuid}")
 
 
-def _machine(options: argparse.Namespace) -> Machine:
-    from .timing.cuda_graphs import copy_bandwidth
-
+def _machine() -> Machine:
     nvml = _nvml()
     return Machine(
         device=torch.cuda.get_device_name(),

@@ -1,6 +1,7 @@
 """The diversity cell of a kernel program: how it splits and does the work, in short words."""
 
 import ast
+from collections.abc import Iterable
 
 MOST_KERNELS = 3
 
@@ -12,22 +13,16 @@ def describe(source: str) -> tuple[str, ...]:
     """
     tree = ast.parse(source)
     kernels = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.decorator_list]
-    called = {
-        node.func.attr
-        for kernel in kernels
-        for node in ast.walk(kernel)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
-    }
-    loops = any(isinstance(node, ast.For) for kernel in kernels for node in ast.walk(kernel))
+    inside = [node for kernel in kernels for node in ast.walk(kernel)]
+    called = _called(inside)
+    loops = any(isinstance(node, ast.For) for node in inside)
     grids = [
         node.func.slice
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Subscript)
     ]
     axes = max((len(grid.elts) for grid in grids if isinstance(grid, ast.Tuple)), default=1)
-    tiled = any(
-        isinstance(node, ast.Call) and _calls(node, "cdiv") for grid in grids for node in ast.walk(grid)
-    )
+    tiled = any("cdiv" in _called(ast.walk(grid)) for grid in grids)
     count = len(kernels)
     return (
         f"{min(count, MOST_KERNELS)}{'+' if count >= MOST_KERNELS else ''} kernel{'s' * (count != 1)}",
@@ -39,5 +34,7 @@ def describe(source: str) -> tuple[str, ...]:
     )
 
 
-def _calls(node: ast.Call, name: str) -> bool:
-    return isinstance(node.func, ast.Attribute) and node.func.attr == name
+def _called(nodes: Iterable[ast.AST]) -> set[str]:
+    """The functions of modules that calls among these nodes name."""
+    calls = [node.func for node in nodes if isinstance(node, ast.Call)]
+    return {function.attr for function in calls if isinstance(function, ast.Attribute)}

@@ -54,8 +54,7 @@ class Cost:
     @property
     def share(self) -> float:
         """Of both directions together."""
-        share: Any = self.estimate.share
-        return float(share or 0.0)
+        return self.estimate.share
 
     def most(self, name: str) -> int:
         """The largest of a figure of its launches: registers, spill_bytes, shared_bytes."""
@@ -70,10 +69,14 @@ class Estimator:
     settings: Settings
     limits: Limits
     calibration: Calibration | None = None
+    dtype: torch.dtype = field(init=False)
     _costs: dict[tuple[str, str, int], Cost] = field(default_factory=dict, init=False, repr=False)
     _references: dict[tuple[str, int], Mapping[str, np.ndarray]] = field(
         default_factory=dict, init=False, repr=False
     )
+
+    def __post_init__(self) -> None:
+        self.dtype = getattr(torch, self.settings.dtype)
 
     def __call__(self, source: str, shape: Shape, sandbox: Sandbox, seed: int | None = None) -> Cost:
         """The cost of a program at a shape; `seed` draws other inputs and programs. Raises Failed.
@@ -120,11 +123,11 @@ class Estimator:
     def _priced(
         self, shape: Shape, launches: Mapping[str, tuple[Launch, ...]], workspace: float, cpu: float
     ) -> Cost:
-        works = dict(zip(DIRECTIONS, work(self.operator, shape.sizes, self._dtype()), strict=True))
+        works = dict(zip(DIRECTIONS, work(self.operator, shape.sizes, self.dtype), strict=True))
         device = GPUS[self.settings.device]
         try:
             each = {
-                direction: estimate(several, device, self.calibration, (works[direction],)).share or 0.0
+                direction: estimate(several, device, self.calibration, (works[direction],)).share
                 for direction, several in launches.items()
             }
             both = [launch for direction in DIRECTIONS for launch in launches[direction]]
@@ -134,11 +137,6 @@ class Estimator:
         except ValueError as wrong:  # the record is a candidate's word, and may contradict itself
             raise Failed(Status.CRASHED, f"it sent launches that cannot be priced: {wrong}") from None
         return Cost(shape, whole, each, launches, workspace, cpu)
-
-    def _dtype(self) -> torch.dtype:
-        dtype = getattr(torch, self.settings.dtype)
-        assert isinstance(dtype, torch.dtype)
-        return dtype
 
     def _workspace(self, record: Mapping[str, Any]) -> float:
         """Bytes beyond inputs and outputs over theirs, the greater of both directions."""
@@ -192,7 +190,7 @@ class Estimator:
         """Flat results of the reference in float32 on the inputs that the candidate is recorded with."""
         if (shape.name, seed) not in self._references:
             self._references.clear()  # they are large, and programs come by the dozen at one shape and seed
-            grad, inputs = drawn(self.operator, shape.sizes, self._dtype(), seed)
+            grad, inputs = drawn(self.operator, shape.sizes, self.dtype, seed)
             wide = tuple(each.float() if each.is_floating_point() else each for each in inputs)
             results = (
                 *accuracy.forward(self.operator, wide),

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ...kernels.gate.backends import Interpreted
-from ...kernels.gate.gate import CHECKS, QUICK, gate
+from ...kernels.gate.gate import QUICK, gate
 from ...kernels.gate.observed_call import poisoned
 from ...kernels.gpu_queue.record_entry import record as recorded
 from ...kernels.json_values import to_plain
@@ -235,13 +235,15 @@ def _scaled(recorder: Recorder, tensor: Tensor) -> float:
         return 1.0
     storage, total = recorder.storage(tensor), 0.0
     for launch in recorder.launches:
-        for name, moved in launch.account.traffic.items() if launch.account else ():
+        if launch.account is None:
+            continue
+        scale = launch.programs / max(launch.account.programs, 1)
+        for name, moved in launch.account.traffic.items():
             if any(getattr(launch.arguments.get(part), "storage", -1) == storage for part in name.split("+")):
-                total += (moved.store_lanes + moved.atomic_sectors) * launch.account.scale  # type: ignore[union-attr]
+                total += (moved.store_lanes + moved.atomic_sectors) * scale
     return min(1.0, total / (tensor.numel() * tensor.element_size()))
 
 
 def warm() -> None:
     """Loads once what every candidate would load: Triton's compiler and interpreter, and the gate's own."""
-    assert set(QUICK) <= set(CHECKS)
     launches.warm()

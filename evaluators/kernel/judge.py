@@ -6,6 +6,7 @@ from math import ceil
 from typing import Any
 
 from ...kernels.estimate.calibration import Calibration, load
+from ...kernels.json_values import to_plain
 from ...population.values.verdict import Metric, Status, Verdict
 from ..kinds.failure import judged
 from ..kinds.judge import fingerprint, place_of
@@ -55,7 +56,7 @@ class KernelJudge:
         self.fingerprint = fingerprint(
             task_version,
             chosen.model_dump(mode="json", exclude={"calibration"}),
-            self.calibration.to_json() if self.calibration else None,
+            to_plain(self.calibration) if self.calibration else None,
             asdict(limits),
             self.measured,
             [dict(shape.sizes) for shape in self.shapes],

@@ -60,9 +60,9 @@ def files(operator: Operator, winner: Winner) -> Mapping[str, str]:
     tree = ast.parse(winner.source)
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     constants = constants_of(tree)
-    used = {node.name for node in functions} | constants.keys() | OWN_NAMES
-    check_module_name(winner.name, used)
-    if clash := sorted(used & OWN_NAMES & ({node.name for node in functions} | constants.keys())):
+    used = {node.name for node in functions} | constants.keys()
+    check_module_name(winner.name, used | OWN_NAMES)
+    if clash := sorted(used & OWN_NAMES):
         raise ValueError(f"the program names something {', '.join(clash)}, as the patch does; rename it")
     facts = facts_of({key: value for key, value in winner.provenance.items() if key != "edits"})
     title = "".join(word.capitalize() for word in winner.name.split("_"))
@@ -72,7 +72,6 @@ def files(operator: Operator, winner: Winner) -> Mapping[str, str]:
         "title": title,
         "test_file": f"test_{winner.name}.py",
         "summary": operator.summary[0].upper() + operator.summary[1:],
-        "words": operator.summary[0].upper() + operator.summary[1:],
         "header": header(facts),
         "facts": bullets(facts) or "Nothing was recorded.",
         "constants": "\n".join(f"{n} = {double_quoted(repr(value))}" for n, value in constants.items()),
@@ -150,12 +149,8 @@ def _cases(operator: Operator) -> str:
 
 def _case(tensor: Tensor) -> str:
     if tensor.is_floating_point():
-        spread = float(tensor.std()) if tensor.numel() > 1 else 1.0
-        return (
-            f"({tuple(tensor.shape)}, {spread:.3g})"
-            if "e" not in f"{spread:.3g}"
-            else f"({tuple(tensor.shape)}, 1.0)"
-        )
+        spread = f"{float(tensor.std()):.3g}" if tensor.numel() > 1 else "1"
+        return f"({tuple(tensor.shape)}, {'1.0' if 'e' in spread else spread})"
     return f'({tensor.tolist()}, "{str(tensor.dtype).removeprefix("torch.")}")'
 
 

@@ -285,10 +285,7 @@ class HostBody(Body):
 
 
 def _is_constexpr(node: ast.expr) -> bool:
-    match node:
-        case ast.Attribute(value=ast.Name(id="tl"), attr="constexpr"):
-            return True
-    return False
+    return ast.unparse(node) == "tl.constexpr"
 
 
 def check_functions(

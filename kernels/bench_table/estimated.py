@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..estimate.calibration import Calibration
 from ..estimate.cost import Estimate, estimate
-from ..estimate.device import H100, Device
+from ..estimate.device import H100
 from ..estimate.roofline import work
 from ..gate.report import DIRECTIONS
 from ..gate.results import tensors
@@ -28,18 +28,16 @@ def estimates(
     program: Mapping[str, Any],
     shape: Shape,
     dtype: torch.dtype,
-    device: Device = H100,
     calibration: Calibration | None = None,
 ) -> dict[str, Estimate]:
-    """By direction, what `program` would take at a real shape: nothing but estimates."""
+    """By direction, what `program` would take on an H100 at a real shape: nothing but estimates."""
     inputs = operator.draw(shape.sizes, dtype, torch.Generator().manual_seed(0))
-    launches, output = _launches(program["forward"], inputs)
-    recorded = {"forward": launches}
-    grad = torch.ones_like(output)
-    recorded["backward"], _ = _launches(program["backward"], (grad, *inputs))
+    forward, output = _launches(program["forward"], inputs)
+    backward, _ = _launches(program["backward"], (torch.ones_like(output), *inputs))
+    recorded = {"forward": forward, "backward": backward}
     works = dict(zip(DIRECTIONS, work(operator, shape.sizes, dtype), strict=True))
     return {
-        direction: estimate(recorded[direction], device, calibration, [works[direction]])
+        direction: estimate(recorded[direction], H100, calibration, [works[direction]])
         for direction in DIRECTIONS
     }
 
@@ -52,12 +50,15 @@ def _launches(function: Any, given: tuple[Tensor, ...]) -> tuple[list[Launch], T
 
 def rows(
     operator: Operator,
+    program: Mapping[str, Any],
+    previous: Mapping[str, Any] | None,
     shape: Shape,
     dtype: torch.dtype,
-    found: Mapping[str, Estimate],
-    previous: Mapping[str, Estimate],
+    calibration: Calibration | None = None,
 ) -> list[Row]:
-    """One row a direction; `previous` are estimates of what came before, if anything did."""
+    """One row a direction; `previous` is the program that came before, if any did."""
+    found = estimates(operator, program, shape, dtype, calibration)
+    before = estimates(operator, previous, shape, dtype, calibration) if previous else {}
     result = []
     for direction, each in found.items():
         row = Row(
@@ -67,12 +68,12 @@ def rows(
             direction,
             "estimate",
             each.seconds,
-            each.share or 0.0,
+            each.share,
             each.bound,
             note=f"bound by {each.bound}, {each.trust}",
         )
-        if direction in previous:
-            ratio = previous[direction].seconds / each.seconds
+        if direction in before:
+            ratio = before[direction].seconds / each.seconds
             row = replace(row, ratios={PREVIOUS: f"{ratio:.2f}x (estimates)"})
         result.append(row)
     return result

@@ -2,11 +2,10 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from ..gate.accuracy import Inputs
 from ..gate.report import DIRECTIONS
@@ -14,30 +13,12 @@ from ..gate.results import tensors
 from ..operators import Operator, Shape
 from ..timing.clock import ROUNDS
 from ..timing.comparison import Comparison, Gpu
+from ..timing.cuda import LaunchRefused
 from ..timing.cuda_graphs import Build
-from ..timing.replay import LaunchRefused
+from ..timing.replay import Attempt
 from .rows import PREVIOUS, Row, measured
 
 _HOST_CALLS = 50
-
-
-@dataclass
-class Live:
-    """A program's function on one set of inputs, for backward with the gradient last."""
-
-    function: Callable[..., Any]
-    direction: str
-    inputs: Sequence[Tensor]
-    outputs: tuple[Tensor, ...] = field(default=())
-
-    def __call__(self) -> object:
-        given = (self.inputs[-1], *self.inputs[:-1]) if self.direction == "backward" else self.inputs
-        self.outputs = tensors(self.function(*given), "backward")
-        return self.outputs
-
-    def poison(self) -> None:
-        for tensor in self.outputs:
-            tensor.fill_(float("nan"))
 
 
 def rows(
@@ -59,10 +40,9 @@ def rows(
     for direction in DIRECTIONS:
         name = (operator.name, shape.name, str(dtype).removeprefix("torch."), direction)
 
-        def subject(inputs: Inputs, direction: str = direction) -> Live:
-            return Live(program[direction], direction, inputs)
-
-        comparison = Comparison(operator, shape.sizes, dtype, direction, gpu, seed, subject)
+        comparison = Comparison(
+            operator, shape.sizes, dtype, direction, gpu, seed, partial(_live, program[direction], direction)
+        )
         wrong = next(comparison.wrong(comparison.call), None)
         if wrong is None:
             try:
@@ -78,12 +58,18 @@ def rows(
     return result
 
 
+def _live(function: Callable[..., Any], direction: str, inputs: Inputs) -> Attempt:
+    """A program's function on one set of inputs, for backward with the gradient last."""
+    given = (inputs[-1], *inputs[:-1]) if direction == "backward" else inputs
+    return Attempt(inputs, lambda: tensors(function(*given), "backward"))
+
+
 def _others(
     previous: Mapping[str, Any] | None, direction: str, sets: Sequence[Inputs]
 ) -> dict[str, Sequence[Build]]:
     if previous is None:
         return {}
-    return {PREVIOUS: [lambda inputs=inputs: Live(previous[direction], direction, inputs) for inputs in sets]}  # type: ignore[misc]
+    return {PREVIOUS: [partial(_live, previous[direction], direction, inputs) for inputs in sets]}
 
 
 def _with_host(comparison: Comparison, clock: Callable[[], float]) -> float:

@@ -10,9 +10,8 @@ it, and those errors travel with the weights wherever they are used.
 import json
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +21,6 @@ import torch
 from ..json_values import from_plain, to_plain
 from .components import BUSY, PARTS, Parts
 
-RESULTS_FORMAT = 1
-"""Of the file of measurements that is read."""
 LEAST_POINTS = 30
 LEAST_FAMILIES = 3
 _STEPS, _RATE = 600, 0.05
@@ -60,28 +57,6 @@ class Variant:
     """By direction, of each launch."""
 
 
-def points_of(measured: Mapping[str, Any], variants: Mapping[str, Variant]) -> list[Point]:
-    """What a results file of the gpu-queue says of these variants, by entry, one point a direction.
-
-    The time is the median of cold calls. Entries that were not measured, or of which no variant is known, are
-    left out. Raises ValueError where the file's format is another one.
-    """
-    if measured.get("format") != RESULTS_FORMAT:
-        raise ValueError(
-            f"expected measurements of format {RESULTS_FORMAT}, got {measured.get('format')}: "
-            "give the file that `kernels/measure.py` wrote"
-        )
-    found = []
-    for result in measured["results"]:
-        variant = variants.get(result["id"])
-        if variant is None or result["verdict"] != "measured":
-            continue
-        for direction, timing in result["timings"].items():
-            family, task = f"{variant.family} {direction}", f"{variant.task} {direction}"
-            found.append(Point(family, task, variant.parts[direction], timing["cold"]["median"]))
-    return found
-
-
 @dataclass(frozen=True)
 class HeldOut:
     """How weights fitted without a family do on it."""
@@ -104,7 +79,8 @@ class Calibration:
     """Weights with their origin. `weights` has a factor for every part."""
 
     device: str
-    made: date
+    made: str
+    """The day, as "2026-03-01"."""
     versions: Mapping[str, str]
     weights: Mapping[str, float]
     points: int
@@ -121,30 +97,21 @@ class Calibration:
         known = [each.correlation for each in self.held_out if each.correlation is not None]
         ranks = f", rank correlation {min(known):.2f}" if known else ""
         return (
-            f"calibrated {self.made.isoformat()} on {self.points} points of {self.device}; "
+            f"calibrated {self.made} on {self.points} points of {self.device}; "
             f"worst unseen family: error {self.error:.0%}{ranks}"
         )
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain values; `from_json` takes them back."""
-        return to_plain(self) | {"made": self.made.isoformat()}  # type: ignore[no-any-return]
-
-    @staticmethod
-    def from_json(stored: Mapping[str, Any]) -> "Calibration":
-        """What `to_json` gave. KeyError, TypeError or ValueError where it was something else."""
-        return from_plain(Calibration, {**stored, "made": date.fromisoformat(stored["made"])})
-
     def save(self, path: Path) -> None:
-        path.write_text(json.dumps(self.to_json(), indent=1) + "\n")
+        path.write_text(json.dumps(to_plain(self), indent=1) + "\n")
 
 
 def load(path: Path) -> Calibration:
-    """A calibration that was saved."""
-    return Calibration.from_json(json.loads(path.read_text()))
+    """A calibration that was saved. ValueError where the file holds something else."""
+    return from_plain(Calibration, json.loads(path.read_text()))
 
 
 def calibrate(
-    points: Sequence[Point], device: str, made: date, versions: Mapping[str, str], overlap: float
+    points: Sequence[Point], device: str, made: str, versions: Mapping[str, str], overlap: float
 ) -> Calibration:
     """Weights fitted to all points, validated on each family by weights that were fitted without it.
 
@@ -221,27 +188,22 @@ def _judge(family: str, points: Sequence[Point], weights: Parts, overlap: float)
     tasks: dict[str, list[int]] = defaultdict(list)
     for index, point in enumerate(points):
         tasks[point.task].append(index)
+
+    def mean(score: Callable[..., float | None], given: Sequence[float]) -> float | None:
+        """Of a score over tasks, those without one left out; None where none has one."""
+        each = [score([given[i] for i in rows], [measured[i] for i in rows]) for rows in tasks.values()]
+        known = [value for value in each if value is not None]
+        return float(np.mean(known)) if known else None
+
+    misses = [math.expm1(abs(math.log(e / m))) for e, m in zip(estimates, measured, strict=True)]
     return HeldOut(
         family,
         len(points),
-        _mean(spearman([estimates[i] for i in rows], [measured[i] for i in rows]) for rows in tasks.values()),
-        _mean(spearman([before[i] for i in rows], [measured[i] for i in rows]) for rows in tasks.values()),
-        float(
-            np.mean(
-                [regret([estimates[i] for i in rows], [measured[i] for i in rows]) for rows in tasks.values()]
-            )
-        ),
-        float(
-            np.median(
-                [abs(math.expm1(abs(math.log(e / m)))) for e, m in zip(estimates, measured, strict=True)]
-            )
-        ),
+        correlation=mean(spearman, estimates),
+        correlation_before=mean(spearman, before),
+        regret=mean(regret, estimates) or 0.0,
+        error=float(np.median(misses)),
     )
-
-
-def _mean(values: Any) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if known else None
 
 
 def spearman(first: Sequence[float], second: Sequence[float]) -> float | None:

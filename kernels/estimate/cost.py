@@ -8,14 +8,14 @@ line), and states for each launch how many seconds each part of the device would
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from ..record.binary import Instruction
+from ..record.binary import Binary
 from ..record.launch_record import Launch
 from .calibration import Calibration
-from .components import PARTS, bound, combine, weighted
+from .components import bound, combine, weighted
 from .device import H100, ISSUE_RATE, PIPES, Device, occupancy
 from .mix import Body, Segment, bodies, segments
 from .roofline import Work, seconds
@@ -33,21 +33,10 @@ class LaunchEstimate:
     """As an estimate, calibrated where there is a calibration."""
     bound: str
     """The part that takes longest; "launch" where the kernel does next to nothing."""
-    blocks: int
-    """Programs that live on one multiprocessor at once, at most."""
-    limited_by: str
-    """What keeps there from being more: warps, blocks, registers or shared."""
-    occupancy: float
-    """Share of a multiprocessor's warps that the grid can keep there, 0 to 1."""
     registers: int
     spill_bytes: int
     shared_bytes: int
-    dram_bytes: float
-    l2_bytes: float
-    wasted: float
-    """Bytes of sectors for each byte that a lane asked for: 1 is coalesced."""
-    tensor_share: float
-    """Share of the matrix products that tensor cores do, 0 to 1; 1 where there are none."""
+    traffic: Traffic
 
 
 @dataclass(frozen=True)
@@ -57,15 +46,9 @@ class Estimate:
     device: str
     launches: tuple[LaunchEstimate, ...]
     seconds: float
-    roofline: float | None
-    """Seconds of the operator's roofline, None where its work was not given."""
+    roofline: float
+    """Seconds of the operator's roofline, 0 where its work was not given."""
     calibration: Calibration | None
-    label: str = "estimate"
-
-    @property
-    def parts(self) -> dict[str, float]:
-        """Seconds by part, over all launches, before any calibration."""
-        return {name: sum(each.parts[name] for each in self.launches) for name in PARTS}
 
     @property
     def bound(self) -> str:
@@ -74,13 +57,11 @@ class Estimate:
         return "nothing" if slowest is None else slowest.bound
 
     @property
-    def share(self) -> float | None:
-        """Estimated share of the roofline, 0 to 1; None without the operator's work.
+    def share(self) -> float:
+        """Estimated share of the roofline, 0 to 1; 0 without the operator's work.
 
         Never above 1: an estimate below what the operator must cost is an error of the estimate.
         """
-        if self.roofline is None:
-            return None
         return min(1.0, self.roofline / self.seconds) if self.seconds else 1.0
 
     @property
@@ -89,7 +70,7 @@ class Estimate:
         return "uncalibrated" if self.calibration is None else self.calibration.trust
 
     def __str__(self) -> str:
-        share = "" if self.share is None else f", {self.share:.0%} of the roofline"
+        share = f", {self.share:.0%} of the roofline" if self.roofline else ""
         return (
             f"estimate {self.seconds * 1e6:.2f} us on {self.device} ({self.trust}): {self.bound}{share}, "
             f"{len(self.launches)} launches"
@@ -120,7 +101,7 @@ def estimate(
     for _ in range(2 if warm else 1):
         rows = [_launch(each, device, recent, weights) for each in launches if each.programs]
     total = sum(each.seconds for each in rows)
-    return Estimate(device.name, tuple(rows), total, seconds(work, device) if work else None, calibration)
+    return Estimate(device.name, tuple(rows), total, seconds(work, device), calibration)
 
 
 def _launch(launch: Launch, device: Device, recent: Recent, weights: Mapping[str, float]) -> LaunchEstimate:
@@ -135,13 +116,13 @@ def _launch(launch: Launch, device: Device, recent: Recent, weights: Mapping[str
     if wrong := inconsistency(launch, account):
         raise ValueError(f"expected a record of {launch.kernel} as the recorder makes it, got {wrong}")
     programs, warps = launch.programs, launch.warps
-    blocks, limited_by = occupancy(binary.registers, warps, launch.shared, device)
+    blocks, _ = occupancy(binary.registers, warps, launch.shared, device)
     most = math.ceil(programs / device.multiprocessors)
     """Programs of the busiest multiprocessor."""
     live = min(blocks, most)
     dots = sum(account.tensor_flops.values()) / account.programs
     body = segments(
-        _bodies(_Listing(binary.digest, binary.instructions)),
+        _bodies(binary),
         {(Path(file).name, line): count for file, line, count in account.lines},
         warps,
         dots,
@@ -172,32 +153,16 @@ def _launch(launch: Launch, device: Device, recent: Recent, weights: Mapping[str
         parts=parts,
         seconds=combine(priced, device.overlap),
         bound=bound(priced),
-        blocks=blocks,
-        limited_by=limited_by,
-        occupancy=live * warps / device.warps,
         registers=binary.registers,
         spill_bytes=binary.spill_bytes,
         shared_bytes=launch.shared,
-        dram_bytes=moved.dram,
-        l2_bytes=moved.l2,
-        wasted=moved.wasted,
-        tensor_share=min(1.0, sum(each.trips * each.product_flops for each in body) * warps / dots)
-        if dots
-        else 1.0,
+        traffic=moved,
     )
 
 
-@dataclass(frozen=True)
-class _Listing:
-    """Machine code by the text that it was assembled from."""
-
-    digest: str
-    instructions: tuple[Instruction, ...] = field(compare=False)
-
-
 @lru_cache(maxsize=512)
-def _bodies(listing: _Listing) -> tuple[Body, ...]:
-    return bodies(listing.instructions)
+def _bodies(binary: Binary) -> tuple[Body, ...]:
+    return bodies(binary.instructions)
 
 
 def _pipe(body: Sequence[Segment], name: str) -> float:

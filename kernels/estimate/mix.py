@@ -28,23 +28,8 @@ _SHAPES = {
 _LOADS = {"LDG", "LD"}
 _COPIES = {"LDGSTS", "UTMALDG", "UBLKCP"}
 _SPILLS = {"LDL", "STL"}
-_MEMORY = {
-    "LDG",
-    "LD",
-    "STG",
-    "ST",
-    "LDS",
-    "STS",
-    "LDSM",
-    "STSM",
-    "LDGSTS",
-    "LDL",
-    "STL",
-    "ATOM",
-    "ATOMG",
-    "ATOMS",
-    "RED",
-}
+_SHARED = {"LDS", "STS", "LDSM", "STSM"}
+_MEMORY = {*_LOADS, "STG", "ST", *_SHARED, "LDGSTS", *_SPILLS, "ATOM", "ATOMG", "ATOMS", "RED"}
 _BARRIERS = {"BAR", "SYNCS", "WARPSYNC"}
 _NOTHING = {"NOP"}
 """What pads the end of a program."""

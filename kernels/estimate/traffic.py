@@ -35,8 +35,6 @@ class Traffic:
     """Share of what is loaded that L2 has to give, 0 to 1."""
     past_l2: float
     """Share of what is loaded that DRAM has to give, 0 to 1."""
-    wasted: float
-    """Bytes of sectors for each byte that lanes asked for."""
 
 
 class Recent:
@@ -91,7 +89,6 @@ def traffic(
     recent.touch(touched)
     asked, loads = account.total("load_sectors") * scale, _past_l1(launch, account, blocks, device) * scale
     stores = (account.total("store_sectors") + _ATOMIC * account.total("atomic_sectors")) * scale
-    lanes = account.total("load_lanes") + account.total("store_lanes")
     to_l2, to_dram = _spills(launch, binary, spilled, blocks, device)
     return Traffic(
         dram=fresh + stored + to_dram,
@@ -99,7 +96,6 @@ def traffic(
         shared=max(0.0, loads - loaded),
         past_l1=loads / asked if asked else 0.0,
         past_l2=min(1.0, fresh / asked) if asked else 0.0,
-        wasted=(account.total("load_sectors") + account.total("store_sectors")) / lanes if lanes else 1.0,
     )
 
 

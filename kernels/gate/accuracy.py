@@ -50,6 +50,10 @@ class Miss:
     def coarse(self) -> bool:
         return not self.relative <= COARSE
 
+    def __str__(self) -> str:
+        times = f"{self.ratio:.3g} times eager's {self.eager:.1e}; {ALLOWANCE:g} times are allowed"
+        return f"a relative error of {self.relative:.1e}, {times}"
+
 
 def forward(operator: Operator, inputs: Inputs) -> tuple[Tensor]:
     """The reference's output on these inputs, alone in a tuple."""

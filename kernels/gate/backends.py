@@ -14,7 +14,6 @@ from ..interpreter.launch_account import RACES, Issue
 from ..interpreter.memory import OutOfBounds
 from ..interpreter.operations import Operations
 from ..record.compiling import SM_90
-from ..record.launch_record import Launch
 from ..record.launches import offline
 from ..record.recorder import Recorder
 from .observed_call import ObservedCall, poisoned, storage
@@ -30,11 +29,11 @@ class Interpreted:
 
     target: GPUTarget = SM_90
     device: torch.device = _CPU
-    interprets: bool = True
     compiles: bool = True
     """Whether launches are compiled too, which takes most of the time, or interpreted alone."""
 
     def call(self, function: Callable[[], Any], seed: int, execute: bool = True) -> ObservedCall:
+        """What `function` did. `seed` orders the programs of a launch; without `execute` no launch runs."""
         recording = offline(
             self.target,
             execute="all" if execute else "none",
@@ -44,7 +43,7 @@ class Interpreted:
         )
         with poisoned(), np.errstate(all="ignore"), recording as recorder:
             result, error = _guarded(function)
-        issues = [issue for launch in recorder.launches for issue in _issues(launch)]
+        issues = [issue for each in recorder.launches if each.account for issue in each.account.issues]
         overflow = next((issue for issue in issues if issue.kind == "overflow"), None)
         return ObservedCall(
             result=result,
@@ -64,7 +63,6 @@ class Native:
     """On a GPU: launches run. Bounds, races and what was written cannot be seen, only their results."""
 
     device: torch.device = _CUDA
-    interprets: bool = False
 
     def call(self, function: Callable[[], Any], seed: int, execute: bool = True) -> ObservedCall:
         """`seed` and `execute` change nothing: the device orders programs as it likes, and launches run."""
@@ -78,15 +76,14 @@ class Native:
         return ObservedCall(result, error or late, tuple(done), launches=1, float_atomics=True)
 
 
+Backend = Interpreted | Native
+
+
 def _guarded(function: Callable[[], Any]) -> tuple[Any, Exception | None]:
     try:
         return function(), None
     except Exception as error:  # noqa: BLE001 - it is someone's program: whatever it raises is what is found
         return None, error
-
-
-def _issues(launch: Launch) -> Iterable[Issue]:
-    return launch.account.issues if launch.account else ()
 
 
 def _sentence(issue: Issue) -> str:

@@ -1,9 +1,9 @@
 """One call of a program, watched: what came back, what PyTorch computed meanwhile, what the launches did."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import torch
 import torch.utils.deterministic
@@ -26,22 +26,6 @@ class ObservedCall:
     unwritten: tuple[tuple[int, int], ...] = ()
     """By address of the memory under a result, how many of its elements no launch wrote; of those known."""
     float_atomics: bool = False
-
-
-class Backend(Protocol):
-    """Where programs are tried: under the interpreter, or on a GPU."""
-
-    @property
-    def device(self) -> torch.device: ...
-
-    @property
-    def interprets(self) -> bool:
-        """Whether bounds, races and launches can be watched, and launches skipped."""
-        ...
-
-    def call(self, function: Callable[[], Any], seed: int, execute: bool = True) -> ObservedCall:
-        """What `function` did. `seed` orders the programs of a launch; without `execute` no launch runs."""
-        ...
 
 
 @contextlib.contextmanager

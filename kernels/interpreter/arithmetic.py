@@ -16,8 +16,7 @@ from triton._C.libtriton import ir
 from triton.runtime import interpreter as stock
 from triton.runtime.interpreter import TensorHandle as Handle
 
-from . import libdevice
-from .observer import Watch
+from .memory import Observer
 from .rounding import WIDENED, narrow, split, truncate_to_tf32, widen
 
 Array = NDArray[Any]
@@ -41,7 +40,7 @@ def floats(handle: Handle) -> Array:
 
 
 def as_dtype(values: Array, dtype: tl.dtype) -> Handle:
-    """A handle of floating values, rounded to nearest even."""
+    """A handle of values, which are rounded to nearest even where the type is a float."""
     if dtype in WIDENED:
         return Handle(narrow(values, dtype), dtype)
     return Handle(values.astype(numpy_type(dtype), copy=False), dtype)
@@ -79,11 +78,11 @@ def _product(a: Array, b: Array, precision: str) -> Array:
 
 
 class Arithmetic(stock.InterpreterBuilder):  # type: ignore[misc]
-    """Triton's interpreter builder with its arithmetic made right; tells a `Watch` of its work."""
+    """Triton's interpreter builder with its arithmetic made right; tells an `Observer` of its work."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.watch = Watch()
+        self.watch = Observer({}, "", 0)
 
     # constants that the stock one lacks
 
@@ -100,13 +99,8 @@ class Arithmetic(stock.InterpreterBuilder):  # type: ignore[misc]
 
     def binary_op(self, lhs: Handle, rhs: Handle, op: Any) -> Handle:
         dtype = lhs.dtype.scalar
-        a, b = lhs.data, rhs.data
-        if dtype.is_floating():
-            self.watch.arithmetic(a.size)
-            if dtype in WIDENED:
-                output = op(widen(a, dtype), widen(b, dtype))
-                return Handle(output, tl.int1) if output.dtype == bool else as_dtype(output, dtype)
-        elif op in _WRAPPING and a.dtype == np.int32 and b.dtype == np.int32:
+        a, b = floats(lhs), floats(rhs)
+        if op in _WRAPPING and a.dtype == np.int32 and b.dtype == np.int32:
             wide = op(a, b, dtype=np.int64)
             output = wide.astype(np.int32)
             if (output != wide).any():
@@ -115,6 +109,8 @@ class Arithmetic(stock.InterpreterBuilder):  # type: ignore[misc]
         output = op(a, b)
         if output.dtype == bool:
             return Handle(output, tl.int1)
+        if dtype in WIDENED:
+            return as_dtype(output, dtype)
         if not stock._validate_np_data_size(output, dtype):
             output = output.astype(numpy_type(dtype))
         return Handle(output, dtype)
@@ -124,13 +120,11 @@ class Arithmetic(stock.InterpreterBuilder):  # type: ignore[misc]
     create_maxnumf = lambda self, lhs, rhs: self.binary_op(lhs, rhs, np.fmax)  # noqa: E731
 
     def create_clampf(self, arg: Handle, lo: Handle, hi: Handle, propagate_nans: object) -> Handle:
-        self.watch.arithmetic(2 * arg.data.size)
         keep = propagate_nans == ir.PROPAGATE_NAN.ALL
         least, most = (np.minimum, np.maximum) if keep else (np.fmin, np.fmax)
         return as_dtype(least(most(floats(arg), floats(lo)), floats(hi)), arg.dtype.scalar)
 
     def create_fma(self, x: Handle, y: Handle, z: Handle) -> Handle:
-        self.watch.arithmetic(2 * z.data.size)
         exact = floats(x).astype(np.float64) * floats(y) + floats(z)
         return as_dtype(exact, z.dtype.scalar)
 
@@ -139,26 +133,7 @@ class Arithmetic(stock.InterpreterBuilder):  # type: ignore[misc]
         return Handle(np.right_shift(*signed).astype(lhs.data.dtype), lhs.dtype.scalar)
 
     def unary_op(self, arg: Handle, op: Callable[[Array], Array]) -> Handle:
-        if op is np.abs and not arg.dtype.scalar.is_floating():
-            return Handle(op(arg.data), arg.dtype.scalar)
-        self.watch.special(arg.data.size)
         return as_dtype(op(floats(arg)), arg.dtype.scalar)
-
-    def create_erf(self, arg: Handle) -> Handle:
-        return self.unary_op(arg, libdevice.erf)
-
-    def create_rsqrt(self, arg: Handle) -> Handle:
-        return self.unary_op(arg, lambda x: x.dtype.type(1) / np.sqrt(x))
-
-    def create_extern_elementwise(
-        self, library: str, path: str, symbol: str, arguments: list[Handle], returns: tl.dtype, pure: bool
-    ) -> Handle:
-        self.watch.special(arguments[0].data.size)
-        values = libdevice.by_symbol(symbol)(*[each.data for each in arguments])
-        return Handle(values.astype(numpy_type(returns), copy=False), returns.scalar)
-
-    def create_inline_asm(self, text: str, *_: Any) -> Handle:
-        raise NotImplementedError(f"inline assembly cannot be interpreted: {text.strip()[:80]!r}")
 
     # casts
 
@@ -194,7 +169,8 @@ class Arithmetic(stock.InterpreterBuilder):  # type: ignore[misc]
     ) -> Handle:
         precision = precision_of(a.dtype.scalar, input_precision)
         *batch, rows, depth = a.data.shape
-        self.watch.dot(precision, 2 * int(np.prod(batch, dtype=np.int64)) * rows * depth * b.data.shape[-1])
+        products = int(np.prod(batch, dtype=np.int64)) * rows * depth * b.data.shape[-1]
+        self.watch.tensor_flops[precision] += 2 * products
         if not a.dtype.scalar.is_floating():
             return Handle(np.matmul(a.data, b.data, dtype=d.data.dtype) + d.data, d.dtype.scalar)
         left, right = floats(a), floats(b)

@@ -11,8 +11,7 @@ from triton._C.libtriton import ir
 from triton.runtime import interpreter as stock
 from triton.runtime.interpreter import TensorHandle as Handle
 
-from .arithmetic import Arithmetic, numpy_type
-from .observer import Array
+from .arithmetic import Arithmetic, Array, numpy_type
 from .rounding import bfloat16_to_float32, float32_to_bfloat16
 
 _ORIGIN = "origin"
@@ -48,7 +47,7 @@ def _keeping(name: str, which: int) -> Callable[..., Handle]:
 
 
 class Builder(Arithmetic):
-    """Triton's interpreter builder, with right numbers; a `Watch` is told of accesses beforehand."""
+    """Triton's interpreter builder, with right numbers; an `Observer` is told of accesses beforehand."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -13,7 +13,6 @@ from .builder import BUILDER
 from .interpreter import arguments_of, interpreting, options_of
 from .launch_account import Account
 from .memory import Observer, OutOfBounds
-from .observer import Watch
 
 TRACED = 2
 """So many programs of a launch have their lines counted, which slows them down."""
@@ -32,11 +31,10 @@ def execute(
     grid: tuple[int, int, int],
     programs: Sequence[int],
     tensors: Mapping[str, torch.Tensor],
-    storages: Mapping[str, int],
 ) -> tuple[Account, Observer]:
     """Runs these programs, by linear number, in this order; what they store is really stored.
 
-    `values` are all arguments by name; `tensors` those whose memory may be touched, `storages` their numbers.
+    `values` are all arguments by name; `tensors` those whose memory may be touched.
     OutOfBounds before an access that leaves them; whatever else the kernel raises comes out as it is.
     """
     count = grid[0] * grid[1] * grid[2]
@@ -44,7 +42,7 @@ def execute(
     observer = Observer(tensors, kernel.fn.__code__.co_filename, tracked)
     counts: Counter[tuple[str, int]] = Counter()
     traced = min(TRACED, len(programs))
-    before, stock_options = sys.gettrace(), BUILDER.options
+    before, idle, stock_options = sys.gettrace(), BUILDER.watch, BUILDER.options
     try:
         with interpreting() as program:
             BUILDER.watch, BUILDER.options = observer, options_of(options)
@@ -63,19 +61,13 @@ def execute(
         raise OutOfBounds(f"{kernel.__name__}, line {observer.line_of(error)}: {error}") from None
     finally:
         sys.settrace(before)
-        BUILDER.watch, BUILDER.options = Watch(), stock_options
+        BUILDER.watch, BUILDER.options = idle, stock_options
     account = Account(
         programs=len(programs),
-        grid_programs=count,
         traffic={each.name: each.traffic() for each in observer.regions},
         lines=tuple((file, line, count / traced) for (file, line), count in sorted(counts.items())),
+        tensor_flops=dict(observer.tensor_flops),
         issues=tuple(observer.issues.values()),
-        coverage=(
-            tuple(found for each in observer.regions for found in each.coverage(storages))
-            if len(programs) == count
-            else ()
-        ),
-        **vars(observer.tally),
     )
     return account, observer
 

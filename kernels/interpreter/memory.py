@@ -6,24 +6,27 @@ overrun cannot corrupt this process.
 
 import sys
 import traceback
+from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
 import torch
 
-from .launch_account import Issue, Tally
-from .observer import Array, Watch
-from .regions import SEVERAL, Region, distinct, regions_of
+from .launch_account import Issue
+from .regions import SEVERAL, Array, Region, distinct, regions_of
 
 
 class OutOfBounds(RuntimeError):
     """A kernel reads or writes memory that belongs to none of its arguments. Raised before it does."""
 
 
-class Observer(Watch):
-    """Watches one launch.
+class Observer:
+    """Watches one launch: it is told of every access before it is made, and of matrix products.
 
-    `program` is the linear number of the one being interpreted, `file` the name of the kernel's file.
+    `program` is the linear number of the one being interpreted, `file` the name of the kernel's file. An
+    access is told with the addresses of its lanes, of which the mask (None: all) names those that take part,
+    the bytes of an element, and `origin`, the argument that the pointers were made from; empty where that is
+    not known.
     """
 
     def __init__(self, tensors: Mapping[str, torch.Tensor], file: str, tracked: int) -> None:
@@ -33,29 +36,15 @@ class Observer(Watch):
             name: (span, region) for region in self.regions for name, span in region.spans().items()
         }
         self.starts = np.array([each.start for each in self.regions], np.int64)
-        self.tally = Tally()
+        self.tensor_flops: Counter[str] = Counter()
         self.issues: dict[tuple[str, str], Issue] = {}
         self.program = 0
 
-    # work
-
-    def arithmetic(self, count: int) -> None:
-        self.tally.flops += count
-
-    def special(self, count: int) -> None:
-        self.tally.special += count
-
-    def dot(self, precision: str, flops: int) -> None:
-        self.tally.dots += 1
-        self.tally.tensor_flops[precision] = self.tally.tensor_flops.get(precision, 0) + flops
-
     def overflow(self) -> None:
+        """A signed 32-bit integer has wrapped around."""
         self._issue("overflow", "", "a signed 32-bit integer wrapped around; multiply after .to(tl.int64)")
 
-    # accesses
-
     def load(self, addresses: Array, mask: Array | None, size: int, origin: str) -> None:
-        self.tally.loads += 1
         for region, at in self._located(addresses, mask, size, origin, "loads"):
             region.load_lanes += at.size * size
             region.load_sectors += region.sectors(at, size, region.loaded, self.program)
@@ -67,7 +56,6 @@ class Observer(Watch):
                 self._mark(owners.reader, element)
 
     def store(self, addresses: Array, mask: Array | None, size: int, origin: str, values: Array) -> None:
-        self.tally.stores += 1
         for region, at in self._located(addresses, mask, size, origin, "stores"):
             region.store_lanes += at.size * size
             region.store_sectors += region.sectors(at, size, region.stored, self.program)
@@ -87,7 +75,7 @@ class Observer(Watch):
                 owners.writer[element] = self.program + 1
 
     def atomic(self, addresses: Array, mask: Array | None, size: int, origin: str, floating: bool) -> None:
-        self.tally.atomics += 1
+        """`floating` where a sum depends on the order."""
         for region, at in self._located(addresses, mask, size, origin, "changes"):
             region.atomic_sectors += region.sectors(at, size, region.stored, self.program)
             region.sectors(at, size, region.loaded, self.program)

@@ -1,29 +1,25 @@
 """`tl.reduce` and `tl.associative_scan` on numpy, rounding at each step as a GPU does."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import triton.language as tl
 from numpy.typing import NDArray
+from triton.language.core import _unwrap_if_constexpr as unwrapped
 from triton.runtime.interpreter import TensorHandle as Handle
 
-from .builder import BUILDER
 from .rounding import WIDENED, narrow, widen
 
 Array = NDArray[Any]
 Combine = Callable[..., Any]
+SEVERAL = (tuple, tl.tuple)
 
 
 def _tensor(data: Array, dtype: tl.dtype) -> tl.tensor:
     if data.ndim == 0:
         return tl.tensor(Handle(data.reshape(1), dtype), dtype)
     return tl.tensor(Handle(data, dtype), tl.block_type(dtype, list(data.shape)))
-
-
-def _axis(axis: Any) -> int | None:
-    axis = axis.value if isinstance(axis, tl.constexpr) else axis
-    return None if axis is None else int(axis)
 
 
 def _halves(data: Array, axis: int) -> tuple[Array, Array]:
@@ -35,9 +31,7 @@ def _halves(data: Array, axis: int) -> tuple[Array, Array]:
     return even, data[tuple(at)]
 
 
-def _folded(
-    data: tuple[Array, ...], dtypes: tuple[tl.dtype, ...], axis: int, combine: Combine
-) -> list[Array]:
+def _folded(data: Sequence[Array], dtypes: Sequence[tl.dtype], axis: int, combine: Combine) -> list[Array]:
     """One entry along the axis, in a tree of log2(n) calls of the kernel's own function on whole halves."""
     current = list(data)
     while current[0].shape[axis] > 1:
@@ -49,20 +43,14 @@ def _folded(
 
 
 def _results(returned: Any, shape: tuple[int, ...]) -> list[Array]:
-    values = list(returned) if isinstance(returned, (tuple, tl.tuple)) else [returned]
+    values = list(returned) if isinstance(returned, SEVERAL) else [returned]
     return [np.broadcast_to(each.handle.data, shape) for each in values]
 
 
 def _plain(combine: Any) -> str:
-    known = {
-        "_sum_combine": "sum",
-        "_elementwise_max": "max",
-        "_elementwise_min": "min",
-    }
-    for name, short in known.items():
-        if combine is getattr(tl.standard, name, None):
-            return short
-    return ""
+    """What a function of Triton's own combines to: "sum", "max" or "min"; nothing of any other function."""
+    known = {"_sum_combine": "sum", "_elementwise_max": "max", "_elementwise_min": "min"}
+    return next((short for name, short in known.items() if combine is getattr(tl.standard, name, None)), "")
 
 
 def _fast(data: Array, dtype: tl.dtype, axis: int, kind: str) -> Array:
@@ -74,51 +62,44 @@ def _fast(data: Array, dtype: tl.dtype, axis: int, kind: str) -> Array:
             wide = even + odd
             if dtype in WIDENED:
                 wide = widen(narrow(wide, dtype), dtype)
-    elif kind == "sum":
-        wide = np.add.reduce(wide, axis=axis, dtype=wide.dtype, keepdims=True)
-    elif dtype.is_floating():
-        wide = (np.fmax if kind == "max" else np.fmin).reduce(wide, axis=axis, keepdims=True)
     else:
-        wide = (np.maximum if kind == "max" else np.minimum).reduce(wide, axis=axis, keepdims=True)
+        largest, least = (np.fmax, np.fmin) if dtype.is_floating() else (np.maximum, np.minimum)
+        ways = {"sum": np.add, "max": largest, "min": least}
+        wide = ways[kind].reduce(wide, axis=axis, keepdims=True, dtype=wide.dtype)
     return narrow(wide, dtype) if dtype in WIDENED else wide
+
+
+def _like(given: Any, data: Sequence[Array], dtypes: Sequence[tl.dtype]) -> Any:
+    """Tensors of these data: several where several were given, else the only one."""
+    made = tuple(_tensor(each, dtype) for each, dtype in zip(data, dtypes, strict=True))
+    return made if isinstance(given, SEVERAL) else made[0]
 
 
 def reduction(input: Any, axis: Any, combine_fn: Any, keep_dims: Any = False, **_: Any) -> Any:  # noqa: A002
     """What `tl.reduce` returns, for one tensor or a tuple of them."""
-    several = isinstance(input, (tuple, tl.tuple))
+    several = isinstance(input, SEVERAL)
     tensors = tuple(input) if several else (input,)
-    keep = keep_dims.value if isinstance(keep_dims, tl.constexpr) else keep_dims
-    dtypes = tuple(each.dtype for each in tensors)
-    data = tuple(each.handle.data for each in tensors)
-    shape = data[0].shape
-    where = _axis(axis)
+    dtypes, data = [each.dtype for each in tensors], [each.handle.data for each in tensors]
+    shape, where = data[0].shape, unwrapped(axis)
     if where is None:
-        data, at = tuple(each.reshape(-1) for each in data), 0
+        data, at = [each.reshape(-1) for each in data], 0
     else:
-        at = where % len(shape)
+        at = int(where) % len(shape)
     kind = "" if several else _plain(combine_fn)
-    if kind:
-        if dtypes[0].is_floating():
-            BUILDER.watch.arithmetic(data[0].size)
-        folded = [_fast(data[0], dtypes[0], at, kind)]
-    else:
-        folded = _folded(data, dtypes, at, combine_fn)
-    if keep:
-        final = [each.reshape([1] * len(shape)) if where is None else each for each in folded]
-    else:
-        final = [each.reshape(each.shape[:at] + each.shape[at + 1 :]) for each in folded]
-    made = tuple(_tensor(each, dtype) for each, dtype in zip(final, dtypes, strict=True))
-    return made if several else made[0]
+    folded = [_fast(data[0], dtypes[0], at, kind)] if kind else _folded(data, dtypes, at, combine_fn)
+    if not unwrapped(keep_dims):
+        folded = [each.reshape(each.shape[:at] + each.shape[at + 1 :]) for each in folded]
+    elif where is None:
+        folded = [each.reshape([1] * len(shape)) for each in folded]
+    return _like(input, folded, dtypes)
 
 
 def scan(input: Any, axis: Any, combine_fn: Any, reverse: Any = False, **_: Any) -> Any:  # noqa: A002
     """What `tl.associative_scan` returns, for one tensor or a tuple of them."""
-    several = isinstance(input, (tuple, tl.tuple))
-    tensors = tuple(input) if several else (input,)
-    backwards = reverse.value if isinstance(reverse, tl.constexpr) else reverse
-    dtypes = tuple(each.dtype for each in tensors)
-    at = (_axis(axis) or 0) % tensors[0].handle.data.ndim
-    current = [each.handle.data for each in tensors]
+    tensors = tuple(input) if isinstance(input, SEVERAL) else (input,)
+    backwards = unwrapped(reverse)
+    dtypes, current = [each.dtype for each in tensors], [each.handle.data for each in tensors]
+    at = int(unwrapped(axis) or 0) % current[0].ndim
     if backwards:
         current = [np.flip(each, at) for each in current]
     length, step = current[0].shape[at], 1
@@ -132,5 +113,4 @@ def scan(input: Any, axis: Any, combine_fn: Any, reverse: Any = False, **_: Any)
         step *= 2
     if backwards:
         current = [np.flip(each, at) for each in current]
-    made = tuple(_tensor(each, dtype) for each, dtype in zip(current, dtypes, strict=True))
-    return made if several else made[0]
+    return _like(input, current, dtypes)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .launch_account import Coverage, Traffic
+from .launch_account import Traffic
 
 Array = NDArray[Any]
 SECTOR = 32
@@ -120,18 +120,6 @@ class Region:
             program_load=self.loaded.by_program,
             program_store=self.stored.by_program,
         )
-
-    def coverage(self, storages: Mapping[str, int]) -> list[Coverage]:
-        """What was written of each tensor; nothing where nothing was written, or it is not tracked."""
-        if self.owners is None or not (written := self.owners.written).any():
-            return []
-        found = []
-        for name, tensor in self.tensors.items():
-            flags = self.view(written, tensor).all(axis=-1).reshape(-1)
-            missing = np.flatnonzero(~flags)
-            first = int(missing[0]) if missing.size else -1
-            found.append(Coverage(name, storages[name], flags.size, flags.size - missing.size, first))
-        return found
 
 
 def span(tensor: torch.Tensor) -> tuple[int, int]:

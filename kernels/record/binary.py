@@ -9,7 +9,7 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,18 +54,18 @@ class Binary:
     """One kernel assembled for one target."""
 
     digest: str
-    """Of the assembly text that it was made from: `digest(launch.ptx)`."""
-    cubin: bytes
+    """Of the assembly text that it was made from: `digest(launch.ptx)`. Its hash is a Binary's."""
+    cubin: bytes = field(hash=False)
     """Empty for AMD."""
-    registers: int
+    registers: int = field(hash=False)
     """For each thread."""
-    spill_bytes: int
+    spill_bytes: int = field(hash=False)
     """Of local memory and stack, for each thread."""
-    shared_bytes: int
+    shared_bytes: int = field(hash=False)
     """Static shared memory; what a launch asks for besides stands in `Launch.shared`."""
-    instructions: tuple[Instruction, ...]
+    instructions: tuple[Instruction, ...] = field(hash=False)
     """Empty for AMD."""
-    loops: tuple[tuple[int, int], ...]
+    loops: tuple[tuple[int, int], ...] = field(hash=False)
     """(first, last) instruction of every loop, outermost first."""
 
 

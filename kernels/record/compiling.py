@@ -35,8 +35,6 @@ class Compiled:
     """Name of the kernel in the text."""
     assembly: str
     """PTX, or amdgcn."""
-    stages: Mapping[str, str]
-    """The text of every stage: "ttir", "ttgir", "llir" and the last one."""
     metadata: Mapping[str, Any]
     options: Any
 
@@ -90,15 +88,14 @@ def _name(key: tuple[str, str, str]) -> str:
 
 def _recalled(text: Mapping[str, Any], target: GPUTarget, options: Any) -> Compiled:
     metadata = {"target": target, **vars(options), **text["metadata"]}
-    last = "ptx" if target.backend == "cuda" else "amdgcn"
-    return Compiled(metadata["name"], text["assembly"], {last: text["assembly"]}, metadata, options)
+    return Compiled(metadata["name"], text["assembly"], metadata, options)
 
 
 def uncompiled(source: Any, target: GPUTarget, options: Mapping[str, Any]) -> Compiled:
     """What can be known of a kernel without compiling it: options, and no text."""
     parsed = triton_compiler.make_backend(target).parse_options(_with_version(dict(options), target))
     metadata = {"target": target, **vars(parsed), "shared": 0}
-    return Compiled(source.fn.__name__, "", {}, metadata, parsed)
+    return Compiled(source.fn.__name__, "", metadata, parsed)
 
 
 def _compile(source: Any, target: GPUTarget, backend: Any, options: Any) -> Compiled:
@@ -115,13 +112,11 @@ def _compile(source: Any, target: GPUTarget, backend: Any, options: Any) -> Comp
         triton_compiler.filter_traceback(error)
         raise
     metadata: dict[str, Any] = {"target": target, **vars(options)}
-    texts = {}
     for name, lower in stages.items():
         if name in _STOP_BEFORE:
             break
         module = lower(module, metadata)
-        texts[name] = str(module)
-    return Compiled(metadata["name"], str(module), texts, metadata, options)
+    return Compiled(metadata["name"], str(module), metadata, options)
 
 
 def _with_version(options: dict[str, Any], target: GPUTarget) -> dict[str, Any]:

@@ -19,10 +19,13 @@ from triton.runtime.autotuner import Autotuner
 from triton.runtime.jit import JITFunction
 
 from ..interpreter.patches import Patches
-from .compiling import SM_90, Compiled, compile_source, uncompiled
+from .compiling import SM_90, compile_source, uncompiled
+from .launch_record import Launch
 from .load_source import load_program
-from .recorder import Rank, Recorder, Settings
+from .recorder import Recorder, Settings
 
+Rank = Callable[[Sequence[Launch]], float]
+"""Seconds, or anything else of which less is better, of the launches that one configuration made."""
 PROPERTIES = {
     "cuda": {"multiprocessor_count": 132, "max_num_regs": 65_536, "warpSize": 32},
     "hip": {"multiprocessor_count": 304, "max_num_regs": 65_536, "warpSize": 64},
@@ -92,13 +95,25 @@ class _Session:
         constants: Mapping[tuple[int, ...], Any],
         options: Any,
         attributes: Any,
-    ) -> "_Kernel":
-        """In place of `JITFunction._do_compile`."""
+    ) -> SimpleNamespace:
+        """In place of `JITFunction._do_compile`: what `JITFunction.run` takes for a compiled kernel."""
         self.kernels.append(kernel)
         source = ASTSource(kernel, signature, constants, attributes)
         make = compile_source if self.recorder.settings.compiles else uncompiled
         compiled = make(source, self.target, vars(options))
-        made = _Kernel(self, kernel, compiled, signature, constants)
+
+        def run(x: int, y: int, z: int, *rest: Any) -> None:
+            """One launch; the arguments follow stream, function, metadata and hooks."""
+            grid = int(x), int(y), int(z)
+            self.recorder.launch(kernel, compiled, signature, constants, grid, rest[6:])
+
+        made = SimpleNamespace(
+            metadata=SimpleNamespace(**compiled.metadata),
+            function=None,
+            packed_metadata=None,
+            launch_metadata=lambda *_: None,
+            run=run,
+        )
         kernel.device_caches[self.device][0][key] = made
         return made
 
@@ -127,53 +142,14 @@ class _Session:
             vars(tuner).update(before)
 
 
-class _Kernel:
-    """What `JITFunction.run` takes for a compiled kernel."""
-
-    def __init__(
-        self,
-        session: _Session,
-        kernel: JITFunction,
-        compiled: Compiled,
-        signature: Mapping[str, Any],
-        constants: Mapping[tuple[int, ...], Any],
-    ) -> None:
-        self._session = session
-        self._kernel = kernel
-        self._compiled = compiled
-        self._signature = signature
-        self._constants = constants
-        self.name = compiled.symbol
-        self.metadata = SimpleNamespace(**compiled.metadata)
-        self.asm = dict(compiled.stages)
-        self.function = None
-        self.packed_metadata = None
-
-    def launch_metadata(self, *_: Any) -> None:
-        """Nothing: there is no profiler to tell."""
-
-    def run(self, x: int, y: int, z: int, *rest: Any) -> None:
-        """One launch; the arguments follow stream, function, metadata and hooks."""
-        self._session.recorder.launch(
-            self._kernel, self._compiled, self._signature, self._constants, (int(x), int(y), int(z)), rest[6:]
-        )
-
-
-class _Utilities:
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-
-    def get_device_properties(self, _: object) -> dict[str, int]:
-        backend = self._settings.target.backend
-        return {"max_shared_mem": self._settings.shared_limit, **PROPERTIES[backend]}
-
-
 class _Driver(DriverBase):  # type: ignore[misc]
     """What Triton takes for the driver of the target."""
 
     def __init__(self, session: _Session) -> None:
+        settings = session.recorder.settings
         self._session = session
-        self.utils = _Utilities(session.recorder.settings)
+        properties = {"max_shared_mem": settings.shared_limit, **PROPERTIES[settings.target.backend]}
+        self.utils = SimpleNamespace(get_device_properties=lambda _: properties)
 
     @classmethod
     def is_active(cls) -> bool:

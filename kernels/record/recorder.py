@@ -1,7 +1,7 @@
 """Keeps what a host function does: storages, torch operations, launches."""
 
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -118,11 +118,6 @@ class Recorder:
         )
         return np.asarray(view.all(axis=-1))
 
-    @property
-    def target(self) -> str:
-        """ "cuda:90" or "hip:gfx942"."""
-        return f"{self.settings.target.backend}:{self.settings.target.arch}"
-
     def _seen(
         self,
         name: str,
@@ -172,7 +167,7 @@ class Recorder:
             Launch(
                 kernel=kernel.__name__,
                 symbol=compiled.symbol,
-                target=self.target,
+                target=f"{self.settings.target.backend}:{self.settings.target.arch}",
                 grid=grid,
                 warps=metadata["num_warps"],
                 stages=metadata["num_stages"],
@@ -211,22 +206,18 @@ class Recorder:
     ) -> Account | None:
         if self.settings.execute == "none":
             return None
-        storages = {name: self.storage(tensor) for name, tensor in tensors.items()}
         chosen = self.settings.chosen(grid[0] * grid[1] * grid[2], len(self.launches))
-        account, observer = execute(
-            kernel, named, signature, compiled.options, grid, chosen, tensors, storages
-        )
+        account, observer = execute(kernel, named, signature, compiled.options, grid, chosen, tensors)
         for region in observer.regions:
             if region.owners is not None and (written := region.owners.written).any():
-                for name, tensor in region.tensors.items():
+                for tensor in region.tensors.values():
                     flags = np.repeat(written, region.size)
-                    self._mark(storages[name], tensor.untyped_storage(), region.start, flags)
+                    self._mark(tensor, region.start, flags)
         return account
 
-    def _mark(self, number: int, storage: torch.UntypedStorage, start: int, flags: NDArray[np.bool_]) -> None:
-        if number not in self._written:
-            self._written[number] = np.zeros(storage.nbytes(), np.bool_)
-        known = self._written[number]
+    def _mark(self, tensor: torch.Tensor, start: int, flags: NDArray[np.bool_]) -> None:
+        storage = tensor.untyped_storage()
+        known = self._written.setdefault(self.storage(tensor), np.zeros(storage.nbytes(), np.bool_))
         offset = start - storage.data_ptr()
         known[max(offset, 0) : offset + flags.size] |= flags[max(-offset, 0) : max(-offset, 0) + known.size]
 
@@ -243,16 +234,10 @@ class Recorder:
         elif kind == "constexpr":
             return
         elif isinstance(value, TensorDescriptor):
-            yield (
-                name,
-                Descriptor(
-                    base=self.buffer(value.base),
-                    shape=tuple(map(int, value.shape)),
-                    strides=tuple(map(int, value.strides)),
-                    block_shape=tuple(map(int, value.block_shape)),
-                    padding=value.padding,
-                ),
+            shape, strides, block = (
+                tuple(map(int, each)) for each in (value.shape, value.strides, value.block_shape)
             )
+            yield name, Descriptor(self.buffer(value.base), shape, strides, block, value.padding)
         elif isinstance(value, TensorWrapper):
             yield name, self.buffer(value.base)
         elif isinstance(value, torch.Tensor):
@@ -281,10 +266,4 @@ def constant(value: Any) -> Constant:
     value = value.value if isinstance(value, tl.constexpr) else value
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    if isinstance(value, JITCallable):
-        return str(value.__name__)
-    return str(value)
-
-
-Rank = Callable[[Sequence[Launch]], float]
-"""Seconds, or anything else of which less is better, of the launches that one configuration made."""
+    return str(value.__name__ if isinstance(value, JITCallable) else value)

@@ -1,7 +1,7 @@
 """What a program is compared with: eager PyTorch and what `torch.compile` makes of the same reference."""
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -21,39 +21,25 @@ graphs, which cannot be captured again, would save host time alone, and that is 
 
 def build(
     operator: Operator, direction: str, mode: str | None, inputs: Sequence[Tensor]
-) -> Callable[[], Callable[[], object]]:
-    """Makes one direction of the reference ready on `inputs`, for backward with the gradient last.
+) -> Callable[[], object]:
+    """One direction of the reference, ready on `inputs`, for backward with the gradient last.
 
     The backward pass is autograd's alone: its forward has run and what it saved is there, while a program's
     backward is given nothing but inputs and gradient. The comparison favours the baseline.
     """
-
-    def ready() -> Callable[[], object]:
-        function: Callable[..., Any] = operator.reference
-        if mode is not None:
-            function = _compiled(operator.reference, mode)
-        if direction == "forward":
-            return _without_gradients(function, inputs)
-        leaves = [
-            tensor.detach().requires_grad_(name in operator.differentiable)
-            for name, tensor in zip(operator.inputs, inputs[:-1], strict=True)
-        ]
-        with functorch.patch(donated_buffer=False):
-            output = function(*leaves)  # a compiled backward may otherwise run once only
-        wanted = [leaf for leaf in leaves if leaf.requires_grad]
-        return lambda: torch.autograd.grad(output, wanted, inputs[-1], retain_graph=True)
-
-    return ready
+    function = operator.reference if mode is None else _compiled(operator.reference, mode)
+    if direction == "forward":
+        return partial(torch.no_grad()(function), *inputs)
+    leaves = [
+        tensor.detach().requires_grad_(name in operator.differentiable)
+        for name, tensor in zip(operator.inputs, inputs[:-1], strict=True)
+    ]
+    with functorch.patch(donated_buffer=False):
+        output = function(*leaves)  # a compiled backward may otherwise run once only
+    wanted = [leaf for leaf in leaves if leaf.requires_grad]
+    return lambda: torch.autograd.grad(output, wanted, inputs[-1], retain_graph=True)
 
 
-@functools.cache
+@cache
 def _compiled(reference: Callable[..., Tensor], mode: str) -> Callable[..., Any]:
     return torch.compile(reference, mode=mode, dynamic=False)
-
-
-def _without_gradients(function: Callable[..., Any], inputs: Sequence[Tensor]) -> Callable[[], object]:
-    def call() -> object:
-        with torch.no_grad():
-            return function(*inputs)
-
-    return call

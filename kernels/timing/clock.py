@@ -6,12 +6,13 @@ drifts hits all of them alike; ratios are taken within a round and only then sum
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .cuda_graphs import Captured
 from .measurements import Ratio, Seconds
+from .sensors import Sensors
 
 ROUNDS = 30
 TIE = 0.03
@@ -25,24 +26,6 @@ _SETTLING = 5
 _RESAMPLES = 2000
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Sensors:
-    """What the device reports of itself; None where it does not."""
-
-    sm_mhz: float | None = None
-    watts: float | None = None
-
-
-class Device(Protocol):
-    """What is timed and by whom. Everything is prepared before the first round."""
-
-    def seconds(self, contender: str) -> Sequence[float]:
-        """One sample: seconds of one call on each of the input sets, in their order."""
-        ...
-
-    def sensors(self) -> Sensors: ...
 
 
 @dataclass(frozen=True)
@@ -70,7 +53,7 @@ class Session:
     watts: tuple[float, float] | None
 
 
-def compare(device: Device, contenders: Sequence[str], seed: int, rounds: int = ROUNDS) -> Session:
+def compare(device: Captured, contenders: Sequence[str], seed: int, rounds: int = ROUNDS) -> Session:
     """Times contenders against each other: the first is the subject, the others its baselines.
 
     A few rounds come before the first. More are run in place of those whose clock dropped, up to three times
@@ -86,7 +69,7 @@ def compare(device: Device, contenders: Sequence[str], seed: int, rounds: int = 
     return summarise(counted, len(run), contenders, seed, rounds)
 
 
-def _round(device: Device, contenders: Sequence[str]) -> Round:
+def _round(device: Captured, contenders: Sequence[str]) -> Round:
     samples: dict[str, list[float]] = {name: [] for name in contenders}
     for name in (*contenders, *reversed(contenders)):
         samples[name].extend(device.seconds(name))

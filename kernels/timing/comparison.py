@@ -3,20 +3,20 @@
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from ..estimate import roofline
-from ..estimate.device import DEVICES, H100, Device
-from ..estimate.roofline import Work
+from ..estimate.device import DEVICES, H100
 from ..gate import accuracy, layouts
 from ..operators import Operator, Sizes
 from . import baselines, clock
-from .cuda_graphs import EMPTY, Build
+from .cuda import Driver, LaunchRefused
+from .cuda_graphs import EMPTY, Build, Captured
 from .measurements import Timing
-from .replay import Launcher, LaunchRefused
+from .replay import Attempt
 
 SUBJECT = "program"
 """The contender that everything is compared with."""
@@ -28,17 +28,6 @@ _CHECKED = 2
 """How many sets are compared with float64, before and after."""
 
 
-class Clock(clock.Device, Protocol):
-    """A clock's device that can also repeat its calls and says what it could not take."""
-
-    @property
-    def failed(self) -> Mapping[str, str]: ...
-
-    def contenders(self) -> Sequence[str]: ...
-
-    def replay(self, contender: str) -> None: ...
-
-
 @dataclass(frozen=True)
 class Gpu:
     """A GPU as a comparison needs it."""
@@ -48,28 +37,10 @@ class Gpu:
     target: str
     """What binaries it runs as they are: "sm_90"."""
     device: torch.device
-    launcher: Launcher
+    launcher: Driver
     bytes_per_second: float
-    clock: Callable[[Mapping[str, Sequence[Build]], bool], Clock]
+    clock: Callable[[Mapping[str, Sequence[Build]], bool], Captured]
     """From builds by contender, and whether calls are to be cold."""
-
-
-class Attempt(Protocol):
-    """The subject on one set of inputs. Calling it enqueues its work."""
-
-    @property
-    def inputs(self) -> Sequence[Tensor]: ...
-
-    @property
-    def outputs(self) -> Sequence[Tensor]:
-        """Of the last call."""
-        ...
-
-    def __call__(self) -> object: ...
-
-    def poison(self) -> None:
-        """Makes NaN of the outputs, and of scratch where that is known."""
-        ...
 
 
 class Comparison:
@@ -134,10 +105,7 @@ class Comparison:
         off = accuracy.miss(output, truth)
         self.worst = max(self.worst, off.ratio)
         if off.fails:
-            yield (
-                f"result {index} has a relative error of {off.relative:.1e}, {off.ratio:.3g} times eager's "
-                f"{off.eager:.1e}; {accuracy.ALLOWANCE:g} times are allowed"
-            )
+            yield f"result {index} has {off}"
 
     def unrepeatable(self) -> str | None:
         """None, or that the same call on the same inputs gives other bits in one of 20 repeats."""
@@ -161,9 +129,8 @@ class Comparison:
         ours: list[Build] = [lambda each=each: each for each in self.attempts]  # type: ignore[misc]
         builds: dict[str, Sequence[Build]] = {SUBJECT: ours}
         for name, mode in baselines.MODES.items():
-            builds[name] = [
-                baselines.build(self.operator, self.direction, mode, inputs) for inputs in self.sets
-            ]
+            build = partial(baselines.build, self.operator, self.direction, mode)
+            builds[name] = [partial(build, inputs) for inputs in self.sets]
         builds.update(others)
         cold_clock = self.gpu.clock(builds, True)
         if SUBJECT in cold_clock.failed:
@@ -171,14 +138,8 @@ class Comparison:
         cold = clock.compare(cold_clock, cold_clock.contenders(), self.seed, rounds)
         warm_clock = self.gpu.clock({SUBJECT: ours[:1] * _SETS[0]}, False)
         warm = clock.compare(warm_clock, warm_clock.contenders(), self.seed, rounds)
-        least, bound = roof(
-            self.operator,
-            self.sizes,
-            self.dtype,
-            self.direction,
-            self.gpu.name,
-            self.gpu.bytes_per_second,
-        )
+        about = (self.operator, self.sizes, self.dtype, self.direction)
+        least, bound = roof(*about, self.gpu.name, self.gpu.bytes_per_second)
         timing = Timing(
             cold=cold.seconds[SUBJECT],
             warm=warm.seconds[SUBJECT],
@@ -198,12 +159,6 @@ class Comparison:
         return timing, lambda: cold_clock.replay(SUBJECT)
 
 
-def device_of(name: str, bytes_per_second: float) -> Device | None:
-    """What we know of a device by torch's name for it, with its measured bandwidth; None: an unknown one."""
-    known = DEVICES.get(name)
-    return known and replace(known, dram_rate=bytes_per_second)
-
-
 def roof(
     operator: Operator,
     sizes: Mapping[str, int],
@@ -217,10 +172,8 @@ def roof(
     Bytes at the bandwidth that a copy reached on this device. On a device whose rate of operations we do not
     know, bytes alone.
     """
-    work: Work = roofline.work(operator, sizes, dtype)[direction == "backward"]
-    device = device_of(device_name, bytes_per_second)
-    if device is None:
-        device, work = replace(H100, dram_rate=bytes_per_second), replace(work, flops=0.0)
-    by_bytes = work.bytes / bytes_per_second
-    least = roofline.seconds([work], device)
-    return least, "bytes" if least <= by_bytes else "operations"
+    work = roofline.work(operator, sizes, dtype)[direction == "backward"]
+    known = DEVICES.get(device_name)
+    device = replace(known or H100, dram_rate=bytes_per_second)
+    least = roofline.seconds([work if known else replace(work, flops=0.0)], device)
+    return least, "bytes" if least <= work.bytes / bytes_per_second else "operations"

@@ -10,14 +10,16 @@ from typing import Any
 
 import torch
 
-from .replay import LaunchRefused
-
 _STATIC_SHARED = 1
 """CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES"""
 _MAX_DYNAMIC_SHARED = 8
 """CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES"""
 _WITHOUT_ASKING = 48 * 1024
 """Bytes of shared memory that a launch may use without an attribute (CUDA C++ programming guide, 9.0)."""
+
+
+class LaunchRefused(RuntimeError):
+    """The driver will not load or launch this code. The message is the driver's, with the call's name."""
 
 
 class Driver:
@@ -33,6 +35,10 @@ class Driver:
         self._modules: list[ctypes.c_void_p] = []
 
     def load(self, code: bytes, kernel: str, shared: int) -> ctypes.c_void_p:
+        """A handle of a function in a cubin or PTX text, ready for that much dynamic shared memory.
+
+        Raises LaunchRefused where the driver will not have it.
+        """
         module, function = ctypes.c_void_p(), ctypes.c_void_p()
         self._call("cuModuleLoadData", ctypes.byref(module), code)
         self._modules.append(module)
@@ -51,6 +57,7 @@ class Driver:
         shared: int,
         parameters: Sequence["ctypes._SimpleCData[Any]"],
     ) -> None:
+        """Enqueues on the current stream. Raises LaunchRefused."""
         addresses = (ctypes.c_void_p * len(parameters))(*(ctypes.addressof(each) for each in parameters))
         sizes = [ctypes.c_uint(each) for each in (*grid, threads, 1, 1, shared)]
         stream = ctypes.c_void_p(torch.cuda.current_stream().cuda_stream)

@@ -9,8 +9,7 @@ from typing import Any
 
 import torch
 
-from .clock import Sensors
-from .sensors import Nvml
+from .sensors import Nvml, Sensors
 
 EMPTY = "empty"
 """The contender that does nothing: what the two events alone are measured at."""
@@ -24,7 +23,7 @@ Build = Callable[[], Call]
 
 
 class Captured:
-    """Times calls on the current CUDA device; a `clock.Device`."""
+    """Times calls on the current CUDA device. Everything is prepared before the first round."""
 
     def __init__(self, builds: Mapping[str, Sequence[Build]], flush: bool, sensors: Nvml) -> None:
         """`builds`: by contender, one for each set of inputs. `flush`: cold calls, else warm ones.
@@ -67,6 +66,7 @@ class Captured:
         self._graphs[name], self._events[name] = graph, events
 
     def seconds(self, contender: str) -> list[float]:
+        """One sample: seconds of one call on each of the input sets, in their order."""
         self.replay(contender)
         return [start.elapsed_time(end) / 1e3 for start, end in self._events[contender]]
 

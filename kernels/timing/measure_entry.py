@@ -11,6 +11,7 @@ from ..gpu_queue.queue import Entry
 from ..operators import OPERATORS
 from . import clock, replay
 from .comparison import Comparison, Gpu
+from .cuda import LaunchRefused
 from .measurements import Result, Timing, Verdict
 
 _ATOMIC = re.compile(rb"\b(?:atom|red)\.[\w.:]*\.(?:add|min|max|exch|cas)[\w.]*\b")
@@ -49,7 +50,7 @@ def measure_entry(entry: Entry, gpu: Gpu, seed: int, rounds: int = clock.ROUNDS)
             wrong = next(comparison.wrong(again), None)
             if wrong:
                 return said("wrong", f"{direction}, after timing: {wrong}")
-    except (replay.LaunchRefused, torch.OutOfMemoryError, ValueError) as refusal:
+    except (LaunchRefused, torch.OutOfMemoryError, ValueError) as refusal:
         return said("refused", str(refusal))
     return replace(said("measured", _doubt(timings)), timings=timings)
 

@@ -2,14 +2,17 @@
 
 import ctypes
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from math import prod
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..gate.layouts import bits
 from ..gpu_queue.queue import Argument, Entry, Pass
+from .cuda import Driver
 
 _INTEGERS = {
     "i1": ctypes.c_int32,
@@ -34,30 +37,25 @@ DTYPES = {
 """Torch's dtypes by the names that a queue uses."""
 
 
-class Launcher(Protocol):
-    """What can load code and launch it."""
+@dataclass
+class Attempt:
+    """The subject on one set of inputs. Calling it enqueues its work."""
 
-    def load(self, code: bytes, kernel: str, shared: int) -> Any:
-        """A handle of a function in a cubin or PTX text, ready for that much dynamic shared memory.
+    inputs: Sequence[Tensor]
+    run: Callable[[], tuple[Tensor, ...]]
+    outputs: tuple[Tensor, ...] = ()
+    """Of the last call."""
+    scratch: tuple[Tensor, ...] = ()
+    """Other memory that it writes to, where that is known."""
 
-        Raises LaunchRefused where the driver will not have it.
-        """
-        ...
+    def __call__(self) -> tuple[Tensor, ...]:
+        self.outputs = self.run()
+        return self.outputs
 
-    def launch(
-        self,
-        handle: Any,
-        grid: tuple[int, int, int],
-        threads: int,
-        shared: int,
-        parameters: Sequence["ctypes._SimpleCData[Any]"],
-    ) -> None:
-        """Enqueues on the current stream. Raises LaunchRefused."""
-        ...
-
-
-class LaunchRefused(RuntimeError):
-    """The driver will not load or launch this code. The message is the driver's, with the call's name."""
+    def poison(self) -> None:
+        """Fills outputs and scratch with bytes that make NaN of every float."""
+        for tensor in (*self.outputs, *self.scratch):
+            bits(tensor).fill_(0xFF)
 
 
 def pack(arguments: Sequence[Argument], addresses: Sequence[int]) -> list["ctypes._SimpleCData[Any]"]:
@@ -85,83 +83,44 @@ def _pack_one(argument: Argument, addresses: Sequence[int]) -> "ctypes._SimpleCD
     raise ValueError(f"expected an address, an integer or a float, got a parameter of type {argument.type!r}")
 
 
-@dataclass(frozen=True)
-class Launch:
-    """One launch, ready to go."""
-
-    handle: Any
-    grid: tuple[int, int, int]
-    threads: int
-    shared: int
-    parameters: tuple["ctypes._SimpleCData[Any]", ...]
-
-
-@dataclass(frozen=True)
-class Replay:
-    """One direction of an entry on one set of inputs. Calling it enqueues its fills and launches."""
-
-    launcher: Launcher
-    launches: tuple[Launch, ...]
-    zeroed: tuple[Tensor, ...]
-    written: tuple[Tensor, ...]
-    """Memory that is not an input."""
-    outputs: tuple[Tensor, ...]
-    inputs: tuple[Tensor, ...]
-    kept: tuple[Tensor, ...]
-    """Everything that the launches' addresses point to."""
-
-    def __call__(self) -> tuple[Tensor, ...]:
-        for tensor in self.zeroed:
-            tensor.zero_()
-        for each in self.launches:
-            self.launcher.launch(each.handle, each.grid, each.threads, each.shared, each.parameters)
-        return self.outputs
-
-    def poison(self) -> None:
-        """Fills results and scratch with bytes that make NaN of every float."""
-        for tensor in self.written:
-            tensor.fill_(0xFF)
-
-
 def prepare(
     entry: Entry,
     direction: str,
     inputs: Sequence[Tensor],
-    launcher: Launcher,
+    launcher: Driver,
     handles: Mapping[tuple[str, str], Any],
-) -> Replay:
+) -> Attempt:
     """A replay of one direction of `entry`. `inputs` are the operator's, and for backward the gradient last.
 
-    `handles` are `loaded`. Raises ValueError where inputs are not what the entry was recorded with.
+    A call enqueues its fills and launches. `handles` are `loaded`. Raises ValueError where inputs are not
+    what the entry was recorded with.
     """
     whole = entry.passes[direction]
     memory = [_memory(whole, index, inputs, direction) for index in range(len(whole.buffers))]
-    device = inputs[0].device
-    launches, scratch = [], []
+    addresses = [tensor.data_ptr() for tensor in memory]
+    launches: list[Any] = []
+    scratch = [each for each, buffer in zip(memory, whole.buffers, strict=True) if buffer.role == "scratch"]
     for step in whole.steps:
-        addresses = [tensor.data_ptr() for tensor in memory]
-        size = step.scratch * step.grid[0] * step.grid[1] * step.grid[2]
-        scratch.append(torch.empty(size, dtype=torch.uint8, device=device))
+        size = step.scratch * prod(step.grid)
+        scratch.append(torch.empty(size, dtype=torch.uint8, device=inputs[0].device))
         hidden = [ctypes.c_uint64(scratch[-1].data_ptr() if size else 0), ctypes.c_uint64(0)]
         parameters = (*pack(step.arguments, addresses), *hidden[: step.hidden])
         handle = handles[step.cubin or step.ptx, step.kernel]
-        launches.append(Launch(handle, step.grid, step.warps * 32, step.shared, parameters))
-    return Replay(
-        launcher,
-        tuple(launches),
-        tuple(tensor for tensor, buffer in zip(memory, whole.buffers, strict=True) if buffer.zeroed),
-        tuple(
-            tensor
-            for tensor, buffer in zip(memory, whole.buffers, strict=True)
-            if buffer.role in ("output", "scratch")
-        ),
-        tuple(
-            memory[each.buffer].view(DTYPES[each.dtype]).as_strided(each.shape, each.strides)
-            for each in whole.outputs
-        ),
-        tuple(inputs),
-        (*memory, *scratch),
+        launches.append((handle, step.grid, step.warps * 32, step.shared, parameters))
+    outputs = tuple(
+        memory[each.buffer].view(DTYPES[each.dtype]).as_strided(each.shape, each.strides)
+        for each in whole.outputs
     )
+
+    def run() -> tuple[Tensor, ...]:
+        for tensor, buffer in zip(memory, whole.buffers, strict=True):
+            if buffer.zeroed:
+                tensor.zero_()
+        for launch in launches:
+            launcher.launch(*launch)
+        return outputs
+
+    return Attempt(inputs, run, outputs, tuple(scratch))
 
 
 def _memory(whole: Pass, index: int, inputs: Sequence[Tensor], direction: str) -> Tensor:
@@ -178,7 +137,7 @@ def _memory(whole: Pass, index: int, inputs: Sequence[Tensor], direction: str) -
     return tensor
 
 
-def loaded(entry: Entry, launcher: Launcher, assembled: str) -> dict[tuple[str, str], Any]:
+def loaded(entry: Entry, launcher: Driver, assembled: str) -> dict[tuple[str, str], Any]:
     """Handles by (digest of the cubin, or of the PTX where there is none; kernel).
 
     With `assembled` "ptx" the driver assembles the text even where there is a cubin, which is then one for

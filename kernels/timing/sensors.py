@@ -5,11 +5,18 @@ rights; nothing is ever set.
 """
 
 import ctypes
-
-from .clock import Sensors
+from dataclasses import dataclass
 
 _CLOCK_SM = 1
 """NVML_CLOCK_SM"""
+
+
+@dataclass(frozen=True)
+class Sensors:
+    """What the device reports of itself; None where it does not."""
+
+    sm_mhz: float | None = None
+    watts: float | None = None
 
 
 class Nvml:

@@ -171,15 +171,8 @@ def launch(problem: Problem, each: Configuration, built: Built) -> Launch:
     }
     account = Account(
         programs=grid,
-        grid_programs=grid,
         traffic=traffic,
         tensor_flops={"fp8": 2 * grid * each.m * each.n * trips * each.k},
-        flops=0,
-        special=0,
-        loads=4 * trips * grid,
-        stores=grid,
-        atomics=0,
-        dots=trips * grid,
         lines=tuple(("scaled_gemm.py", line, float(trips)) for line in LOOP),
     )
     sizes = {name: Scalar("i32", value) for name, value in (("M", M), ("N", N), ("K", K), ("GROUP", 16))}

@@ -14,8 +14,8 @@ from recevolve.kernels.gpu_queue.record_entry import record
 from recevolve.kernels.operators import OPERATORS
 from recevolve.kernels.timing.clock import Sensors
 from recevolve.kernels.timing.comparison import Gpu
+from recevolve.kernels.timing.cuda import LaunchRefused
 from recevolve.kernels.timing.cuda_graphs import Build
-from recevolve.kernels.timing.replay import LaunchRefused
 
 from .programs import DOT, program
 

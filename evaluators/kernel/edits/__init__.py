@@ -11,11 +11,10 @@ import numpy as np
 
 from ...language.edit import Edit, Edited, Unsuitable
 from . import config, grid, loops, masks, memory, products
-from .crossover import take_pass
+from .crossover import crossover
 from .program import Program
 
 Rewrite = Callable[[Program, np.random.Generator], str]
-
 
 AGAIN = 0.6
 """The chance that what was rewritten in one place is then rewritten in the next."""
@@ -38,13 +37,6 @@ def edit_of(rewrite: Rewrite, again: float = 0.0) -> Edit:
         return Edited(source, "; ".join(words))
 
     return edit
-
-
-def crossover(source: str, others: Sequence[str], rng: np.random.Generator) -> Edited:
-    """The forward or backward pass of another program in place of this one's."""
-    program = Program(source)
-    words, lender = take_pass(program, rng, [Program(each) for each in others])
-    return Edited(program.text(), words, lender)
 
 
 REWRITES: Mapping[Rewrite, tuple[float, float]] = {

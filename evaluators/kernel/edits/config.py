@@ -51,17 +51,17 @@ def separate(program: Program, rng: np.random.Generator) -> str:
     for name in known:
         text = f"CONFIG['{name}']"
         users = [
-            (launch, keyword)
+            (name, launch, keyword)
             for launch in program.launches()
             for keyword in launch.call.keywords
             if ast.unparse(keyword.value) == text
         ]
-        uses += [(name, *user) for user in users] if len({id(user[0].call) for user in users}) > 1 else []
+        uses += users if len({id(launch.call) for _, launch, _ in users}) > 1 else []
     name, launch, keyword = pick(uses, rng)
     own = program.fresh(f"{name}_{launch.host.name}")
     keyword.value = expression(f"CONFIG[{own!r}]")
     program.tune(own, known[name])
-    return f"{launch.kernel} has {own} of its own in place of {name}; " + _stepped(program, own, rng, 1)
+    return f"{launch.kernel.name} has {own} of its own in place of {name}; " + _stepped(program, own, rng, 1)
 
 
 def _stepped(program: Program, name: str, rng: np.random.Generator, steps: int) -> str:

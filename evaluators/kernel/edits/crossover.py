@@ -5,47 +5,43 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...language.edit import Unsuitable, expression, pick, renamed
-from .program import CONFIG, ENTRIES, Program, bound, fresh, names_in, parameters
+from ...language.edit import Edited, Unsuitable, pick, renamed
+from .program import CONFIG, ENTRIES, Program, bound, fresh, names_in, parameters, reads_of_config
 
 
-def take_pass(program: Program, rng: np.random.Generator, others: Sequence[Program]) -> tuple[str, int]:
-    """(what was taken, from which of the others): one entry function, its kernels, helpers and tunables."""
+def crossover(source: str, others: Sequence[str], rng: np.random.Generator) -> Edited:
+    """The forward or backward pass of another program in place of this one's."""
+    program, donors = Program(source), [Program(each) for each in others]
     choices = [
         (number, entry)
-        for number, other in enumerate(others)
+        for number, other in enumerate(donors)
         for entry in ENTRIES
         if _alone(other, entry) != _alone(program, entry)
     ]
     number, entry = pick(choices, rng)
-    donor = others[number]
+    donor = donors[number]
     needed = _needed(donor, entry)
     taken = program.names() - {entry} | program.tunables().keys()
-    texts: dict[str, str] = {}
-    for name in needed:
-        if name != entry:
-            texts[name] = _apart(name, taken)
+    texts = {name: _apart(name, taken) for name in needed if name != entry}
     tunables = {}
-    for key, value in donor.tunables().items():
-        if any(_reads(donor, name, key) for name in needed):
-            shared = program.tunables().get(key) == value
-            tunables[key] = key if shared else _apart(key, taken)
-            program.tune(tunables[key], value)
+    for key, value in _tuned(donor, needed).items():
+        shared = program.tunables().get(key) == value
+        tunables[key] = key if shared else _apart(key, taken)
+        program.tune(tunables[key], value)
     constants = _constants(donor, needed)
     if constants & program.names():
         raise Unsuitable("both programs have a constant of that name")
-    brought = [_moved(node, texts, tunables) for node in donor.tree.body if _wanted(node, needed)]
+    functions = donor.functions()
+    brought = [_moved(functions[name], texts, tunables) for name in needed]
     constant_nodes = [renamed(node, {}) for node in donor.tree.body if _binds(node) & constants]
-    home = program.hosts[entry]
-    at = program.tree.body.index(home)
+    at = program.tree.body.index(program.hosts[entry])
     program.tree.body[at : at + 1] = [*constant_nodes, *brought]
     rebuilt = Program(ast.unparse(ast.fix_missing_locations(program.tree)))
     functions = rebuilt.functions()
     if any(functions.keys() & (bound(node) | parameters(node)) for node in functions.values()):
         raise Unsuitable("a local of one program is a function of the other")
-    program.tree, program.kernels = rebuilt.tree, rebuilt.kernels
-    program.hosts, program.config = rebuilt.hosts, rebuilt.config
-    return f"took {entry} with {', '.join(sorted(set(needed) - {entry})) or 'nothing else'}", number
+    words = f"took {entry} with {', '.join(sorted(set(needed) - {entry})) or 'nothing else'}"
+    return Edited(rebuilt.text(), words, number)
 
 
 def _needed(program: Program, entry: str) -> list[str]:
@@ -59,15 +55,14 @@ def _needed(program: Program, entry: str) -> list[str]:
 def _alone(program: Program, entry: str) -> str:
     """The text of one pass, tunables included."""
     functions, names = program.functions(), _needed(program, entry)
-    tuned = {k: v for k, v in program.tunables().items() if any(_reads(program, n, k) for n in names)}
-    return "\n".join([*(ast.unparse(functions[name]) for name in names), repr(tuned)])
+    return "\n".join([*(ast.unparse(functions[name]) for name in names), repr(_tuned(program, names))])
 
 
-def _reads(program: Program, function: str, key: str) -> bool:
-    node = program.functions()[function]
-    return any(
-        isinstance(n, ast.Subscript) and ast.unparse(n) == f"{CONFIG}[{key!r}]" for n in ast.walk(node)
-    )
+def _tuned(program: Program, names: Sequence[str]) -> dict[str, float]:
+    """The tunables that functions read."""
+    functions = program.functions()
+    read = {key for name in names for _, key in reads_of_config(functions[name])}
+    return {key: value for key, value in program.tunables().items() if key in read}
 
 
 def _constants(program: Program, needed: Sequence[str]) -> set[str]:
@@ -84,29 +79,13 @@ def _binds(node: ast.stmt) -> set[str]:
     return set()
 
 
-def _wanted(node: ast.stmt, needed: Sequence[str]) -> bool:
-    return isinstance(node, ast.FunctionDef) and node.name in needed
-
-
-class _Keys(ast.NodeTransformer):
-    def __init__(self, keys: dict[str, str]) -> None:
-        self.keys = keys
-
-    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
-        self.generic_visit(node)
-        match node:
-            case ast.Subscript(value=ast.Name(id="CONFIG"), slice=ast.Constant(value=str(key))):
-                return expression(f"{CONFIG}[{self.keys.get(key, key)!r}]")
-        return node
-
-
-def _moved(node: ast.stmt, texts: dict[str, str], keys: dict[str, str]) -> ast.stmt:
+def _moved(node: ast.FunctionDef, texts: dict[str, str], keys: dict[str, str]) -> ast.stmt:
     """A function of the donor under the names that it has here."""
     copy = renamed(node, texts)
-    assert isinstance(copy, ast.FunctionDef)
     copy.name = texts.get(copy.name, copy.name)
-    moved: ast.stmt = _Keys(keys).visit(copy)
-    return moved
+    for part, key in reads_of_config(copy):
+        part.slice = ast.Constant(keys.get(key, key))
+    return copy
 
 
 def _apart(name: str, taken: set[str]) -> str:

@@ -2,12 +2,13 @@
 
 import ast
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from ...language.edit import Unsuitable, expression, pick, renamed
-from .program import Launch, Program, bound, parameters, read, statement
+from .program import LAUNCH_OPTIONS, Launch, Program, bound, is_call, parameters, read, statement
 
 ROWS = (2, 4, 8)
 
@@ -51,17 +52,15 @@ def several_rows(program: Program, rng: np.random.Generator) -> str:
         if once and "tl.num_programs" not in ast.unparse(row.kernel) and not _returns(row.kernel):
             found.append(row)
     row = pick(found, rng)
-    kernel, launches = row.kernel, program.launches(row.kernel.name)
+    kernel, launches = row.kernel, program.launches(row.kernel)
     count, most, step = program.fresh("ROWS"), program.fresh("rows_of_all"), program.fresh("step")
     key = program.fresh(f"ROWS_{launches[0].host.name}")
     program.tune(key, pick(ROWS, rng))
-    kernel.args.args += [ast.arg(most), ast.arg(count, expression("tl.constexpr"))]
+    program.extend(kernel, most, lambda launch: ast.unparse(_grid(launch)[0]), constant=False)
+    program.extend(kernel, count, lambda _: f"CONFIG[{key!r}]")
     for launch in launches:
         sizes = _grid(launch)
-        size = ast.unparse(sizes[0])
-        sizes[0] = expression(f"triton.cdiv({size}, CONFIG[{key!r}])")
-        launch.put(most, expression(size), kernel)
-        launch.put(count, expression(f"CONFIG[{key!r}]"), kernel)
+        sizes[0] = expression(f"triton.cdiv({ast.unparse(sizes[0])}, CONFIG[{key!r}])")
     depends = {row.name}
     before, inside = list[ast.stmt](), list[ast.stmt]()
     for node in kernel.body[row.at + 1 :]:
@@ -71,16 +70,9 @@ def several_rows(program: Program, rng: np.random.Generator) -> str:
         else:
             inside.append(node)
             depends |= bound(node)
-    loop = ast.parse(
-        f"for {step} in range({count}):\n"
-        f"    {row.name} = {row.text} * {count} + {step}\n"
-        f"    if {row.name} < {most}:\n"
-        f"        pass"
-    ).body[0]
-    assert isinstance(loop, ast.For)
-    guard = loop.body[1]
-    assert isinstance(guard, ast.If)
-    guard.body = inside
+    guard = ast.If(expression(f"{row.name} < {most}"), inside, [])
+    number = statement(f"{row.name} = {row.text} * {count} + {step}")
+    loop = ast.For(ast.Name(step, ast.Store()), expression(f"range({count})"), [number, guard], [])
     kernel.body[row.at :] = [*before, loop]
     return f"each program does {key} rows in a loop in {kernel.name}"
 
@@ -89,8 +81,7 @@ def one_row(program: Program, rng: np.random.Generator) -> str:
     """The inverse of `several_rows`: one row for each program."""
     found = []
     for kernel in program.launched():
-        last = kernel.body[-1]
-        match last:
+        match kernel.body[-1]:
             case ast.For(
                 iter=ast.Call(func=ast.Name(id="range"), args=[ast.Name(id=count)]),
                 body=[ast.Assign(targets=[ast.Name(id=name)], value=value), ast.If(orelse=[]) as guard],
@@ -104,8 +95,8 @@ def one_row(program: Program, rng: np.random.Generator) -> str:
             pass
         case _:
             raise Unsuitable("the guard is another")
-    for launch in program.launches(kernel.name):
-        size = launch.argument(most, kernel)
+    for launch in program.launches(kernel):
+        size = launch.argument(most)
         assert size is not None
         _grid(launch)[0] = size
         for gone in (most, count):
@@ -127,13 +118,13 @@ def swap_axes(program: Program, rng: np.random.Generator) -> str:
     found = []
     for kernel in program.launched():
         axes = {row.axis: row for row in _rows(program) if row.kernel is kernel}
-        if {0, 1} <= axes.keys() and all(len(_grid(each)) == 2 for each in program.launches(kernel.name)):
+        if {0, 1} <= axes.keys() and all(len(_grid(each)) == 2 for each in program.launches(kernel)):
             found.append((kernel, axes[0], axes[1]))
     kernel, first, second = pick(found, rng)
     for row, axis in ((first, 1), (second, 0)):
         text = row.text.replace(f"program_id({row.axis})", f"program_id({axis})")
         kernel.body[row.at] = statement(f"{row.name} = {text}")
-    for launch in program.launches(kernel.name):
+    for launch in program.launches(kernel):
         _grid(launch).reverse()
     return f"the grid's axes swapped in {kernel.name}"
 
@@ -147,15 +138,13 @@ def grouped(program: Program, rng: np.random.Generator) -> str:
     found = []
     for kernel in program.launched():
         axes = {row.axis: row for row in _rows(program) if row.kernel is kernel}
-        flat = all(len(_grid(each)) == 2 for each in program.launches(kernel.name))
+        flat = all(len(_grid(each)) == 2 for each in program.launches(kernel))
         if {0, 1} <= axes.keys() and flat and "tl.swizzle2d" not in ast.unparse(kernel):
             found.append((kernel, axes[0], axes[1]))
     kernel, first, second = pick(found, rng)
     size, key = program.fresh("GROUP"), program.fresh(f"GROUP_{kernel.name}")
     program.tune(key, pick((2, 4, 8), rng))
-    kernel.args.args.append(ast.arg(size, expression("tl.constexpr")))
-    for launch in program.launches(kernel.name):
-        launch.put(size, expression(f"CONFIG[{key!r}]"), kernel)
+    program.extend(kernel, size, lambda _: f"CONFIG[{key!r}]")
     ids = (program.fresh("pid_m"), program.fresh("pid_n"))
     place = statement(
         f"{ids[0]}, {ids[1]} = tl.swizzle2d(tl.program_id(0), tl.program_id(1), "
@@ -173,15 +162,17 @@ def constant_size(program: Program, rng: np.random.Generator) -> str:
 
     Only sizes that are the same in every call of a model may be constants: each value is compiled anew.
     """
-    found = []
-    for kernel in program.launched():
-        for argument in kernel.args.args:
-            values = [launch.argument(argument.arg, kernel) for launch in program.launches(kernel.name)]
-            if argument.annotation is None and values and all(map(_is_width, values)):
-                found.append((kernel, argument))
-    kernel, argument = pick(found, rng)
+    kernel, argument = pick([each for each in _widths(program) if each[1].annotation is None], rng)
     argument.annotation = expression("tl.constexpr")
     return f"{argument.arg} is a constant of the compiler in {kernel.name}"
+
+
+def _widths(program: Program) -> Iterator[tuple[ast.FunctionDef, ast.arg]]:
+    """The parameters of kernels that every launch gives a size other than that of the batch."""
+    for kernel in program.launched():
+        for argument in kernel.args.args:
+            if all(_is_width(launch.argument(argument.arg)) for launch in program.launches(kernel)):
+                yield kernel, argument
 
 
 def _is_width(value: ast.expr | None) -> bool:
@@ -191,21 +182,17 @@ def _is_width(value: ast.expr | None) -> bool:
 
 def variable_size(program: Program, rng: np.random.Generator) -> str:
     """A size that was a constant of the compiler is an ordinary argument again."""
-    found = []
-    for kernel in program.launched():
-        sides = {
-            ast.unparse(n.args[1])
-            for n in ast.walk(kernel)
-            if isinstance(n, ast.Call) and ast.unparse(n.func) == "tl.arange"
-        }
-        for argument in kernel.args.args:
-            values = [launch.argument(argument.arg, kernel) for launch in program.launches(kernel.name)]
-            needed = argument.arg in sides or "static_range" in ast.unparse(kernel)
-            if argument.annotation is not None and values and all(map(_is_width, values)) and not needed:
-                found.append((kernel, argument))
+    found = [each for each in _widths(program) if each[1].annotation is not None and not _fixed(*each)]
     kernel, argument = pick(found, rng)
     argument.annotation = None
     return f"{argument.arg} is no constant of the compiler in {kernel.name}"
+
+
+def _fixed(kernel: ast.FunctionDef, argument: ast.arg) -> bool:
+    """Whether the compiler must know the argument: a tile is so wide, or a loop may be unrolled to it."""
+    calls = [node for node in ast.walk(kernel) if isinstance(node, ast.Call) and is_call(node, "arange")]
+    sides = [ast.unparse(call.args[1]) for call in calls]
+    return argument.arg in sides or "static_range" in ast.unparse(kernel)
 
 
 def fuse(program: Program, rng: np.random.Generator) -> str:
@@ -213,36 +200,36 @@ def fuse(program: Program, rng: np.random.Generator) -> str:
 
     Kernel fusion: Wahib and Maruyama 2014, https://doi.org/10.1109/SC.2014.21
     """
+    launches: dict[ast.expr, Launch] = {launch.call: launch for launch in program.launches()}
     found = []
-    for host in program.hosts.values():
-        for block in _host_blocks(host):
-            for at in range(len(block) - 1):
-                pair = [_launch_of(program, host, node) for node in block[at : at + 2]]
-                if pair[0] and pair[1] and _fit(program, pair[0], pair[1]):
-                    found.append((host, block, at, pair[0], pair[1]))
-    host, block, at, one, other = pick(found, rng)
-    first, second = program.kernels[one.kernel], program.kernels[other.kernel]
+    for block in (block for host in program.hosts.values() for block in _host_blocks(host)):
+        for at, nodes in enumerate(pairwise(block)):
+            pair = [launches.get(node.value) for node in nodes if isinstance(node, ast.Expr)]
+            match [each for each in pair if each is not None]:
+                case [one, other] if _fit(one, other):
+                    found.append((block, at, one, other))
+    block, at, one, other = pick(found, rng)
+    first, second = one.kernel, other.kernel
     name = program.fresh(f"{first.name}_and_{second.name}"[:40])
     taken = parameters(first) | bound(first)
     texts = {n: _apart(n, taken) for n in [*(a.arg for a in second.args.args), *sorted(bound(second))]}
-    merged = renamed(first, {})
+    merged, added = renamed(first, {}), renamed(second, texts)
     merged.name = name
-    for argument in second.args.args:
-        annotation = None if argument.annotation is None else renamed(argument.annotation, {})
-        merged.args.args.append(ast.arg(texts[argument.arg], annotation))
-    merged.body += [renamed(node, texts) for node in second.body]
-    call = renamed(one.call, {one.kernel: name})
-    given = [(a.arg, one.argument(a.arg, first)) for a in first.args.args]
-    also = [(texts[a.arg], other.argument(a.arg, second)) for a in second.args.args]
-    if any(value is None for _, value in (*given, *also)):
+    for argument in added.args.args:
+        merged.args.args.append(ast.arg(texts[argument.arg], argument.annotation))
+    merged.body += added.body
+    call = renamed(one.call, {first.name: name})
+    given = [(a.arg, one.argument(a.arg)) for a in first.args.args]
+    given += [(texts[a.arg], other.argument(a.arg)) for a in second.args.args]
+    values = [ast.keyword(parameter, value) for parameter, value in given if value is not None]
+    if len(values) < len(given):
         raise Unsuitable("a launch leaves an argument out")
-    options = [k for k in one.call.keywords if k.arg in ("num_warps", "num_stages", "num_ctas")]
     call.args = []
-    call.keywords = [*(ast.keyword(n, renamed(v, {})) for n, v in (*given, *also) if v is not None), *options]
+    call.keywords = [*values, *(each for each in one.call.keywords if each.arg in LAUNCH_OPTIONS)]
     program.tree.body.insert(program.tree.body.index(first), merged)
     program.kernels[name] = merged
     block[at : at + 2] = [ast.Expr(call)]
-    return f"one launch in place of those of {one.kernel} and {other.kernel} in {host.name}"
+    return f"one launch in place of those of {first.name} and {second.name} in {one.host.name}"
 
 
 def _apart(name: str, taken: set[str]) -> str:
@@ -261,12 +248,6 @@ def _host_blocks(host: ast.FunctionDef) -> Iterator[list[ast.stmt]]:
                 yield block
 
 
-def _launch_of(program: Program, host: ast.FunctionDef, node: ast.stmt) -> Launch | None:
-    return next(
-        (each for each in program.launches() if isinstance(node, ast.Expr) and node.value is each.call), None
-    )
-
-
-def _fit(program: Program, one: Launch, other: Launch) -> bool:
-    kernels = [program.kernels[one.kernel], program.kernels[other.kernel]]
-    return ast.unparse(one.grid) == ast.unparse(other.grid) and not any(map(_returns, kernels))
+def _fit(one: Launch, other: Launch) -> bool:
+    same = ast.unparse(one.grid) == ast.unparse(other.grid)
+    return same and not _returns(one.kernel) and not _returns(other.kernel)

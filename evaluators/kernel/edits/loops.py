@@ -8,10 +8,8 @@ import numpy as np
 
 from ...language.edit import Unsuitable, expression, pick, renamed
 from .config import choices
-from .definitions import Definitions
 from .products import LEAST
-from .program import Program, blocks, bound, read, statement, stores, touches_memory
-from .shapes import Shapes
+from .program import Program, bound, read, statement, stores, touches_memory
 
 RANGES = ("range", "tl.range", "tl.static_range")
 
@@ -24,12 +22,10 @@ class _Loop(NamedTuple):
 
 
 def _loops(program: Program) -> Iterator[_Loop]:
-    for kernel in program.kernels.values():
-        for block in blocks(kernel):
-            for node in block:
-                match node:
-                    case ast.For(iter=ast.Call() as head) if ast.unparse(head.func) in RANGES:
-                        yield _Loop(kernel, block, node, head)
+    for kernel, block, at in program.places():
+        match node := block[at]:
+            case ast.For(iter=ast.Call() as head) if ast.unparse(head.func) in RANGES:
+                yield _Loop(kernel, block, node, head)
 
 
 def whole(program: Program, rng: np.random.Generator) -> str:
@@ -40,21 +36,17 @@ def whole(program: Program, rng: np.random.Generator) -> str:
     """
     found = []
     for loop in _loops(program):
-        match loop.head.args:
-            case [ast.Constant(value=0), ast.Name(id=end), ast.Name(id=step)]:
-                sizes = [launch.argument(end, loop.kernel) for launch in program.launches(loop.kernel.name)]
-                if sizes and all(sizes) and isinstance(loop.node.target, ast.Name):
-                    found.append((loop, end, step))
-    loop, end, step = pick(found, rng)
-    for launch in program.launches(loop.kernel.name):
-        size = launch.argument(end, loop.kernel)
-        assert size is not None
-        text = f"max({LEAST}, triton.next_power_of_2({ast.unparse(size)}))"
-        launch.put(step, expression(text), loop.kernel)
-    assert isinstance(loop.node.target, ast.Name)
+        match loop.head.args, loop.node.target:
+            case [ast.Constant(value=0), ast.Name(id=end), ast.Name(id=step)], ast.Name(id=start):
+                launches = program.launches(loop.kernel)
+                sizes = [size for launch in launches if (size := launch.argument(end)) is not None]
+                if launches and len(sizes) == len(launches):
+                    found.append((loop, end, step, start, [*zip(launches, sizes, strict=True)]))
+    loop, end, step, start, given = pick(found, rng)
+    for launch, size in given:
+        launch.put(step, expression(f"max({LEAST}, triton.next_power_of_2({ast.unparse(size)}))"))
     at = loop.block.index(loop.node)
-    body = [renamed(node, {loop.node.target.id: "0"}) for node in loop.node.body]
-    loop.block[at : at + 1] = [_without_zero(node) for node in body]
+    loop.block[at : at + 1] = [_without_zero(renamed(node, {start: "0"})) for node in loop.node.body]
     return f"the whole of {end} in one tile in place of a loop over {step} in {loop.kernel.name}"
 
 
@@ -87,19 +79,20 @@ def pieces(program: Program, rng: np.random.Generator) -> str:
                     targets=[ast.Name(id=name)],
                     value=ast.Call(args=[ast.Constant(value=0), ast.Name(id=side)]),
                 ) if ast.unparse(node.value).startswith("tl.arange("):
-                    if (end := _end_of(program, kernel, side)) and _only_use(kernel, side):
+                    uses = [n for n in ast.walk(kernel) if isinstance(n, ast.Name) and n.id == side]
+                    if (end := _end_of(program, kernel, side)) and len(uses) == 1:
                         found.append((kernel, at, name, side, end))
     kernel, at, name, side, end = pick(found, rng)
-    head, body, sums, tail = _parted(kernel, at, name, side)
+    head, body, sums, tail = _parted(program, kernel, at, name, side)
     start = program.fresh("start")
     key = program.fresh(f"BLOCK_{end}" if end.isidentifier() else "BLOCK")
     allowed = [value for value in choices(key) if 16 <= value <= 128]
     program.tune(key, pick(allowed, rng))
-    for launch in program.launches(kernel.name):
-        launch.put(side, expression(f"CONFIG[{key!r}]"), kernel)
-    loop = statement(f"for {start} in range(0, {end}, {side}):\n    {name} = {start} + tl.arange(0, {side})")
-    assert isinstance(loop, ast.For)
-    loop.body += body
+    for launch in program.launches(kernel):
+        launch.put(side, expression(f"CONFIG[{key!r}]"))
+    tile = statement(f"{name} = {start} + tl.arange(0, {side})")
+    turns = expression(f"range(0, {end}, {side})")
+    loop = ast.For(ast.Name(start, ast.Store()), turns, [tile, *body], [])
     kernel.body[at:] = [*head, *sums, loop, *tail]
     return f"{end} in blocks of {side} in place of one tile in {kernel.name}"
 
@@ -107,32 +100,26 @@ def pieces(program: Program, rng: np.random.Generator) -> str:
 def _end_of(program: Program, kernel: ast.FunctionDef, side: str) -> str:
     """The parameter whose next power of two every launch gives for a side, or nothing."""
     ends: set[str] = set()
-    for launch in program.launches(kernel.name):
-        value = launch.argument(side, kernel)
+    for launch in program.launches(kernel):
         sizes = [
             ast.unparse(node.args[0])
-            for node in ast.walk(value or ast.Constant(0))
+            for node in ast.walk(launch.argument(side) or ast.Constant(0))
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "triton.next_power_of_2"
         ]
-        names = [a.arg for a in kernel.args.args]
-        given = {n: ast.unparse(v) for n in names if (v := launch.argument(n, kernel)) is not None}
-        ends |= {n for n, text in given.items() if sizes and text == sizes[0]} or {""}
+        given = {a.arg: launch.argument(a.arg) for a in kernel.args.args}
+        ends |= {n for n, value in given.items() if sizes and value and ast.unparse(value) == sizes[0]} or {
+            ""
+        }
     return next(iter(ends)) if len(ends) == 1 else ""
 
 
-def _only_use(kernel: ast.FunctionDef, side: str) -> bool:
-    """Whether a side is spanned by one arange alone."""
-    uses = [n for n in ast.walk(kernel) if isinstance(n, ast.Name) and n.id == side]
-    return len(uses) == 1
-
-
 def _parted(
-    kernel: ast.FunctionDef, at: int, name: str, side: str
-) -> tuple[list[ast.stmt], list[ast.stmt], list[ast.stmt], list[ast.stmt]]:
+    program: Program, kernel: ast.FunctionDef, at: int, name: str, side: str
+) -> tuple[list[ast.stmt], ...]:
     """(statements that do not depend on the side, those of the loop, starts of its sums, those after it)."""
-    shapes = Shapes(kernel)
     inside, after = {name}, set[str]()
-    head, body, sums, tail = list[ast.stmt](), list[ast.stmt](), list[ast.stmt](), list[ast.stmt]()
+    parts: tuple[list[ast.stmt], ...] = ([], [], [], [])
+    head, body, sums, tail = parts
     for node in kernel.body[at + 1 :]:
         used = read(node)
         if used & after:
@@ -145,9 +132,12 @@ def _parted(
         elif isinstance(node, ast.Expr):
             body.append(node)
         else:
-            target = _target(node)
-            shape = shapes.known.get(target)
-            if shape is None or not isinstance(node, ast.Assign):
+            match node:
+                case ast.Assign(targets=[ast.Name(id=target)], value=value):
+                    shape = program.shapes(kernel).known.get(target)
+                case _:
+                    raise Unsuitable("something else than a local is bound")
+            if shape is None:
                 raise Unsuitable("the text does not tell every shape")
             if side in shape:
                 inside.add(target)
@@ -155,18 +145,11 @@ def _parted(
             else:
                 total = ", ".join(shape) + ("," if len(shape) == 1 else "")
                 sums.append(statement(f"{target} = tl.zeros(({total}), tl.float32)"))
-                body.append(statement(f"{target} += {ast.unparse(node.value)}"))
+                body.append(statement(f"{target} += {ast.unparse(value)}"))
                 after.add(target)
     if not body or any(bound(node) & inside for node in head):
         raise Unsuitable("nothing would be in the loop")
-    return head, body, sums, tail
-
-
-def _target(node: ast.stmt) -> str:
-    match node:
-        case ast.Assign(targets=[ast.Name(id=name)]):
-            return name
-    raise Unsuitable("something else than a local is bound")
+    return parts
 
 
 def pipeline(program: Program, rng: np.random.Generator) -> str:
@@ -230,18 +213,15 @@ def inline(program: Program, rng: np.random.Generator) -> str:
     """A local that is read once is written out where it is read."""
     found = []
     for kernel in program.kernels.values():
-        known = Definitions(kernel)
         reads = [n for n in ast.walk(kernel) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)]
         for node in reads:
-            home = known.home(node.id)
+            home = program.definitions(kernel).home(node.id)
             alone = sum(each.id == node.id for each in reads) == 1
             if home and alone and not touches_memory(home[0]):
-                block = home[1]
-                at = block.index(home[0])
+                first, block = home
+                at = block.index(first)
                 if at + 1 < len(block) and any(each is node for each in ast.walk(block[at + 1])):
-                    found.append((kernel, block, at, node.id))
-    kernel, block, at, name = pick(found, rng)
-    first = block[at]
-    assert isinstance(first, ast.Assign)
-    block[at : at + 2] = [renamed(block[at + 1], {name: f"({ast.unparse(first.value)})"})]
+                    found.append((kernel, block, at, node.id, first.value))
+    kernel, block, at, name, value = pick(found, rng)
+    block[at : at + 2] = [renamed(block[at + 1], {name: f"({ast.unparse(value)})"})]
     return f"`{name}` written out in {kernel.name}"

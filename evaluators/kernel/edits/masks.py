@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ...language.edit import Unsuitable, expression, pick, renamed
-from .program import Program, blocks, is_call, keyword, read, set_keyword, shown
-from .shapes import Shapes
+from .program import Launch, Place, Program, is_call, keyword, read, set_keyword, shown
 
 
 def even(program: Program, rng: np.random.Generator) -> str:
@@ -15,56 +14,58 @@ def even(program: Program, rng: np.random.Generator) -> str:
 
     The EVEN_K heuristic of Triton's matrix multiplication, https://github.com/triton-lang/kernels
     """
-    found = []
-    for kernel in program.launched():
-        for node in _masked(kernel):
-            found += [(kernel, *node, *each) for each in _bounds(program, kernel, node[2])]
-    kernel, block, at, _, part, side, end = pick(found, rng)
+    launched, found = program.launched(), []
+    for place, call in _masked(program):
+        for part, left, end in _ends(call) if place.kernel in launched else ():
+            sides = [side for side in program.shapes(place.kernel).of(left) or () if side != "1"]
+            if len(sides) == 1:
+                given = [
+                    (each.argument(end), each.argument(sides[0])) for each in program.launches(place.kernel)
+                ]
+                if all(size and tile for size, tile in given):
+                    found.append((place, part, sides[0], end))
+    (kernel, block, at), part, side, end = pick(found, rng)
     switch = program.fresh(f"EVEN_{end}")
-    kernel.args.args.append(ast.arg(switch, expression("tl.constexpr")))
-    for launch in program.launches(kernel.name):
-        size, tile = launch.argument(end, kernel), launch.argument(side, kernel)
-        assert size is not None
-        assert tile is not None
-        test = f"({ast.unparse(size)}) % ({ast.unparse(tile)}) == 0"
-        launch.put(switch, expression(test), kernel)
-    old = block[at]
-    bare = renamed(old, {})
+
+    def fills(launch: Launch) -> str:
+        size, tile = launch.argument(end), launch.argument(side)
+        return f"({ast.unparse(size)}) % ({ast.unparse(tile)}) == 0" if size and tile else "False"
+
+    program.extend(kernel, switch, fills)
+    bare = renamed(block[at], {})
     (plain,) = [
         each for each in ast.walk(bare) if isinstance(each, ast.Call) and is_call(each, "load", "store")
     ]
-    mask = keyword(plain, "mask")
-    rest = [each for each in _conjuncts(mask) if ast.unparse(each) != ast.unparse(part)]
-    set_keyword(plain, "mask", _joined(rest))
-    if not rest:
-        set_keyword(plain, "other", None)
-    branch = ast.If(ast.Name(switch, ast.Load()), [bare], [old])
-    block[at] = branch
+    mask = _conjuncts(keyword(plain, "mask"))
+    _keep(plain, [each for each in mask if ast.unparse(each) != ast.unparse(part)])
+    block[at] = ast.If(ast.Name(switch, ast.Load()), [bare], [block[at]])
     return f"no mask `{shown(part)}` where {end} fills its tiles in {kernel.name}"
 
 
-def _masked(kernel: ast.FunctionDef) -> Iterator[tuple[list[ast.stmt], int, ast.Call]]:
-    """(block, index, call) of the statements that are one masked load or store."""
-    for block in blocks(kernel):
-        for at, node in enumerate(block):
-            if isinstance(node, (ast.Assign, ast.Expr)):
-                calls = [n for n in ast.walk(node) if isinstance(n, ast.Call) and is_call(n, "load", "store")]
-                if len(calls) == 1 and keyword(calls[0], "mask") is not None:
-                    yield block, at, calls[0]
+def _masked(program: Program) -> Iterator[tuple[Place, ast.Call]]:
+    """The statements of kernels that are one masked load or store, and its call."""
+    for place in program.places():
+        if isinstance(place.node, (ast.Assign, ast.Expr)):
+            nodes = ast.walk(place.node)
+            calls = [n for n in nodes if isinstance(n, ast.Call) and is_call(n, "load", "store")]
+            if len(calls) == 1 and keyword(calls[0], "mask") is not None:
+                yield place, calls[0]
 
 
-def _bounds(program: Program, kernel: ast.FunctionDef, call: ast.Call) -> Iterator[tuple[ast.expr, str, str]]:
-    """(conjunct, side, end) where the mask holds back what is beyond a dimension's end."""
-    shapes = Shapes(kernel)
+def _ends(call: ast.Call) -> Iterator[tuple[ast.expr, ast.expr, str]]:
+    """(`index < end`, index, end) for each such condition of a mask."""
     for part in _conjuncts(keyword(call, "mask")):
         match part:
             case ast.Compare(left=left, ops=[ast.Lt()], comparators=[ast.Name(id=end)]):
-                sides = [side for side in shapes.of(left) or () if side != "1"]
-                if len(sides) == 1 and all(
-                    launch.argument(end, kernel) and launch.argument(sides[0], kernel)
-                    for launch in program.launches(kernel.name)
-                ):
-                    yield part, sides[0], end
+                yield part, left, end
+
+
+def _keep(call: ast.Call, conditions: Sequence[ast.expr]) -> None:
+    """Leave these conditions alone in a call's mask, and no mask where there are none."""
+    text = " & ".join(f"({ast.unparse(each)})" for each in conditions)
+    set_keyword(call, "mask", expression(text) if conditions else None)
+    if not conditions:
+        set_keyword(call, "other", None)
 
 
 def _conjuncts(node: ast.expr | None) -> list[ast.expr]:
@@ -76,12 +77,6 @@ def _conjuncts(node: ast.expr | None) -> list[ast.expr]:
     return [node]
 
 
-def _joined(parts: Sequence[ast.expr]) -> ast.expr | None:
-    if not parts:
-        return None
-    return expression(" & ".join(f"({ast.unparse(part)})" for part in parts))
-
-
 def wrap_index(program: Program, rng: np.random.Generator) -> str:
     """An index taken modulo its end in a load in place of a mask: rows beyond the end repeat others, and the
     store leaves them out.
@@ -90,22 +85,15 @@ def wrap_index(program: Program, rng: np.random.Generator) -> str:
     https://triton-lang.org/main/getting-started/tutorials/03-matrix-multiplication.html
     """
     found = []
-    for kernel in program.kernels.values():
-        for _block, _at, call in _masked(kernel):
-            if is_call(call, "load"):
-                for part in _conjuncts(keyword(call, "mask")):
-                    match part:
-                        case ast.Compare(left=left, ops=[ast.Lt()], comparators=[ast.Name(id=end)]):
-                            names = [n.id for n in ast.walk(left) if isinstance(n, ast.Name)]
-                            if len(names) == 1:
-                                found.append((kernel, call, part, names[0], end))
+    for place, call in _masked(program):
+        for part, left, end in _ends(call) if is_call(call, "load") else ():
+            names = [n.id for n in ast.walk(left) if isinstance(n, ast.Name)]
+            if len(names) == 1:
+                found.append((place.kernel, call, part, names[0], end))
     kernel, call, part, name, end = pick(found, rng)
     pointer = call.args[0]
     if name not in read(pointer):
         raise Unsuitable("the address does not name the index")
-    rest = [each for each in _conjuncts(keyword(call, "mask")) if each is not part]
     call.args[0] = renamed(pointer, {name: f"({name} % {end})"})
-    set_keyword(call, "mask", _joined(rest))
-    if not rest:
-        set_keyword(call, "other", None)
+    _keep(call, [each for each in _conjuncts(keyword(call, "mask")) if each is not part])
     return f"`{name} % {end}` in place of a mask of `{shown(pointer)}` in {kernel.name}"

@@ -11,8 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...language.edit import Unsuitable, expression, pick
-from .definitions import Definitions, statement_of
-from .program import Launch, Program, Site, blocks, is_call, keyword, replace, set_keyword, statement
+from .program import Place, Program, Site, is_call, keyword, place_of, replace, set_keyword, statement
 from .shapes import Shapes, axis_of
 
 LEAST = 16
@@ -81,14 +80,10 @@ def grow_operands(program: Program, kernel: ast.FunctionDef, dot: ast.Call) -> N
     shapes = Shapes(kernel)
     for operand in dot.args[:2]:
         for side in (shapes.of(operand) or ())[-2:]:
-            for launch in program.launches(kernel.name):
-                value = launch.argument(side, kernel)
+            for launch in program.launches(kernel):
+                value = launch.argument(side)
                 if value is not None:
-                    _grow(program, value, partial(_put, launch, side, kernel))
-
-
-def _put(launch: Launch, name: str, kernel: ast.FunctionDef, value: ast.expr) -> None:
-    launch.put(name, value, kernel)
+                    _grow(program, value, partial(launch.put, side))
 
 
 def _grow(program: Program, value: ast.expr, put: Callable[[ast.expr], None]) -> None:
@@ -105,7 +100,7 @@ def _grow(program: Program, value: ast.expr, put: Callable[[ast.expr], None]) ->
 
 def dot_to_sum(program: Program, rng: np.random.Generator) -> str:
     """A tl.dot becomes a summed product of broadcast tiles, which fits where a side is far below 16."""
-    site = pick([each for each in program.calls("dot") if _flat(each)], rng)
+    site = pick([each for each in program.calls("dot") if _flat(program, each)], rng)
     left, right, *rest = site.call.args
     text = f"tl.sum({_wide(left)}[:, :, None] * {_wide(right)}[None, :, :], axis=1)"
     if rest:
@@ -115,9 +110,9 @@ def dot_to_sum(program: Program, rng: np.random.Generator) -> str:
     return f"no matrix units: `{before}` -> `{text}` in {site.kernel.name}"
 
 
-def _flat(site: Site) -> bool:
-    shapes = Shapes(site.kernel)
-    return all(len(shapes.of(operand) or "") == 2 for operand in site.call.args[:2])
+def _flat(program: Program, site: Site) -> bool:
+    shapes = program.shapes(site.kernel)
+    return all(len(shapes.of(operand) or ()) == 2 for operand in site.call.args[:2])
 
 
 def _wide(node: ast.expr) -> str:
@@ -128,19 +123,16 @@ def _wide(node: ast.expr) -> str:
 
 def narrow(program: Program, rng: np.random.Generator) -> str:
     """Operands of a tl.dot go in as they were loaded, not converted to float32: matrix units take 16 bits."""
-    found = []
-    for site in program.calls("dot"):
-        known = Definitions(site.kernel)
-        if any(_loaded(operand, known) for operand in site.call.args[:2]):
-            found.append((site, known))
-    site, known = pick(found, rng)
+    found = [
+        (site, [_loaded(program, site, each) for each in site.call.args[:2]]) for site in program.calls("dot")
+    ]
+    site, raw = pick([(site, raw) for site, raw in found if any(raw)], rng)
     before = ast.unparse(site.call)
-    raw = [_loaded(operand, known) for operand in site.call.args[:2]]
-    done: dict[int, str | None] = {}
+    done: dict[ast.expr | None, str | None] = {None: None}
     for each in raw:
-        if each is not None and id(each) not in done:
-            done[id(each)] = _named(program, site.kernel, known, each)
-    names = [None if each is None else done[id(each)] for each in raw]
+        if each is not None and each not in done:
+            done[each] = _named(program, site.kernel, each)
+    names = [done[each] for each in raw]
     model = next((name for name in names if name), None)
     if model is None:
         raise Unsuitable("what was converted is bound more than once")
@@ -153,10 +145,10 @@ def narrow(program: Program, rng: np.random.Generator) -> str:
     return f"operands as loaded: `{before}` -> `{ast.unparse(site.call)}` in {site.kernel.name}"
 
 
-def _loaded(operand: ast.expr, known: Definitions) -> ast.expr | None:
+def _loaded(program: Program, site: Site, operand: ast.expr) -> ast.expr | None:
     """What was converted to float32 to make an operand, or None."""
     inner = operand.args[0] if isinstance(operand, ast.Call) and is_call(operand, "trans") else operand
-    match known.resolved(inner):
+    match program.definitions(site.kernel).resolved(inner):
         case ast.Call(
             func=ast.Attribute(value=value, attr="to"),
             args=[ast.Attribute(value=ast.Name(id="tl"), attr="float32")],
@@ -165,14 +157,14 @@ def _loaded(operand: ast.expr, known: Definitions) -> ast.expr | None:
     return None
 
 
-def _named(program: Program, kernel: ast.FunctionDef, known: Definitions, value: ast.expr) -> str | None:
+def _named(program: Program, kernel: ast.FunctionDef, value: ast.expr) -> str | None:
     """A local that holds the value, bound just before the statement that converts it where there is none."""
     if isinstance(value, ast.Name):
-        return value.id if known.value(value.id) is not None else None
+        return value.id if program.definitions(kernel).home(value.id) is not None else None
     name = program.fresh("raw")
-    home, block = statement_of(kernel, value)
-    replace(home, value, ast.Name(name, ast.Load()))
-    block.insert(block.index(home), statement(f"{name} = {ast.unparse(value)}"))
+    _, block, at = place_of(kernel, value)
+    replace(block[at], value, ast.Name(name, ast.Load()))
+    block.insert(at, statement(f"{name} = {ast.unparse(value)}"))
     return name
 
 
@@ -208,11 +200,9 @@ def precision(program: Program, rng: np.random.Generator) -> str:
 
 def accumulate(program: Program, rng: np.random.Generator) -> str:
     """A running sum of tl.dot goes into the dot as its accumulator, or comes out of it."""
-    found = list(_running(program))
-    kernel, block, at = pick(found, rng)
-    node = block[at]
-    before = ast.unparse(node)
-    match node:
+    kernel, block, at = pick(list(_running(program)), rng)
+    before = ast.unparse(block[at])
+    match block[at]:
         case ast.AugAssign(target=ast.Name(id=name), value=ast.Call(args=[_, _]) as dot):
             dot.args.append(ast.Name(name, ast.Load()))
             block[at] = statement(f"{name} = {ast.unparse(dot)}")
@@ -222,16 +212,14 @@ def accumulate(program: Program, rng: np.random.Generator) -> str:
     return f"accumulator: `{before}` -> `{ast.unparse(block[at])}` in {kernel.name}"
 
 
-def _running(program: Program) -> Iterator[tuple[ast.FunctionDef, list[ast.stmt], int]]:
-    for kernel in program.kernels.values():
-        for block in blocks(kernel):
-            for at, node in enumerate(block):
-                match node:
-                    case ast.AugAssign(op=ast.Add(), target=ast.Name(), value=ast.Call(args=[_, _]) as dot):
-                        if is_call(dot, "dot"):
-                            yield kernel, block, at
-                    case ast.Assign(
-                        targets=[ast.Name(id=name)], value=ast.Call(args=[_, _, ast.Name(id=third)]) as dot
-                    ):
-                        if is_call(dot, "dot") and name == third:
-                            yield kernel, block, at
+def _running(program: Program) -> Iterator[Place]:
+    for place in program.places():
+        match place.node:
+            case ast.AugAssign(op=ast.Add(), target=ast.Name(), value=ast.Call(args=[_, _]) as dot):
+                if is_call(dot, "dot"):
+                    yield place
+            case ast.Assign(
+                targets=[ast.Name(id=name)], value=ast.Call(args=[_, _, ast.Name(id=third)]) as dot
+            ):
+                if is_call(dot, "dot") and name == third:
+                    yield place

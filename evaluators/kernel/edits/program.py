@@ -1,11 +1,14 @@
 """Program: a kernel program as a tree, with its kernels, host functions, launches and tunables."""
 
 import ast
-from collections.abc import Collection, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
-from ...language.edit import Unsuitable
+from ...language.edit import Unsuitable, expression
+from .shapes import Shapes
 
 CONFIG = "CONFIG"
 ENTRIES = ("forward", "backward")
@@ -18,7 +21,7 @@ class Launch:
 
     host: ast.FunctionDef
     call: ast.Call
-    kernel: str
+    kernel: ast.FunctionDef
 
     @property
     def grid(self) -> ast.expr:
@@ -26,19 +29,19 @@ class Launch:
         assert isinstance(self.call.func, ast.Subscript)
         return self.call.func.slice
 
-    def argument(self, name: str, kernel: ast.FunctionDef) -> ast.expr | None:
+    def argument(self, name: str) -> ast.expr | None:
         """The expression that a parameter of the kernel gets, None where the launch does not give it."""
-        at = self._position(name, kernel)
+        at = self._position(name)
         given = self.call.args[at] if at < len(self.call.args) else None
         return next((each.value for each in self.call.keywords if each.arg == name), given)
 
-    def put(self, name: str, value: ast.expr, kernel: ast.FunctionDef) -> None:
+    def put(self, name: str, value: ast.expr) -> None:
         """Give a parameter of the kernel another expression; by name where it had none."""
         for keyword in self.call.keywords:
             if keyword.arg == name:
                 keyword.value = value
                 return
-        at = self._position(name, kernel)
+        at = self._position(name)
         if at < len(self.call.args):
             self.call.args[at] = value
         else:
@@ -46,8 +49,8 @@ class Launch:
             plain = [k for k in self.call.keywords if k.arg not in LAUNCH_OPTIONS]
             self.call.keywords = [*plain, ast.keyword(name, value), *options]
 
-    def _position(self, name: str, kernel: ast.FunctionDef) -> int:
-        names = [argument.arg for argument in kernel.args.args]
+    def _position(self, name: str) -> int:
+        names = [argument.arg for argument in self.kernel.args.args]
         return names.index(name) if name in names else len(names)
 
 
@@ -56,6 +59,47 @@ class Site(NamedTuple):
 
     kernel: ast.FunctionDef
     call: ast.Call
+
+
+class Place(NamedTuple):
+    """A statement of a kernel: the block that it stands in, and where."""
+
+    kernel: ast.FunctionDef
+    block: list[ast.stmt]
+    at: int
+
+    @property
+    def node(self) -> ast.stmt:
+        """What stands there now."""
+        return self.block[self.at]
+
+
+class Definitions:
+    """The assignments of a kernel by the local that they bind."""
+
+    def __init__(self, kernel: ast.FunctionDef) -> None:
+        self._places: dict[str, list[tuple[ast.stmt, list[ast.stmt]]]] = defaultdict(list)
+        for _, block, at in places(kernel):
+            match node := block[at]:
+                case ast.Assign() | ast.AugAssign():
+                    for name in bound(node):
+                        self._places[name].append((node, block))
+                case ast.For(target=ast.Name(id=name)):
+                    self._places[name].append((node, block))
+
+    def home(self, name: str) -> tuple[ast.Assign, list[ast.stmt]] | None:
+        """The only assignment of a local and its block; None where more binds it, or a loop head does."""
+        match self._places.get(name):
+            case [(ast.Assign() as node, block)]:
+                return node, block
+        return None
+
+    def resolved(self, node: ast.expr) -> ast.expr:
+        """The expression behind a chain of locals that are bound once, or the node itself."""
+        seen = 0
+        while isinstance(node, ast.Name) and (home := self.home(node.id)) is not None and seen < 20:
+            node, seen = home[0].value, seen + 1
+        return node
 
 
 class Program:
@@ -69,6 +113,9 @@ class Program:
         self.kernels = {node.name: node for node in functions if node.decorator_list}
         self.hosts = {node.name: node for node in functions if not node.decorator_list}
         self.config = self._config()
+        self.definitions = cache(Definitions)
+        """Of a kernel, as it was when they were asked for first; likewise its shapes."""
+        self.shapes = cache(Shapes)
         if not self.kernels or any(name not in self.hosts for name in ENTRIES):
             raise Unsuitable(f"the program has no kernels, or lacks one of {', '.join(ENTRIES)}")
 
@@ -100,16 +147,29 @@ class Program:
         self.config.keys.append(ast.Constant(name))
         self.config.values.append(ast.Constant(value))
 
-    def launches(self, kernel: str = "") -> list[Launch]:
+    def launches(self, kernel: ast.FunctionDef | None = None) -> list[Launch]:
         """Every launch of a kernel, or of all."""
         found = []
         for host in self.hosts.values():
             for node in ast.walk(host):
                 match node:
                     case ast.Call(func=ast.Subscript(value=ast.Name(id=name))) if name in self.kernels:
-                        if kernel in ("", name):
-                            found.append(Launch(host, node, name))
+                        if kernel in (None, self.kernels[name]):
+                            found.append(Launch(host, node, self.kernels[name]))
         return found
+
+    def extend(
+        self, kernel: ast.FunctionDef, name: str, text: Callable[[Launch], str], constant: bool = True
+    ) -> None:
+        """Give a kernel one more parameter, and each of its launches what `text` says of it."""
+        kernel.args.args.append(ast.arg(name, expression("tl.constexpr") if constant else None))
+        for launch in self.launches(kernel):
+            launch.put(name, expression(text(launch)))
+
+    def places(self) -> Iterator[Place]:
+        """Every statement of every kernel, block by block, outer ones first."""
+        for kernel in self.kernels.values():
+            yield from places(kernel)
 
     def calls(self, *names: str) -> list[Site]:
         """Every call of these functions of triton.language."""
@@ -135,7 +195,7 @@ class Program:
 
     def launched(self) -> list[ast.FunctionDef]:
         """The kernels that a host function launches, in the order of the text."""
-        names = {launch.kernel for launch in self.launches()}
+        names = {launch.kernel.name for launch in self.launches()}
         return [node for name, node in self.kernels.items() if name in names]
 
     def names(self) -> set[str]:
@@ -157,14 +217,7 @@ class Program:
             while _drop_unread(kernel):
                 pass
         self._drop_functions()
-        read = {
-            node.slice.value
-            for node in ast.walk(self.tree)
-            if isinstance(node, ast.Subscript)
-            and isinstance(node.value, ast.Name)
-            and node.value.id == CONFIG
-            and isinstance(node.slice, ast.Constant)
-        }
+        read = {key for _, key in reads_of_config(self.tree)}
         pairs = zip(self.config.keys, self.config.values, strict=True)
         kept = [(k, v) for k, v in pairs if isinstance(k, ast.Constant) and k.value in read]
         self.config.keys, self.config.values = [k for k, _ in kept], [v for _, v in kept]
@@ -198,6 +251,26 @@ def blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
             for inner in block:
                 if isinstance(inner, (ast.For, ast.If)):
                     yield from blocks(inner)
+
+
+def places(kernel: ast.FunctionDef) -> Iterator[Place]:
+    """Every statement inside a kernel, block by block, outer ones first."""
+    for block in blocks(kernel):
+        for at in range(len(block)):
+            yield Place(kernel, block, at)
+
+
+def place_of(kernel: ast.FunctionDef, part: ast.AST) -> Place:
+    """The innermost statement that holds a node."""
+    return [each for each in places(kernel) if any(node is part for node in ast.walk(each.node))][-1]
+
+
+def reads_of_config(node: ast.AST) -> Iterator[tuple[ast.Subscript, str]]:
+    """(`CONFIG[key]`, key) wherever it stands in a tree."""
+    for part in ast.walk(node):
+        match part:
+            case ast.Subscript(value=ast.Name(id="CONFIG"), slice=ast.Constant(value=str(key))):
+                yield part, key
 
 
 def names_in(node: ast.AST) -> set[str]:
@@ -268,29 +341,22 @@ def shown(node: ast.AST) -> str:
     return text if len(text) <= 60 else text[:59] + "…"
 
 
-class Replaced(ast.NodeTransformer):
-    """One node, told by identity, replaced by another."""
-
-    def __init__(self, old: ast.AST, new: ast.AST) -> None:
-        self.old, self.new = old, new
-
-    def visit(self, node: ast.AST) -> ast.AST:
-        """The new node in the old one's place."""
-        return self.new if node is self.old else super().visit(node)
-
-
 def replace(root: ast.AST, old: ast.AST, new: ast.AST) -> None:
-    """Put a node in the place of another inside a tree."""
-    Replaced(old, new).visit(root)
+    """Put a node in the place of another, told by identity, inside a tree."""
+    for parent in list(ast.walk(root)):
+        for field, value in ast.iter_fields(parent):
+            if value is old:
+                setattr(parent, field, new)
+            elif isinstance(value, list):
+                value[:] = [new if each is old else each for each in value]
 
 
 def _drop_unread(kernel: ast.FunctionDef) -> bool:
     """Whether a statement that only binds unread locals was there; it is gone."""
     wanted = {n.id for n in ast.walk(kernel) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
-    for block in blocks(kernel):
-        for node in block:
-            plain = isinstance(node, (ast.Assign, ast.AugAssign, ast.For)) and not stores(node)
-            if plain and not (bound(node) & wanted) and len(block) > 1:
-                block.remove(node)
-                return True
+    for _, block, at in places(kernel):
+        plain = isinstance(block[at], (ast.Assign, ast.AugAssign, ast.For)) and not stores(block[at])
+        if plain and not (bound(block[at]) & wanted) and len(block) > 1:
+            del block[at]
+            return True
     return False

@@ -5,42 +5,27 @@ from collections.abc import Sequence
 
 Shape = tuple[str, ...]
 _REDUCTIONS = ("sum", "max", "min", "argmax", "argmin", "xor_sum")
-_SAME = (
-    "multiple_of",
-    "max_contiguous",
-    "max_constancy",
-    "cumsum",
-    "cumprod",
-    "flip",
-    "softmax",
-    "zeros_like",
-)
+_SAME = ("multiple_of", "max_contiguous", "cumsum", "cumprod", "flip", "zeros_like")
 
 
 class Shapes:
     """The shapes of a kernel's locals where its text tells them; the one that a local was given last."""
 
     def __init__(self, kernel: ast.FunctionDef) -> None:
-        self.known: dict[str, Shape] = {argument.arg: () for argument in kernel.args.args}
+        self.known: dict[str, Shape | None] = {argument.arg: () for argument in kernel.args.args}
         self._block(kernel.body)
 
     def _block(self, body: Sequence[ast.stmt]) -> None:
         for node in body:
             match node:
                 case ast.Assign(targets=[ast.Name(id=name)], value=value):
-                    self._bind(name, self.of(value))
+                    self.known[name] = self.of(value)
                 case ast.For(target=ast.Name(id=name)):
                     self.known[name] = ()
                     self._block(node.body)
                 case ast.If():
                     self._block(node.body)
                     self._block(node.orelse)
-
-    def _bind(self, name: str, shape: Shape | None) -> None:
-        if shape is None:
-            self.known.pop(name, None)
-        else:
-            self.known[name] = shape
 
     def of(self, node: ast.expr) -> Shape | None:
         """The shape of an expression, () for a scalar, None where the text does not tell."""
@@ -68,18 +53,14 @@ class Shapes:
         return None
 
     def _together(self, nodes: Sequence[ast.expr]) -> Shape | None:
-        shapes = [self.of(node) for node in nodes]
-        if any(shape is None for shape in shapes):
-            return None
         result: Shape = ()
-        for shape in shapes:
-            assert shape is not None
-            if not result or not shape:
-                result = result or shape
-            elif len(result) != len(shape):
+        for shape in map(self.of, nodes):
+            if shape is None or (result and shape and len(result) != len(shape)):
                 return None
-            else:
+            if result and shape:
                 result = tuple(b if a == "1" else a for a, b in zip(result, shape, strict=True))
+            else:
+                result = result or shape
         return result
 
     def _indexed(self, node: ast.Subscript) -> Shape | None:
@@ -128,9 +109,7 @@ class Shapes:
             return tuple(map(ast.unparse, shape.elts)) if isinstance(shape, ast.Tuple) else None
         if name in _SAME:
             return self.of(arguments[0])
-        if name == "expand_dims":
-            return None
-        return self._together(arguments)
+        return None if name == "expand_dims" else self._together(arguments)
 
     def _reduced(self, node: ast.Call) -> Shape | None:
         shape, axis = self.of(node.args[0]), axis_of(node)

@@ -1,9 +1,7 @@
 import dataclasses
 import json
 import math
-from datetime import date
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +14,6 @@ from recevolve.kernels.estimate.calibration import (
     Variant,
     calibrate,
     load,
-    points_of,
     regret,
     spearman,
 )
@@ -24,7 +21,7 @@ from recevolve.kernels.estimate.components import PARTS, combine, weighted
 from recevolve.kernels.json_values import from_plain, to_plain
 
 OVERLAP = 0.15
-MADE = date(2026, 3, 1)
+MADE = "2026-03-01"
 VERSIONS = {"torch": "2.11.0", "triton": "3.6.0"}
 PLANTED = {**dict.fromkeys(PARTS, 1.0), "dram": 1.3, "issue": 2.5, "latency": 1.8}
 
@@ -141,38 +138,10 @@ def test_age_and_error_stand_in_one_phrase(fitted: Calibration) -> None:
     )
 
 
-def result(name: str, verdict: str = "measured", **seconds: float) -> dict[str, Any]:
-    timings = {direction: {"cold": {"median": value}} for direction, value in seconds.items()}
-    return {"id": name, "verdict": verdict, "timings": timings}
-
-
-def test_points_are_what_was_measured_beside_what_was_estimated() -> None:
-    (expected,) = points("dot", 1, PLANTED)
-    variants = {"one": Variant("dot", "small", {"forward": expected.parts, "backward": expected.parts * 2})}
-    measured = {
-        "format": 1,
-        "machine": {"device": "NVIDIA H200"},
-        "results": [
-            result("one", forward=3e-6, backward=5e-6),
-            result("another", forward=1e-6),
-            result("one", verdict="wrong"),
-        ],
-    }
-    assert points_of(measured, variants) == [
-        Point("dot forward", "small forward", expected.parts, 3e-6),
-        Point("dot backward", "small backward", expected.parts * 2, 5e-6),
-    ]
-
-
 def test_variants_are_read_as_they_were_written() -> None:
     (expected,) = points("dot", 1, PLANTED)
     variant = Variant("dot", "small", {"forward": expected.parts})
     assert from_plain(Variant, json.loads(json.dumps(to_plain(variant)))) == variant
-
-
-def test_a_file_of_another_format_is_refused() -> None:
-    with pytest.raises(ValueError, match="expected measurements of format 1, got None"):
-        points_of({}, {})
 
 
 def test_ranks_are_compared_with_ties_shared() -> None:

@@ -49,11 +49,9 @@ def test_an_honest_kernel_has_no_issues() -> None:
     recorder = run(scale_kernel, (4,), x, out, 100, BLOCK=BLOCK, MASKED=True, SHIFT=0)
     found = account(recorder)
     assert torch.equal(out, x * 2)
-    assert (found.issues, found.programs, found.grid_programs) == ((), 4, 4)
-    assert [(each.argument, each.written, each.elements) for each in found.coverage] == [
-        ("out_ptr", 100, 100)
-    ]
+    assert (found.issues, found.programs) == ((), 4)
     assert recorder.unwritten(out) == 0
+    assert recorder.unwritten(x) == 100
 
 
 @pytest.mark.parametrize("size", [100, 96])
@@ -100,12 +98,11 @@ def test_storing_between_the_elements_of_a_view_raises() -> None:
         run(rows_kernel, (1,), x, out, 2, out.stride(0), BLOCK=BLOCK)
 
 
-def test_coverage_of_a_view_counts_its_elements() -> None:
+def test_of_a_view_its_own_elements_are_written() -> None:
     x, memory = torch.randn(4, BLOCK), torch.zeros(4, 2 * BLOCK)
     out = memory[:, :BLOCK]
     recorder = run(rows_kernel, (3,), x, out, out.stride(1), out.stride(0), BLOCK=BLOCK)
-    (found,) = account(recorder).coverage
-    assert (found.written, found.elements, found.first_missing) == (3 * BLOCK, 4 * BLOCK, 3 * BLOCK)
+    assert recorder.written(out)[:3].all()
     assert recorder.unwritten(out) == BLOCK
     assert recorder.unwritten(memory) == 5 * BLOCK
 
@@ -113,12 +110,11 @@ def test_coverage_of_a_view_counts_its_elements() -> None:
 def test_the_tail_that_nobody_writes_is_seen() -> None:
     x, out = torch.randn(100), torch.zeros(100)
     recorder = run(scale_kernel, (3,), x, out, 100, BLOCK=BLOCK, MASKED=True, SHIFT=0)
-    (found,) = account(recorder).coverage
-    assert (found.written, found.first_missing) == (96, 96)
+    assert recorder.written(out)[:96].all()
     assert recorder.unwritten(out) == 4
 
 
-def test_coverage_adds_up_over_launches() -> None:
+def test_what_is_written_adds_up_over_launches() -> None:
     x, out = torch.randn(128), torch.empty(128)
     with offline(assemble=False) as recorder:
         for part in (slice(0, 64), slice(64, 128)):
@@ -151,10 +147,11 @@ def split_k_kernel(x_ptr, out_ptr, n, BLOCK: tl.constexpr, HOW: tl.constexpr):
     ],
 )
 def test_split_k(how: str, expected: set[str]) -> None:
-    recorder = run(split_k_kernel, (4,), torch.randn(4 * BLOCK), torch.zeros(BLOCK), 4, BLOCK=BLOCK, HOW=how)
+    out = torch.zeros(BLOCK)
+    recorder = run(split_k_kernel, (4,), torch.randn(4 * BLOCK), out, 4, BLOCK=BLOCK, HOW=how)
     assert kinds(recorder) == expected
     assert all(each.line > 0 for each in account(recorder).issues)
-    assert account(recorder).coverage[0].written in (BLOCK, 4 * BLOCK)
+    assert recorder.unwritten(out) == 0
 
 
 @triton.jit
@@ -248,25 +245,24 @@ def test_sectors_show_what_is_not_coalesced(stride: int, sectors: int) -> None:
 
 def test_a_sample_accounts_for_a_few_programs_of_many() -> None:
     x, out = torch.randn(1 << 16), torch.zeros(1 << 16)
-    found = [
-        account(
-            run(scale_kernel, (2048,), x, out, 1 << 16, execute="sample", BLOCK=BLOCK, MASKED=True, SHIFT=0)
-        )
+    one, other = (
+        run(scale_kernel, (2048,), x, out, 1 << 16, execute="sample", BLOCK=BLOCK, MASKED=True, SHIFT=0)
         for _ in range(2)
-    ]
-    assert found[0] == found[1]
-    assert (found[0].programs, found[0].grid_programs, found[0].scale) == (4, 2048, 512.0)
-    assert found[0].total("load_lanes") * found[0].scale == x.numel() * 4
+    )
+    found = account(one)
+    assert found == account(other)
+    assert (found.programs, one.launches[-1].programs) == (4, 2048)
+    assert found.total("load_lanes") * 2048 == x.numel() * 4 * 4
     touched = out.reshape(4, -1).ne(0).sum(1)
     assert torch.equal(touched, torch.full((4,), BLOCK))
-    assert not found[0].coverage
+    assert one.written(out).sum() == 4 * BLOCK
 
 
 def test_views_that_overlap_are_one_region() -> None:
     x = torch.zeros(64)
-    found = account(run(neighbours_kernel, (1,), x[:BLOCK], x[8 : 8 + BLOCK], 1, BLOCK=BLOCK))
-    assert set(found.traffic) == {"x_ptr+out_ptr"}
-    assert {each.argument: each.written for each in found.coverage} == {"x_ptr": BLOCK - 8, "out_ptr": BLOCK}
+    recorder = run(neighbours_kernel, (1,), x[:BLOCK], x[8 : 8 + BLOCK], 1, BLOCK=BLOCK)
+    assert set(account(recorder).traffic) == {"x_ptr+out_ptr"}
+    assert (recorder.unwritten(x[:BLOCK]), recorder.unwritten(x[8 : 8 + BLOCK])) == (8, 0)
 
 
 @triton.jit

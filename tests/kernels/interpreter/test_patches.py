@@ -40,7 +40,7 @@ def failing_kernel(x_ptr, N: tl.constexpr):
 @triton.jit
 def tuned_kernel(x_ptr, out_ptr, N: tl.constexpr):
     at = tl.program_id(0) * N + tl.arange(0, N)
-    tl.store(out_ptr + at, libdevice.tanh(tl.load(x_ptr + at)))
+    tl.store(out_ptr + at, tl.exp(tl.load(x_ptr + at)))
 
 
 def everything() -> dict[tuple[str, str], object]:

@@ -125,7 +125,7 @@ def test_an_empty_grid_launches_nothing() -> None:
     (launch,) = recorder.launches
     assert launch.programs == 0
     assert launch.account is not None
-    assert (launch.account.programs, launch.account.scale) == (0, 0.0)
+    assert launch.account.programs == 0
 
 
 @triton.jit
@@ -290,7 +290,6 @@ def test_a_compiled_kernel_answers_as_tritons_own_does() -> None:
         warmed = add_kernel.warmup(x, x, x, 100, 1, 2.0, BLOCK=BLOCK, HOW="plain", num_warps=2, grid=(2,))
     assert kernel is warmed
     assert kernel.metadata.num_warps == 2
-    assert {"ttir", "ttgir", "llir", "ptx"} <= set(kernel.asm)
 
 
 def without(data: dict[str, Any], *path: str) -> dict[str, Any]:
@@ -328,7 +327,7 @@ def with_(data: dict[str, Any], value: Any, *path: str) -> dict[str, Any]:
             r"x_ptr.shape\[0\]: expected int, got float",
         ),
         (lambda data: with_(data, [[1]], "constants", "BLOCK"), r"constants.BLOCK: expected int or float"),
-        (lambda data: with_(data, "much", "account", "flops"), "account.flops: expected int"),
+        (lambda data: with_(data, "much", "account", "programs"), "account.programs: expected int"),
         (lambda data: with_(data, None, "account", "traffic"), "account.traffic: expected dict"),
         (lambda data: with_(data, "?", "binary", "cubin"), "binary.cubin: expected base64"),
         (lambda data: [data], "launch: expected dict, got list"),
