@@ -83,20 +83,10 @@ def _text(source: str) -> str:
 
 def _features(tree: ast.Module) -> Iterator[tuple[int, float]]:
     """Every feature with its weight: each node at each depth, and each number's value."""
-    nodes: list[ast.AST] = []
-    children: list[list[int]] = []
-    _gather(tree, nodes, children)
-    locals_ = _locals(tree)
-    labels = [_label(node, locals_) for node in nodes]
-    known = labels
-    for depth in range(DEPTH + 1):
-        yield from ((label, 1.0) for label in known)
-        if depth < DEPTH:
-            known = [
-                _hash(f"{labels[place]}({' '.join(str(known[child]) for child in children[place])})")
-                for place in range(len(nodes))
-            ]
-    for node in nodes:
+    shapes: list[int] = []
+    _gather(tree, _locals(tree), shapes)
+    yield from ((shape, 1.0) for shape in shapes)
+    for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and _is_number(node.value):
             yield _hash(f"magnitude {magnitude(node.value)}"), 1.0
             yield _hash(f"value {node.value!r}"), NUMBER
@@ -106,15 +96,15 @@ def _is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _gather(node: ast.AST, nodes: list[ast.AST], children: list[list[int]]) -> int:
-    """The place of the node in `nodes`, with all below it put there too."""
-    place = len(nodes)
-    nodes.append(node)
-    children.append([])
-    for child in ast.iter_child_nodes(node):
-        if not isinstance(child, ast.expr_context):
-            children[place].append(_gather(child, nodes, children))
-    return place
+def _gather(node: ast.AST, locals_: dict[str, str], shapes: list[int]) -> list[int]:
+    """The node's features, one for each depth, which are put into `shapes` with those of all below it."""
+    parts = [part for part in ast.iter_child_nodes(node) if not isinstance(part, ast.expr_context)]
+    below = [_gather(part, locals_, shapes) for part in parts]
+    own = [label := _label(node, locals_)]
+    for depth in range(DEPTH):
+        own.append(_hash(f"{label}({' '.join(str(each[depth]) for each in below)})"))
+    shapes += own
+    return own
 
 
 def _locals(tree: ast.Module) -> dict[str, str]:
