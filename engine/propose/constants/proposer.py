@@ -8,7 +8,7 @@ https://arxiv.org/abs/1110.4181.
 
 from bisect import bisect
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from itertools import accumulate, islice
 
@@ -16,13 +16,14 @@ import numpy as np
 from cmaes import CMA, SepCMA
 
 from ....evaluators.language.canonical import syntax_hash
-from ....evaluators.language.literals import Numbers, Scale, numbers
+from ....evaluators.language.literals import Numbers, Scale, normal, numbers, outline
 from ....evaluators.language.rules import Rules
 from ....evaluators.language.static import check
 from ....evaluators.language.vocabulary import Vocabulary
 from ....population.archive.views import Views
+from ....population.values.evaluation import Evaluation
+from ....population.values.verdict import Status
 from ...loop.proposer import NoProposal, Place, Proposal, Request
-from .families import FAILED, Families, Merit, Trial
 
 NAME = "constants"
 NOTHING = "nothing to tune"
@@ -44,6 +45,64 @@ ELITES = 8
 structure has to be tuned before it can compete with one that was."""
 MOST_TRIES = 12
 REMEMBERED = 256
+Merit = tuple[int, float]
+"""The last rung that was run and the score there; what failed is below all."""
+FAILED: Merit = (-1, 0.0)
+_NORMAL = frozenset({"syntax", "constants"})
+"""Who writes programs in the normal text, so that it need not be made again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A candidate of a family: its generation and numbers, how it did, what it was tuned from, if it was."""
+
+    generation: int
+    values: tuple[float, ...]
+    merit: Merit
+    tuned_from: str = ""
+
+
+@dataclass
+class Families:
+    """The evaluations of one island by skeleton, read from the archive generation by generation.
+
+    Holds numbers only, no sources: what it answers depends on the archive alone, however it came to know it.
+    """
+
+    archive: Views
+    island: int
+    _read: int = 0
+    _trials: dict[str, list[Trial]] = field(default_factory=dict)
+    _merits: dict[str, Merit] = field(default_factory=dict)
+
+    def before(self, generation: int, skeleton: str) -> Sequence[Trial]:
+        """The family's trials of earlier generations, and maybe of later ones behind them; oldest first."""
+        for number in range(self._read, generation):
+            for evaluation in self.archive.evaluations(self.island, number):
+                self._add(evaluation)
+            self._read = number + 1
+        return self._trials.get(skeleton, ())
+
+    def _add(self, evaluation: Evaluation) -> None:
+        merit = self._merit(evaluation)
+        if merit is None:
+            return
+        program = evaluation.program
+        self._merits.setdefault(program.id, merit)
+        text = program.source if program.made_by in _NORMAL else normal(program.source)
+        skeleton, values = outline(text)
+        parent = program.parents[0] if program.made_by == NAME and program.parents else ""
+        self._trials.setdefault(skeleton, []).append(Trial(evaluation.generation, values, merit, parent))
+
+    def _merit(self, evaluation: Evaluation) -> Merit | None:
+        """None where the evaluation says nothing of its program, or nothing that compares."""
+        if evaluation.duplicate_of:
+            return self._merits.get(evaluation.duplicate_of)
+        if evaluation.verdict.status is Status.INFRASTRUCTURE or evaluation.stage == "static":
+            return None
+        if evaluation.verdict.score is None:
+            return FAILED
+        return int(evaluation.stage.rpartition(" ")[2]), evaluation.verdict.score.value
 
 
 class Tuning:
@@ -186,7 +245,7 @@ class ConstantsProposer:
 
         It starts from the parent of the family's first tuned child: the elite may be another one each time.
         """
-        families = self._families.setdefault(place.island, Families(self._archive, place.island, NAME))
+        families = self._families.setdefault(place.island, Families(self._archive, place.island))
         trials = families.before(place.generation, elite.skeleton)
         key = place.island, elite.skeleton, elite.fixed
         tuning = self._tunings.pop(key, None)

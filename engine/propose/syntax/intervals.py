@@ -9,7 +9,6 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from ....evaluators.language.vocabulary import Vocabulary
 from .interpreter import Holder, Interpreter, bindings, slot_name
 from .tree import ProgramTree
 
@@ -188,7 +187,11 @@ class Intervals(Interpreter[Value]):
     unknown = turn = Value()
 
     def __init__(self, tree: ProgramTree) -> None:
-        leaves = {name: _leaf(name, tree.vocabulary) for name in tree.vocabulary.leaves}
+        ranges, follows = tree.vocabulary.ranges, tree.vocabulary.follows
+        leaves = {
+            name: Value(ranges.get(name, ANY), frozenset({(name, 1)} if name in follows else ()))
+            for name in tree.vocabulary.leaves
+        }
         super().__init__(tree.layout, leaves)
         self.constants = {key: self._constant(key, value) for key, value in tree.constants().items()}
         self.slots: dict[str, Value] = {}
@@ -206,9 +209,8 @@ class Intervals(Interpreter[Value]):
                 break
 
     def _constant(self, key: str, value: float) -> Value:
-        if key in self.layout.pinned and value > 0:
-            return Value((value / _SCALED, value * _SCALED))
-        return Value((value, value))
+        scale = _SCALED if key in self.layout.pinned and value > 0 else 1.0
+        return Value((value / scale, value * scale))
 
     def _run(self, function: ast.FunctionDef, leaves: Mapping[str, Value]) -> None:
         self.unsafe, self.first, self.scope = set(), None, dict(leaves)
@@ -301,11 +303,6 @@ class Intervals(Interpreter[Value]):
     def _note(self, safe: bool, node: ast.expr) -> None:
         if not safe:
             self.unsafe.add(ast.unparse(node))
-
-
-def _leaf(name: str, vocabulary: Vocabulary) -> Value:
-    leans = frozenset({(name, 1)}) if name in vocabulary.follows else frozenset[tuple[str, int]]()
-    return Value(vocabulary.ranges.get(name, ANY), leans)
 
 
 def _factors(node: ast.expr) -> list[ast.expr]:

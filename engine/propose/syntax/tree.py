@@ -54,12 +54,8 @@ class ProgramTree:
     def import_what_is_used(self, modules: Iterable[str]) -> None:
         """Adds the imports of those of the modules that the program speaks of and does not import yet."""
         used = {node.id for node in ast.walk(self.module) if isinstance(node, ast.Name)}
-        known = {
-            name.asname or name.name
-            for node in self.module.body
-            if isinstance(node, ast.Import)
-            for name in node.names
-        }
+        imports = [node for node in self.module.body if isinstance(node, ast.Import)]
+        known = {name.asname or name.name for node in imports for name in node.names}
         missing = sorted(name for name in modules if name in used - known)
         first = int(bool(self.module.body) and isinstance(self.module.body[0], ast.Expr))  # after a docstring
         self.module.body[first:first] = [ast.Import([ast.alias(name)]) for name in missing]
@@ -174,10 +170,8 @@ class ProgramTree:
 
     def names(self) -> set[str]:
         """Every name that the program uses, whatever for."""
-        nodes = list(ast.walk(self.module))
-        return {n.id for n in nodes if isinstance(n, ast.Name)} | {
-            n.arg for n in nodes if isinstance(n, ast.arg)
-        }
+        nodes = (node for node in ast.walk(self.module) if isinstance(node, (ast.Name, ast.arg)))
+        return {node.id if isinstance(node, ast.Name) else node.arg for node in nodes}
 
     def grow(self, kind: Kind, scope: Kinds, rng: np.random.Generator, depth: int) -> str:
         """The text of a random expression of a kind, operations nested at most `depth` deep.
@@ -198,9 +192,8 @@ class ProgramTree:
         names = sorted(fitting, key=lambda name: "[" in name)
         texts = [spelled(name) for name in names]
         if kind == "scalar":
-            texts += (
-                [self.constant(key) for key in self.constants()] if self.layout.constants_parameter else []
-            )
+            named = self.constants() if self.layout.constants_parameter else ()
+            texts += [self.constant(key) for key in named]
             texts += [repr(value) for value in self.vocabulary.literals]
             texts += [name for name, known in scope.items() if known == "int"]
         return texts
