@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from ...evaluators.kinds.task import Task
 from ...population.archive.archive import Archive
 from ...population.archive.ledger import Ledger
-from ...population.archive.schema import Clock
 from ...population.archive.spending import Spending
 from ...population.island.randomness import generator
 from ..config.config import Config, ConfigError
@@ -56,7 +55,6 @@ def proposers_for(
     keys: Keys | None = None,
     say: Say = lambda line: None,
     clock: Callable[[], float] = time.monotonic,
-    now: Clock = time.time,
 ) -> Proposers:
     """The proposers over this archive. ConfigError for prompt templates that cannot be rendered.
 
@@ -71,7 +69,7 @@ def proposers_for(
     if propose.chosen:
         journal = Journal(archive, config, task.guardrails)
         prompts = Prompts(task, config, archive, journal)
-        cost_cap = CostCap(Spending(archive.connection, now), config.budget, clock=now)
+        cost_cap = CostCap(Spending(archive.connection), config.budget)
         models = Models(
             propose.chosen,
             ledger,
@@ -87,7 +85,10 @@ def proposers_for(
             ask = through_litellm(keys)
             embedder = Embeddings(propose.embeddings, ledger, cost_cap, ask, propose.deadline)
         lessons = Lessons(prompts, journal, config, models)
-        shown = {"": prompts} | _variants(config, task, archive, journal)
+        variants = {
+            f" @{folder.name}": Prompts(task, config, archive, journal, folder) for folder in propose.variants
+        }
+        shown = {"": prompts, **variants}
         fingerprint = " ".join(one.fingerprint for one in shown.values())
         for model in propose.chosen:
             for form in model.forms:
@@ -116,19 +117,11 @@ def proposers_for(
     return Proposers(mixture, models, cost_cap, fingerprint)
 
 
-def _variants(config: Config, task: Task, archive: Archive, journal: Journal) -> dict[str, Prompts]:
-    """The prompts of each folder in `propose.variants`, by what the names of their proposers end in."""
-    return {
-        f" @{folder.name}": Prompts(task, config, archive, journal, folder)
-        for folder in config.propose.variants
-    }
-
-
 def with_models(config: Config, environ: Mapping[str, str], keys: Keys, say: Say) -> Config:
     """The config with the models that `models = "auto"` stands for. ConfigError where there are none."""
     if config.propose.models != "auto":
         return config
-    found = offered({**environ, **keys.held()}, ollama_models)
+    found = offered({**environ, **keys.named}, ollama_models)
     say(f"models: {', '.join(model.name for model in found)}")
     return config.model_copy(update={"propose": config.propose.model_copy(update={"models": found})})
 

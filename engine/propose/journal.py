@@ -8,7 +8,7 @@ never holds a result on the split that the report's claim rests on.
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 from ...population.archive.experiments import effects
@@ -125,6 +125,7 @@ class Journal:
         self._limits = {**(limits or {}), **config.guardrails}
         self._past = History(archive.connection, config.propose.journal_entries)
         self._stars: tuple[int, dict[str, Star], tuple[float, ...]] = (-1, {}, ())
+        self._answered = lru_cache(1)(partial(answered, archive, config.online))
         self._difference = lru_cache(REMEMBERED)(self._differs)
 
     def last_round(self, generation: int) -> int:
@@ -265,11 +266,9 @@ class Journal:
 
     def _measured(self, round_at: int) -> Mapping[str, Star]:
         """What the north star said of each program up to the promotion round."""
-        done, stars, home = self._stars
         if self._config.online.on:
-            if round_at != done:
-                self._stars = round_at, answered(self._archive, self._config.online, round_at), ()
-            return self._stars[1]
+            return self._answered(round_at)
+        done, stars, home = self._stars
         if round_at < done:
             done, stars, home = -1, {}, ()
         if round_at > done:

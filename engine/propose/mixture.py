@@ -208,9 +208,7 @@ def fixed(shares: Mapping[Any, float], proposers: Sequence[str]) -> dict[str, fl
     """
     models = [proposer for proposer in proposers if proposer not in (SYNTAX, CONSTANTS)]
     given = {proposer: shares.get(MODELS, 0.0) / len(models) for proposer in models}
-    given |= {
-        proposer: shares.get(proposer, 0.0) for proposer in (SYNTAX, CONSTANTS) if proposer in proposers
-    }
+    given |= {free: shares.get(free, 0.0) for free in (SYNTAX, CONSTANTS) if free in proposers}
     total = sum(given.values())
     if not total > 0:
         raise ValueError(

@@ -60,7 +60,7 @@ async def work(
         require_models(config, keys)
         if config.propose.journal_from is not None:
             warm_start(archive, config.propose.journal_from, config.kind)
-        secrets = keys.names | {model.key_env for model in config.propose.paid if model.key_env}
+        secrets = frozenset(keys.named) | {model.key_env for model in config.propose.paid if model.key_env}
         executor = executor_for(config, secrets)
         try:
             terms = await executor.terms()

@@ -16,10 +16,9 @@ from ....population.values.origin import NOTHING, Spend
 from ...config.proposers import Model
 from .circuit_breaker import CircuitBreaker
 from .cost_cap import Capped, CostCap, Reservation
-from .endpoint import Endpoint, Message
+from .endpoint import Endpoint, Message, Outcome, Reply
 from .keys import Keys
 from .litellm_loader import close, load
-from .reply import Outcome, Reply
 
 __all__ = ["Answer", "Ask", "Message", "Models", "Outcome", "estimate"]
 
@@ -34,6 +33,8 @@ ARRIVING, GRACE = 0.05, 0.5
 """Seconds that an answer has to be read before its call is cancelled, and a cancelled call has to go."""
 LOOK = 1.0
 """Seconds after which a call is looked at again: what others take says by then whether it is late."""
+PASSED_ON = (Outcome.UNAVAILABLE, Outcome.TIMED_OUT, Outcome.CAPPED, Outcome.REJECTED)
+"""Ends of one model's tries after which the next model is asked."""
 CHARACTERS_PER_TOKEN = 3.0
 """Fewer than in any common tokenizer's count of programs, so that a reservation is seldom too small."""
 
@@ -197,12 +198,7 @@ class Models:
         last = Reply(Outcome.UNAVAILABLE, reason="every model failed lately and is left alone for a while")
         for model in self._models[names.index(case.ask.model) :]:
             reply = await self._try(case, model)
-            if reply is not None and reply.outcome not in (
-                Outcome.UNAVAILABLE,
-                Outcome.TIMED_OUT,
-                Outcome.CAPPED,
-                Outcome.REJECTED,
-            ):
+            if reply is not None and reply.outcome not in PASSED_ON:
                 return reply
             last = reply or last
         return last
@@ -240,40 +236,27 @@ class Models:
     async def _call(
         self, case: _Case, model: Model, number: int, reservation: Reservation, park: Callable[[], None]
     ) -> Reply:
-        """One call to its end, which is booked however it comes."""
-        begin = self._clock()
+        """One call to its end, which is booked however it comes; parked when late, cancelled when lost."""
+        begin, breaker = self._clock(), self._breakers[model.name]
         case.tries += 1
-        grammar = case.ask.grammar if model.grammar else ""
-        call = asyncio.create_task(self._complete(model, case.ask.messages, grammar))
+        call = asyncio.create_task(self._complete(model, case.ask.messages, case.ask.grammar))
         try:
-            await self._watch(call, self._breakers[model.name], number, begin, (case.until - begin) / 2, park)
+            while not call.done():
+                passed = self._clock() - begin
+                late, lost = breaker.patience(number) or (math.inf, (case.until - begin) / 2)
+                if passed >= lost:
+                    breaker.lost()
+                    break
+                if passed >= late:
+                    park()
+                to_go = (late if passed < late else lost) - passed
+                await asyncio.wait({call}, timeout=min(to_go, LOOK))
             await self._stop(call)
         except asyncio.CancelledError:
             await self._stop(call)
             self._book(case, model, reservation, call, begin, cut_off=True)
             raise
         return self._book(case, model, reservation, call, begin)
-
-    async def _watch(
-        self,
-        call: asyncio.Task[Reply],
-        breaker: CircuitBreaker,
-        number: int,
-        begin: float,
-        longest: float,
-        park: Callable[[], None],
-    ) -> None:
-        """Returns when the call has ended or is lost; parks it when it is late."""
-        while not call.done():
-            passed = self._clock() - begin
-            late, lost = breaker.patience(number) or (math.inf, longest)
-            if passed >= lost:
-                return breaker.lost()
-            if passed >= late:
-                park()
-            to_go = (late if passed < late else lost) - passed
-            await asyncio.wait({call}, timeout=min(to_go, LOOK))
-        return None
 
     async def _stop(self, call: asyncio.Task[Reply]) -> None:
         """Cancels the call and gives it a moment to go."""

@@ -6,7 +6,6 @@ They are packed as little-endian float32 in base64, a third of the size of their
 
 import asyncio
 import base64
-import binascii
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -21,6 +20,7 @@ from ...config.proposers import Model
 from .cost_cap import Capped, CostCap, Reservation
 from .keys import Keys
 from .litellm_loader import faults, load
+from .prices import spend_at
 
 Vector = NDArray[np.float32]
 Ask = Callable[[Model, str], Awaitable[Mapping[str, Any]]]
@@ -38,11 +38,7 @@ def packed(vector: Sequence[float] | Vector) -> str:
 
 def unpacked(text: str) -> Vector:
     """The vector that `packed` wrote, scaled to length 1. ValueError where the text is none."""
-    try:
-        blob = base64.b64decode(text, validate=True)
-    except binascii.Error as error:
-        raise ValueError(f"expected base64, got {text[:20]!r}: {error}") from error
-    vector_D = np.frombuffer(blob, "<f4").astype(np.float32)
+    vector_D = np.frombuffer(base64.b64decode(text, validate=True), "<f4").astype(np.float32)
     return np.asarray(vector_D / np.linalg.norm(vector_D.astype(np.float64)), np.float32)
 
 
@@ -86,7 +82,8 @@ class Embeddings:
             try:
                 async with asyncio.timeout(self._seconds):
                     answer = dict(await self._ask(self._model, text))
-                bill = self._bill(answer.pop("tokens_in", tokens)) if "vector" in answer else Bill()
+                used = spend_at(self._cost_cap.price(self._model), answer.pop("tokens_in", tokens), 0)
+                bill = Bill(used) if "vector" in answer else Bill()
             except TimeoutError:
                 answer = {"outcome": "timed_out", "reason": f"no vector within {self._seconds:g} s"}
             finally:
@@ -97,12 +94,6 @@ class Embeddings:
             except (ValueError, TypeError) as error:
                 answer = {"outcome": "garbage", "reason": str(error)}
         return {**record, **answer, "bills": {name: bill.to_json()}}
-
-    def _bill(self, tokens: int) -> Bill:
-        price = self._cost_cap.price(self._model)
-        if price is None:
-            return Bill(Spend(1, tokens, unpriced=tokens))
-        return Bill(Spend(1, tokens, dollars=price.of(tokens, 0)))
 
 
 def most_similar(vector_D: Vector, others: Mapping[str, Vector]) -> tuple[float, str]:
@@ -123,13 +114,8 @@ def through_litellm(keys: Keys) -> Ask:
 
     async def ask(model: Model, text: str) -> Mapping[str, Any]:
         litellm: Any = await asyncio.to_thread(load)
-        call: dict[str, Any] = {"model": model.name, "input": [text], "max_retries": 0, **model.extra}
-        if model.api_base:
-            call["api_base"] = model.api_base
-        if key := keys.key(model):
-            call["api_key"] = key
         try:
-            response = await litellm.aembedding(**call)
+            response = await litellm.aembedding(**{"input": [text], **model.extra, **keys.access(model)})
             used = response.usage.prompt_tokens if response.usage else 0
             return {"vector": response.data[0]["embedding"], "tokens_in": used}
         except faults() as error:

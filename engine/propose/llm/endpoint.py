@@ -2,16 +2,17 @@
 
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from enum import StrEnum
 from typing import Any, TypeAlias
 
-from ....population.values.origin import Spend
+from ....population.values.origin import NOTHING, Spend
 from ...config.proposers import KEYLESS, Model
 from .keys import Keys
 from .litellm_loader import COUNTED_AS, faults, load
-from .prices import Price, price_of
-from .reply import Outcome, Reply
+from .prices import Price, price_of, spend_at
 
 Message: TypeAlias = Mapping[str, str]
 """`role`, `content`, and "cache": "1" where the part of the prompt that stays the same ends."""
@@ -25,26 +26,62 @@ MOST_COUNT = 10**9
 MOST_LESSONS = 4
 
 
+class Outcome(StrEnum):
+    """How asking a model ended."""
+
+    ANSWERED = "answered"
+    EMPTY = "empty"
+    """It came without text; some models spend all their tokens on reasoning."""
+    TRUNCATED = "truncated"
+    """It ended at the token limit; the text so far is kept."""
+    REFUSED = "refused"
+    """The model declined."""
+    FILTERED = "filtered"
+    """The provider's filter took it."""
+    TIMED_OUT = "timed_out"
+    """The proposal's deadline came first."""
+    UNAVAILABLE = "unavailable"
+    """Server or network failed, again and again."""
+    REJECTED = "rejected"
+    """The request itself is wrong: too long, an unknown model, a bad key. Not tried again."""
+    CAPPED = "capped"
+    """A cap on dollars, tokens or calls leaves no room for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One call's end.
+
+    `spend` is what was billed; `estimated` says that the server gave no count of tokens and we counted.
+    `retry` says that trying again may help, `after` how many seconds the server asked to wait. `broken`
+    speaks against the model's server, not against the request. `risked`: no answer came, but one may have
+    been paid for. `dropped` are the parameters that the model refused and that were left out.
+    """
+
+    outcome: Outcome
+    text: str = ""
+    reason: str = ""
+    spend: Spend = NOTHING
+    estimated: bool = False
+    retry: bool = False
+    after: float | None = None
+    broken: bool = False
+    risked: bool = False
+    dropped: tuple[str, ...] = ()
+
+
+@dataclass
 class Endpoint:
     """A model that can be asked. `dropped` are parameters that it is known to refuse.
 
     Tried again nowhere in here but for refused parameters: litellm's own retries and its SDKs' are off.
     """
 
-    def __init__(
-        self,
-        model: Model,
-        keys: Keys,
-        dropped: Iterable[str] = (),
-        *,
-        now: Callable[[], float] = time.time,
-        price: Callable[[Model], Price | None] = price_of,
-    ) -> None:
-        self.model = model
-        self.dropped = tuple(dropped)
-        self._keys = keys
-        self._now = now
-        self._price = price
+    model: Model
+    keys: Keys
+    dropped: tuple[str, ...] = ()
+    now: Callable[[], float] = field(default=time.time, kw_only=True)
+    price: Callable[[Model], Price | None] = field(default=price_of, kw_only=True)
 
     async def complete(self, messages: Sequence[Message], grammar: str) -> Reply:
         """The model's reply, however long it takes: whoever waits may cancel at any time.
@@ -85,17 +122,11 @@ class Endpoint:
             call["extra_body"] = body
         marks = _takes_marks(model.name) and "cache_control" not in dropped
         call |= {
-            "model": model.name,
             "messages": [_plain(message, marks) for message in messages],
             "timeout": NEVER,
-            "max_retries": 0,
             "num_retries": 0,
         }
-        if model.api_base:
-            call["api_base"] = model.api_base
-        if key := self._keys.key(model):
-            call["api_key"] = key
-        return call
+        return call | self.keys.access(model)
 
     def _read(self, response: Any, messages: Sequence[Message], dropped: Sequence[str]) -> Reply:
         """The reply in a response. Raises one of `faults()` where it is not made as it should be."""
@@ -115,10 +146,8 @@ class Endpoint:
             outcome, reason = Outcome.REFUSED, refusal
         elif choice.finish_reason == "length":
             limit = f"max_tokens = {self.model.max_tokens}"
-            outcome, reason = (
-                Outcome.TRUNCATED,
-                f"the answer ended at its limit ({limit}), reasoning included",
-            )
+            outcome = Outcome.TRUNCATED
+            reason = f"the answer ended at its limit ({limit}), reasoning included"
         elif not text.strip():
             what = f"{len(thought)} characters of reasoning and no answer" if thought else "no text"
             outcome, reason = Outcome.EMPTY, f"the answer holds {what}"
@@ -135,15 +164,11 @@ class Endpoint:
             tokens_out = counter(model=COUNTED_AS, text=written) if written else 0
         cached = min(tokens_in, _count(getattr(usage, "prompt_tokens_details", None), "cached_tokens"))
         stored = min(tokens_in - cached, _count(usage, "cache_creation_input_tokens"))
-        price = self._price(self.model)
-        if price is None:
-            return Spend(1, tokens_in, cached, tokens_out, unpriced=tokens_in + tokens_out), estimated
-        dollars = price.of(tokens_in, tokens_out, cached, stored)
-        return Spend(1, tokens_in, cached, tokens_out, dollars), estimated
+        return spend_at(self.price(self.model), tokens_in, tokens_out, cached, stored), estimated
 
     def _fault(self, error: Exception, dropped: Sequence[str]) -> Reply:
         """The reply that an exception stands for."""
-        reason = self._keys.redact(_reason(error))
+        reason = self.keys.redact(_reason(error))
         status = getattr(error, "status_code", None)
         name = type(error).__name__
         if name == "ContentPolicyViolationError":
@@ -175,7 +200,7 @@ class Endpoint:
         except ValueError:
             pass
         try:
-            return max(0.0, parsedate_to_datetime(text).timestamp() - self._now())
+            return max(0.0, parsedate_to_datetime(text).timestamp() - self.now())
         except ValueError:
             return None
 

@@ -5,7 +5,9 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 from ...config.config import ConfigError
@@ -29,10 +31,10 @@ class Keys:
         environment: Mapping[str, str] | None = None,
         path: Path | None = None,
     ) -> None:
-        self._named = dict(named or {})
+        self.named = dict(named or {})
+        """The file's keys by name."""
         self._environment = os.environ if environment is None else environment
         self._path = path
-        self._values: dict[int, re.Pattern[str] | None] = {}
 
     @classmethod
     def read(
@@ -58,14 +60,10 @@ class Keys:
             warn(f"{path} holds keys and can be read by others: chmod 600 {path}")
         return cls(_parsed(text, path), environment, path)
 
-    @property
-    def names(self) -> frozenset[str]:
-        """Every name that the file gives a key."""
-        return frozenset(self._named)
-
-    def held(self) -> Mapping[str, str]:
-        """The file's keys by name."""
-        return self._named
+    def access(self, model: Model) -> dict[str, Any]:
+        """litellm's arguments that say where the model is and what opens it, tried once."""
+        given = {"model": model.name, "api_base": model.api_base, "api_key": self.key(model)}
+        return {"max_retries": 0, **{name: value for name, value in given.items() if value}}
 
     def key(self, model: Model) -> str | None:
         """The key to call the model with; None where litellm finds its own, or where there is none."""
@@ -74,7 +72,7 @@ class Keys:
         if _keyless(model):
             return DUMMY
         for name in _wanted(model):
-            if SECRET.search(name) and (value := self._named.get(name)):
+            if SECRET.search(name) and (value := self.named.get(name)):
                 return value
         return None
 
@@ -94,10 +92,8 @@ class Keys:
                 f"openai/{model.name} for any server with an OpenAI-compatible address in api_base, or "
                 f"ollama_chat/{model.name}."
             )
-        if _keyless(model):
-            return None
         wanted = _wanted(model)
-        if not wanted or any(self._named.get(name) for name in wanted if SECRET.search(name)):
+        if not wanted or self.key(model):
             return None
         return (
             f"{model.name}: no key. Set {' or '.join(wanted)} in the environment "
@@ -106,23 +102,14 @@ class Keys:
 
     def redact(self, text: str) -> str:
         """The text with every known secret, also in its URL-quoted and base64 forms, replaced by "[key]"."""
-        pattern = self._pattern()
+        pattern = _pattern(frozenset(self._secrets()))
         return pattern.sub(REDACTED, text) if pattern else text
 
     def _value(self, name: str) -> str | None:
-        return self._named.get(name) or self._environment.get(name) or None
-
-    def _pattern(self) -> re.Pattern[str] | None:
-        """All forms of all secrets, longest first; made again when the environment has changed."""
-        found = frozenset(self._secrets())
-        mark = hash(found)
-        if mark not in self._values:
-            forms = sorted({form for value in found for form in _forms(value)}, key=len, reverse=True)
-            self._values = {mark: re.compile("|".join(map(re.escape, forms))) if forms else None}
-        return self._values[mark]
+        return self.named.get(name) or self._environment.get(name) or None
 
     def _secrets(self) -> Iterator[str]:
-        for value in self._named.values():
+        for value in self.named.values():
             if len(value) >= LEAST_NAMED and value != DUMMY:
                 yield value
         for name, value in self._environment.items():
@@ -130,6 +117,13 @@ class Keys:
             random = re.search(r"\d", value) and re.search(r"[A-Za-z]", value) and "/" not in value[:1]
             if SECRET.search(name) and len(value) >= LEAST_GUESSED and random:
                 yield value
+
+
+@lru_cache(maxsize=1)
+def _pattern(secrets: frozenset[str]) -> re.Pattern[str] | None:
+    """All forms of all secrets, longest first."""
+    forms = sorted({form for value in secrets for form in _forms(value)}, key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, forms))) if forms else None
 
 
 def _keyless(model: Model) -> bool:

@@ -1,8 +1,9 @@
 """Prices: what a model's tokens cost, from the config, else from litellm's list; None where nobody knows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from ....population.values.origin import Spend
 from ...config.proposers import Model
 from .litellm_loader import load, provider_of
 
@@ -39,24 +40,25 @@ class Price:
         return plain * self.prompt + dear + tokens_out * self.answer
 
 
+def spend_at(
+    price: Price | None, tokens_in: int, tokens_out: int, cached: int = 0, written: int = 0
+) -> Spend:
+    """What one answered call of that size costs; its tokens count as unpriced where the price is unknown."""
+    if price is None:
+        return Spend(1, tokens_in, cached, tokens_out, unpriced=tokens_in + tokens_out)
+    return Spend(1, tokens_in, cached, tokens_out, price.of(tokens_in, tokens_out, cached, written))
+
+
 def price_of(model: Model) -> Price | None:
     """The model's price, or None where the config names none and litellm knows none."""
-    if model.local:
-        return _plain((model.input_price or 0.0) / PER, (model.output_price or 0.0) / PER)
-    if model.input_price is not None and model.output_price is not None:
-        return _plain(model.input_price / PER, model.output_price / PER)
-    listed = _listed(model.name)
-    if listed is None:
-        return None
-    if model.input_price is not None:
-        return _plain(model.input_price / PER, listed.answer)
-    if model.output_price is not None:
-        return Price(listed.prompt, model.output_price / PER, listed.cache_read, listed.cache_write)
+    given = model.input_price, model.output_price
+    listed = Price(0.0, 0.0, 0.0, 0.0) if model.local or None not in given else _listed(model.name)
+    if listed is not None and model.input_price is not None:
+        prompt = model.input_price / PER
+        listed = Price(prompt, listed.answer, prompt, prompt)
+    if listed is not None and model.output_price is not None:
+        listed = replace(listed, answer=model.output_price / PER)
     return listed
-
-
-def _plain(prompt: float, answer: float) -> Price:
-    return Price(prompt, answer, prompt, prompt)
 
 
 def _listed(name: str) -> Price | None:

@@ -31,36 +31,23 @@ class Fault:
     """The program, where there is one."""
 
 
+@dataclass(frozen=True)
 class LlmProposer:
     """Proposes what a model makes of the parents, in the form asked for.
 
     `clock` gives seconds; it bounds each proposal by `settings.deadline` and decides nothing else.
     """
 
-    def __init__(
-        self,
-        name: str,
-        model: Model,
-        form: Form,
-        settings: Propose,
-        rules: Rules,
-        *,
-        models: Models,
-        prompts: Prompts,
-        lessons: Lessons,
-        clock: Callable[[], float],
-        embedder: Embeddings | None = None,
-    ) -> None:
-        self.name = name
-        self._model = model
-        self._form = form
-        self._settings = settings
-        self._rules = rules
-        self._models = models
-        self._prompts = prompts
-        self._lessons = lessons
-        self._clock = clock
-        self._embedder = embedder
+    name: str
+    model: Model
+    form: Form
+    settings: Propose
+    rules: Rules
+    models: Models
+    prompts: Prompts
+    lessons: Lessons
+    clock: Callable[[], float]
+    embedder: Embeddings | None = None
 
     async def propose(self, request: Request) -> Proposal:
         """One proposal. NoProposal with the outcome and the spend where the model gives none.
@@ -68,17 +55,17 @@ class LlmProposer:
         A program that still fails its checks after the repair is proposed all the same: its verdict says so,
         and later prompts learn from it.
         """
-        until = self._clock() + self._settings.deadline
-        form: Form = "whole" if self._form == "crossover" and len(request.parents) < 2 else self._form
+        until = self.clock() + self.settings.deadline
+        form: Form = "whole" if self.form == "crossover" and len(request.parents) < 2 else self.form
         shown = request.parents if form == "crossover" else request.parents[:1]
-        rule = grammar(form, shown, self._rules) if self._model.grammar else ""
-        learnt = await self._lessons.at(request.place.generation, until=until)
-        room = self._model.context and max(0, self._model.context - self._model.max_tokens)
-        messages: Sequence[Message] = self._prompts.messages(request, form, learnt, room)
+        rule = grammar(form, shown, self.rules) if self.model.grammar else ""
+        learnt = await self.lessons.at(request.place.generation, until=until)
+        room = self.model.context and max(0, self.model.context - self.model.max_tokens)
+        messages: Sequence[Message] = self.prompts.messages(request, form, learnt, room)
         spend, fault = NOTHING, Fault(UNUSABLE, "")
-        for turn in range(1 + self._settings.repair):
-            ask = Ask(self._model.name, tuple(messages), f"{request.place}/{turn}", rule)
-            answer = await self._models.ask(ask, until=until)
+        for turn in range(1 + self.settings.repair):
+            ask = Ask(self.model.name, tuple(messages), f"{request.place}/{turn}", rule)
+            answer = await self.models.ask(ask, until=until)
             spend += answer.spend
             if answer.outcome not in (Outcome.ANSWERED, Outcome.TRUNCATED):
                 if fault.edited:
@@ -91,7 +78,7 @@ class LlmProposer:
             fault = found if found.edited or not fault.edited else fault
             if found.outcome == KNOWN:
                 break
-            messages = self._prompts.repair(messages, answer.text, found.problem)
+            messages = self.prompts.repair(messages, answer.text, found.problem)
         if fault.outcome == INVALID and fault.edited:
             return self._proposal(request.parents, fault.edited, spend, INVALID)
         raise NoProposal(fault.problem, fault.outcome, spend, self.name)
@@ -101,7 +88,7 @@ class LlmProposer:
     ) -> Edited | Fault:
         """The program in an answer, or what is wrong with it."""
         try:
-            edited = read(form, answer.text, shown, self._rules)
+            edited = read(form, answer.text, shown, self.rules)
         except Unusable as unusable:
             cut = answer.outcome is Outcome.TRUNCATED
             return Fault(UNUSABLE, f"{answer.reason} {unusable}".strip() if cut else str(unusable))
@@ -116,18 +103,18 @@ class LlmProposer:
     async def _near(self, source: str, request: Request) -> str:
         """The id of the island's program that the source is too near to in structure or meaning, or ""."""
         apart, neighbour = nearest(source, request.population)
-        if 0 < apart < self._settings.novelty:
+        if 0 < apart < self.settings.novelty:
             return neighbour
-        if self._embedder is None or not apart:
+        if self.embedder is None or not apart:
             return ""
         texts = (source, *(one.source for one in request.population))
-        own, *others = await asyncio.gather(*(self._embedder.embed(text) for text in texts))
+        own, *others = await asyncio.gather(*(self.embedder.embed(text) for text in texts))
         if own is None:
             return ""
         known = {one.program_id: vector for one, vector in zip(request.population, others, strict=True)
                  if vector is not None}  # fmt: skip
         similarity, name = most_similar(own, known)
-        return name if similarity >= self._settings.similarity else ""
+        return name if similarity >= self.settings.similarity else ""
 
     def _proposal(self, parents: Sequence[Parent], edited: Edited, spend: Spend, outcome: str) -> Proposal:
         ids = tuple(parents[index].program_id for index in edited.parents)

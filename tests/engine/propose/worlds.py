@@ -12,9 +12,9 @@ from recevolve.engine.config.config import Budget
 from recevolve.engine.config.proposers import Model
 from recevolve.engine.propose.llm.client import Answer, Ask, Message, Models
 from recevolve.engine.propose.llm.cost_cap import CostCap
+from recevolve.engine.propose.llm.endpoint import Outcome, Reply
 from recevolve.engine.propose.llm.keys import Keys
 from recevolve.engine.propose.llm.prices import Price
-from recevolve.engine.propose.llm.reply import Outcome, Reply
 from recevolve.population.archive.archive import Archive
 from recevolve.population.archive.spending import Spending
 from recevolve.population.values.origin import Spend

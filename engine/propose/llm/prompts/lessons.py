@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from .....population.archive.history import History
 from .....population.archive.views import Views
@@ -19,15 +20,15 @@ SAMPLE = "lessons/"
 _BULLET = re.compile(r"^\s*(?:[-*•]|\d{1,2}[.)])\s+(?P<words>\S.*)$")
 
 
+@dataclass(frozen=True)
 class Lessons:
     """The lessons of a run, written by the first model of its config."""
 
-    def __init__(self, prompts: Prompts, journal: Journal, config: Config, models: Models) -> None:
-        self._prompts = prompts
-        self._journal = journal
-        self._config = config
-        self._models = models
-        self._known: dict[int, tuple[str, ...]] = {}
+    prompts: Prompts
+    journal: Journal
+    config: Config
+    models: Models
+    _known: dict[int, tuple[str, ...]] = field(default_factory=dict)
 
     async def at(self, generation: int, *, until: float | None = None) -> tuple[str, ...]:
         """The lessons in force at that generation, asked for where they are due.
@@ -35,21 +36,21 @@ class Lessons:
         They are due at each promotion round that passed a multiple of `propose.lessons_every`, and stay as
         they were where the model gives none. `until` is a value of the models' clock.
         """
-        lessons = self._journal.warm_start[1]
-        for round_at in rounds(self._config, self._journal.last_round(generation)):
+        lessons = self.journal.warm_start[1]
+        for round_at in rounds(self.config, self.journal.last_round(generation)):
             if round_at not in self._known:
                 self._known[round_at] = await self._distilled(round_at, lessons, until)
             lessons = self._known[round_at]
         return lessons
 
     async def _distilled(self, round_at: int, before: Sequence[str], until: float | None) -> tuple[str, ...]:
-        model = self._config.propose.chosen[0]
+        model = self.config.propose.chosen[0]
         room = None if model.context is None else max(0, (model.context - model.max_tokens) * 2 // 3)
-        entries = self._journal.entries_at(round_at, room)
+        entries = self.journal.entries_at(round_at, room)
         if not entries:
             return tuple(before)
-        messages = self._prompts.lessons(entries, before, MOST)
-        answer = await self._models.ask(Ask(model.name, messages, f"{SAMPLE}{round_at}"), until=until)
+        messages = self.prompts.lessons(entries, before, MOST)
+        answer = await self.models.ask(Ask(model.name, messages, f"{SAMPLE}{round_at}"), until=until)
         return read(answer.text) or tuple(before) if answer.outcome is Outcome.ANSWERED else tuple(before)
 
 

@@ -109,10 +109,9 @@ class Prompts:
     def _facts(self) -> dict[str, Any]:
         """What is constant for a run."""
         task, rules = self._task, self._task.rules
-        told = {name for name in _names(self._task) if f"`{name}`" in task.contract}
 
         def untold(names: frozenset[str]) -> list[str]:
-            return sorted(names - told)
+            return sorted(name for name in names if f"`{name}`" not in task.contract)
 
         return {
             "persona": self._templates.persona(),
@@ -237,11 +236,6 @@ def others(request: Request, shown: Sequence[Parent], most: int = INSPIRATIONS) 
     found = tuple(firsts.values())
     start = request.place.slot * most % max(len(found), 1)
     return (*found[start:], *found[:start])[:most]
-
-
-def _names(task: Task) -> set[str]:
-    modules = {name for known in task.rules.modules.values() for name in known}
-    return {*modules, *task.rules.methods, *task.rules.builtins}
 
 
 def _constant(templates: Templates, facts: Mapping[str, Any], form: Form) -> tuple[Message, ...]:

@@ -30,9 +30,6 @@ BLOCKS = {f"forms/{form}.md": ("format", "question", "answer") for form in ("edi
 FAULTS = (TemplateError, TypeError, ValueError, LookupError, ArithmeticError, AttributeError)
 """What a template that does not fit its variables raises."""
 
-Variables = Mapping[str, Mapping[str, Any]]
-"""Template name -> a sample of the variables that it is rendered with."""
-
 
 class Templates:
     """The templates of a run: those in `folders`, the first that has one of the name; ours in the last place.
@@ -88,8 +85,8 @@ class Templates:
         except FAULTS as error:
             raise ConfigError(f"{self.paths[name]}:{_line_of(error, self.paths[name])}: {error}") from None
 
-    def check(self, samples: Variables) -> None:
-        """ConfigError, with file and line, where a template cannot be rendered with variables like these."""
+    def check(self, samples: Mapping[str, Mapping[str, Any]]) -> None:
+        """ConfigError, with file and line, where a template cannot be rendered with its sample of values."""
         for name, path in self.paths.items():
             known = frozenset(samples.get(name, {}))
             for number, variable in self._unknown(name, known):

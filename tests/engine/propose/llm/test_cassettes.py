@@ -16,9 +16,8 @@ import pytest
 
 from recevolve.engine.config.proposers import Model
 from recevolve.engine.propose.llm import litellm_loader
-from recevolve.engine.propose.llm.endpoint import Endpoint, Message
+from recevolve.engine.propose.llm.endpoint import Endpoint, Message, Outcome, Reply
 from recevolve.engine.propose.llm.keys import Keys
-from recevolve.engine.propose.llm.reply import Outcome, Reply
 
 from ....real import server as llama
 from ....server import ollama

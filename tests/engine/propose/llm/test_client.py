@@ -7,8 +7,8 @@ import pytest
 
 from recevolve.engine.propose.llm.circuit_breaker import COOLDOWN, STRIKES
 from recevolve.engine.propose.llm.client import ARRIVING, GRACE, TRIES, Answer, Ask, Outcome
+from recevolve.engine.propose.llm.endpoint import Reply
 from recevolve.engine.propose.llm.keys import Keys
-from recevolve.engine.propose.llm.reply import Reply
 from recevolve.population.archive.ledger import NotRecorded
 from recevolve.population.values.origin import Spend
 

@@ -13,9 +13,8 @@ from recevolve.engine.config.proposers import Model
 from recevolve.engine.propose.llm import litellm_loader
 from recevolve.engine.propose.llm.client import Ask, Models, Outcome
 from recevolve.engine.propose.llm.cost_cap import CostCap
-from recevolve.engine.propose.llm.endpoint import Endpoint
+from recevolve.engine.propose.llm.endpoint import Endpoint, Reply
 from recevolve.engine.propose.llm.keys import Keys
-from recevolve.engine.propose.llm.reply import Reply
 from recevolve.population.archive.archive import Archive
 from recevolve.population.archive.spending import Spending
 from recevolve.population.values.origin import Spend

@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 
 from recevolve.engine.config.proposers import Model
-from recevolve.engine.propose.llm.endpoint import Endpoint
+from recevolve.engine.propose.llm.endpoint import Endpoint, Outcome, Reply
 from recevolve.engine.propose.llm.keys import Keys
 from recevolve.engine.propose.llm.litellm_loader import load
-from recevolve.engine.propose.llm.reply import Outcome, Reply
 
 MODEL = Model(name="house/anything", input_price=1.0, output_price=2.0)
 

@@ -51,7 +51,7 @@ def empty(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_file_is_read_as_shells_write_it(tmp_path: Path) -> None:
     text = "# mine\n\nexport ANTHROPIC_API_KEY=\"one=two\"\n  OTHER = three \nTHIRD='x y'\n"
     keys = Keys.read(keys_file(tmp_path, text), {})
-    assert keys.names == {"ANTHROPIC_API_KEY", "OTHER", "THIRD"}
+    assert keys.named.keys() == {"ANTHROPIC_API_KEY", "OTHER", "THIRD"}
     assert keys.key(hosted(key_env="THIRD")) == "x y"
     assert keys.key(hosted(key_env="OTHER")) == "three"
 
