@@ -48,20 +48,16 @@ class Operator:
     """Floating-point operations, a multiply-add counting two."""
     elements: Counts
     """Elements of floating dtype that must cross memory once, whatever the program does."""
-    index_bytes: Counts
-    """Bytes of indices that must cross memory besides."""
     real: tuple[Shape, ...]
     """Where it is used in practice; the first one is the headline."""
     hidden: Callable[[int], Iterator[Sizes]]
     """From a seed, sizes for correctness: B of 0 and 1, odd F and D, F above 32, D of 1, all small."""
+    index_bytes: Counts = lambda sizes: (0, 0)
+    """Bytes of indices that must cross memory besides."""
 
 
 def _normal(shape: tuple[int, ...], dtype: torch.dtype, rng: torch.Generator, spread: float = 1.0) -> Tensor:
     return (torch.randn(shape, generator=rng, device=rng.device) * spread).to(dtype)
-
-
-def _no_indices(sizes: Sizes) -> tuple[int, int]:
-    return 0, 0
 
 
 def _grid(
@@ -113,7 +109,6 @@ PAIRWISE_DOT = Operator(
         s["B"] * (s["F"] * s["D"] + _pairs(s["F"])),
         s["B"] * (2 * s["F"] * s["D"] + _pairs(s["F"])),
     ),
-    index_bytes=_no_indices,
     real=_DLRM,
     hidden=_FIELD_SIZES,
 )
@@ -127,7 +122,6 @@ FM_SECOND_ORDER = Operator(
     draw=_fields,
     flops=lambda s: (s["B"] * s["D"] * (3 * s["F"] + 1), s["B"] * s["D"] * (3 * s["F"] - 1)),
     elements=lambda s: (s["B"] * (s["F"] * s["D"] + 1), s["B"] * (2 * s["F"] * s["D"] + 1)),
-    index_bytes=_no_indices,
     real=(*_DLRM, _HUGECTR_FM),
     hidden=_FIELD_SIZES,
 )
@@ -183,7 +177,6 @@ DCN_V2_CROSS = Operator(
         s["K"] * (3 * s["B"] + s["K"] + 1),
         s["K"] * (5 * s["B"] + 2 * s["K"] + 2),
     ),
-    index_bytes=_no_indices,
     real=_CROSS,
     hidden=_FEATURE_SIZES,
 )
@@ -200,7 +193,6 @@ DCN_V2_CROSS_LOW_RANK = Operator(
         s["K"] * (3 * s["B"] + 2 * s["R"] + 1),
         s["K"] * (5 * s["B"] + 4 * s["R"] + 2),
     ),
-    index_bytes=_no_indices,
     real=(
         Shape("dlrm-dcnv2", {"B": 8192, "K": 3456, "R": 512}, "MLPerf DLRM-DCNv2, per GPU of 8; 3 layers"),
         Shape("criteo-kaggle", {"B": 2048, "K": 432, "R": 64}, "27 fields of DLRM's Criteo Kaggle, width 16"),
@@ -223,7 +215,6 @@ GATED_CROSS = Operator(
         s["K"] * (3 * s["B"] + 2 * s["K"] + 2),
         s["K"] * (5 * s["B"] + 4 * s["K"] + 4),
     ),
-    index_bytes=_no_indices,
     real=_CROSS,
     hidden=_FEATURE_SIZES,
 )

@@ -74,7 +74,6 @@ def operator_of(name: str, source: str) -> Operator:
         draw=draw,
         flops=flops,
         elements=elements,
-        index_bytes=lambda sizes: (0, 0),
         real=PAIRWISE_DOT.real,
         hidden=PAIRWISE_DOT.hidden,
     )

@@ -20,7 +20,7 @@ from ..kinds.failure import Failed
 from ..sandbox import Limits, Sandbox
 from . import wire
 from .assembler import assembled
-from .examination import RUNNER, require_right
+from .examination import run
 from .inside import DIRECTIONS, TARGETS, drawn
 from .settings import Settings
 from .wire import COMPILATIONS, Compilations
@@ -94,13 +94,10 @@ class Estimator:
 
     def _made(self, source: str, shape: Shape, seed: int, shared: bool, sandbox: Sandbox) -> Cost:
         settings = self.settings.model_copy(update={"seed": seed})
-        parameters = {"settings": settings.model_dump(mode="json"), "sizes": dict(shape.sizes)}
         compilations = COMPILATIONS if shared else Compilations()
         with compilations.sent() as known:
-            outcome = sandbox.run(
-                f"{RUNNER}:record", source, parameters=parameters, inputs=[known], limits=self.limits
-            )
-        require_right(outcome, f"being recorded at {shape.name}")
+            given = (settings, self.limits, sandbox, f"being recorded at {shape.name}", [known])
+            outcome = run("record", source, *given, sizes=dict(shape.sizes))
         record = wire.read(outcome.arrays)
         compilations.keep(outcome.arrays)
         try:
@@ -212,7 +209,7 @@ def final(launches: Sequence[Launch], storage: int) -> bool:
     made: set[int] = set()
     for launch in launches:
         moved = launch.account.traffic if launch.account else {}
-        places = {name: storages_of(launch, name) for name in moved}
+        places = {name: launch.storages(name) for name in moved}
         writes = {
             p for n, each in moved.items() if each.store_lanes or each.atomic_sectors for p in places[n]
         }
@@ -223,8 +220,3 @@ def final(launches: Sequence[Launch], storage: int) -> bool:
             return False
         made |= writes
     return True
-
-
-def storages_of(launch: Launch, name: str) -> set[int]:
-    """The storages under what an account calls `name`: one argument, or several that overlap, joined by +."""
-    return {getattr(launch.arguments.get(part), "storage", -1) for part in name.split("+")}

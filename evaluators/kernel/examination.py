@@ -5,7 +5,7 @@ the sandbox. Results are sent out as well, and compared with a reference that no
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -63,12 +63,24 @@ def seed_of(source: str, *parts: object) -> int:
     return int.from_bytes(sha256(text.encode("utf-8", "surrogatepass")).digest()[:4], "little")
 
 
-def require_right(outcome: Outcome, doing: str) -> None:
-    """Raises Failed with what a runner said is wrong, or where it did not finish."""
+def run(
+    runner: str,
+    source: str,
+    settings: Settings,
+    limits: Limits,
+    sandbox: Sandbox,
+    doing: str,
+    arrays: Sequence[SharedArrays] = (),
+    **asked: Any,
+) -> Outcome:
+    """What a runner of `inside` answers. Raises Failed where it finds something wrong or does not finish."""
+    parameters = {"settings": settings.model_dump(mode="json"), **asked}
+    outcome = sandbox.run(f"{RUNNER}:{runner}", source, parameters=parameters, inputs=arrays, limits=limits)
     require_finished(outcome, doing)
     if outcome.text:
         name = outcome.text.partition(" ")[0]
         raise Failed(Status.CHEATED if name in CHEATING else Status.INVALID, outcome.text)
+    return outcome
 
 
 def check_further(
@@ -76,9 +88,7 @@ def check_further(
 ) -> None:
     """Raises Failed where the program is wrong at so many further hidden sizes of this seed."""
     asked = {"sizes": hidden_sizes(operator_for(settings), seed, count), "others": [], "seed": seed}
-    parameters = {"settings": settings.model_dump(mode="json"), "gate": asked}
-    outcome = sandbox.run(f"{RUNNER}:check", source, parameters=parameters, limits=limits)
-    require_right(outcome, "being checked on further sizes")
+    run("check", source, settings, limits, sandbox, "being checked on further sizes", gate=asked)
 
 
 def _examined(
@@ -97,27 +107,21 @@ def _examined(
         for number, case in enumerate(cases)
         for name, tensor in case.items()
     }
-    parameters = {
-        "settings": settings.model_dump(mode="json"),
-        "gate": {
-            "sizes": [*known[: settings.hidden_sizes], fresh[0]],
-            "others": [known[PROBE]],
-            "seed": seed,
-        },
-        "cases": [
-            {
-                name: (list(tensor.shape), str(tensor.dtype).removeprefix("torch."))
-                for name, tensor in case.items()
-            }
-            for case in cases
-        ],
-        "headline": headline,
+    gate = {
+        "sizes": [*known[: settings.hidden_sizes], fresh[0]],
+        "others": [known[PROBE]],
+        "seed": seed,
     }
+    forms = [
+        {
+            name: (list(tensor.shape), str(tensor.dtype).removeprefix("torch."))
+            for name, tensor in case.items()
+        }
+        for case in cases
+    ]
     with SharedArrays(arrays) as shared, COMPILATIONS.sent() as compiled:
-        outcome = sandbox.run(
-            f"{RUNNER}:examine", source, parameters=parameters, inputs=[shared, compiled], limits=LIMITS
-        )
-    require_right(outcome, "being examined")
+        given = (settings, LIMITS, sandbox, "being examined", [shared, compiled])
+        outcome = run("examine", source, *given, gate=gate, cases=forms, headline=headline)
     COMPILATIONS.keep(outcome.arrays)
     results: dict[str, np.ndarray] = {}
     for number, case in enumerate(cases):

@@ -239,7 +239,7 @@ def _scaled(recorder: Recorder, tensor: Tensor) -> float:
             continue
         scale = launch.programs / max(launch.account.programs, 1)
         for name, moved in launch.account.traffic.items():
-            if any(getattr(launch.arguments.get(part), "storage", -1) == storage for part in name.split("+")):
+            if storage in launch.storages(name):
                 total += (moved.store_lanes + moved.atomic_sectors) * scale
     return min(1.0, total / (tensor.numel() * tensor.element_size()))
 

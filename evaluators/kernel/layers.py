@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ...kernels.operators import OPERATORS, Operator
 from ..language.canonical import canonical
+from ..language.edit import renamed
 
 TRIED = ({"B": 3, "F": 5, "D": 4}, {"B": 2, "F": 8, "D": 3})
 """Sizes on which a layer is compared with operators of ours."""
@@ -50,26 +51,16 @@ def reference_text(source: str, inputs: tuple[str, ...]) -> str:
     """The layer as plain functions without constants; the last one, `reference`, takes the inputs by name."""
     tree = ast.parse(canonical(source))
     constants = {
-        node.targets[0].id: node.value
+        node.targets[0].id: ast.unparse(node.value)
         for node in tree.body
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
     }
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name != "init"]
     params = ", ".join(f"{name!r}: {name}" for name in inputs[1:])
-    call = f"interact(x, {{{params}}}, {ast.unparse(constants['HYPERPARAMETERS'])})"
+    call = f"interact(x, {{{params}}}, {constants['HYPERPARAMETERS']})"
     last = f"def reference({', '.join(inputs)}):\n    return {call}"
-    texts = [ast.unparse(_Inlined(constants).visit(node)) for node in functions]
+    texts = [ast.unparse(renamed(node, constants)) for node in functions]
     return "\n\n\n".join(["import torch", *texts, last]) + "\n"
-
-
-class _Inlined(ast.NodeTransformer):
-    """Names of constants replaced by what they are."""
-
-    def __init__(self, constants: dict[str, ast.expr]) -> None:
-        self.constants = constants
-
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        return self.constants.get(node.id, node)
 
 
 def equal_operator(operator: Operator) -> Operator | None:

@@ -6,7 +6,7 @@ the clock. Results are compared before and after timing.
 
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from ..kinds.failure import Failed
 from ..sandbox import Limits, Sandbox
 from . import wire
 from .assembler import assembled
-from .examination import RUNNER, require_right
+from .examination import run
 from .gpu_queue import GpuQueue
 from .inside import TARGETS
 from .settings import Settings
@@ -39,12 +39,8 @@ def entries(
 
     Raises Failed where launches alone do not make the result.
     """
-    parameters = {
-        "settings": settings.model_dump(mode="json"),
-        "sizes": {shape.name: dict(shape.sizes) for shape in shapes},
-    }
-    outcome = sandbox.run(f"{RUNNER}:order", source, parameters=parameters, limits=limits)
-    require_right(outcome, "being recorded for a GPU")
+    sizes = {shape.name: dict(shape.sizes) for shape in shapes}
+    outcome = run("order", source, settings, limits, sandbox, "being recorded for a GPU", sizes=sizes)
     record = wire.read(outcome.arrays)
     code = {name: array.tobytes() for name, array in outcome.arrays.items() if name != wire.RECORD}
     if any(digest(text) != name for name, text in code.items()):
@@ -52,7 +48,10 @@ def entries(
     target = TARGETS[settings.target]
     try:
         made = [Entry.from_json(each) for each in record["entries"]]
-        return [whole(replace(entry, code=_needed(entry, code)), target, assembled) for entry in made]
+        return [
+            whole(replace(each, code={step.ptx: code[step.ptx] for step in each.steps}), target, assembled)
+            for each in made
+        ]
     except (KeyError, TypeError, ValueError, AttributeError):
         raise Failed(Status.CRASHED, "it sent entries that cannot be read") from None
 
@@ -94,7 +93,3 @@ def _share(result: Result | None) -> float:
         status = STATUS.get(result.verdict, Status.INFRASTRUCTURE)
         raise Failed(status, f"on the GPU: {result.verdict}: {result.reason}")
     return result.roofline_share
-
-
-def _needed(entry: Entry, code: Mapping[str, bytes]) -> dict[str, bytes]:
-    return {step.ptx: code[step.ptx] for each in entry.passes.values() for step in each.steps}

@@ -1,7 +1,6 @@
 """The benchmark's rows where there is no GPU: static estimates of recorded launches."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -61,19 +60,10 @@ def rows(
     before = estimates(operator, previous, shape, dtype, calibration) if previous else {}
     result = []
     for direction, each in found.items():
-        row = Row(
-            operator.name,
-            shape.name,
-            str(dtype).removeprefix("torch."),
-            direction,
-            "estimate",
-            each.seconds,
-            each.share,
-            each.bound,
-            note=f"bound by {each.bound}, {each.trust}",
-        )
+        name = (operator.name, shape.name, str(dtype).removeprefix("torch."), direction)
+        ratios = {}
         if direction in before:
-            ratio = before[direction].seconds / each.seconds
-            row = replace(row, ratios={PREVIOUS: f"{ratio:.2f}x (estimates)"})
-        result.append(row)
+            ratios[PREVIOUS] = f"{before[direction].seconds / each.seconds:.2f}x (estimates)"
+        note = f"bound by {each.bound}, {each.trust}"
+        result.append(Row(*name, "estimate", each.seconds, each.share, each.bound, ratios, note=note))
     return result

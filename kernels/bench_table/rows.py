@@ -1,6 +1,6 @@
 """Rows of the benchmark's table: an operator at a shape in a dtype and direction, estimated or measured."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -37,21 +37,15 @@ class Row:
 
     def cells(self) -> tuple[str, ...]:
         """As text, one for each of `HEADINGS`."""
-        if self.kind == "red":
-            return (self.operator, self.shape, self.dtype, self.direction, "red", *[""] * 8, self.note)
-        return (
-            self.operator,
-            self.shape,
-            self.dtype,
-            self.direction,
-            self.kind,
+        numbers = (
             f"{self.seconds * 1e6:.2f}",
             self.spread,
             f"{self.share:.0%}",
             *(self.ratios.get(name, "") for name in _RATIOS),
             " ".join(f"{value * 1e6:.2f}" for value in (self.warm, self.host) if value),
-            self.note,
         )
+        what = (self.operator, self.shape, self.dtype, self.direction, self.kind)
+        return (*what, *([""] * len(numbers) if self.kind == "red" else numbers), self.note)
 
 
 HEADINGS = (
@@ -68,15 +62,11 @@ def table(rows: Iterable[Row]) -> str:
     return "\n".join("  ".join(line[index].ljust(widths[index]) for index in used).rstrip() for line in cells)
 
 
-def measured(name: Sequence[str], timing: Timing, host: float) -> Row:
+def measured(name: tuple[str, str, str, str], timing: Timing, host: float) -> Row:
     """The row of a timing. `name` is operator, shape, dtype and direction."""
-    operator, shape, dtype, direction = name
     return Row(
-        operator=operator,
-        shape=shape,
-        dtype=dtype,
-        direction=direction,
-        kind="measured",
+        *name,
+        "measured",
         seconds=timing.cold.median,
         share=timing.roofline_share,
         bound=timing.bound,

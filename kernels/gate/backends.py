@@ -8,12 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from triton.backends.compiler import GPUTarget
 
 from ..interpreter.launch_account import RACES, Issue
 from ..interpreter.memory import OutOfBounds
 from ..interpreter.operations import Operations
-from ..record.compiling import SM_90
 from ..record.launches import offline
 from ..record.recorder import Recorder
 from .observed_call import ObservedCall, poisoned, storage
@@ -25,9 +23,8 @@ _WORK = ("compute", "copy")
 
 @dataclass(frozen=True)
 class Interpreted:
-    """On the CPU: launches are compiled for `target` as far as PTX, and interpreted with every check."""
+    """On the CPU: launches are compiled as far as PTX, and interpreted with every check."""
 
-    target: GPUTarget = SM_90
     device: torch.device = _CPU
     compiles: bool = True
     """Whether launches are compiled too, which takes most of the time, or interpreted alone."""
@@ -35,7 +32,6 @@ class Interpreted:
     def call(self, function: Callable[[], Any], seed: int, execute: bool = True) -> ObservedCall:
         """What `function` did. `seed` orders the programs of a launch; without `execute` no launch runs."""
         recording = offline(
-            self.target,
             execute="all" if execute else "none",
             seed=seed,
             assemble=False,

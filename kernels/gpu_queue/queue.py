@@ -108,6 +108,16 @@ class Entry:
     """For readers: a shape's name, an estimate and what it is one of."""
     code: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
+    @property
+    def steps(self) -> list[Step]:
+        """Of all directions."""
+        return [step for each in self.passes.values() for step in each.steps]
+
+    def files(self) -> dict[str, str]:
+        """The names of the files that hold what the steps name, by digest."""
+        names = [(step.ptx, ".ptx") for step in self.steps] + [(step.cubin, ".cubin") for step in self.steps]
+        return {code: code + suffix for code, suffix in names if code}
+
     def to_json(self) -> dict[str, Any]:
         """Plain values, without `code`."""
         plain = to_plain(replace(self, code={}))
@@ -139,10 +149,8 @@ def write(folder: Path, entries: Iterable[Entry]) -> list[Path]:
     for entry in entries:
         if not _ID.fullmatch(entry.id):
             raise ValueError(f"expected an id of letters, digits, `.`, `_` and `-`, got {entry.id!r}")
-        for step in (step for each in entry.passes.values() for step in each.steps):
-            for name, suffix in ((step.ptx, ".ptx"), (step.cubin, ".cubin")):
-                if name:
-                    write_whole(folder / "binaries" / (name + suffix), _checked(entry.code, name, entry.id))
+        for name, file in entry.files().items():
+            write_whole(folder / "binaries" / file, _checked(entry.code, name, entry.id))
         path = folder / "entries" / f"{entry.id}.json"
         write_whole(path, json.dumps(entry.to_json(), indent=1, sort_keys=True).encode())
         written.append(path)
@@ -162,15 +170,9 @@ def read(folder: Path) -> list[Entry]:
 def read_one(folder: Path, name: str) -> Entry:
     """The entry of an id, with its code. Raises as `read` does."""
     entry = Entry.from_json(json.loads((folder / "entries" / f"{name}.json").read_text()))
-    code = {}
-    for step in (step for each in entry.passes.values() for step in each.steps):
-        for key, suffix in ((step.ptx, ".ptx"), (step.cubin, ".cubin")):
-            path = folder / "binaries" / (key + suffix)
-            if key and path.is_file():
-                code[key] = path.read_bytes()
-            if key:
-                _checked(code, key, entry.id)
-    return replace(entry, code=code)
+    paths = {key: folder / "binaries" / file for key, file in entry.files().items()}
+    code = {key: path.read_bytes() for key, path in paths.items() if path.is_file()}
+    return replace(entry, code={key: _checked(code, key, entry.id) for key in paths})
 
 
 def _checked(code: Mapping[str, bytes], name: str, entry: str) -> bytes:

@@ -33,8 +33,6 @@ def record(
     *,
     name: str,
     program_id: str,
-    target: GPUTarget = SM_90,
-    directions: Sequence[Direction] = DIRECTIONS,
     note: str = "",
 ) -> Entry:
     """The entry `name` of a program at these sizes, with PTX and without binaries: `assembled` adds them.
@@ -47,11 +45,11 @@ def record(
     inputs = [tensor.clone(memory_format=torch.contiguous_format) for tensor in inputs]  # each a whole memory
     passes: dict[str, Pass] = {}
     code: dict[str, bytes] = {}
-    (output,) = _run(program["forward"], inputs, "forward", target)[1]
+    recorder, (output,) = _run(program["forward"], inputs, "forward")
     grad = torch.empty_like(output)
-    for direction in directions:
+    for direction in DIRECTIONS:
         given = (grad, *inputs) if direction == "backward" else inputs
-        recorder, results = _run(program[direction], given, direction, target)
+        recorder, results = _run(program[direction], given, direction)
         passes[direction] = pass_of(recorder, inputs, grad, results)
         code.update(code_of(recorder.launches))
     return Entry(
@@ -60,7 +58,7 @@ def record(
         operator=operator.name,
         sizes=dict(sizes),
         dtype=str(output.dtype).removeprefix("torch."),
-        target=f"sm_{target.arch}",
+        target=f"sm_{SM_90.arch}",
         passes=passes,
         versions={"torch": torch.__version__, "triton": triton.__version__},
         note=note,
@@ -68,10 +66,8 @@ def record(
     )
 
 
-def _run(
-    function: Any, given: Sequence[Tensor], direction: Direction, target: GPUTarget
-) -> tuple[Recorder, tuple[Tensor, ...]]:
-    with offline(target, execute="none", assemble=False) as recorder:
+def _run(function: Any, given: Sequence[Tensor], direction: Direction) -> tuple[Recorder, tuple[Tensor, ...]]:
+    with offline(SM_90, execute="none", assemble=False) as recorder:
         result = function(*given)
     return recorder, tensors(result, direction)
 
@@ -166,7 +162,8 @@ def _step(launch: Launch, place: Mapping[int, int]) -> Step:
     arguments = []
     for name, each in launch.arguments.items():
         if isinstance(each, launch_record.Buffer):
-            arguments.append(Argument(_type(launch, name), place[each.storage], each.offset))
+            kind = launch.signature.get(name, "*")  # a part of a tuple has none of its own
+            arguments.append(Argument(kind if kind[0] == "*" else "*", place[each.storage], each.offset))
         elif isinstance(each, launch_record.Scalar):
             arguments.append(Argument(each.type, value=each.value))
         else:
@@ -182,11 +179,6 @@ def _step(launch: Launch, place: Mapping[int, int]) -> Step:
         hidden=launch.hidden,
         scratch=launch.scratch_bytes,
     )
-
-
-def _type(launch: Launch, name: str) -> str:
-    kind = launch.signature.get(name, "*")
-    return kind if kind.startswith("*") else "*"
 
 
 def assembled(

@@ -77,6 +77,10 @@ def _product(a: Array, b: Array, precision: str) -> Array:
     return np.asarray(np.matmul(a, b))
 
 
+def _constant(dtype: tl.dtype) -> Callable[[Any, float], Handle]:
+    return lambda self, value: as_dtype(np.array([value], np.float32), dtype)
+
+
 class Arithmetic(stock.InterpreterBuilder):  # type: ignore[misc]
     """Triton's interpreter builder with its arithmetic made right; tells an `Observer` of its work."""
 
@@ -86,14 +90,7 @@ class Arithmetic(stock.InterpreterBuilder):  # type: ignore[misc]
 
     # constants that the stock one lacks
 
-    def get_bf16(self, value: float) -> Handle:
-        return as_dtype(np.array([value], np.float32), tl.bfloat16)
-
-    def get_fp8e4nv(self, value: float) -> Handle:
-        return as_dtype(np.array([value], np.float32), tl.float8e4nv)
-
-    def get_fp8e5(self, value: float) -> Handle:
-        return as_dtype(np.array([value], np.float32), tl.float8e5)
+    get_bf16, get_fp8e4nv, get_fp8e5 = map(_constant, (tl.bfloat16, tl.float8e4nv, tl.float8e5))
 
     # arithmetic
 

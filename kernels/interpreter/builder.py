@@ -46,6 +46,20 @@ def _keeping(name: str, which: int) -> Callable[..., Handle]:
     return call
 
 
+def _describing(name: str) -> Callable[..., Any]:
+    """The stock method of that name, its accesses being of the descriptor's or block pointer's argument."""
+    method = getattr(stock.InterpreterBuilder, name)
+
+    def call(self: "Builder", described: Any, *rest: Any) -> Any:
+        self._described = described.base.attr.get(_ORIGIN, "")
+        try:
+            return method(self, described, *rest)
+        finally:
+            self._described = ""
+
+    return call
+
+
 class Builder(Arithmetic):
     """Triton's interpreter builder, with right numbers; an `Observer` is told of accesses beforehand."""
 
@@ -91,24 +105,10 @@ class Builder(Arithmetic):
         origin: str = ptrs.attr.get(_ORIGIN, self._described)
         return origin
 
-    def create_descriptor_load(self, desc: Any, *rest: Any) -> Handle:
-        return self._describing(desc, super().create_descriptor_load, *rest)
-
-    def create_descriptor_store(self, desc: Any, *rest: Any) -> Any:
-        return self._describing(desc, super().create_descriptor_store, *rest)
-
-    def create_tensor_pointer_load(self, ptr: Any, *rest: Any) -> Handle:
-        return self._describing(ptr, super().create_tensor_pointer_load, *rest)
-
-    def create_tensor_pointer_store(self, ptr: Any, *rest: Any) -> Any:
-        return self._describing(ptr, super().create_tensor_pointer_store, *rest)
-
-    def _describing(self, described: Any, method: Callable[..., Any], *rest: Any) -> Any:
-        self._described = described.base.attr.get(_ORIGIN, "")
-        try:
-            return method(described, *rest)
-        finally:
-            self._described = ""
+    create_descriptor_load = _describing("create_descriptor_load")
+    create_descriptor_store = _describing("create_descriptor_store")
+    create_tensor_pointer_load = _describing("create_tensor_pointer_load")
+    create_tensor_pointer_store = _describing("create_tensor_pointer_store")
 
     def create_atomic_cas(self, ptr: Handle, *rest: Any) -> Handle:
         self.watch.atomic(ptr.data, None, _size(ptr), self._origin(ptr), floating=False)

@@ -46,8 +46,8 @@ class Observer:
 
     def load(self, addresses: Array, mask: Array | None, size: int, origin: str) -> None:
         for region, at in self._located(addresses, mask, size, origin, "loads"):
-            region.load_lanes += at.size * size
-            region.load_sectors += region.sectors(at, size, region.loaded, self.program)
+            region.moved["load_lanes"] += at.size * size
+            region.moved["load_sectors"] += region.sectors(at, size, region.loaded, self.program)
             if (owners := region.owners) is None:
                 continue
             for element in region.elements(at, size):
@@ -57,8 +57,8 @@ class Observer:
 
     def store(self, addresses: Array, mask: Array | None, size: int, origin: str, values: Array) -> None:
         for region, at in self._located(addresses, mask, size, origin, "stores"):
-            region.store_lanes += at.size * size
-            region.store_sectors += region.sectors(at, size, region.stored, self.program)
+            region.moved["store_lanes"] += at.size * size
+            region.moved["store_sectors"] += region.sectors(at, size, region.stored, self.program)
             if (owners := region.owners) is None:
                 continue
             if distinct(at // size) != at.size:
@@ -77,7 +77,7 @@ class Observer:
     def atomic(self, addresses: Array, mask: Array | None, size: int, origin: str, floating: bool) -> None:
         """`floating` where a sum depends on the order."""
         for region, at in self._located(addresses, mask, size, origin, "changes"):
-            region.atomic_sectors += region.sectors(at, size, region.stored, self.program)
+            region.moved["atomic_sectors"] += region.sectors(at, size, region.stored, self.program)
             region.sectors(at, size, region.loaded, self.program)
             if floating:
                 self._issue("float-atomics", region.name, "floating-point sums in no fixed order")

@@ -1,5 +1,6 @@
 """Pieces of memory that a launch's arguments span, and who touched which element of them."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -69,7 +70,8 @@ class Region:
 
     def __post_init__(self) -> None:
         self.name = "+".join(self.tensors)
-        self.load_lanes = self.load_sectors = self.store_lanes = self.store_sectors = self.atomic_sectors = 0
+        self.moved: Counter[str] = Counter()
+        """Bytes, by name of a field of Traffic."""
         sectors = (self.end - 1) // SECTOR - self.start // SECTOR + 1
         self.loaded, self.stored = Sectors(sectors), Sectors(sectors)
         elements = (self.end - self.start) // self.size
@@ -110,11 +112,7 @@ class Region:
     def traffic(self) -> Traffic:
         """What was moved so far."""
         return Traffic(
-            load_lanes=self.load_lanes,
-            load_sectors=self.load_sectors,
-            store_lanes=self.store_lanes,
-            store_sectors=self.store_sectors,
-            atomic_sectors=self.atomic_sectors,
+            **self.moved,
             unique_load=self.loaded.unique,
             unique_store=self.stored.unique,
             program_load=self.loaded.by_program,

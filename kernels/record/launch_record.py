@@ -103,6 +103,10 @@ class Launch:
         """Of the whole grid."""
         return self.grid[0] * self.grid[1] * self.grid[2]
 
+    def storages(self, name: str) -> set[int]:
+        """Under what an account calls so: an argument, or several that overlap, joined by +; -1: none."""
+        return {getattr(self.arguments.get(part), "storage", -1) for part in name.split("+")}
+
 
 @dataclass(frozen=True)
 class Operation:

@@ -27,7 +27,7 @@ def measure_entry(entry: Entry, gpu: Gpu, seed: int, rounds: int = clock.ROUNDS)
     operator = OPERATORS.get(entry.operator)
     if operator is None:
         return Result(entry.id, entry.program, "refused", f"there is no operator {entry.operator!r} here")
-    assembled = "cubin" if entry.target == gpu.target and _has_binaries(entry) else "ptx"
+    assembled = "cubin" if entry.target == gpu.target and all(step.cubin for step in entry.steps) else "ptx"
 
     def said(verdict: Verdict, reason: str) -> Result:
         return Result(entry.id, entry.program, verdict, reason, assembled)
@@ -37,7 +37,7 @@ def measure_entry(entry: Entry, gpu: Gpu, seed: int, rounds: int = clock.ROUNDS)
         handles = replay.loaded(entry, gpu.launcher, assembled)
         for direction in entry.passes:
             prepare = partial(replay.prepare, entry, direction, launcher=gpu.launcher, handles=handles)
-            dtype = replay.DTYPES[entry.dtype]
+            dtype = getattr(torch, entry.dtype)
             comparison = Comparison(operator, entry.sizes, dtype, direction, gpu, seed, prepare)
             wrong = next(comparison.wrong(comparison.call), None)
             if wrong:
@@ -66,7 +66,3 @@ def _doubt(timings: Mapping[str, Timing]) -> str:
     return (
         f"faster than the roofline allows in {' and '.join(fast)}: look before you believe it" if fast else ""
     )
-
-
-def _has_binaries(entry: Entry) -> bool:
-    return all(step.cubin for each in entry.passes.values() for step in each.steps)

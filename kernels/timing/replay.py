@@ -27,14 +27,6 @@ _INTEGERS = {
     "u64": ctypes.c_uint64,
 }
 """As Triton's own launcher packs them (triton/backends/nvidia/driver.c): a truth value as 32 bits."""
-DTYPES = {
-    str(each).removeprefix("torch."): each
-    for each in (
-        torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2,
-        torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool,
-    )
-}  # fmt: skip
-"""Torch's dtypes by the names that a queue uses."""
 
 
 @dataclass
@@ -108,7 +100,7 @@ def prepare(
         handle = handles[step.cubin or step.ptx, step.kernel]
         launches.append((handle, step.grid, step.warps * 32, step.shared, parameters))
     outputs = tuple(
-        memory[each.buffer].view(DTYPES[each.dtype]).as_strided(each.shape, each.strides)
+        memory[each.buffer].view(getattr(torch, each.dtype)).as_strided(each.shape, each.strides)
         for each in whole.outputs
     )
 
@@ -144,7 +136,7 @@ def loaded(entry: Entry, launcher: Driver, assembled: str) -> dict[tuple[str, st
     another device. Raises LaunchRefused.
     """
     handles: dict[tuple[str, str], Any] = {}
-    for step in (step for each in entry.passes.values() for step in each.steps):
+    for step in entry.steps:
         key = (step.cubin or step.ptx, step.kernel)
         if key not in handles:
             text = assembled == "ptx" or not step.cubin

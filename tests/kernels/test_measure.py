@@ -227,7 +227,7 @@ def test_zeros_are_recorded_as_such() -> None:
     operator = OPERATORS["pairwise_dot"]
     inputs = operator.draw(SIZES, torch.float32, torch.Generator().manual_seed(0))
     module = program(DOT, ("torch.empty((B, F", "torch.zeros((B, F"))
-    entry = record(operator, vars(module), SIZES, inputs, name="a", program_id="b", directions=["forward"])
+    entry = record(operator, vars(module), SIZES, inputs, name="a", program_id="b")
     assert {each.role: each.zeroed for each in entry.passes["forward"].buffers} == {
         "input": False,
         "output": True,

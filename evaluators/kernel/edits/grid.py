@@ -96,9 +96,7 @@ def one_row(program: Program, rng: np.random.Generator) -> str:
         case _:
             raise Unsuitable("the guard is another")
     for launch in program.launches(kernel):
-        size = launch.argument(most)
-        assert size is not None
-        _grid(launch)[0] = size
+        _grid(launch)[0] = expression(launch.text(most))
         for gone in (most, count):
             launch.call.keywords = [each for each in launch.call.keywords if each.arg != gone]
     index = "tl.program_id(0).to(tl.int64)" if "int64" in ast.unparse(value) else "tl.program_id(0)"

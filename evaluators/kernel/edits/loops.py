@@ -38,13 +38,12 @@ def whole(program: Program, rng: np.random.Generator) -> str:
     for loop in _loops(program):
         match loop.head.args, loop.node.target:
             case [ast.Constant(value=0), ast.Name(id=end), ast.Name(id=step)], ast.Name(id=start):
-                launches = program.launches(loop.kernel)
-                sizes = [size for launch in launches if (size := launch.argument(end)) is not None]
-                if launches and len(sizes) == len(launches):
-                    found.append((loop, end, step, start, [*zip(launches, sizes, strict=True)]))
-    loop, end, step, start, given = pick(found, rng)
-    for launch, size in given:
-        launch.put(step, expression(f"max({LEAST}, triton.next_power_of_2({ast.unparse(size)}))"))
+                sizes = [launch.text(end) for launch in program.launches(loop.kernel)]
+                if sizes and all(sizes):
+                    found.append((loop, end, step, start))
+    loop, end, step, start = pick(found, rng)
+    for launch in program.launches(loop.kernel):
+        launch.put(step, expression(f"max({LEAST}, triton.next_power_of_2({launch.text(end)}))"))
     at = loop.block.index(loop.node)
     loop.block[at : at + 1] = [_without_zero(renamed(node, {start: "0"})) for node in loop.node.body]
     return f"the whole of {end} in one tile in place of a loop over {step} in {loop.kernel.name}"
@@ -106,10 +105,8 @@ def _end_of(program: Program, kernel: ast.FunctionDef, side: str) -> str:
             for node in ast.walk(launch.argument(side) or ast.Constant(0))
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "triton.next_power_of_2"
         ]
-        given = {a.arg: launch.argument(a.arg) for a in kernel.args.args}
-        ends |= {n for n, value in given.items() if sizes and value and ast.unparse(value) == sizes[0]} or {
-            ""
-        }
+        given = [a.arg for a in kernel.args.args if sizes and launch.text(a.arg) == sizes[0]]
+        ends |= {*given} or {""}
     return next(iter(ends)) if len(ends) == 1 else ""
 
 

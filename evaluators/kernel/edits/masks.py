@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ...language.edit import Unsuitable, expression, pick, renamed
-from .program import Launch, Place, Program, is_call, keyword, read, set_keyword, shown
+from .program import Place, Program, is_call, keyword, read, set_keyword, shown
 
 
 def even(program: Program, rng: np.random.Generator) -> str:
@@ -18,20 +18,12 @@ def even(program: Program, rng: np.random.Generator) -> str:
     for place, call in _masked(program):
         for part, left, end in _ends(call) if place.kernel in launched else ():
             sides = [side for side in program.shapes(place.kernel).of(left) or () if side != "1"]
-            if len(sides) == 1:
-                given = [
-                    (each.argument(end), each.argument(sides[0])) for each in program.launches(place.kernel)
-                ]
-                if all(size and tile for size, tile in given):
-                    found.append((place, part, sides[0], end))
+            launches = program.launches(place.kernel)
+            if len(sides) == 1 and all(each.text(end) and each.text(sides[0]) for each in launches):
+                found.append((place, part, sides[0], end))
     (kernel, block, at), part, side, end = pick(found, rng)
     switch = program.fresh(f"EVEN_{end}")
-
-    def fills(launch: Launch) -> str:
-        size, tile = launch.argument(end), launch.argument(side)
-        return f"({ast.unparse(size)}) % ({ast.unparse(tile)}) == 0" if size and tile else "False"
-
-    program.extend(kernel, switch, fills)
+    program.extend(kernel, switch, lambda launch: f"({launch.text(end)}) % ({launch.text(side)}) == 0")
     bare = renamed(block[at], {})
     (plain,) = [
         each for each in ast.walk(bare) if isinstance(each, ast.Call) and is_call(each, "load", "store")

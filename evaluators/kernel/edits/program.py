@@ -35,6 +35,11 @@ class Launch:
         given = self.call.args[at] if at < len(self.call.args) else None
         return next((each.value for each in self.call.keywords if each.arg == name), given)
 
+    def text(self, name: str) -> str:
+        """The text of what a parameter of the kernel gets, empty where the launch does not give it."""
+        value = self.argument(name)
+        return "" if value is None else ast.unparse(value)
+
     def put(self, name: str, value: ast.expr) -> None:
         """Give a parameter of the kernel another expression; by name where it had none."""
         for keyword in self.call.keywords:
