@@ -85,12 +85,11 @@ class Entry:
 
     def __str__(self) -> str:
         """The entry on one line."""
+        change = f"{one_line(self.delta, DELTA)} | {one_line(self.explanation, EXPLANATION)}"
         if self.score is None:
             earlier = "from an earlier run: " if self.earlier else ""
-            return (
-                f"{earlier}{self.count}x {self.status} at {self.stage}: {one_line(self.reason, DELTA)} "
-                f"| for example: {one_line(self.delta, DELTA)} | {one_line(self.explanation, EXPLANATION)}"
-            )
+            failed = f"{self.count}x {self.status} at {self.stage}: {one_line(self.reason, DELTA)}"
+            return f"{earlier}{failed} | for example: {change}"
         spread = f" ± {self.spread:.1g}" if self.spread else ""
         facts = [f"score {self.score:.6g}{spread}"]
         if self.gain is not None:
@@ -101,9 +100,7 @@ class Entry:
             facts.append(f"north star {self.star} over production")
         if self.earlier:
             facts.append("from an earlier run")
-        return (
-            f"{', '.join(facts)} | {one_line(self.delta, DELTA)} | {one_line(self.explanation, EXPLANATION)}"
-        )
+        return f"{', '.join(facts)} | {change}"
 
 
 def estimate(text: str) -> int:
@@ -218,23 +215,21 @@ class Journal:
             found.setdefault(one.program_id, one)
         return ranked(found.values())
 
-    def _scored(self, tried: Tried, stars: Mapping[str, Star], furthest: str) -> Entry:
-        final = self._past.final(tried.parent)
-        gain = (
-            tried.score - final[1] if final and tried.score is not None and final[0] == tried.stage else None
-        )
+    def _scored(self, one: Tried, stars: Mapping[str, Star], furthest: str) -> Entry:
+        final = self._past.final(one.parent)
+        gain = one.score - final[1] if final and one.score is not None and final[0] == one.stage else None
         return Entry(
-            program_id=tried.program_id,
-            delta=self._difference(tried.parent, tried.program_id),
-            explanation=tried.explanation,
-            made_by=tried.made_by,
-            stage=tried.stage,
-            status=str(tried.status),
-            score=tried.score,
-            spread=tried.spread,
+            program_id=one.program_id,
+            delta=self._difference(one.parent, one.program_id),
+            explanation=one.explanation,
+            made_by=one.made_by,
+            stage=one.stage,
+            status=str(one.status),
+            score=one.score,
+            spread=one.spread,
             gain=gain,
-            star=stars.get(tried.program_id),
-            stopped=tried.stage != furthest,
+            star=stars.get(one.program_id),
+            stopped=one.stage != furthest,
         )
 
     def _failures(self, failures: Sequence[Failure]) -> list[Entry]:

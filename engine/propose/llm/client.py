@@ -20,8 +20,6 @@ from .endpoint import Endpoint, Message, Outcome, Reply
 from .keys import Keys
 from .litellm_loader import close, load
 
-__all__ = ["Answer", "Ask", "Message", "Models", "Outcome", "estimate"]
-
 Complete: TypeAlias = Callable[[Model, Sequence[Message], str], Coroutine[Any, Any, Reply]]
 """(model, messages, grammar) -> its reply: where the outside world begins."""
 
@@ -254,9 +252,9 @@ class Models:
             await self._stop(call)
         except asyncio.CancelledError:
             await self._stop(call)
-            self._book(case, model, reservation, call, begin, cut_off=True)
+            self._book(case, reservation, call, begin, cut_off=True)
             raise
-        return self._book(case, model, reservation, call, begin)
+        return self._book(case, reservation, call, begin, cut_off=False)
 
     async def _stop(self, call: asyncio.Task[Reply]) -> None:
         """Cancels the call and gives it a moment to go."""
@@ -271,16 +269,11 @@ class Models:
             call.add_done_callback(self._strays.discard)
 
     def _book(
-        self,
-        case: _Case,
-        model: Model,
-        reservation: Reservation,
-        call: asyncio.Task[Reply],
-        begin: float,
-        cut_off: bool = False,
+        self, case: _Case, reservation: Reservation, call: asyncio.Task[Reply], begin: float, cut_off: bool
     ) -> Reply:
         """The call's reply, after cost cap and circuit breaker have heard of it."""
-        breaker, seconds = self._breakers[model.name], self._clock() - begin
+        model, seconds = reservation.model, self._clock() - begin
+        breaker = self._breakers[model]
         if call.done() and not call.cancelled():
             reply = call.result()
         else:
@@ -293,7 +286,7 @@ class Models:
         if bill == Bill():
             self._cost_cap.strike([reservation])
         else:
-            case.bills[model.name] = case.bills.get(model.name, Bill()) + bill
+            case.bills[model] = case.bills.get(model, Bill()) + bill
             case.charged.append(reservation)
         if reply.outcome is Outcome.TIMED_OUT and cut_off:
             breaker.abandoned()
@@ -307,7 +300,7 @@ class Models:
         if reply.spend.calls:
             case.final = reply
         if not reply.retry:
-            case.by = model.name
+            case.by = model
         return reply
 
     def _tell(self) -> None:

@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
@@ -180,7 +181,7 @@ class Endpoint:
         # litellm gives lost connections and unreadable answers a status of 500 too; only a real answer of
         # the server's has headers, and only that is surely not billed
         headers = getattr(error, "litellm_response_headers", None) or {}
-        after = self._seconds(headers.get("retry-after"))
+        after = self._seconds(headers.get("retry-after") or "")
         busy = status == 429
         return Reply(
             Outcome.UNAVAILABLE,
@@ -191,18 +192,13 @@ class Endpoint:
             risked=not busy and not headers,
         )
 
-    def _seconds(self, text: str | None) -> float | None:
+    def _seconds(self, text: str) -> float | None:
         """A Retry-After header in seconds from now, whether it holds seconds or a date; None for neither."""
-        if not text:
-            return None
-        try:
+        with suppress(ValueError):
             return max(0.0, float(text))
-        except ValueError:
-            pass
-        try:
+        with suppress(ValueError):
             return max(0.0, parsedate_to_datetime(text).timestamp() - self.now())
-        except ValueError:
-            return None
+        return None
 
 
 def _takes_marks(name: str) -> bool:
@@ -229,9 +225,7 @@ def _plain(message: Message, marks: bool) -> dict[str, Any]:
 def _count(holder: Any, name: str) -> int:
     """A count of tokens that a server gave; 0 where it gave none or nonsense."""
     value = getattr(holder, name, None)
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MOST_COUNT:
-        return 0
-    return value
+    return value if type(value) is int and 0 <= value <= MOST_COUNT else 0
 
 
 def _refused(error: Exception, call: Mapping[str, Any]) -> tuple[str, ...]:

@@ -10,8 +10,9 @@ from ...config.proposers import Form, Model, Propose
 from ...loop.proposer import NoProposal, Parent, Proposal, Quota, Request
 from .answers.answers import Edited, Unusable, read
 from .answers.gbnf import grammar
-from .client import Answer, Ask, Message, Models, Outcome
+from .client import Answer, Ask, Models
 from .embeddings import Embeddings, most_similar
+from .endpoint import Message, Outcome
 from .novelty import nearest
 from .prompts.lessons import Lessons
 from .prompts.prompt import Prompts

@@ -285,18 +285,15 @@ class Intervals(Interpreter[Value]):
 
     def _multiplied(self, node: ast.BinOp) -> Value:
         """A product; a factor that stands in it twice is a square, which is never negative."""
-        factors: dict[str, ast.expr] = {}
-        counts: dict[str, int] = {}
+        equal: dict[str, list[ast.expr]] = {}
         for factor in _factors(node):
-            text = _spelled(factor)
-            factors.setdefault(text, factor)
-            counts[text] = counts.get(text, 0) + 1
+            equal.setdefault(_spelled(factor), []).append(factor)
         found = Value((1.0, 1.0))
-        for text, factor in factors.items():
+        for factor, *more in equal.values():
             value = self.visit(factor, node, "")
-            if counts[text] > 1:
+            if more:
                 found = product(found, of_function("square", [value]))
-            if counts[text] % 2:
+            if len(more) % 2 == 0:
                 found = product(found, value)
         return found
 

@@ -9,7 +9,8 @@ from .....population.archive.views import Views
 from ....config.config import Config
 from ...journal import Journal
 from ...sanitize import one_line
-from ..client import Ask, Models, Outcome
+from ..client import Ask, Models
+from ..endpoint import Outcome
 from .prompt import Prompts
 
 MOST, LONGEST = 12, 240

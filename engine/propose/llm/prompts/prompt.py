@@ -183,9 +183,7 @@ class Prompts:
     def _standing(self, request: Request) -> str:
         """The best score of the island and production's."""
         island, generation = request.place.island, request.place.generation
-        home = (
-            self._journal.evaluation_of(self._journal.production, island, generation) if generation else None
-        )
+        home = self._journal.evaluation_of(self._journal.production, island, generation)
         best = max((one.score for one in request.population), default=None)
         lines = [f"production: score {home.score:.6g}"] if home and home.score is not None else []
         lines += [f"best of this island: score {best:.6g}"] if best is not None else []
@@ -200,12 +198,8 @@ class Prompts:
         score = member.score if member else parent.score
         notes = []
         if score is not None:
-            spread = (
-                f" ± {evaluation.spread:.1g}"
-                if evaluation and evaluation.spread and evaluation.score == score
-                else ""
-            )
-            notes.append(f"score: {score:.6g}{spread}")
+            spread = evaluation.spread if evaluation and evaluation.score == score else None
+            notes.append(f"score: {score:.6g}" + (f" ± {spread:.1g}" if spread else ""))
         if star is not None:
             notes.append(f"north star: {star} over production")
         if member is not None:

@@ -44,20 +44,21 @@ class Templates:
         self.kind = kind
         self._persona = persona
         self._personas = {f"personas/{name}.md": text for name, text in registry.personas().items()}
-        self._folders = (*folders, OURS)
         names = {str(path.relative_to(OURS)) for path in OURS.rglob("*.md")}
         self.names = tuple(sorted({*names, *self._personas, f"personas/{kind}.md"}))
         for folder in folders:
             _require_names(folder, self.names)
         self._environment = ImmutableSandboxedEnvironment(
-            loader=ChoiceLoader([FileSystemLoader(folder) for folder in self._folders]),
+            loader=ChoiceLoader([FileSystemLoader(folder) for folder in (*folders, OURS)]),
             undefined=StrictUndefined,
             autoescape=False,
             trim_blocks=True,
             lstrip_blocks=True,
         )
         self._environment.filters |= {"fence": code_block, "line": one_line, "clean": clean}
-        self.paths = {name: path for name in self.names if (path := self._path(name))}
+        every = {name: [folder / name for folder in (*folders, OURS)] for name in self.names}
+        found = {name: next(filter(Path.is_file, paths), None) for name, paths in every.items()}
+        self.paths = {name: path for name, path in found.items() if path}
 
     @property
     def fingerprint(self) -> str:
@@ -113,9 +114,6 @@ class Templates:
         tree = self._environment.parse(self.paths[name].read_text(encoding="utf-8"))
         unknown = meta.find_undeclared_variables(tree) - known
         yield from ((node.lineno, node.name) for node in tree.find_all(nodes.Name) if node.name in unknown)
-
-    def _path(self, name: str) -> Path | None:
-        return next((path for folder in self._folders if (path := folder / name).is_file()), None)
 
 
 def _require_names(folder: Path, names: Sequence[str]) -> None:
