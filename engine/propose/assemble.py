@@ -68,7 +68,7 @@ def proposers_for(
     models, cost_cap, fingerprint = None, None, ""
     if propose.chosen:
         journal = Journal(archive, config, task.guardrails)
-        prompts = Prompts(task, config, archive, journal)
+        prompts = Prompts(task, config, journal)
         cost_cap = CostCap(Spending(archive.connection), config.budget)
         models = Models(
             propose.chosen,
@@ -85,9 +85,7 @@ def proposers_for(
             ask = through_litellm(keys)
             embedder = Embeddings(propose.embeddings, ledger, cost_cap, ask, propose.deadline)
         lessons = Lessons(prompts, journal, config, models)
-        variants = {
-            f" @{folder.name}": Prompts(task, config, archive, journal, folder) for folder in propose.variants
-        }
+        variants = {f" @{one.name}": Prompts(task, config, journal, one) for one in propose.variants}
         shown = {"": prompts, **variants}
         fingerprint = " ".join(one.fingerprint for one in shown.values())
         for model in propose.chosen:

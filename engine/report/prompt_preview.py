@@ -52,7 +52,7 @@ async def preview(
         journal = Journal(archive, config, task.guardrails)
         due = rounds(config, journal.last_round(number))
         lessons = recorded(archive, due[-1] if due else -1) or journal.warm_start[1]
-        prompts = Prompts(task, config, archive, journal)
+        prompts = Prompts(task, config, journal)
         messages = prompts.messages(request, chosen, lessons)
     tokens, counted_by = _tokens(config, messages)
     return {

@@ -59,7 +59,7 @@ class Bench:
         while (self.done + 1) * BIRTHS * ISLANDS < size:
             self.grow()
         self.journal = Journal(self.archive, self.config)
-        self.prompts = Prompts(task, self.config, self.archive, self.journal)
+        self.prompts = Prompts(task, self.config, self.journal)
 
     def grow(self) -> None:
         """One more generation of every island."""

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Mapping
-from urllib.error import URLError
 from urllib.request import urlopen
 
 from pydantic import ValidationError
@@ -64,7 +63,7 @@ def ollama_models(base: str) -> tuple[str, ...]:
     try:
         with urlopen(f"{base}/api/tags", timeout=SECONDS) as response:
             return tuple(str(one["name"]) for one in json.load(response)["models"])
-    except (URLError, OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         return ()
 
 

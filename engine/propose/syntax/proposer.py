@@ -62,18 +62,13 @@ class SyntaxProposer:
     """
 
     def __init__(
-        self,
-        vocabulary: Vocabulary,
-        rules: Rules,
-        edits: Mapping[Edit, float] = EDITS,
-        own: Mapping[OwnEdit, float] | None = None,
+        self, vocabulary: Vocabulary, rules: Rules, own: Mapping[OwnEdit, float] | None = None
     ) -> None:
-        """`own` are a kind's own edits, which then stand in place of `edits`."""
+        """`own` are a kind's own edits, which then stand in place of EDITS."""
         self.vocabulary = vocabulary
         self.rules = rules
         self._own = own or {}
         self._form_of = lru_cache(_REMEMBERED)(lambda source: _form(ProgramTree(source, vocabulary)))
-        self._edits = edits
 
     async def propose(self, request: Request) -> Proposal:
         """One proposal, as `mutant` makes it."""
@@ -105,7 +100,7 @@ class SyntaxProposer:
         tree = ProgramTree(host.source, self.vocabulary)
         changes: list[Change] = []
         while not changes or (len(changes) < pace.most and rng.random() < pace.another):
-            changes.append(_first_suitable(self._edits, rng, tree, rng, others))
+            changes.append(_first_suitable(EDITS, rng, tree, rng, others))
         if not _form(tree).keeps(form):
             raise Unsuitable("what is returned is of another form now")
         tree.drop_dead()

@@ -7,7 +7,7 @@ import numpy as np
 
 from ....evaluators.language.edit import Unsuitable, expression, pick
 from ....evaluators.language.simplify import remove_dead, returned_dicts
-from ....evaluators.language.vocabulary import HOLE, Operator, Vocabulary
+from ....evaluators.language.vocabulary import HOLE, Operator, Sizes, Vocabulary
 from .expr_types import Kind, Kinds, Types, spelled
 from .interpreter import slot_name
 from .shapes import Shapes, Sized, Value, base, kind_of, meant, pattern, shape_of, written
@@ -71,18 +71,14 @@ class ProgramTree:
         if sizes is None:
             return Types(self.function, self.layout, {**self.vocabulary.leaves, **slots})
         inputs = {name: Sized(shape) for name, shape in sizes.inputs.items()}
-        held = {slot_name(state, key): value for key, value in self._sized().items()}
+        held = {slot_name(state, key): value for key, value in self._sized(sizes).items()}
         found = Shapes(self.function, self.layout, {**inputs, **held}, self.constants())
         leaves = {name: str(kind_of(value)) for name, value in inputs.items()}
         return Types(self.function, self.layout, {**leaves, **slots}, found.kinds())
 
-    def _sized(self) -> dict[str, Value]:
-        """The state slots and their shapes, where the vocabulary has sizes."""
-        assert self.vocabulary.sizes is not None
-        if self.maker is None:
-            return {}
-        lengths = self.vocabulary.sizes.lengths
-        return Shapes(self.maker, self.layout, lengths, self.constants()).slots
+    def _sized(self, sizes: Sizes) -> dict[str, Value]:
+        """The state slots and their shapes."""
+        return Shapes(self.maker, self.layout, sizes.lengths, self.constants()).slots if self.maker else {}
 
     def matches(self, kind: Kind, wanted: Kind) -> bool:
         """Whether a value of a kind may stand where another, or any matrix or cube, is wanted."""
@@ -121,7 +117,7 @@ class ProgramTree:
         if self.maker is None:
             return {}
         if self._slots is None and self.vocabulary.sizes is not None:
-            kinds = {name: kind_of(value) for name, value in self._sized().items()}
+            kinds = {name: kind_of(value) for name, value in self._sized(self.vocabulary.sizes).items()}
             self._slots = {name: kind for name, kind in kinds.items() if kind}
         if self._slots is None:
             leaves: Kinds = {argument.arg: "tensor" for argument in self.maker.args.args}

@@ -124,7 +124,7 @@ def _patch(edit: Block, lines: Sequence[str], fit: bool) -> _Patch:
     for block in (edit, plain) if plain.search != edit.search else (edit,):
         starts = _places([line.rstrip() for line in lines], block.search)
         if len(starts) > 1:
-            raise Unusable(_ambiguous(block, lines, starts))
+            raise Unusable(_ambiguous(block, starts))
         for where in starts:
             new = _tabless(block.replace, lines)
             new = _moved(new, _indent(lines[where])) if fit else new
@@ -148,7 +148,7 @@ def _loosely(block: Block, lines: Sequence[str], fit: bool) -> _Patch | None:
     wanted = ["".join(line.split()) for line in block.search if line.strip()]
     starts = _places(["".join(lines[number].split()) for number in kept], wanted)
     if len(starts) > 1:
-        raise Unusable(_ambiguous(block, lines, [kept[start] for start in starts]))
+        raise Unusable(_ambiguous(block, [kept[start] for start in starts]))
     if not starts:
         return None
     first, last = kept[starts[0]], kept[starts[0] + len(wanted) - 1]
@@ -201,7 +201,7 @@ def _shown(line: str) -> str:
     return line if len(line) <= WIDEST else line[: WIDEST - 1] + "…"
 
 
-def _ambiguous(block: Block, lines: Sequence[str], starts: Sequence[int]) -> str:
+def _ambiguous(block: Block, starts: Sequence[int]) -> str:
     places = ", ".join(str(start + 1) for start in starts[:MOST_SHOWN])
     return (
         f"the SEARCH that starts with `{_shown(block.search[0].strip())}` stands {len(starts)} times in the "

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from .....evaluators.kinds.task import Task
-from .....population.archive.views import Views
 from .....population.values.member import Member
 from ....config.config import Config
 from ....config.proposers import Form
@@ -64,12 +63,9 @@ class Prompts:
     ConfigError, with file and line, where a template cannot be rendered.
     """
 
-    def __init__(
-        self, task: Task, config: Config, archive: Views, journal: Journal, folder: Path | None = None
-    ) -> None:
+    def __init__(self, task: Task, config: Config, journal: Journal, folder: Path | None = None) -> None:
         self._task = task
         self._config = config
-        self._archive = archive
         self._journal = journal
         folders = [each for each in (folder, config.propose.prompts) if each is not None]
         self._templates = Templates(folders, task.kind, task.persona)
@@ -98,12 +94,9 @@ class Prompts:
 
     def lessons(self, entries: Sequence[Entry], before: Sequence[str], most: int) -> tuple[Message, ...]:
         """The conversation that asks for lessons from a journal; `before` are those of the last time."""
-        values = {
-            "journal": render(entries),
-            "before": tuple(one_line(each) for each in before),
-            "most": most,
-        }
-        text = self._templates.render("lessons.md", **self._facts(), **values)
+        told = tuple(one_line(each) for each in before)
+        facts = self._facts()
+        text = self._templates.render("lessons.md", **facts, journal=render(entries), before=told, most=most)
         return ({"role": "user", "content": text},)
 
     def _facts(self) -> dict[str, Any]:
@@ -146,20 +139,17 @@ class Prompts:
 
     def _briefing(self, request: Request, form: Form, lessons: Sequence[str]) -> Briefing:
         place = request.place
-        shown = shown_parents(request, form)
+        shown = request.parents[: 2 if form == "crossover" else 1]
         failures = self._journal.failures(place.island, place.generation, FAILURES)
+        inspiring = (Parent(one.program_id, one.source, one.score) for one in others(request, shown))
         return Briefing(
             form,
             str(request.quota),
             tuple(one_line(each) for each in lessons),
-            "",
-            tuple(
-                self._shown(0, Parent(one.program_id, one.source, one.score), request)
-                for one in others(request, shown)
-            ),
-            "\n".join(map(str, failures)),
-            tuple(self._shown(number, one, request) for number, one in reversed([*enumerate(shown, 1)])),
-            self._standing(request),
+            inspirations=tuple(self._shown(0, one, request) for one in inspiring),
+            failures=render(failures),
+            parents=tuple(self._shown(number, one, request) for number, one in [*enumerate(shown, 1)][::-1]),
+            standing=self._standing(request),
         )
 
     def _user(self, briefing: Briefing, request: Request, left: int | None) -> str:
@@ -209,11 +199,6 @@ class Prompts:
             notes.append(f"made by: {one_line(evaluation.made_by, 80)}")
             notes.append(f"explanation: {one_line(evaluation.explanation)}")
         return Shown(number, "\n".join(notes), parent.source)
-
-
-def shown_parents(request: Request, form: Form) -> tuple[Parent, ...]:
-    """The parents that a prompt shows: the one to change, and for a crossover the one to join it with."""
-    return tuple(request.parents[: 2 if form == "crossover" else 1])
 
 
 def others(request: Request, shown: Sequence[Parent], most: int = INSPIRATIONS) -> tuple[Member, ...]:

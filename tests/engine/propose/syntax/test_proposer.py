@@ -210,10 +210,10 @@ def test_a_program_of_another_form_is_refused_clearly() -> None:
         ProgramTree("x = 1\n", TASK.vocabulary)
 
 
-def test_nothing_to_say_is_said() -> None:
-    proposer = SyntaxProposer(TASK.vocabulary, TASK.rules, {edits.simplify: 1.0})
+def test_nothing_to_say_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recevolve.engine.propose.syntax.proposer.EDITS", {edits.simplify: 1.0})
     with pytest.raises(NoProposal, match="gave nothing new"):
-        proposer.mutant([SEEDS[0]], generator(0))
+        PROPOSER.mutant([SEEDS[0]], generator(0))
 
 
 def test_a_kind_without_state_and_constants_is_edited_too() -> None:

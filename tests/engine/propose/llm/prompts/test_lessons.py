@@ -45,7 +45,7 @@ def story(tmp_path: Path) -> Iterator[Story]:
 
 def lessons_of(story: Story, teacher: Teacher) -> Lessons:
     journal = Journal(story.archive, story.config)
-    prompts = Prompts(registry.find("toy", [TOY]), story.config, story.archive, journal)
+    prompts = Prompts(registry.find("toy", [TOY]), story.config, journal)
     return Lessons(prompts, journal, story.config, teacher)
 
 

@@ -59,7 +59,7 @@ def toy() -> Task:
 
 
 def prompts_of(story: Story, folder: Path | None = None, task: Task | None = None) -> Prompts:
-    return Prompts(task or toy(), story.config, story.archive, Journal(story.archive, story.config), folder)
+    return Prompts(task or toy(), story.config, Journal(story.archive, story.config), folder)
 
 
 def request_of(story: Story, slot: int = 0, quota: Quota = Quota.EXPLOIT, **changes: Any) -> Request:
