@@ -101,7 +101,8 @@ def _check(texts: Mapping[str, str], options: argparse.Namespace, backend: Backe
     red = 0
     for name, dtype in itertools.product(texts, options.dtype):
         operator, program = OPERATORS[name], vars(load_program(texts[name], name))
-        report = gate(operator, program, [dtype], _sizes(operator, options), backend=backend, checks=checks)
+        sizes = _few(operator, options) if options.quick else None
+        report = gate(operator, program, [dtype], sizes, backend=backend, checks=checks)
         red += not report.passed
         print(f"{name:24} {_name(dtype):9} {summary(report)}", flush=True)
         for finding in report.findings:
@@ -147,9 +148,7 @@ def summary(report: Report) -> str:
     return f"{verdict:7} {report.calls:4} calls {report.launches:5} launches {report.cpu_seconds:6.1f} s CPU"
 
 
-def _sizes(operator: Operator, options: argparse.Namespace) -> list[Sizes] | None:
-    if not options.quick:
-        return None
+def _few(operator: Operator, options: argparse.Namespace) -> list[Sizes]:
     return list(itertools.islice(operator.hidden(options.seed), _QUICK_SIZES))
 
 
@@ -164,14 +163,13 @@ def _rows(
     """Rows of one operator. A dtype whose gate is red has one row that says so, and no number."""
     program = vars(load_program(text, operator.name))
     before = vars(load_program(previous, f"{operator.name} before")) if previous else None
-    few = list(itertools.islice(operator.hidden(options.seed), _QUICK_SIZES))
-    shapes = _shapes(operator, options)
+    few = _few(operator, options)
     for dtype in options.dtype:
         report = gate(operator, program, [dtype], few, backend=backend, checks=_BRIEF, stop=True)
         if not report.passed:
             yield Row(operator.name, "", _name(dtype), "", "red", note=str(report.findings[0]))
             continue
-        for shape in shapes:
+        for shape in _shapes(operator, options):
             yield from make(operator, program, before, shape, dtype)
 
 

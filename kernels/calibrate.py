@@ -23,13 +23,16 @@ VARIANTS = "variants.json"
 
 def keep(folder: Path, variants: Mapping[str, Variant]) -> None:
     """Adds variants to those that lie beside a queue's entries."""
-    known = {**(kept(folder) if _file(folder).exists() else {}), **variants}
-    write_whole(_file(folder), json.dumps(to_plain(known), indent=1, sort_keys=True).encode())
+    file = folder / VARIANTS
+    known = {**(kept(folder) if file.exists() else {}), **variants}
+    write_whole(file, json.dumps(to_plain(known), indent=1, sort_keys=True).encode())
 
 
 def kept(folder: Path) -> dict[str, Variant]:
     """The variants beside a queue's entries, by id. FileNotFoundError where there are none."""
-    return {name: from_plain(Variant, each) for name, each in json.loads(_file(folder).read_text()).items()}
+    return {
+        name: from_plain(Variant, each) for name, each in json.loads((folder / VARIANTS).read_text()).items()
+    }
 
 
 def fitted(folder: Path, results: Path) -> Calibration:
@@ -87,10 +90,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ranks = "" if each.correlation is None else f", rank correlation {each.correlation:.2f}"
         print(f"without {each.family}: error {each.error:.0%}{ranks}, regret {each.regret:.1%}")
     return 0
-
-
-def _file(folder: Path) -> Path:
-    return folder / VARIANTS
 
 
 if __name__ == "__main__":

@@ -125,36 +125,21 @@ def _unrolling(binary: float, interpreted: float) -> float:
 def _body(code: Sequence[Instruction], looped: bool) -> Body:
     pipes: dict[str, float] = defaultdict(float)
     products: dict[Product, float] = defaultdict(float)
-    cycles = loads = load_bytes = copies = spills = spill_bytes = barriers = 0.0
+    sums: dict[str, float] = defaultdict(float)
     for each in code:
-        base = each.opcode.partition(".")[0]
+        base, moved = each.opcode.partition(".")[0], 32 * width(each.opcode)
         if base in _PIPE_OF:
             pipes[_PIPE_OF[base]] += 1
-        if base in _MEMORY:
-            cycles += max(1.0, 32 * width(each.opcode) / SHARED_RATE)
-        if base in _LOADS or base in _COPIES:
-            load_bytes += 32 * width(each.opcode)
-        loads += base in _LOADS
-        copies += base in _COPIES
-        if base in _SPILLS:
-            spills += 1
-            spill_bytes += 32 * width(each.opcode)
-        barriers += base in _BARRIERS
+        sums["memory_cycles"] += max(1.0, moved / SHARED_RATE) if base in _MEMORY else 0.0
+        sums["load_bytes"] += moved if base in _LOADS | _COPIES else 0.0
+        sums["loads"] += base in _LOADS
+        sums["copies"] += base in _COPIES
+        sums["spills"] += base in _SPILLS
+        sums["spill_bytes"] += moved if base in _SPILLS else 0.0
+        sums["barriers"] += base in _BARRIERS
         if (found := product(each.opcode)) is not None:
             products[found] += 1
-    once = Segment(
-        instructions=len(code),
-        pipes=dict(pipes),
-        memory_cycles=cycles,
-        loads=loads,
-        load_bytes=load_bytes,
-        copies=copies,
-        spills=spills,
-        spill_bytes=spill_bytes,
-        barriers=barriers,
-        products=dict(products),
-        looped=looped,
-    )
+    once = Segment(instructions=len(code), pipes=dict(pipes), products=dict(products), looped=looped, **sums)
     return Body(once, frozenset(each.source for each in code if each.source is not None))
 
 

@@ -51,7 +51,7 @@ def record(
         given = (grad, *inputs) if direction == "backward" else inputs
         recorder, results = _run(program[direction], given, direction)
         passes[direction] = pass_of(recorder, inputs, grad, results)
-        code.update(code_of(recorder.launches))
+        code |= {digest(text): text for text in (each.ptx.encode() for each in recorder.launches)}
     return Entry(
         id=name,
         program=program_id,
@@ -70,16 +70,6 @@ def _run(function: Any, given: Sequence[Tensor], direction: Direction) -> tuple[
     with offline(SM_90, execute="none", assemble=False) as recorder:
         result = function(*given)
     return recorder, tensors(result, direction)
-
-
-def code_of(launches: Sequence[Launch]) -> dict[str, bytes]:
-    """PTX, and cubins where launches have them, by digest."""
-    code = {}
-    for launch in launches:
-        code[digest(launch.ptx.encode())] = launch.ptx.encode()
-        if launch.binary is not None:
-            code[digest(launch.binary.cubin)] = launch.binary.cubin
-    return code
 
 
 def pass_of(recorder: Recorder, inputs: Sequence[Tensor], grad: Tensor, results: Sequence[Tensor]) -> Pass:
@@ -175,7 +165,6 @@ def _step(launch: Launch, place: Mapping[int, int]) -> Step:
         shared=launch.shared,
         arguments=tuple(arguments),
         ptx=digest(launch.ptx.encode()),
-        cubin=digest(launch.binary.cubin) if launch.binary else "",
         hidden=launch.hidden,
         scratch=launch.scratch_bytes,
     )

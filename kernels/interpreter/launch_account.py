@@ -3,12 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-RACES = (
-    "read-after-write",
-    "write-after-read",
-    "write-write",
-    "lanes-differ",
-)
+RACES = ("read-after-write", "write-after-read", "write-write", "lanes-differ")
 """Kinds of issues that make a result depend on the order of programs or lanes."""
 
 

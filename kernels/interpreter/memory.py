@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from .launch_account import Issue
-from .regions import SEVERAL, Array, Region, distinct, regions_of
+from .regions import SEVERAL, Array, Region, distinct, regions_of, span
 
 
 class OutOfBounds(RuntimeError):
@@ -33,7 +33,7 @@ class Observer:
         self.file = file
         self.regions = regions_of(tensors, tracked)
         self.spans = {
-            name: (span, region) for region in self.regions for name, span in region.spans().items()
+            name: (span(tensor), each) for each in self.regions for name, tensor in each.tensors.items()
         }
         self.starts = np.array([each.start for each in self.regions], np.int64)
         self.tensor_flops: Counter[str] = Counter()

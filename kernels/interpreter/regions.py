@@ -83,10 +83,6 @@ class Region:
                     self.view(held, tensor)[...] = True
                 self.gaps = ~held
 
-    def spans(self) -> dict[str, tuple[int, int]]:
-        """First address and the one after the last, by tensor."""
-        return {name: span(tensor) for name, tensor in self.tensors.items()}
-
     def view(self, by_element: Array, tensor: torch.Tensor) -> Array:
         """A map of the region's elements in the shape of one of its tensors, parts of an element last."""
         ratio, step = tensor.element_size() // self.size, by_element.itemsize

@@ -1,6 +1,6 @@
 """Cross layers of full and low rank and with a gate: see `reference` for the equations and their sources."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -57,6 +57,8 @@ class _Cross(nn.Module):
     It computes in the dtype of its input: parameters are converted to it, so that it works under autocast.
     """
 
+    function: Callable[..., Tensor]
+
     def __init__(self, shapes: Mapping[str, tuple[int, ...]], described: str, **options: Any) -> None:
         super().__init__()
         self._described = described
@@ -72,8 +74,9 @@ class _Cross(nn.Module):
             else:
                 nn.init.xavier_normal_(parameter)
 
-    def _as(self, x: Tensor) -> tuple[Tensor, ...]:
-        return tuple(each.to(x.dtype) for each in self.parameters())
+    def forward(self, x0: Tensor, x: Tensor) -> Tensor:
+        """(B, K) from the input of the first layer and that of this one, (B, K) each."""
+        return type(self).function(x0, x, *(each.to(x.dtype) for each in self.parameters()))
 
     def extra_repr(self) -> str:
         return self._described
@@ -82,15 +85,13 @@ class _Cross(nn.Module):
 class CrossLayer(_Cross):
     """One cross layer of full rank over `features` = K values a row. It begins as TorchRec's CrossNet."""
 
+    function = staticmethod(dcn_v2_cross)
+
     def __init__(
         self, features: int, *, device: torch.device | str | None = None, dtype: torch.dtype | None = None
     ) -> None:
         shapes = {"weight": (features, features), "bias": (features,)}
         super().__init__(shapes, f"features={features}", device=device, dtype=dtype)
-
-    def forward(self, x0: Tensor, x: Tensor) -> Tensor:
-        """(B, K) from the input of the first layer and that of this one, (B, K) each."""
-        return dcn_v2_cross(x0, x, *self._as(x))
 
 
 class LowRankCrossLayer(_Cross):
@@ -98,6 +99,8 @@ class LowRankCrossLayer(_Cross):
 
     It begins as TorchRec's LowRankCrossNet does.
     """
+
+    function = staticmethod(dcn_v2_cross_low_rank)
 
     def __init__(
         self,
@@ -110,13 +113,11 @@ class LowRankCrossLayer(_Cross):
         shapes = {"v": (rank, features), "u": (features, rank), "bias": (features,)}
         super().__init__(shapes, f"features={features}, rank={rank}", device=device, dtype=dtype)
 
-    def forward(self, x0: Tensor, x: Tensor) -> Tensor:
-        """(B, K) from the input of the first layer and that of this one, (B, K) each."""
-        return dcn_v2_cross_low_rank(x0, x, *self._as(x))
-
 
 class GatedCross(_Cross):
     """One gated cross layer over `features` = K values a row; gates begin half open."""
+
+    function = staticmethod(gated_cross)
 
     def __init__(
         self, features: int, *, device: torch.device | str | None = None, dtype: torch.dtype | None = None
@@ -124,7 +125,3 @@ class GatedCross(_Cross):
         square, line = (features, features), (features,)
         shapes = {"value": square, "value_bias": line, "gate": square, "gate_bias": line}
         super().__init__(shapes, f"features={features}", device=device, dtype=dtype)
-
-    def forward(self, x0: Tensor, x: Tensor) -> Tensor:
-        """(B, K) from the input of the first layer and that of this one, (B, K) each."""
-        return gated_cross(x0, x, *self._as(x))

@@ -12,12 +12,7 @@ def load_program(source: str, name: str = "") -> ModuleType:
     tracebacks and instruction listings show too. Without a name it is made from the text.
     """
     name = name or f"<program {hashlib.sha256(source.encode()).hexdigest()[:12]}>"
-    remember(source, name)
+    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
     module = ModuleType("program")
     exec(compile(source, name, "exec"), vars(module))
     return module
-
-
-def remember(source: str, name: str) -> None:
-    """Lets `inspect` find this text as the file of that name."""
-    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)

@@ -66,7 +66,17 @@ def compare(device: Captured, contenders: Sequence[str], seed: int, rounds: int 
     while len(counted) < rounds and len(run) < rounds * _PATIENCE:
         run.append(_round(device, contenders))
         counted = steady(run)
-    return summarise(counted, len(run), contenders, seed, rounds)
+    first, *others = contenders
+    seconds = {name: np.array([each.seconds[name] for each in counted]) for name in contenders}
+    rng = np.random.default_rng(seed)
+    return Session(
+        seconds={name: spread(each) for name, each in seconds.items()},
+        ratios={name: paired(seconds[first], seconds[name], rng) for name in others},
+        discarded=len(run) - len(counted),
+        steady=len(counted) >= rounds,
+        sm_mhz=_range([each.sensors.sm_mhz for each in counted]),
+        watts=_range([each.sensors.watts for each in counted]),
+    )
 
 
 def _round(device: Captured, contenders: Sequence[str]) -> Round:
@@ -84,23 +94,6 @@ def steady(rounds: Sequence[Round]) -> list[Round]:
         return list(rounds)
     least = max(known) * (1 - DROP)
     return [each for each, clock in zip(rounds, clocks, strict=True) if clock is None or clock >= least]
-
-
-def summarise(
-    counted: Sequence[Round], run: int, contenders: Sequence[str], seed: int, wanted: int
-) -> Session:
-    """What `counted` of `run` rounds say."""
-    first, *baselines = contenders
-    seconds = {name: np.array([each.seconds[name] for each in counted]) for name in contenders}
-    rng = np.random.default_rng(seed)
-    return Session(
-        seconds={name: spread(each) for name, each in seconds.items()},
-        ratios={name: paired(seconds[first], seconds[name], rng) for name in baselines},
-        discarded=run - len(counted),
-        steady=len(counted) >= wanted,
-        sm_mhz=_range([each.sensors.sm_mhz for each in counted]),
-        watts=_range([each.sensors.watts for each in counted]),
-    )
 
 
 def spread(seconds: Array) -> Seconds:
