@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import wraps
-from types import TracebackType
 from typing import ParamSpec, Self
 
 from ...population.values.verdict import Status, Verdict
@@ -64,10 +63,8 @@ class Sandboxed:
         self.session.__enter__()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.session.__exit__(kind, error, trace)
+    def __exit__(self, kind: type[BaseException] | None, *raised: object) -> None:
+        self.session.__exit__(kind, *raised)
 
     def cpu_seconds(self) -> float:
         """CPU seconds that the child has used so far."""

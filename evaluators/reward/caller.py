@@ -1,7 +1,6 @@
 """Caller: rewards of rows, by the fast path where the program is a plain formula, else in the sandbox."""
 
 from collections.abc import Mapping
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -45,11 +44,9 @@ class Caller:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *raised: object) -> None:
         if self._session is not None:
-            self._session.__exit__(kind, error, trace)
+            self._session.__exit__(kind, *raised)
 
     def __call__(self, signals: Mapping[str, NDArray[Any]]) -> Array:
         """The rewards, float64 in the shape of the signals, all finite."""

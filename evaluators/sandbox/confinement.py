@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .system_calls import Filter
+from .system_calls import for_process
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = (
     1, 4, 22, 24, 38, 47,
@@ -84,10 +84,8 @@ def drop_capabilities() -> None:
         try:
             prctl(PR_CAPBSET_DROP, capability)
         except OSError as error:
-            if error.errno in (
-                errno.EINVAL,
-                errno.EPERM,
-            ):  # past the last one; or no right to shrink the bound
+            # past the last one; or no right to shrink the bound
+            if error.errno in (errno.EINVAL, errno.EPERM):
                 break
             raise
     header = ctypes.create_string_buffer(struct.pack("Ii", CAPABILITIES_VERSION_3, 0))
@@ -136,9 +134,9 @@ def set_limits(*, address_space: int | None, cpu_seconds: int, file_bytes: int) 
         resource.setrlimit(which, (bound, bound))
 
 
-def filter_system_calls(filter_: Filter) -> None:
+def filter_system_calls(filter_: bytes) -> None:
     """From here on the filter answers. Needs `no_new_privileges` first."""
-    program = filter_.program(os.getpid())
+    program = for_process(filter_, os.getpid())
     instructions = ctypes.create_string_buffer(program, len(program))
     description = struct.pack("HxxxxxxQ", len(program) // 8, ctypes.addressof(instructions))
     buffer = ctypes.create_string_buffer(description, len(description))

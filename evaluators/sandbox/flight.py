@@ -7,7 +7,7 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +16,7 @@ from . import result
 from .launch import RunningZygote, ZygoteDied
 from .limits import Limits
 from .outcome import Outcome, Status
-from .shared_arrays import SharedArrays, sealed
+from .shared_arrays import sealed
 
 Event = Literal["woken", "ended", "cpu", "deadline", "answer"]
 SHORTEST_WAIT = 0.02
@@ -32,29 +32,6 @@ class Request:
     inputs: tuple[int, ...]
     input_bytes: int
     limits: Limits
-
-    @classmethod
-    def of(
-        cls,
-        runner: str,
-        source: str,
-        parameters: Mapping[str, Any],
-        inputs: Sequence[SharedArrays],
-        limits: Limits,
-        **more: Any,
-    ) -> "Request":
-        """The request as bytes; ValueError where parameters are not JSON or two inputs share a name."""
-        names = [name for arrays in inputs for name in arrays.names]
-        if len(set(names)) < len(names):
-            raise ValueError(f"every input array needs its own name, got {', '.join(sorted(names))}")
-        try:
-            body = json.dumps({"runner": runner, "source": source, "parameters": dict(parameters), **more})
-        except TypeError as error:
-            raise ValueError(
-                f"parameters enter the sandbox as JSON, arrays go into `inputs`: {error}"
-            ) from error
-        descriptors = tuple(arrays.fileno() for arrays in inputs)
-        return cls(body.encode(), descriptors, sum(arrays.size for arrays in inputs), limits)
 
 
 class Flight:
@@ -190,11 +167,8 @@ class Flight:
             except result.Malformed as error:
                 return "malformed", f"it ended by itself with exit code {code}; {error}", {}
         if event == "deadline" and used < self.limits.cpu_seconds / 4:
-            return (
-                "stalled",
-                f"still running after {seconds:.1f} s, with only {used:.2f} s of CPU time used",
-                {},
-            )
+            text = f"still running after {seconds:.1f} s, with only {used:.2f} s of CPU time used"
+            return "stalled", text, {}
         if event == "deadline":
             return "timed_out", f"still running after {seconds:.1f} s", {}
         if event == "cpu" or used >= self.limits.cpu_seconds:

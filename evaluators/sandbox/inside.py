@@ -12,9 +12,10 @@ import random
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import import_module
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,8 @@ def serve(descriptors: Descriptors) -> None:
     """Runs one request to its end and leaves the result in the result file."""
     capacity = os.fstat(descriptors.result).st_size
     memory = mmap.mmap(descriptors.result, capacity)
-    with _Failure(memory):
+    with ExitStack() as stack:
+        stack.push(partial(_write_failure, memory))
         request = json.loads(_contents(descriptors.request))
         arrays: dict[str, np.ndarray] = {}
         for descriptor in descriptors.inputs:
@@ -127,24 +129,12 @@ def _write(memory: mmap.mmap, returned: Mapping[str, np.ndarray] | Result) -> No
     memory[: shared_arrays.LENGTH.size] = head[: shared_arrays.LENGTH.size]
 
 
-class _Failure:
-    """Writes down whatever is raised within, SystemExit and the like included, as the result."""
-
-    def __init__(self, memory: mmap.mmap) -> None:
-        self.memory = memory
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool:
-        if error is None:
-            return False
-        text = explain(error)
-        head, _, _ = shared_arrays.pack({"status": "raised", "text": text}, {})
-        self.memory[: len(head)] = head
-        return True
+def _write_failure(memory: mmap.mmap, kind: object, error: BaseException | None, trace: object) -> bool:
+    """Writes down whatever was raised, SystemExit and the like included, as the result."""
+    if error is not None:
+        head, _, _ = shared_arrays.pack({"status": "raised", "text": explain(error)}, {})
+        memory[: len(head)] = head
+    return True
 
 
 def explain(error: BaseException) -> str:

@@ -37,17 +37,8 @@ class RunningZygote:
         self._complaints = os.memfd_create("complaints", os.MFD_CLOEXEC)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control = ours
-        boot = [
-            sys.executable,
-            "-P",
-            "-s",
-            "-S",
-            "-B",
-            "-c",
-            BOOT,
-            str(theirs.fileno()),
-            json.dumps(installation.path),
-        ]
+        python = [sys.executable, "-P", "-s", "-S", "-B", "-c", BOOT]
+        boot = [*python, str(theirs.fileno()), json.dumps(installation.path)]
         with theirs:
             self.process = subprocess.Popen(
                 [*command, *boot],
@@ -63,7 +54,10 @@ class RunningZygote:
             readable, listable = installation.rights()
             settings = {"tier": tier, "preload": list(preload), "readable": readable, "listable": listable}
             self.alive = self._greet(settings)
-            self.ready = self._import()
+            try:
+                self.ready = self._expect("ready", SECONDS_TO_IMPORT)
+            except Refused as why:
+                raise SandboxUnavailable(f"the sandbox could not import what candidates need: {why}") from why
         except BaseException:
             self.stop()
             raise
@@ -73,17 +67,14 @@ class RunningZygote:
             self._control.send(json.dumps(settings).encode())
         except OSError as error:
             raise Refused(self.complaints() or str(error)) from error
-        answer = self._answer(SECONDS_TO_ANSWER)
-        if "alive" not in answer:
-            raise Refused(answer.get("refused") or self.complaints() or "it ended without a word")
-        return answer["alive"]  # type: ignore[no-any-return]
+        return self._expect("alive", SECONDS_TO_ANSWER)
 
-    def _import(self) -> dict[str, Any]:
-        answer = self._answer(SECONDS_TO_IMPORT)
-        if "ready" not in answer:
-            reason = answer.get("refused") or self.complaints() or "it ended without a word"
-            raise SandboxUnavailable(f"the sandbox could not import what candidates need: {reason}")
-        return answer["ready"]  # type: ignore[no-any-return]
+    def _expect(self, word: str, seconds: float) -> dict[str, Any]:
+        """What the zygote says under this word; Refused where it says something else or nothing."""
+        answer = self._answer(seconds)
+        if word not in answer:
+            raise Refused(answer.get("refused") or self.complaints() or "it ended without a word")
+        return answer[word]  # type: ignore[no-any-return]
 
     def _answer(self, seconds: float) -> dict[str, Any]:
         self._control.settimeout(seconds)
@@ -122,6 +113,8 @@ class RunningZygote:
 
 def start(tier: int, preload: Sequence[str]) -> RunningZygote:
     """A zygote in a sandbox of that tier. Refused, with every reason, where there is none to be had."""
+    if sys.platform != "linux":
+        raise Refused(f"this is {sys.platform}")
     installation = Installation.of(preload)
     if tier > 1:
         return RunningZygote([], tier, preload, installation)

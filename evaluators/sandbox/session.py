@@ -3,7 +3,7 @@
 import mmap
 import os
 from collections.abc import Mapping
-from types import MappingProxyType, TracebackType
+from types import MappingProxyType
 
 import numpy as np
 
@@ -97,11 +97,8 @@ class Session:
     def __enter__(self) -> "Session":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._outcome is None:
-            if error is None:
-                self.close()
-            else:
-                self._end("ended")
+    def __exit__(self, kind: type[BaseException] | None, *raised: object) -> None:
+        if kind is None:
+            self.close()
+        elif self._outcome is None:
+            self._end("ended")

@@ -9,7 +9,7 @@ import mmap
 import os
 import struct
 from collections.abc import Iterable, Mapping, Sequence
-from types import TracebackType
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -45,11 +45,9 @@ def describe(shapes: Iterable[tuple[str, str, Sequence[int]]]) -> tuple[list[Des
                 f"{', '.join(DTYPES)}"
             )
         offset = align(end)
-        count = 1
-        for length in shape:
-            count *= int(length)
-        described.append((name, code, tuple(int(length) for length in shape), offset))
-        end = offset + count * np.dtype(code).itemsize
+        lengths = tuple(int(length) for length in shape)
+        described.append((name, code, lengths, offset))
+        end = offset + prod(lengths) * np.dtype(code).itemsize
     return described, end
 
 
@@ -123,13 +121,11 @@ class SharedArrays:
     def __enter__(self) -> "SharedArrays":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.close()
 
     def __del__(self) -> None:
-        if getattr(self, "_descriptor", -1) >= 0:
+        if hasattr(self, "_descriptor"):
             self.close()
 
 

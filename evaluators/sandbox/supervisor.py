@@ -1,7 +1,8 @@
 """Sandbox: runs candidates apart from everything, holds them to their limits, and brings back data."""
 
+import json
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType, TracebackType
+from types import MappingProxyType
 from typing import Any
 
 from . import tiers
@@ -47,9 +48,8 @@ class Sandbox:
             )
         self.preload = tuple(preload)
         weakest = max(tiers.TIERS) if unsafe else min_tier
-        self._zygote: RunningZygote | None = (
-            tiers.strongest(self.preload, weakest) if tier is None else tiers.exactly(tier, self.preload)
-        )
+        accepted = range(1, weakest + 1) if tier is None else (tier,)
+        self._zygote: RunningZygote | None = tiers.strongest(self.preload, accepted)
         self.tier = self._zygote.tier
 
     def run(
@@ -70,14 +70,13 @@ class Sandbox:
         """
         request = self._request(runner, source, parameters, inputs, limits)
         deaths: list[str] = []
-        outcome = None
+        stalled = False
         while len(deaths) < 2:
             try:
-                if outcome is not None:
-                    return self._attempt(request)
                 outcome = self._attempt(request)
-                if outcome.status != "stalled":
+                if stalled or outcome.status != "stalled":
                     return outcome
+                stalled = True
             except ZygoteDied as died:
                 deaths.append(str(died))
                 self.close()
@@ -90,7 +89,6 @@ class Sandbox:
         *,
         shared: Shapes,
         parameters: Mapping[str, Any] = NOTHING,
-        inputs: Sequence[SharedArrays] = (),
         limits: Limits = STANDARD,
     ) -> Session:
         """A Session: the child is stepped from outside over arrays that both sides see.
@@ -98,15 +96,15 @@ class Sandbox:
         `shared` maps a name to (dtype, shape). The child calls the runner as
         `function(source, parameters, arrays, shared, turns)`; `turns` yields the number of each step.
         """
-        request = self._request(runner, source, parameters, inputs, limits, shared=shared)
-        try:
-            return Session(self._running(), request, shared)
-        except ZygoteDied:
-            self.close()
+        request = self._request(runner, source, parameters, (), limits, shared=shared)
+        deaths: list[str] = []
+        while len(deaths) < 2:
             try:
                 return Session(self._running(), request, shared)
             except ZygoteDied as died:
-                raise SandboxUnavailable(f"the sandbox's zygote died twice: {died}") from died
+                deaths.append(str(died))
+                self.close()
+        raise SandboxUnavailable(f"the sandbox's zygote died twice: {deaths[-1]}")
 
     def _request(
         self,
@@ -117,17 +115,28 @@ class Sandbox:
         limits: Limits,
         **more: Any,
     ) -> Request:
+        """ValueError for a runner that is not preloaded, parameters that are not JSON, inputs of one name."""
         module, _, function = runner.partition(":")
         if not function or module not in self.preload:
             raise ValueError(
                 f'a runner is named "module:function" and its module is preloaded, got {runner!r} '
                 f"with preload {', '.join(self.preload)}"
             )
-        return Request.of(runner, source, parameters, inputs, limits, **more)
+        names = [name for arrays in inputs for name in arrays.names]
+        if len(set(names)) < len(names):
+            raise ValueError(f"every input array needs its own name, got {', '.join(sorted(names))}")
+        try:
+            body = json.dumps({"runner": runner, "source": source, "parameters": dict(parameters), **more})
+        except TypeError as error:
+            raise ValueError(
+                f"parameters enter the sandbox as JSON, arrays go into `inputs`: {error}"
+            ) from error
+        descriptors = tuple(arrays.fileno() for arrays in inputs)
+        return Request(body.encode(), descriptors, sum(arrays.size for arrays in inputs), limits)
 
     def _running(self) -> RunningZygote:
         if self._zygote is None:
-            self._zygote = tiers.exactly(self.tier, self.preload)
+            self._zygote = tiers.strongest(self.preload, (self.tier,))
         return self._zygote
 
     def _attempt(self, request: Request) -> Outcome:
@@ -153,7 +162,5 @@ class Sandbox:
     def __enter__(self) -> "Sandbox":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.close()

@@ -9,7 +9,6 @@ ENOSYS, which libraries take for an old kernel.
 import errno
 import platform
 import struct
-from dataclasses import dataclass
 
 MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 """Column of the table below, and AUDIT_ARCH."""
@@ -104,80 +103,65 @@ class UnknownMachine(OSError):
     """The filter's tables do not cover this processor."""
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """A filter with a gap for the number of the process that takes it on."""
-
-    before: bytes
-    after: bytes
-
-    def program(self, process: int) -> bytes:
-        """Instructions of eight bytes each, for that process."""
-        return self.before + struct.pack("<I", process) + self.after
+_OWN_PROCESS = struct.pack("<I", 0x5A5A5A5A)
+"""Stands in a filter for the number of the process that takes it on."""
 
 
-class _Assembler:
-    def __init__(self) -> None:
-        self.code = bytearray()
-
-    def add(self, operation: int, value: int, then: int = 0, otherwise: int = 0) -> None:
-        self.code += struct.pack("<HBBI", operation, then, otherwise, value & 0xFFFFFFFF)
-
-    def refuse(self, number: int, error: int) -> None:
-        self.add(EQUAL, number, 0, 1)
-        self.add(ANSWER, fail_with(error))
-
-    def only_argument(self, number: int, argument: int, value: int) -> None:
-        self.add(EQUAL, number, 0, 4)
-        self.add(LOAD, ARGUMENTS_AT + 8 * argument)
-        self.add(EQUAL, value, 0, 1)
-        self.add(ANSWER, ALLOW)
-        self.add(ANSWER, fail_with(errno.EPERM))
-
-    def without_bits(self, number: int, argument: int, bits: int) -> None:
-        self.add(EQUAL, number, 0, 4)
-        self.add(LOAD, ARGUMENTS_AT + 8 * argument)
-        self.add(ANY_BIT, bits, 1, 0)
-        self.add(ANSWER, ALLOW)
-        self.add(ANSWER, fail_with(errno.EPERM))
-
-    def without_values(self, number: int, argument: int, values: tuple[int, ...]) -> None:
-        self.add(EQUAL, number, 0, 2 * len(values) + 2)
-        self.add(LOAD, ARGUMENTS_AT + 8 * argument)
-        for value in values:
-            self.refuse(value, errno.EPERM)
-        self.add(ANSWER, ALLOW)
+def for_process(filter_: bytes, process: int) -> bytes:
+    """The filter's instructions, of eight bytes each, for that process."""
+    return filter_.replace(_OWN_PROCESS, struct.pack("<I", process))
 
 
-def build(machine: str = platform.machine()) -> Filter:
+def _op(operation: int, value: int, then: int = 0, otherwise: int = 0) -> bytes:
+    return struct.pack("<HBBI", operation, then, otherwise, value & 0xFFFFFFFF)
+
+
+def _refuse(number: int, error: int) -> bytes:
+    return _op(EQUAL, number, 0, 1) + _op(ANSWER, fail_with(error))
+
+
+def _argument(number: int, argument: int, checks: bytes) -> bytes:
+    """For calls of this number: the argument is loaded, and the checks answer."""
+    skipped = 1 + len(checks) // 8
+    return _op(EQUAL, number, 0, skipped) + _op(LOAD, ARGUMENTS_AT + 8 * argument) + checks
+
+
+def _only_argument(number: int, argument: int, value: int) -> bytes:
+    checks = _op(EQUAL, value, 0, 1) + _op(ANSWER, ALLOW) + _op(ANSWER, fail_with(errno.EPERM))
+    return _argument(number, argument, checks)
+
+
+def _without_bits(number: int, argument: int, bits: int) -> bytes:
+    checks = _op(ANY_BIT, bits, 1, 0) + _op(ANSWER, ALLOW) + _op(ANSWER, fail_with(errno.EPERM))
+    return _argument(number, argument, checks)
+
+
+def _without_values(number: int, argument: int, values: tuple[int, ...]) -> bytes:
+    checks = b"".join(_refuse(value, errno.EPERM) for value in values) + _op(ANSWER, ALLOW)
+    return _argument(number, argument, checks)
+
+
+def build(machine: str = platform.machine()) -> bytes:
     """The filter for this processor; UnknownMachine where there is no table for it."""
     if machine not in MACHINES:
         raise UnknownMachine(errno.ENOSYS, f"system-call filter knows {', '.join(MACHINES)}, not {machine}")
     column, audit = MACHINES[machine]
-    assembler = _Assembler()
-    assembler.add(LOAD, MACHINE_AT)
-    assembler.add(EQUAL, audit, 1, 0)
-    assembler.add(ANSWER, KILL)
-    assembler.add(LOAD, NUMBER_AT)
+    code = _op(LOAD, MACHINE_AT) + _op(EQUAL, audit, 1, 0) + _op(ANSWER, KILL) + _op(LOAD, NUMBER_AT)
     if machine == "x86_64":  # the x32 interface numbers the same calls from 2^30
-        assembler.add(AT_LEAST, 0x40000000, 0, 1)
-        assembler.add(ANSWER, KILL)
-    assembler.add(AT_LEAST, UNKNOWN_FROM, 0, 1)
-    assembler.add(ANSWER, fail_with(errno.ENOSYS))
+        code += _op(AT_LEAST, 0x40000000, 0, 1) + _op(ANSWER, KILL)
+    code += _op(AT_LEAST, UNKNOWN_FROM, 0, 1) + _op(ANSWER, fail_with(errno.ENOSYS))
     for numbers in ABSENT.values():
-        assembler.refuse(numbers[column], errno.ENOSYS)
+        code += _refuse(numbers[column], errno.ENOSYS)
     for call in REFUSED.values():
         if (number := call[column]) is not None:
-            assembler.refuse(number, errno.EPERM)
+            code += _refuse(number, errno.EPERM)
     for *columns, argument in READ_ONLY.values():
         if (number := columns[column]) is not None:
-            assembler.without_bits(number, argument or 0, WRITING)
+            code += _without_bits(number, argument or 0, WRITING)
     for _, numbers, argument, values in REFUSED_ARGUMENTS:
-        assembler.without_values(numbers[column], argument, values)
+        code += _without_values(numbers[column], argument, values)
     for numbers in ONLY_ZERO.values():
-        assembler.only_argument(numbers[column], 0, 0)
+        code += _only_argument(numbers[column], 0, 0)
     for numbers in ONLY_ONESELF.values():
-        assembler.only_argument(numbers[column], 0, 0x5A5A5A5A)
-    assembler.add(ANSWER, ALLOW)
-    before, after = bytes(assembler.code).split(struct.pack("<I", 0x5A5A5A5A))
-    return Filter(before, after)
+        code += _only_argument(numbers[column], 0, *struct.unpack("<I", _OWN_PROCESS))
+    return code + _op(ANSWER, ALLOW)

@@ -1,6 +1,5 @@
 """Tiers: how strong a sandbox this machine offers, found out by trying, and what to do for a stronger one."""
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -67,7 +66,7 @@ def probe() -> Report:
     layers = []
     for tier in TIERS:
         try:
-            zygote = _start(tier, ())
+            zygote = start(tier, ())
         except (Refused, SandboxUnavailable) as error:
             layers.append(Layer(tier, False, str(error), REMEDIES[tier]))
             continue
@@ -76,36 +75,19 @@ def probe() -> Report:
     return Report(min((layer.tier for layer in layers if layer.holds), default=0), tuple(layers))
 
 
-def strongest(preload: Sequence[str], weakest: int) -> RunningZygote:
-    """A zygote in the strongest sandbox that this machine offers.
+def strongest(preload: Sequence[str], tiers: Sequence[int]) -> RunningZygote:
+    """A zygote in the first of these tiers that this machine offers.
 
-    SandboxUnavailable where that is weaker than `weakest`; the message has each tier's reason and remedy.
+    SandboxUnavailable where it offers none; the message has each tier's reason and remedy.
     """
     failures = []
-    for tier in range(1, weakest + 1):
+    for tier in tiers:
         try:
-            return _start(tier, preload)
+            return start(tier, preload)
         except Refused as refused:
             failures.append(_line(Layer(tier, False, str(refused), REMEDIES[tier])))
     raise SandboxUnavailable(
-        f"this machine offers no sandbox of tier {weakest} or stronger, so no candidate was run:\n"
+        f"this machine offers no sandbox of tier {' or '.join(map(str, tiers))}, so no candidate was run:\n"
         + "\n".join(failures)
         + "\nTo run candidates without that protection all the same, ask for it: unsafe."
     )
-
-
-def exactly(tier: int, preload: Sequence[str]) -> RunningZygote:
-    """A zygote in a sandbox of this tier; SandboxUnavailable where the machine does not offer it."""
-    try:
-        return _start(tier, preload)
-    except Refused as refused:
-        raise SandboxUnavailable(
-            "the sandbox tier that was asked for is not to be had here:\n"
-            + _line(Layer(tier, False, str(refused), REMEDIES[tier]))
-        ) from None
-
-
-def _start(tier: int, preload: Sequence[str]) -> RunningZygote:
-    if sys.platform != "linux":
-        raise Refused(f"this is {sys.platform}")
-    return start(tier, preload)

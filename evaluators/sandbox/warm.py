@@ -27,15 +27,8 @@ def torch_parts() -> None:
         torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.LayerNorm(8), torch.nn.Linear(8, 1)
     )
     parameters = [*table.parameters(), *model.parameters()]
-    optimizers = (
-        torch.optim.SGD,
-        torch.optim.Adam,
-        torch.optim.AdamW,
-        torch.optim.Adagrad,
-        torch.optim.RMSprop,
-    )
-    for kind in optimizers:
-        optimizer = kind(parameters, lr=0.1)
+    for name in ("SGD", "Adam", "AdamW", "Adagrad", "RMSprop"):
+        optimizer = getattr(torch.optim, name)(parameters, lr=0.1)
         optimizer.zero_grad()
         logits = model(table(torch.tensor([0, 3, 3, 7]))).squeeze(-1)
         labels = torch.tensor([0.0, 1.0, 1.0, 0.0])

@@ -10,6 +10,7 @@ socket, JSON with descriptors beside it; S is the supervisor and Z the zygote:
     Z -> S   on the reply socket: {"started": 1} + [pidfd]; {"status", "cpu", "peak"} when it has ended
 """
 
+import contextlib
 import ctypes
 import gc
 import importlib
@@ -42,7 +43,7 @@ class Layers:
     def __init__(self, tier: int, readable: list[str], listable: list[str]) -> None:
         self.tier = tier
         self.landlock = confinement.landlock_abi() if tier <= 2 else 0
-        self.filter: system_calls.Filter | None = None
+        self.filter = b""
         self.ruleset: confinement.Ruleset | None = None
         if tier == 2 and not self.landlock:
             raise Refusal(
@@ -89,7 +90,9 @@ class Layers:
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         if code:
             holes = [
-                name for bit, name in ((1, "files can be read"), (2, "sockets can be made")) if code & bit
+                name
+                for bit, name in enumerate(("files can be read", "sockets can be made"))
+                if code >> bit & 1
             ]
             raise Refusal(
                 "; ".join(holes) if 0 < code < 4 else "the layers of this tier could not be taken on"
@@ -98,17 +101,13 @@ class Layers:
     def _holes(self) -> int:
         holes = 0
         if self.ruleset:
-            try:
+            with contextlib.suppress(PermissionError):
                 os.close(os.open("/proc/self/status", os.O_RDONLY))
                 holes |= 1
-            except PermissionError:
-                pass
         if self.filter:
-            try:
+            with contextlib.suppress(PermissionError):
                 socket.socket().close()
                 holes |= 2
-            except PermissionError:
-                pass
         return holes
 
 
@@ -248,11 +247,10 @@ def close_all_but(keep: set[int]) -> None:
 
 def prepare(settings: dict[str, Any]) -> None:
     """Imports and warms everything, then puts it where forks are cheap."""
-    for name in settings["preload"]:
-        importlib.import_module(name)
+    modules = [importlib.import_module(name) for name in settings["preload"]]
     warm.everything()
-    for name in settings["preload"]:
-        if hasattr(module := sys.modules[name], "warm"):
+    for module in modules:
+        if hasattr(module, "warm"):
             module.warm()
 
 
@@ -271,7 +269,7 @@ def main() -> None:
     except Refusal as refusal:
         control.send(json.dumps({"refused": str(refusal)}).encode())
         return
-    alive = {"landlock": layers.landlock, "seccomp": layers.filter is not None, "uid": os.getuid()}
+    alive = {"landlock": layers.landlock, "seccomp": bool(layers.filter), "uid": os.getuid()}
     control.send(json.dumps({"alive": alive}).encode())
     prepare(settings)
     gc.collect()

@@ -29,7 +29,7 @@ ALLOWED = {
 
 def answer(machine: str, number: int, *arguments: int, audit: int | None = None) -> int:
     """What the filter says to a system call, following the instructions as seccomp does (linux/filter.h)."""
-    program = system_calls.build(machine).program(ME)
+    program = system_calls.for_process(system_calls.build(machine), ME)
     instructions = list(struct.iter_unpack("<HBBI", program))
     assert len(instructions) < 4096, "longer than a seccomp filter may be"
     audit = system_calls.MACHINES[machine][1] if audit is None else audit
