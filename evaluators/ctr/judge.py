@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Generic
 
-from ..data import Log, Split, load, split
+from ..data import Log, load, split
 from ..kinds.judge import fingerprint
 from ..sandbox import Limits
 from .settings import TrainingSettings
@@ -21,20 +21,24 @@ class TrainingJudge(Generic[S]):
 
     def __init__(
         self,
+        setup: type[S],
         data: Mapping[str, Any],
         chosen: TrainingSettings,
         limits: Limits,
         task_version: str,
         models: tuple[str, str],
     ) -> None:
-        """`models` are the ranking models on the log and on the second log."""
-        self.limits = limits
+        """`setup` is the kind's; `models` are the ranking models on the log and on the second log."""
+
+        def on(log: Log, by: Any, model: str) -> S:
+            if by not in ("user", "time"):
+                raise ValueError(f"data.split must be 'user' or 'time', got {by!r}")
+            return setup(log, split(log, by=by, folds=chosen.folds, seed=chosen.seed), model, chosen, limits)
+
         log, by = load(data), data.get("split", "user")
-        self.setup = self._on(log, by, chosen, models[0])
-        transfer = self._on(load(TRANSFER), "user", chosen, models[1]) if chosen.transfer else None
-        self.trainings = FullTrainings(
-            self.setup, chosen.epochs, chosen.subsample, chosen.seed, transfer, chosen.transfer_rows
-        )
+        self.setup = on(log, by, models[0])
+        transfer = on(load(TRANSFER), "user", models[1]) if chosen.transfer else None
+        self.trainings = FullTrainings(self.setup, transfer)
         self.folds = chosen.folds
         self.data = f"{log.name}: {len(log):,} rows, {len(log.fields)} fields, {log.fingerprint[:16]}"
         self.fingerprint = fingerprint(
@@ -45,12 +49,3 @@ class TrainingJudge(Generic[S]):
             [setup.log.fingerprint for setup in (self.setup, transfer) if setup is not None],
             packages=("torch", "numpy"),
         )
-
-    def setup_on(self, log: Log, splits: Mapping[str, Split], model: str) -> S:
-        """The kind's training setup for a log."""
-        raise NotImplementedError
-
-    def _on(self, log: Log, by: Any, chosen: TrainingSettings, model: str) -> S:
-        if by not in ("user", "time"):
-            raise ValueError(f"data.split must be 'user' or 'time', got {by!r}")
-        return self.setup_on(log, split(log, by=by, folds=chosen.folds, seed=chosen.seed), model)

@@ -11,6 +11,7 @@ from ..data import Log, Split
 from ..kinds.judge import place_of
 from ..sandbox import Limits
 from .model import Diverged, auc
+from .settings import TrainingSettings
 
 DIVERGED = 10.0
 """Nats per row from which a ranker counts as diverged; one that knows nothing is at 0.7."""
@@ -62,15 +63,13 @@ class TrainingSetup:
     """Where candidates take part in training a ranking model, named `model`, on `log`.
 
     Everything is a function of the arguments: initial weights and batch order come from seeds, and one thread
-    computes. `batch` is in rows per step; at most `evaluation_rows` held-out rows are scored.
+    computes.
     """
 
     log: Log
     splits: Mapping[str, Split]
     model: str
-    dim: int
-    batch: int
-    evaluation_rows: int
+    settings: TrainingSettings
     limits: Limits
 
     def fold(self, split: str, fold: int, of: int) -> np.ndarray:
@@ -118,33 +117,27 @@ class TrainingRun(Generic[S]):
 
     def sampled(self, rng: np.random.Generator, most: int) -> np.ndarray:
         """Numbers, from 1, of `most` steps drawn without replacement, or of all where there are fewer."""
-        steps = -(-self.rows // self.setup.batch)
+        steps = -(-self.rows // self.setup.settings.batch)
         return rng.choice(steps, min(most, steps), replace=False) + 1
 
 
 @dataclass(frozen=True)
 class FullTrainings(Generic[S]):
-    """The trainings of the north star. `epochs` counts passes over the `subsample` that each fold draws.
-
-    `transfer` is the setup on a second log, where a training sees `transfer_rows` rows.
-    """
+    """The trainings of the north star; `transfer` is the setup on a second log, if there is one."""
 
     setup: S
-    epochs: float
-    subsample: float
-    seed: int
     transfer: S | None
-    transfer_rows: int
 
     def of_fold(
         self, split: str, fold: int, of: int
     ) -> tuple[TrainingRun[S], TrainingRun[S] | None, np.random.Generator]:
         """The fold's training, its training on the second log if there is one, and a generator for audits."""
-        rng = np.random.Generator(np.random.Philox([self.seed, place_of(split), fold, of]))
-        rows = max(1, round(self.epochs * self.subsample * len(self.setup.splits[split].train)))
+        chosen = self.setup.settings
+        rng = np.random.Generator(np.random.Philox([chosen.seed, place_of(split), fold, of]))
+        rows = max(1, round(chosen.epochs * chosen.subsample * len(self.setup.splits[split].train)))
         seed, other = int(rng.integers(2**31)), self.transfer
 
         def run(setup: S, rows: int) -> TrainingRun[S]:
-            return TrainingRun(setup, split, setup.fold(split, fold, of), rows, self.subsample, seed)
+            return TrainingRun(setup, split, setup.fold(split, fold, of), rows, chosen.subsample, seed)
 
-        return run(self.setup, rows), run(other, self.transfer_rows) if other else None, rng
+        return run(self.setup, rows), run(other, chosen.transfer_rows) if other else None, rng

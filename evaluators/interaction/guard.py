@@ -30,7 +30,7 @@ def guard(
     GPU. Raises Failed.
     """
     rng = np.random.Generator(np.random.Philox(0))
-    shape = (setup.batch, len(setup.log.fields), setup.dim)
+    shape = (setup.settings.batch, len(setup.log.fields), setup.settings.dim)
     reference = REFERENCE.read_text(encoding="utf-8")
     layers = [setup.layer(text, 0, sandbox) for text in (source, reference)]
 

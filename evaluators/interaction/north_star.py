@@ -4,7 +4,7 @@ Audits ask whether a layer answers by what it is shown, and by nothing else.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -23,25 +23,22 @@ SAMPLED = 16
 """Training steps that are shown again to a fresh child."""
 
 
-@dataclass(frozen=True)
-class NorthStar:
-    """The slow score of a layer; trainings on the second log give the `transfer_` metrics."""
+def full_score(
+    trainings: FullTrainings[LayerSetup], source: str, split: str, fold: int, of: int, sandbox: Sandbox
+) -> Verdict:
+    """SCORED with the negative log loss on the held-out users of `fold`, of `of`. Audits run with fold 0.
 
-    trainings: FullTrainings[LayerSetup]
-
-    def judge(self, source: str, split: str, fold: int, of: int, sandbox: Sandbox) -> Verdict:
-        """SCORED with the negative log loss on the held-out users of `fold`, of `of`. Audits run with fold 0.
-
-        facts["units"] has the negative loss of each user, whose mean is the score. Raises Failed, as CHEATED
-        where an audit finds that the layer is not what it seems.
-        """
-        training, further, rng = self.trainings.of_fold(split, fold, of)
-        trained = _run(training, source, sandbox)[0] if fold else _audited(training, source, rng, sandbox)
-        verdict = verdict_of(trained.score.metrics())
-        metrics = verdict.metrics
-        if further is not None:
-            metrics = {**metrics, **_run(further, source, sandbox)[0].score.metrics("transfer_")}
-        return replace(verdict, metrics=metrics, facts={"units": trained.score.units()})
+    Trainings on the second log give the `transfer_` metrics. facts["units"] has the negative loss of each
+    user, whose mean is the score. Raises Failed, as CHEATED where an audit finds that the layer is not what
+    it seems.
+    """
+    training, further, rng = trainings.of_fold(split, fold, of)
+    trained = _run(training, source, sandbox)[0] if fold else _audited(training, source, rng, sandbox)
+    verdict = verdict_of(trained.score.metrics())
+    metrics = verdict.metrics
+    if further is not None:
+        metrics = {**metrics, **_run(further, source, sandbox)[0].score.metrics("transfer_")}
+    return replace(verdict, metrics=metrics, facts={"units": trained.score.units()})
 
 
 def _run(
@@ -91,7 +88,7 @@ def audit_rows(
     Catches outputs that depend on other rows, on the order of rows or on what was seen before. Raises Failed,
     as CHEATED.
     """
-    held_out = held_out[: setup.evaluation_rows]
+    held_out = held_out[: setup.settings.evaluation_rows]
     shuffled = rng.permutation(len(held_out))
     trained.model.remote = fresh
     most = max(2, min(fresh.shape[0], len(held_out)) // 8)

@@ -18,6 +18,7 @@ from ..kinds.failure import Failed
 from ..sandbox import Sandbox
 from .reference_cost import Budget, ReferenceCost
 from .sandboxed_layer import CHUNK, Layer, SandboxedLayer, measured
+from .settings import Settings
 
 
 class Remote(Protocol):
@@ -119,13 +120,12 @@ class LayerSetup(TrainingSetup):
     and gradients, one batch at a time.
     """
 
-    lr: float
-    budget: Budget
+    settings: Settings
 
     @property
     def reference_cost(self) -> ReferenceCost:
         """What sizes are compared with."""
-        return ReferenceCost(len(self.log.fields), self.dim)
+        return ReferenceCost(len(self.log.fields), self.settings.dim)
 
     def ratios(self, layer: Layer) -> dict[str, Metric]:
         """What the layer costs in units of the reference."""
@@ -135,22 +135,25 @@ class LayerSetup(TrainingSetup):
 
     def layer(self, source: str, seed: int, sandbox: Sandbox) -> Layer:
         """The candidate's parameters of this seed, and its costs. Raises Failed where these are too high."""
-        return measured(sandbox, source, self.reference_cost, self.batch, seed, self.budget, self.limits)
+        chosen = self.settings
+        budget = Budget(chosen.parameter_budget, chosen.flop_budget)
+        return measured(sandbox, source, self.reference_cost, chosen.batch, seed, budget, self.limits)
 
     def sandboxed(
         self, source: str, layer: Layer, sandbox: Sandbox, record: Collection[int] = ()
     ) -> SandboxedLayer:
         """The candidate in a fresh child."""
-        shape = (max(self.batch, CHUNK), len(self.log.fields), self.dim)
+        shape = (max(self.settings.batch, CHUNK), len(self.log.fields), self.settings.dim)
         return SandboxedLayer(sandbox, source, layer, shape, self.limits, record)
 
     def run(self, remote: SandboxedLayer, order: np.ndarray, held_out: np.ndarray, seed: int) -> Trained:
         """Trains on the rows of `order` and predicts held-out rows with a fresh `remote`. Raises Failed."""
         first = [torch.from_numpy(value) for value in remote.layer.first.values()]
-        model = RankingModel(self.model, self.log.fields, self.dim, remote, first, seed)
-        held_out = held_out[: self.evaluation_rows]
+        chosen = self.settings
+        model = RankingModel(self.model, self.log.fields, chosen.dim, remote, first, seed)
+        held_out = held_out[: chosen.evaluation_rows]
         try:
-            ctr.train(model, self.log.features, self.log.labels, order, adam(model, self.lr), self.batch)
+            ctr.train(model, self.log.features, self.log.labels, order, adam(model, chosen.lr), chosen.batch)
             logits = ctr.predict(model, self.log.features[held_out], repeat(CHUNK))
             score = self.score(logits, held_out)
         except ctr.Diverged as why:

@@ -17,28 +17,24 @@ State = dict[str, Tensor]
 
 
 class Rule:
-    """A candidate's `init` and `update` at a multiple of its own learning rate."""
+    """A candidate's `init` and `update` at a multiple of its own learning rate.
+
+    Calling it steps a model that lives in this process, as `ctr.train` does after each backward pass.
+    """
 
     def __init__(self, namespace: Mapping[str, Any], factor: float) -> None:
         self.init = namespace["init"]
         self.update = namespace["update"]
         self.hp = dict(namespace["HYPERPARAMETERS"])
         self.hp["lr"] *= factor
-
-
-class InPlace:
-    """Steps a model that lives in this process: `ctr.train` calls it after each backward pass."""
-
-    def __init__(self, rule: Rule) -> None:
-        self.rule = rule
         self.states: list[State] = []
 
     def __call__(self, parameters: Sequence[Tensor], gradients: Sequence[Tensor], number: int) -> None:
         if number == 1:
-            self.states = [self.rule.init(parameter.detach()) for parameter in parameters]
+            self.states = [self.init(parameter.detach()) for parameter in parameters]
         for index, (parameter, gradient) in enumerate(zip(parameters, gradients, strict=True)):
-            new, self.states[index] = self.rule.update(
-                gradient, self.states[index], parameter.detach(), number, dict(self.rule.hp)
+            new, self.states[index] = self.update(
+                gradient, self.states[index], parameter.detach(), number, dict(self.hp)
             )
             parameter.data = new.contiguous()
 
@@ -56,8 +52,8 @@ def train(
     for factor in parameters["factors"]:
         model = make_ranker(ranker["name"], fields, ranker["dim"], ranker["seed"])
         try:
-            stepper = InPlace(Rule(load(source), factor))
-            fit(model, arrays["features"], arrays["labels"], arrays["order"], stepper, ranker["batch"])
+            rule = Rule(load(source), factor)
+            fit(model, arrays["features"], arrays["labels"], arrays["order"], rule, ranker["batch"])
         except Diverged:
             rows.append(np.full_like(flatten(model), np.nan))
         else:

@@ -5,7 +5,6 @@ from typing import Any
 
 from ...population.values.verdict import Verdict
 from ..ctr.judge import TrainingJudge
-from ..data import Log, Split
 from ..kinds.failure import judged
 from ..sandbox import Limits, Sandbox
 from .guard import guard
@@ -26,21 +25,14 @@ class OptimizerJudge(TrainingJudge[OptimizerSetup]):
     def __init__(
         self, data: Mapping[str, Any], settings: Mapping[str, Any], limits: Limits, task_version: str
     ) -> None:
-        self.settings = chosen = Settings.model_validate(settings)
-        super().__init__(data, chosen, limits, task_version, (chosen.model, TRANSFER_RANKER))
+        chosen = Settings.model_validate(settings)
+        super().__init__(OptimizerSetup, data, chosen, limits, task_version, (chosen.model, TRANSFER_RANKER))
         rungs = list(zip(chosen.rung_rows, chosen.rung_factors, strict=True))
         self.race = Race(self.setup, rungs, chosen.factors, chosen.seed)
         other, length = self.trainings.transfer, (chosen.transfer_rows, chosen.rung_factors[0])
         transfer = Race(other, [length], chosen.factors, chosen.seed) if other else None
         self.star = NorthStar(self.trainings, self.race, transfer)
         self.rungs = len(rungs)
-
-    def setup_on(self, log: Log, splits: Mapping[str, Split], model: str) -> OptimizerSetup:
-        """The ranker `model` on this log."""
-        chosen = self.settings
-        return OptimizerSetup(
-            log, splits, model, chosen.dim, chosen.batch, chosen.evaluation_rows, self.limits
-        )
 
     @judged
     def proxy(self, source: str, rung: int, sandbox: Sandbox) -> Verdict:
@@ -55,4 +47,5 @@ class OptimizerJudge(TrainingJudge[OptimizerSetup]):
     @judged
     def guard(self, source: str, sandbox: Sandbox) -> Verdict:
         """`step_time_ratio` and `state_memory_ratio` to Adam, lower is better."""
-        return guard(source, self.setup.shapes(), self.settings.guard_steps, self.limits, sandbox)
+        setup = self.setup
+        return guard(source, setup.shapes(), setup.settings.guard_steps, setup.limits, sandbox)

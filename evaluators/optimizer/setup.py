@@ -23,7 +23,7 @@ class OptimizerSetup(TrainingSetup):
 
     def ranker(self, seed: int) -> Ranker:
         """The untrained ranker of this seed."""
-        return make_ranker(self.model, self.log.fields, self.dim, seed)
+        return make_ranker(self.model, self.log.fields, self.settings.dim, seed)
 
     def shapes(self) -> list[tuple[int, ...]]:
         """The shapes of the ranker's weights."""
@@ -43,7 +43,8 @@ class OptimizerSetup(TrainingSetup):
         The whole training runs in the child, which could take more steps than it should: an audit finds out.
         Raises Failed.
         """
-        ranker = {"name": self.model, "dim": self.dim, "seed": seed, "batch": self.batch}
+        chosen = self.settings
+        ranker = {"name": self.model, "dim": chosen.dim, "seed": seed, "batch": chosen.batch}
         ranker["fields"] = [[field.name, field.size] for field in self.log.fields]
         parameters: dict[str, Any] = {"factors": list(factors), "ranker": ranker}
         outcome = sandbox.run(TRAIN, source, parameters=parameters, inputs=[inputs], limits=self.limits)
@@ -61,14 +62,14 @@ class OptimizerSetup(TrainingSetup):
         """
         model = self.ranker(seed)
         try:
-            fit(model, self.log.features, self.log.labels, order, steps, self.batch)
+            fit(model, self.log.features, self.log.labels, order, steps, self.settings.batch)
         except Diverged:
             return np.full_like(flatten(model), np.nan)
         return flatten(model)
 
     def score_of(self, weights: np.ndarray, rows: np.ndarray) -> Score | None:
         """The score of (P,) weights on held-out rows, None where they diverged."""
-        rows = rows[: self.evaluation_rows]
+        rows = rows[: self.settings.evaluation_rows]
         model = self.ranker(0)
         try:
             unflatten(model, weights)

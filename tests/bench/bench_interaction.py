@@ -139,7 +139,7 @@ def cells(verdict: Verdict) -> str:
 def seeds(judge: InteractionJudge, sandbox: Sandbox) -> None:
     """The seeds on every rung, and at the north star."""
     table = Table("seed", title=f"{judge.data}: log loss, AUC, CPU seconds of ranker + layer")
-    for rung, epochs in enumerate(judge.settings.rung_epochs):
+    for rung, epochs in enumerate(judge.setup.settings.rung_epochs):
         table.add_column(f"rung {rung}: {epochs:g} epochs")
     for column in ("north star, fold 0", "transfer", "parameters", "FLOPs", "forward time"):
         table.add_column(column)
@@ -188,7 +188,7 @@ def ranked(judge: InteractionJudge, count: int, folds: int, sandbox: Sandbox) ->
     rng = np.random.Generator(np.random.Philox(0))
     title = f"{judge.data}: {len(truth)} layers, north star: mean of {folds} folds"
     table = Table("measure", "Spearman", "95 %", title=title)
-    columns = {f"rung {n}, {e:g} epochs": told[:, n] for n, e in enumerate(judge.settings.rung_epochs)}
+    columns = {f"rung {n}, {e:g} epochs": told[:, n] for n, e in enumerate(judge.setup.settings.rung_epochs)}
     half = truth.shape[1] // 2
     pairs = {name: (values, truth.mean(1)) for name, values in columns.items()}
     pairs[f"north star, {half} folds against the others"] = (truth[:, :half].mean(1), truth[:, half:].mean(1))

@@ -81,8 +81,9 @@ def test_training_in_the_sandbox_equals_training_here(judge: InteractionJudge, s
     layer = setup.layer(source, 0, sandbox)
     with setup.sandboxed(source, layer, sandbox) as remote:
         run = setup.run(remote, order, held_out, 0)
-    model = RankingModel(setup.model, setup.log.fields, setup.dim, Local(source, 1), [], 0)
-    ctr.train(model, setup.log.features, setup.log.labels, order, adam(model, setup.lr), setup.batch)
+    model = RankingModel(setup.model, setup.log.fields, setup.settings.dim, Local(source, 1), [], 0)
+    step = adam(model, setup.settings.lr)
+    ctr.train(model, setup.log.features, setup.log.labels, order, step, setup.settings.batch)
     logits = ctr.predict(model, setup.log.features[held_out])
     np.testing.assert_allclose(run.logits, logits, rtol=1e-4, atol=1e-5)
 

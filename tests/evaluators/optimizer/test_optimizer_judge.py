@@ -132,7 +132,7 @@ print(json.dumps([judge.fingerprint, [{**v.to_json(), "timings": 0} for v in ver
 
 
 def test_another_process_gives_the_same_verdicts(judge: OptimizerJudge, sandbox: Sandbox) -> None:
-    arguments = json.dumps([DATA, judge.settings.model_dump(mode="json")])
+    arguments = json.dumps([DATA, judge.setup.settings.model_dump(mode="json")])
     run = subprocess.run(
         [sys.executable, "-c", SCRIPT, arguments], capture_output=True, text=True, check=True, timeout=300
     )
