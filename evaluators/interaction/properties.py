@@ -1,6 +1,6 @@
 """What every interaction layer must do, as properties that run beside it, and the probe that tells two apart.
 
-torch and hypothesis are imported where they are used: the search itself reads this module and needs neither.
+torch is imported where it is used: the search itself reads this module and does not need it.
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
-from ..kinds.properties import Property, bits, form, misnamed, nothing
+from ..kinds.properties import Property, Strategy, bits, form, misnamed, nothing
 from .reference_cost import OPERATIONS, PARAMETERS, Budget, ReferenceCost, size_of
 
 if TYPE_CHECKING:
-    from hypothesis.strategies import SearchStrategy
     from torch import Tensor
 
 Namespace = Mapping[str, Any]
@@ -69,19 +68,14 @@ def _examples(
     batches: Sequence[int] = BATCHES,
     spreads: Sequence[float] = (1.0,),
     sizes: Sequence[tuple[int, int]] = SIZES,
-) -> Callable[[], SearchStrategy[Example]]:
-    def strategy() -> SearchStrategy[Example]:
-        from hypothesis import strategies as st
-
-        return st.builds(
-            lambda rows, size, seed, spread: Example(rows, size[0], size[1], seed, spread),
-            st.sampled_from(batches),
-            st.sampled_from(sizes),
-            st.integers(0, 1_000),
-            st.sampled_from(spreads),
-        )
-
-    return strategy
+) -> Strategy:
+    return lambda st: st.builds(
+        lambda rows, size, seed, spread: Example(rows, size[0], size[1], seed, spread),
+        st.sampled_from(batches),
+        st.sampled_from(sizes),
+        st.integers(0, 1_000),
+        st.sampled_from(spreads),
+    )
 
 
 def _first(namespace: Namespace, fields: int, dim: int, seed: int) -> Any:

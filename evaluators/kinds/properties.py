@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from hashlib import sha256
 from importlib import import_module
 from keyword import iskeyword
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
@@ -32,13 +33,16 @@ CANDIDATE_FAILURES = (Exception, SystemExit, GeneratorExit)
 """What a hostile program may raise and must not end its own examination with."""
 
 
+Strategy = Callable[[ModuleType], "SearchStrategy[Any]"]
+"""`hypothesis.strategies` to a strategy; called inside the sandbox, once per examination."""
+
+
 @dataclass(frozen=True)
 class Property:
     """A statement that must hold for every example: its name, its examples, and how to see it broken."""
 
     name: str
-    strategy: Callable[[], "SearchStrategy[Any]"]
-    """Called inside the sandbox, once per examination."""
+    strategy: Strategy
     holds: Callable[[Mapping[str, Any], Any], str | None]
     """(candidate's namespace, example) -> None, or what is wrong in one sentence. May let its errors out."""
     examples: int = 10
@@ -104,7 +108,7 @@ def examine(
 
 
 def _falsify(prop: Property, namespace: Mapping[str, Any], late: Callable[[], bool]) -> str | None:
-    from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
+    from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings, strategies
     from hypothesis.errors import Flaky
 
     found: list[str] = []
@@ -134,7 +138,7 @@ def _falsify(prop: Property, namespace: Mapping[str, Any], late: Callable[[], bo
         phases=(Phase.generate, Phase.shrink),
         suppress_health_check=list(HealthCheck),
     )
-    test = seed(crc32(prop.name.encode()))(quiet(given(prop.strategy())(attempt)))
+    test = seed(crc32(prop.name.encode()))(quiet(given(prop.strategy(strategies))(attempt)))
     try:
         test()
     except (_Falsified, _Stop):
@@ -190,29 +194,8 @@ def bits(value: Any) -> Any:
     return value
 
 
-def infinite(value: Any) -> str | None:
-    """None where every number in tensors, arrays, and tuples and dicts of them is finite, else a sentence."""
-    array = _array(value)
-    if array is not None:
-        bad = int(np.count_nonzero(~np.isfinite(array)))
-        return f"{bad} of {array.size} numbers are NaN or infinite" if bad else None
-    items = (
-        value.items()
-        if isinstance(value, Mapping)
-        else enumerate(value)
-        if isinstance(value, (list, tuple))
-        else ()
-    )
-    for key, item in items:
-        if wrong := infinite(item):
-            return f"in [{key!r}] {wrong}"
-    return None
-
-
-def nothing() -> "SearchStrategy[None]":
+def nothing(st: ModuleType) -> Any:
     """The strategy of a property that needs no examples."""
-    from hypothesis import strategies as st
-
     return st.none()
 
 
@@ -284,9 +267,8 @@ def warm() -> None:
     Hypothesis reads the numbers in all loaded modules when one draw in twenty asks for such a number, which
     costs more than an examination: so many examples are drawn here that it has happened.
     """
-    from hypothesis import strategies as st
 
-    def strategy() -> "SearchStrategy[Any]":
+    def strategy(st: ModuleType) -> Any:
         return st.tuples(
             st.builds(complex, st.integers(0, 1_000), st.floats(0.0, 1.0)),
             st.lists(st.sampled_from((0.0, 1.0)), min_size=1, max_size=3),

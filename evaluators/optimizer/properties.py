@@ -1,19 +1,18 @@
 """What every optimizer must do, as properties that run beside it, and the probe that tells two apart.
 
-torch and hypothesis are imported where they are used: the search itself reads this module and needs neither.
+torch is imported where it is used: the search itself reads this module and does not need it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..kinds.properties import Property, bits, form, misnamed, nothing
+from ..kinds.properties import Property, Strategy, bits, form, misnamed, nothing
 
 if TYPE_CHECKING:
-    from hypothesis.strategies import SearchStrategy
     from torch import Tensor
 
 Namespace = Mapping[str, Any]
@@ -50,18 +49,13 @@ def _make(shape: tuple[int, ...], seed: int, scales: Sequence[float]) -> Example
 
 def _examples(
     shapes: Sequence[tuple[int, ...]] = SHAPES, scales: Sequence[float] = (0.01, 1.0), steps: int = 3
-) -> Callable[[], SearchStrategy[Example]]:
-    def strategy() -> SearchStrategy[Example]:
-        from hypothesis import strategies as st
-
-        return st.builds(
-            _make,
-            st.sampled_from(shapes),
-            st.integers(0, 1_000),
-            st.lists(st.sampled_from(scales), min_size=1, max_size=steps),
-        )
-
-    return strategy
+) -> Strategy:
+    return lambda st: st.builds(
+        _make,
+        st.sampled_from(shapes),
+        st.integers(0, 1_000),
+        st.lists(st.sampled_from(scales), min_size=1, max_size=steps),
+    )
 
 
 def _hp(namespace: Namespace, factor: float = 1.0) -> dict[str, float]:

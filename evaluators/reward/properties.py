@@ -1,26 +1,18 @@
-"""What every reward must do, as properties that run beside it, and the probe that tells two apart.
-
-hypothesis is imported where it is used: the search itself reads this module and does not need it.
-"""
-
-from __future__ import annotations
+"""What every reward must do, as properties that run beside it, and the probe that tells two apart."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...population.values.verdict import Status
 from ..kinds.failure import Failed
-from ..kinds.properties import Property, bits, nothing
+from ..kinds.properties import Property, Strategy, bits, nothing
 from .logs.signals import SIMULATED, Signal, Signals
-
-if TYPE_CHECKING:
-    from hypothesis.strategies import SearchStrategy
 
 Namespace = Mapping[str, Any]
 Array = NDArray[np.float64]
@@ -240,33 +232,28 @@ def _luck(rows: Rows) -> Array:
 def properties_for(signals: Signals = SIMULATED) -> tuple[Property, ...]:
     """What must hold of rewards over these signals."""
 
-    def rows(sizes: tuple[int, ...] = SIZES, edges: bool | None = None) -> Callable[[], SearchStrategy[Rows]]:
-        def strategy() -> SearchStrategy[Rows]:
-            from hypothesis import strategies as st
+    def rows(sizes: tuple[int, ...] = SIZES, edges: bool | None = None) -> Strategy:
+        return lambda st: st.builds(
+            Rows,
+            st.sampled_from(sizes),
+            st.integers(0, 1_000),
+            st.booleans() if edges is None else st.just(edges),
+        )
 
-            at_edges = st.booleans() if edges is None else st.just(edges)
-            return st.builds(Rows, st.sampled_from(sizes), st.integers(0, 1_000), at_edges)
-
-        return strategy
-
-    def one(
-        name: str,
-        strategy: Callable[[], SearchStrategy[Any]],
-        holds: Callable[[Signals, Namespace, Any], str | None],
-        examples: int,
-    ) -> Property:
-        return Property(name, strategy, partial(holds, signals), examples)
-
-    return (
-        one("weights are finite numbers", nothing, weights_are_numbers, 1),
-        one("predictions alone are read", rows((3,), edges=False), reads_predictions_alone, 1),
-        one("inputs stay as they are", rows(edges=False), leaves_inputs, 4),
-        one("keeps nothing between calls", rows(edges=False), remembers_nothing, 3),
-        one("one float64 per row", rows(), keeps_form, 6),
-        one("finite and bounded within the ranges", rows((200,)), stays_bounded, 10),
-        one("each row is judged by itself", rows(), judges_rows_alone, 6),
-        one("tells rows apart", nothing, tells_rows_apart, 1),
-        one("steady in the digits that mean nothing", rows((200,), edges=False), is_steady, 3),
+    table: tuple[tuple[str, Strategy, Callable[[Signals, Namespace, Any], str | None], int], ...] = (
+        ("weights are finite numbers", nothing, weights_are_numbers, 1),
+        ("predictions alone are read", rows((3,), edges=False), reads_predictions_alone, 1),
+        ("inputs stay as they are", rows(edges=False), leaves_inputs, 4),
+        ("keeps nothing between calls", rows(edges=False), remembers_nothing, 3),
+        ("one float64 per row", rows(), keeps_form, 6),
+        ("finite and bounded within the ranges", rows((200,)), stays_bounded, 10),
+        ("each row is judged by itself", rows(), judges_rows_alone, 6),
+        ("tells rows apart", nothing, tells_rows_apart, 1),
+        ("steady in the digits that mean nothing", rows((200,), edges=False), is_steady, 3),
+    )
+    return tuple(
+        Property(name, strategy, partial(holds, signals), examples)
+        for name, strategy, holds, examples in table
     )
 
 
