@@ -21,6 +21,7 @@ from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 from hashlib import sha256
 
+from .edit import renamed
 from .rules import is_kernel
 
 _PLAIN = (
@@ -197,25 +198,25 @@ def _settled(module: _Module) -> list[ast.stmt]:
     if any(is_kernel(function.node) for function in module.functions.values()):
         used |= {"triton"}
     wanted = sorted({dotted for name, dotted in module.imports.items() if name.partition(".")[0] in used})
-    kept = {name: dotted for name, dotted in module.imports.items() if (dotted, name) == LANGUAGE}
+    shorts = {dotted: name for name, dotted in module.imports.items() if (dotted, name) == LANGUAGE}
     aliases = {
         name: dotted
         for name, dotted in module.imports.items()
-        if name in used and name != dotted and name not in kept
+        if name in used and name != dotted and (dotted, name) != LANGUAGE
     }
-    roots = {dotted.partition(".")[0] for dotted in wanted if dotted not in kept.values()}
+    roots = {dotted.partition(".")[0] for dotted in wanted if dotted not in shorts}
     order = _Order(module, frozenset(roots))
-    renamed: dict[str, str] = {}
+    names: dict[str, str] = {}
     entries: dict[str, ast.stmt] = {}
     helpers: dict[str, ast.stmt] = {}
     for name, function in module.functions.items():
         if not aliases.keys().isdisjoint(function.names):
-            function = _Function(_SpellOut(aliases).visit(function.node))
-        _rename(function, renamed)
+            function = _Function(renamed(function.node, aliases))
+        _rename(function, names)
         node = function.node
         key = order.settle(node.args) + order.settle(node.body)
         if name in module.helpers:
-            node.name = renamed[name] = f"f{_digits(key, 10)}"
+            node.name = names[name] = f"f{_digits(key, 10)}"
             helpers[node.name] = node
         else:
             entries[name] = node
@@ -223,24 +224,9 @@ def _settled(module: _Module) -> list[ast.stmt]:
         order.settle(constant)
     groups: tuple[Mapping[str, ast.stmt], ...] = (module.constants, helpers, entries)
     return [
-        *(ast.Import([_spelled(dotted, kept)]) for dotted in wanted),
+        *(ast.Import([ast.alias(dotted, shorts.get(dotted))]) for dotted in wanted),
         *(group[name] for group in groups for name in sorted(group)),
     ]
-
-
-def _spelled(dotted: str, kept: Mapping[str, str]) -> ast.alias:
-    return ast.alias(dotted, next((name for name, known in kept.items() if known == dotted), None))
-
-
-class _SpellOut(ast.NodeTransformer):
-    """Replaces names bound by `import a.b as c` by `a.b`."""
-
-    def __init__(self, aliases: Mapping[str, str]) -> None:
-        self.aliases = aliases
-
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        dotted = self.aliases.get(node.id)
-        return ast.parse(dotted, mode="eval").body if dotted else node
 
 
 def _rename(function: _Function, helpers: Mapping[str, str]) -> None:

@@ -2,19 +2,15 @@
 
 import ast
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Protocol
 
 from .repairs import REPAIRS
 from .rules import Rules
 
-
-class Report(Protocol):
-    """Where a problem goes: the node that has it (None: the module) and the sentence."""
-
-    def __call__(self, node: ast.AST | None, words: str, /) -> None: ...
+Report = Callable[[ast.AST | None, str], None]
+"""Where a problem goes: the node that has it (None: the module) and the sentence."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +38,11 @@ def signature_of(function: ast.FunctionDef) -> Signature:
     """The signature of a helper, read from its plain parameters."""
     parameters = tuple(argument.arg for argument in function.args.args)
     return Signature(parameters, len(parameters) - len(function.args.defaults))
+
+
+def is_text(node: ast.expr) -> bool:
+    """Whether a node is a literal text."""
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def is_number(node: ast.expr) -> bool:
@@ -108,7 +109,7 @@ class Body:
             n.id for n in ast.walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
         }
         body = function.body
-        if isinstance(body[0], ast.Expr) and _is_docstring(body[0].value):
+        if isinstance(body[0], ast.Expr) and is_text(body[0].value):
             body = body[1:]
         if not self.block(body, bound, self.rules.max_loop):
             self.may_end(function)
@@ -238,7 +239,7 @@ class Body:
                 self.report(node, "`@` is not allowed; multiply number by number with `*`")
             case ast.Dict():
                 for key in node.keys:
-                    if key is not None and not _is_docstring(key):
+                    if key is not None and not is_text(key):
                         self.report(key, 'a key must be a literal text, such as "m"')
                 for value in node.values:
                     self.expression(value, bound)
@@ -264,10 +265,10 @@ class Body:
     def index(self, node: ast.Subscript, bound: Bound) -> None:
         """Any other subscript; where the rules know mappings, only constants have them."""
         is_constant = isinstance(node.value, ast.Name) and node.value.id in self.scope.constants
-        if self.rules.keys and not (is_constant and _is_docstring(node.slice)):
+        if self.rules.keys and not (is_constant and is_text(node.slice)):
             self.report(node, f"`{ast.unparse(node)}` picks rows; treat every row alike, without an index")
         self.expression(node.value, bound)
-        if not _is_docstring(node.slice):
+        if not is_text(node.slice):
             self.expression(node.slice, bound)
 
     def name(self, node: ast.Name, bound: Bound) -> None:
@@ -382,7 +383,3 @@ class Body:
             f"`{type(node).__name__}` is not part of this language; write it with assignments, `if` and calls"
         )
         self.report(node, REPAIRS.get(type(node), words))
-
-
-def _is_docstring(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, str)

@@ -8,6 +8,7 @@ the type of x there.
 
 import ast
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 
 from .rules import is_kernel
 from .vocabulary import Layout
@@ -90,31 +91,21 @@ def _bound(node: ast.Assign | ast.For) -> Names:
     return frozenset(part.id for target in targets for part in ast.walk(target) if isinstance(part, ast.Name))
 
 
+@dataclass
 class _Liveness:
     """Walks statements backwards with the names that are read later; what binds none of them does not matter.
 
     With a `state` parameter, its slots are names too, written `state[k]`, and what a returned dict holds for
-    a slot matters only if that is among `slots`.
+    a slot matters only if that is among `slots`. `seen` holds what each node reads; walks over the same tree
+    and state share it. A call of one of `writers` matters, whatever it returns.
     """
 
-    def __init__(
-        self,
-        *,
-        prune: bool,
-        seen: dict[int, Names],
-        state: str = "",
-        slots: Names = frozenset(),
-        writers: Names = frozenset(),
-    ) -> None:
-        """`seen` holds what each node reads; walks over the same tree and state share it. A call of one of
-        `writers` matters, whatever it returns.
-        """
-        self.prune = prune
-        self.seen = seen
-        self.state = state
-        self.slots = slots
-        self.writers = writers
-        self.removed: list[str] = []
+    prune: bool
+    seen: dict[int, Names]
+    state: str = ""
+    slots: Names = frozenset()
+    writers: Names = frozenset()
+    removed: list[str] = field(default_factory=list)
 
     def block(self, body: list[ast.stmt], live: Names, around: Names) -> tuple[list[ast.stmt], Names]:
         """(statements that matter, names they read); `around` is read where a loop turns or is left early."""
@@ -133,9 +124,9 @@ class _Liveness:
                 return self.returned(node), True
             case ast.Assign():
                 bound = _bound(node)
-                if self.writes(node.value):
+                if bound & live or self.writes(node.value):
                     return (live - bound) | self.read(node.value), True
-                return ((live - bound) | self.read(node.value), True) if bound & live else (live, False)
+                return live, False
             case ast.AugAssign(target=ast.Name(id=name)):
                 return live | self.read(node) | {name}, True
             case ast.If():
@@ -153,9 +144,7 @@ class _Liveness:
         return live | self.read(node), True
 
     def loop(self, node: ast.For, live: Names) -> tuple[Names, bool]:
-        looking = _Liveness(
-            prune=False, seen=self.seen, state=self.state, slots=self.slots, writers=self.writers
-        )
+        looking = replace(self, prune=False)
         around, before = live, None
         while around != before:  # what one turn reads, the turn before must keep
             before = around

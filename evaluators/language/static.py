@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 
-from .grammar import Body, Report, Scope, is_number, signature_of
+from .grammar import Body, Report, Scope, is_number, is_text, signature_of
 from .rules import Rules
 from .triton import check_functions, check_import_form
 
@@ -112,7 +112,7 @@ def _check_module(tree: ast.Module, rules: Rules, report: Report) -> None:
             if node.name in functions:
                 report(node, f"function `{node.name}` is defined twice; keep one")
             functions[node.name] = node
-        elif not (number == 0 and isinstance(node, ast.Expr) and _is_text(node.value)):
+        elif not (number == 0 and isinstance(node, ast.Expr) and is_text(node.value)):
             report(
                 node,
                 "only imports, constants and functions may stand at the module level; move this inside one",
@@ -129,10 +129,6 @@ def _check_module(tree: ast.Module, rules: Rules, report: Report) -> None:
     scope = Scope(rules, modules, signatures, frozenset(constants), frozenset(rules.functions))
     for function in functions.values():
         Body(scope, report).check(function)
-
-
-def _is_text(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def _check_import(alias: ast.alias, rules: Rules, modules: dict[str, str], report: Report) -> None:
@@ -167,29 +163,21 @@ def _check_constant(node: ast.Assign | ast.AnnAssign, known: set[str], report: R
 
 def _tables(tree: ast.Module) -> Mapping[str, frozenset[str]]:
     """The constants that are dicts, and their keys."""
-    return {
-        name: frozenset(str(key.value) for key in keys if isinstance(key, ast.Constant))
-        for node in tree.body
-        if isinstance(node, ast.Assign)
-        for name, keys in _named_dict(node)
-    }
-
-
-def _named_dict(node: ast.Assign) -> Iterator[tuple[str, list[ast.expr | None]]]:
-    match node:
-        case ast.Assign(targets=[ast.Name(id=name)], value=ast.Dict(keys=keys)):
-            yield name, keys
+    tables = {}
+    for node in tree.body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Dict(keys=keys)):
+                tables[name] = frozenset(str(key.value) for key in keys if isinstance(key, ast.Constant))
+    return tables
 
 
 def _is_literal(node: ast.expr) -> bool:
     if isinstance(node, (ast.Tuple, ast.List)):
         return all(is_number(item) for item in node.elts)
     if isinstance(node, ast.Dict):
-        keys = [
-            key.value for key in node.keys if isinstance(key, ast.Constant) and isinstance(key.value, str)
-        ]
-        return len(set(keys)) == len(node.keys) and all(is_number(value) for value in node.values)
-    return is_number(node) or _is_text(node)
+        keys = {key.value for key in node.keys if isinstance(key, ast.Constant) and is_text(key)}
+        return len(keys) == len(node.keys) and all(is_number(value) for value in node.values)
+    return is_number(node) or is_text(node)
 
 
 def _check_required(

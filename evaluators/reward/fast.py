@@ -11,6 +11,7 @@ integers, which could grow without bound, take part in no power.
 """
 
 import ast
+import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -62,11 +63,7 @@ class Formula:
                 for name, code in self.steps:
                     environment[name] = code(environment)
                 out = self.result(environment)
-        except (
-            ArithmeticError,
-            TypeError,
-            ValueError,
-        ) as error:  # 1 / 0, masks added
+        except (ArithmeticError, TypeError, ValueError) as error:  # 1 / 0, masks added
             raise Undefined(f"{type(error).__name__}: {error}") from None
         count = len(next(iter(signals.values())))
         if not isinstance(out, np.ndarray) or out.shape != (count,) or out.dtype != np.float64:
@@ -97,24 +94,20 @@ def parsed(source: str, readable: frozenset[str]) -> Formula:
         raise NotPlain(str(error)) from None
 
 
-_ARITHMETIC: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
-    ast.Add: lambda a, b: a + b,
-    ast.Sub: lambda a, b: a - b,
-    ast.Mult: lambda a, b: a * b,
-    ast.Div: lambda a, b: a / b,
+_JOINS: Mapping[type[ast.AST], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
     ast.Pow: lambda a, b: _power(a, b),
-}
-_MASKS: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.BitAnd: lambda a, b: _mask(a) & _mask(b),
     ast.BitOr: lambda a, b: _mask(a) | _mask(b),
-}
-_COMPARISONS: Mapping[type[ast.cmpop], Callable[[Any, Any], Any]] = {
-    ast.Lt: lambda a, b: a < b,
-    ast.LtE: lambda a, b: a <= b,
-    ast.Gt: lambda a, b: a > b,
-    ast.GtE: lambda a, b: a >= b,
-    ast.Eq: lambda a, b: a == b,
-    ast.NotEq: lambda a, b: a != b,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
 }
 
 
@@ -218,21 +211,18 @@ class _Reader:
                 return lambda environment: environment[name]
             case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=str(key))):
                 return self.item(name, key)
-            case ast.BinOp(left=left, op=op, right=right):
+            case (
+                ast.BinOp(left=left, op=op, right=right)
+                | ast.Compare(left=left, ops=[op], comparators=[right])
+            ) if type(op) in _JOINS:
                 one, other = self.code(left, depth + 1), self.code(right, depth + 1)
-                join = {**_ARITHMETIC, **_MASKS}.get(type(op))
-                if join is None:
-                    raise NotPlain(type(op).__name__)
+                join = _JOINS[type(op)]
                 return lambda environment: join(one(environment), other(environment))
             case ast.UnaryOp(op=ast.USub() | ast.Invert() as op, operand=operand):
                 inner = self.code(operand, depth + 1)
                 if isinstance(op, ast.USub):
                     return lambda environment: -inner(environment)
                 return lambda environment: ~_mask(inner(environment))
-            case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _COMPARISONS:
-                one, other = self.code(left, depth + 1), self.code(right, depth + 1)
-                compare = _COMPARISONS[type(op)]
-                return lambda environment: compare(one(environment), other(environment))
             case ast.Call():
                 return self.call(node, depth)
         raise NotPlain(type(node).__name__)
