@@ -43,18 +43,15 @@ def export(winner: Winner) -> Mapping[str, str]:
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     constants = constants_of(tree)
     refuse_taken(name, {*constants, *(function.name for function in functions)}, {*OWN_NAMES, title_of(name)})
-    hp: Mapping[str, Any] = constants["HYPERPARAMETERS"]
     facts = facts_of({key: _told(value) for key, value in winner.provenance.items()})
     claim = CLAIMS.get(constants.get("PERMUTATION", ""), "Every field has its own place: keep their order.")
     values = {
         **shared_values(name, source, facts),
         "program": _text(constants, functions),
-        "imports": _imports(tree),
+        "uses_math": any(isinstance(node, ast.Name) and node.id == "math" for node in ast.walk(tree)),
         "claim": claim,
         "parameters": ", ".join(f"`{each}`" for each in parameter_names(functions)) or "none",
-        "arguments": "".join(f", {each}: {type(v).__name__} = {v!r}" for each, v in hp.items()),
-        "star": ", *" if hp else "",
-        "settings": ", ".join(f'"{each}": {each}' for each in hp),
+        "hp": constants["HYPERPARAMETERS"],
     }
     return module_files(TEMPLATES, name, values)
 
@@ -81,10 +78,3 @@ def _text(constants: Mapping[str, Any], functions: list[ast.FunctionDef]) -> str
         for name, value in constants.items()
     ]
     return "\n\n\n".join(["\n".join(lines), *map(function_text, functions)])
-
-
-def _imports(tree: ast.Module) -> str:
-    uses_math = any(isinstance(node, ast.Name) and node.id == "math" for node in ast.walk(tree))
-    return "\n".join(
-        [*(["import math", ""] if uses_math else []), "import torch", "from torch import Tensor, nn"]
-    )

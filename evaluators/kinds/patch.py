@@ -5,9 +5,11 @@ import keyword
 import re
 import textwrap
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from pathlib import Path
-from string import Template
 from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 WIDTH = 88
 Facts = list[tuple[str, list[str]]]
@@ -20,9 +22,22 @@ def check_module_name(name: str, taken: Collection[str]) -> None:
         raise ValueError(f"a name must be a lower-case Python module name, got {name!r}")
 
 
-def filled(templates: Path, template: str, values: Mapping[str, str]) -> str:
-    """The template `templates/template.txt` with its `$names` replaced. KeyError for one without a value."""
-    return Template((templates / f"{template}.txt").read_text(encoding="utf-8")).substitute(values)
+@lru_cache
+def _environment(templates: Path) -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(templates),
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        autoescape=False,
+    )
+    made.filters |= {"line": line, "number": "{:.4g}".format, "repr": repr, "share": share}
+    return made
+
+
+def filled(templates: Path, template: str, values: Mapping[str, Any]) -> str:
+    """The Jinja template `templates/template.txt`, filled. UndefinedError for a name without a value."""
+    return _environment(templates).get_template(f"{template}.txt").render(values)
 
 
 def refuse_taken(name: str, used: Collection[str], own: Collection[str]) -> None:
@@ -48,7 +63,7 @@ def shared_values(name: str, source: str, facts: "Facts") -> dict[str, str]:
     }
 
 
-def module_files(templates: Path, name: str, values: Mapping[str, str]) -> dict[str, str]:
+def module_files(templates: Path, name: str, values: Mapping[str, Any]) -> dict[str, str]:
     """The module, its tests and README.md, from the templates `module`, `test` and `readme`."""
     return {
         f"{name}.py": filled(templates, "module", values),
@@ -121,16 +136,14 @@ def constants_of(tree: ast.Module) -> dict[str, Any]:
     }
 
 
-def renamed(function: ast.FunctionDef, names: Mapping[str, str]) -> None:
-    """Gives locals their new names, in place."""
-    for node in ast.walk(function):
-        if isinstance(node, ast.Name):
-            node.id = names.get(node.id, node.id)
-
-
 def function_text(function: ast.FunctionDef) -> str:
     """A function as a person writes it: double quotes, and no parentheses around what is returned."""
     return double_quoted("\n".join(map(_without_parentheses, ast.unparse(function).splitlines())))
+
+
+def share(value: float) -> str:
+    """A part of 1 as a percentage."""
+    return f"{100.0 * value:.1f} %"
 
 
 def double_quoted(text: str) -> str:

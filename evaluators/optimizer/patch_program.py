@@ -5,7 +5,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..kinds.patch import constants_of, double_quoted, function_text, renamed
+from ..kinds.patch import constants_of, double_quoted, function_text
+from ..language.edit import renamed
 from .language import ELEMENTWISE
 
 NUMBERED = re.compile(r"v\d+")
@@ -33,9 +34,7 @@ class PatchProgram:
     def text(self) -> str:
         """Constants and functions, laid out as PEP 8 wants them."""
         constants = [f"{name} = {double_quoted(repr(value))}" for name, value in self.constants.items()]
-        for function in self.functions:
-            renamed(function, _better_names(function))
-        functions = [function_text(function) for function in self.functions]
+        functions = [function_text(renamed(each, _better_names(each))) for each in self.functions]
         return "\n\n\n".join(["\n".join(constants), *functions])
 
 

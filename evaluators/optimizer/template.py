@@ -9,7 +9,6 @@ from ..kinds.patch import (
     WIDTH,
     check_module_name,
     facts_of,
-    filled,
     module_files,
     refuse_taken,
     shared_values,
@@ -39,12 +38,12 @@ def export(winner: Winner) -> Mapping[str, str]:
     refuse_taken(name, program.names, {*OWN_NAMES, title_of(name)})
     values = {
         **shared_values(name, winner.source, facts_of(winner.provenance)),
-        "lr": repr(program.hyperparameters["lr"]),
         "program": program.text(),
-        **_imports(program),
-        **_class(program),
+        "hyperparameters": program.hyperparameters,
+        "elementwise": program.elementwise,
+        "uses_math": program.uses_math,
+        "class_words": _class_words(program.elementwise),
     }
-    values |= _joining(values, program.elementwise)
     return module_files(TEMPLATES, name, values)
 
 
@@ -54,39 +53,8 @@ def _lr_factor(provenance: Mapping[str, Any]) -> float:
     return float(provenance.get("lr_factor", judged[0] if judged else 1.0))
 
 
-def _imports(program: PatchProgram) -> dict[str, str]:
-    abstract = ["Callable", "Iterable", "Sequence"] if program.elementwise else ["Callable", "Iterable"]
-    standard = [f"from collections.abc import {', '.join(abstract)}", "from typing import Any"]
-    standard = ["import math", *standard] if program.uses_math else standard
-    third = ["import torch", "from torch import Tensor", "from torch.optim import Optimizer"]
-    return {"imports": "\n".join([*standard, "", *third])}
-
-
-def _class(program: PatchProgram) -> dict[str, str]:
-    """The parts of the class that hold hyperparameters."""
+def _class_words(elementwise: bool) -> str:
     words = ["`maximize` climbs instead of descending."]
-    words += [FOREACH_WORDS] if program.elementwise else []
+    words += [FOREACH_WORDS] if elementwise else []
     words += ["Sparse gradients and complex parameters are refused with a RuntimeError."]
-    names = [*program.hyperparameters, "maximize", *(["foreach"] if program.elementwise else [])]
-    return {
-        "class_words": textwrap.indent(textwrap.fill(" ".join(words), WIDTH - 4), " " * 4),
-        "arguments": "\n".join(f"        {n}: float = {v!r}," for n, v in program.hyperparameters.items()),
-        "defaults": "\n".join(f'            "{name}": {name},' for name in names),
-    }
-
-
-def _joining(values: Mapping[str, str], elementwise: bool) -> dict[str, str]:
-    """The parts that are there only where parameters may be joined."""
-    each = "for param, grad in pairs:\n    self._advance(param, grad, hp)"
-    empty = ("foreach_argument", "joined", "joined_functions", "foreach_test", "readme_words")
-    parts = dict.fromkeys(empty, "")
-    if elementwise:
-        each = 'if group["foreach"]:\n    self._advance_joined(pairs, hp)\n    continue\n' + each
-        parts = {
-            "foreach_argument": "\n        foreach: bool = False,",
-            "joined": filled(TEMPLATES, "joined", values),
-            "joined_functions": filled(TEMPLATES, "joined_functions", values),
-            "foreach_test": filled(TEMPLATES, "foreach_test", values),
-            "readme_words": "\n`foreach=True` joins parameters into one vector: fewer calls, same result.",
-        }
-    return parts | {"dispatch": textwrap.indent(each, " " * 12)}
+    return textwrap.indent(textwrap.fill(" ".join(words), WIDTH - 4), " " * 4)

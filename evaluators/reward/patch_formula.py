@@ -1,13 +1,13 @@
 """The archived formula as a person would like to read it, over numpy or torch alike."""
 
 import ast
-import copy
 import keyword
 import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from ..kinds.patch import constants_of, double_quoted, function_text, renamed
+from ..kinds.patch import constants_of, double_quoted, function_text
+from ..language.edit import renamed
 
 TORCH = {
     "abs": "lambda x: torch.abs(tensor(x))",
@@ -82,19 +82,19 @@ class PatchFormula:
         found: Mapping[str, float] = self.constants.get("WEIGHTS", {})
         return found
 
-    def weights_text(self) -> str:
-        """WEIGHTS as people write a dict."""
-        items = "".join(f'    "{name}": {value!r},\n' for name, value in self.weights.items())
-        return f"WEIGHTS = {{\n{items}}}\n"
-
     def constants_text(self) -> str:
-        """The constants but for WEIGHTS, one a line."""
+        """The constants, one a line, and WEIGHTS, where there are any, as people write a dict."""
         rest = {name: value for name, value in self.constants.items() if name != "WEIGHTS"}
-        return "".join(f"{name} = {double_quoted(repr(value))}\n" for name, value in rest.items())
+        lines = [f"{name} = {double_quoted(repr(value))}\n" for name, value in rest.items()]
+        if self.weights:
+            items = "".join(f'    "{name}": {value!r},\n' for name, value in self.weights.items())
+            lines.append(f"WEIGHTS = {{\n{items}}}\n")
+        return "".join(lines)
 
-    def torch_text(self) -> str:
-        """The operations that the formula needs, as the arguments of a namespace."""
-        return "\n".join(f"        {name}={TORCH[name]}," for name in sorted(self.operations))
+    @property
+    def torch_forms(self) -> dict[str, str]:
+        """The torch form of each operation that the formula needs."""
+        return {name: TORCH[name] for name in sorted(self.operations)}
 
     def uses(self, word: str) -> bool:
         """Whether the torch form of an operation needs this function of the module."""
@@ -131,8 +131,7 @@ class _OverBoth(ast.NodeTransformer):
         self.names |= {name: f"_part_{number}" for number, name in enumerate(numbered, 1)}
 
     def text(self, function: ast.FunctionDef) -> str:
-        changed = copy.deepcopy(function)
-        renamed(changed, _better_names(changed))
+        changed = renamed(function, _better_names(function))
         self.visit(changed)
         extra = [ast.arg(name) for name in self.arguments[function.name]]
         if function.name == "reward":

@@ -1,7 +1,7 @@
 """The patch: an archived reward as a function for numpy and torch, with tests, audit and picture."""
 
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from ..kinds.patch import (
     WIDTH,
     check_module_name,
+    double_quoted,
     facts_of,
     filled,
     line,
@@ -43,13 +44,7 @@ USE_WORDS = (
     "nearly the same, where no power overflows."
 )
 BRANCH_WORDS = " A division by zero behind a condition has no gradient: mask such rows."
-NOT_MADE = """\
-Not made. The program is more than a plain formula, or has no value on some rows, and an export executes
-nothing that a search has written. `recevolve.evaluators.reward.audit.audit` audits any function, once a
-person has read it.
-"""
-
-
+PICTURE = "![The reward along each signal, and who gets the top tenth](audit.svg)"
 Sample = tuple[str, Mapping[str, Array]]
 """Where a sample of a log is from, and its columns."""
 
@@ -93,19 +88,24 @@ def files(winner: Winner, signals: Signals, sample: Sample | None) -> dict[str, 
     plain = formula(winner.source, frozenset(one.name for one in signals.predictions))
     facts = facts_of({key: value for key, value in winner.provenance.items() if key not in NOT_FACTS})
     found = _audited(plain, signals, sample)
+    branches = program.divides and bool(program.operations & GATES)
     values = {
         **shared_values(name, winner.source, facts),
-        "program": program.text(),
-        "signal_names": _tuple([f'"{one}"' for one in program.signals]),
-        **_signal_texts(program, signals),
-        **_operation_texts(program, name),
-        **_weight_texts(program, name),
-        **_golden(plain, program, signals),
-        **_audit_texts(found, name),
+        "program": program,
+        "text": program.text(),
+        "signals": [signals[one] for one in program.signals],
+        "signal_names": double_quoted(repr(program.signals)),
+        "signal_lines": _signal_lines(program, signals),
+        "branches": branches,
+        "function_words": _function_words(program),
+        "use_words": _use_words(program, name, branches),
+        "golden": _golden(plain, program, signals),
+        "audit": markdown(found).rstrip() if found else "",
+        "picture": PICTURE,
         "production": _production(winner.provenance),
-        "edits": _edits(winner.provenance.get("edits")),
+        "edits": [(_cell(one["edit"]), _cell(_credit(one))) for one in winner.provenance.get("edits") or ()],
     }
-    patch = {**module_files(TEMPLATES, name, values), "AUDIT.md": values["audit"]}
+    patch = {**module_files(TEMPLATES, name, values), "AUDIT.md": filled(TEMPLATES, "audit_file", values)}
     if found:
         patch["audit.svg"] = svg(found, f"{name}: the reward along each signal, and who gets the top tenth")
     return patch
@@ -123,91 +123,33 @@ def _audited(plain: Reward | None, signals: Signals, sample: Sample | None) -> A
         return None
 
 
-def _audit_texts(found: Audit | None, name: str) -> dict[str, str]:
-    if found is None:
-        words = f"# Audit of {name}\n\n{NOT_MADE}"
-        return {"audit": words, "audit_words": "`AUDIT.md` says why there is no audit."}
-    picture = "![The reward along each signal, and who gets the top tenth](audit.svg)"
-    return {
-        "audit": f"# Audit of {name}\n\n{picture}\n\n{markdown(found).rstrip()}\n",
-        "audit_words": "`AUDIT.md` tells what it does to rows like yours: read it before you ship it.\n\n"
-        + picture,
-    }
-
-
-def _signal_texts(program: PatchFormula, signals: Signals) -> dict[str, str]:
+def _signal_lines(program: PatchFormula, signals: Signals) -> str:
     read = [signals[name] for name in program.signals]
     lines = [f"{one.name}: {line(one.unit)}, {one.low:g} to {one.high:g}; {line(one.words)}" for one in read]
-    return {
-        "signal_lines": "\n".join(
-            textwrap.fill(text, WIDTH, initial_indent="    ", subsequent_indent="        ") for text in lines
-        ),
-        "signal_rows": "\n".join(
-            f"| `{one.name}` | {line(one.unit)} | {one.low:g} to {one.high:g} | {line(one.words)} |"
-            for one in read
-        ),
-        "ranges": "\n".join(f'    "{one.name}": ({one.low!r}, {one.high!r}),' for one in read),
-        "example": ", ".join(f'"{one.name}": {one.name}' for one in read),
-    }
+    fill = textwrap.TextWrapper(WIDTH, initial_indent=" " * 4, subsequent_indent=" " * 8).fill
+    return "\n".join(map(fill, lines))
 
 
-def _operation_texts(program: PatchFormula, name: str) -> dict[str, str]:
-    """The parts that are there only where the formula calls functions."""
-    guarded = not (program.divides and program.operations & GATES)
+def _function_words(program: PatchFormula) -> str:
+    words = FUNCTION_WORDS.format(weights=" `weights` may replace any of WEIGHTS." if program.weights else "")
+    return textwrap.indent(_filled_lines(words, 98), " " * 4)
+
+
+def _use_words(program: PatchFormula, name: str, branches: bool) -> str:
     weights = f" `{name}(signals, weights)` replaces any of `WEIGHTS`." if program.weights else ""
-    texts = {
-        "finite": "finite.all()" if guarded else "finite.any()  # not behind a condition that hides x / 0",
-        "use_words": _filled_lines(USE_WORDS + ("" if guarded else BRANCH_WORDS) + weights, 118),
-    }
-    if not program.operations:
-        return texts | dict.fromkeys(("torch_operations", "xp", "callable", "namespace"), "")
-    steep = program.uses("steep")
-    operations = {
-        "operations": program.torch_text(),
-        "steep": filled(TEMPLATES, "steep", {}) if steep else "",
-    }
-    return texts | {
-        "torch_operations": "\n\n" + filled(TEMPLATES, "torch_operations", operations).strip("\n") + "\n",
-        "xp": filled(TEMPLATES, "xp", {}),
-        "callable": "Callable, " if steep else "",
-        "namespace": "from types import SimpleNamespace\n",
-    }
-
-
-def _tuple(items: Sequence[str]) -> str:
-    return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
+    return _filled_lines(USE_WORDS + (BRANCH_WORDS if branches else "") + weights, 118)
 
 
 def _filled_lines(text: str, width: int) -> str:
     return textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
 
 
-def _weight_texts(program: PatchFormula, name: str) -> dict[str, str]:
-    call = ", ".join(("values", *program.arguments))
-    words = FUNCTION_WORDS.format(weights=" `weights` may replace any of WEIGHTS." if program.weights else "")
-    texts = {
-        "call": call,
-        "constants": program.constants_text(),
-        "imported": name,
-        "function_words": textwrap.indent(_filled_lines(words, 98), " " * 4),
-    }
-    if not program.weights:
-        empty = ("weights_parameter", "weights_check", "weights_test")
-        return texts | dict.fromkeys(empty, "")
-    return texts | {
-        "constants": f"{program.constants_text()}{program.weights_text()}",
-        "imported": f"WEIGHTS, {name}",
-        "weights_parameter": ", weights: Mapping[str, float] = WEIGHTS",
-        "weights_check": filled(TEMPLATES, "weights", {}),
-        "weights_test": filled(TEMPLATES, "weights_test", {"name": name}),
-    }
-
-
-def _golden(plain: Reward | None, program: PatchFormula, signals: Signals) -> dict[str, str]:
-    """A few rows and their rewards as text, where they can be had without executing the program."""
-    nothing = {"golden": "", "golden_test": ""}
+def _golden(
+    plain: Reward | None, program: PatchFormula, signals: Signals
+) -> list[tuple[tuple[float, ...], float]]:
+    """A few rows and their rewards; none where they cannot be had without executing the program."""
     if plain is None:
-        return nothing
+        return []
     rng = np.random.default_rng(SEED)
     rows: dict[str, Array] = {
         name: np.array([float(f"{value:.6g}") for value in column])
@@ -216,33 +158,18 @@ def _golden(plain: Reward | None, program: PatchFormula, signals: Signals) -> di
     try:
         values = plain(rows)
     except Undefined:
-        return nothing
-    if not np.isfinite(values).all():
-        return nothing
-    inputs = "\n".join(
-        f"        {_tuple([repr(float(rows[name][i])) for name in program.signals])},"
-        for i in range(GOLDEN_ROWS)
-    )
-    outputs = "\n".join(f"        {float(value)!r}," for value in values)
-    return {
-        "golden": f"GOLDEN = (\n    [\n{inputs}\n    ],\n    [\n{outputs}\n    ],\n)\n",
-        "golden_test": filled(TEMPLATES, "golden_test", {}),
-    }
+        return []
+    inputs = zip(*(rows[name].tolist() for name in program.signals), strict=True)
+    return list(zip(inputs, values.tolist(), strict=True)) if np.isfinite(values).all() else []
 
 
 def _production(provenance: Mapping[str, Any]) -> str:
-    """The formula in production, where it is known, with an empty line before and after it."""
-    source = provenance.get("production_source")
-    name = provenance.get("production")
+    """The formula in production, where it is known."""
+    source, name = provenance.get("production_source"), provenance.get("production")
     seeds = {path.stem: path for path in (HERE / "seeds").glob("*.py")}
     if not source and isinstance(name, str) and name in seeds:
         source = seeds[name].read_text(encoding="utf-8")
-    if not source:
-        return ""
-    fence = "```"
-    return (
-        f"\nIn production before, and what to go back to:\n\n{fence}python\n{str(source).strip()}\n{fence}\n"
-    )
+    return str(source or "").strip()
 
 
 def _credit(edit: Mapping[str, Any]) -> str:
@@ -253,14 +180,5 @@ def _credit(edit: Mapping[str, Any]) -> str:
     return words_of(edit["effect"]) + ("" if None in ends else f" [{', '.join(map(words_of, ends))}]")
 
 
-def _edits(edits: Any) -> str:
-    """What each edit against the ancestor is worth, as a section of its own."""
-    if not edits:
-        return ""
-    cells = [
-        [line(words).replace("|", "/") for words in (words_of(one["edit"]), _credit(one))] for one in edits
-    ]
-    rows = [f"| {edit} | {credit} |" for edit, credit in cells]
-    words = "Each edit was taken back alone, and what the formula lost by it is what the edit is worth."
-    table = "\n".join(["| edit | worth |", "| --- | --- |", *rows])
-    return f"\n## What each edit is worth\n\n{words}\n\n{table}\n"
+def _cell(value: Any) -> str:
+    return line(words_of(value)).replace("|", "/")
