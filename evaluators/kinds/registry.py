@@ -5,12 +5,12 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from hashlib import sha256
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, get_args
 
+from ..data.log import did_you_mean
 from ..language.vocabulary import HOLE, Type
 from .task import Task
 
@@ -47,8 +47,7 @@ def find(kind: str, extra_paths: Sequence[str | Path] = ()) -> Task:
     if kind in (installed := _installed()):
         return _checked(installed[kind].load(), f"entry point {kind} = {installed[kind].value}")
     known = sorted({*kinds(), *own})
-    near = get_close_matches(kind, known, n=1)
-    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    hint = did_you_mean(kind, known)
     raise UnknownKind(
         f"unknown kind {kind!r}{hint}; there is {', '.join(known)}; --tasks (`tasks` in a config) adds more"
     )

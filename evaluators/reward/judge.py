@@ -71,8 +71,6 @@ class RewardJudge:
     def north_star(self, source: str, split: str, fold: int, of: int, sandbox: Sandbox) -> Verdict:
         """The measure of the fold's users, a cohort and a world of its own, with facts['units'] by user."""
         place_of(split)
-        if isinstance(self.star, Simulated):
-            return self.star.judge(source, split, fold, sandbox)
         return self.star.judge(source, split, fold, of, sandbox)
 
     @judged

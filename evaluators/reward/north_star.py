@@ -41,8 +41,8 @@ class Simulated:
         self.limits = limits
         self._people = lru_cache(maxsize=32)(self._made)
 
-    def judge(self, source: str, split: str, fold: int, sandbox: Sandbox) -> Verdict:
-        """The verdict on the fold's users. Raises Failed; CHEATED where an audit finds another reward."""
+    def judge(self, source: str, split: str, fold: int, of: int, sandbox: Sandbox) -> Verdict:
+        """The verdict on the fold's users, however many folds. Failed; CHEATED where an audit finds why."""
         lives = self.lives(source, split, fold, sandbox)
         measures = measured(lives)
         units = measures[self.settings.north_star]

@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...population.island.randomness import generator
-from .sessions import OFFERED, Flags, Offers, Places, Policy, best, click_times_watch, live, scored
+from .sessions import OFFERED, Offers, Places, Policy, best, click_times_watch, live, scored
 from .world import Floats, Users, World
 
 WEEK = 7
 """Days over which `later_days` and `before` count."""
+REACTIONS = ("clicked", "watched", "liked", "hated")
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,45 +70,31 @@ def explore(
         first = drawn[offers.day, offers.who]
         return np.concatenate([first[:, None], choices + best(rest, p.slate - 1)], axis=1)
 
-    kept: list[Kept] = []
+    kept: list[dict[str, NDArray[Any]]] = []
     for sessions in live(world, users, rank, seed, active, change=days):
         offers = sessions.offers
         if WEEK <= offers.day < days - WEEK:
-            signals = {name: offers[name][:, :choices] for name in OFFERED}
-            seen = [
-                column[:, 0]
-                for column in (sessions.clicked, sessions.watched, sessions.liked, sessions.hated)
-            ]
-            kept.append((offers.day, offers.who, signals, sessions.shown[:, 0], seen))
-    return _table(kept, active, choices)
-
-
-Kept = tuple[int, Places, dict[str, Floats], Places, list[NDArray[Any]]]
-"""Of some sessions: day, users, signals, what was chosen, and what was done with it."""
+            who_and_when = {"user": offers.who, "day": np.full(len(offers.who), offers.day)}
+            offered = {name: offers[name][:, :choices] for name in OFFERED}
+            done = {name: getattr(sessions, name)[:, 0] for name in ("shown", *REACTIONS)}
+            kept.append(who_and_when | offered | done)
+    table = {name: np.concatenate([part[name] for part in kept]) for name in kept[0]}
+    sums = np.concatenate([np.zeros((1, len(users))), active.cumsum(axis=0)])
+    user, day = table["user"], table["day"]
+    outcomes = {name: table[name] for name in REACTIONS}
+    outcomes["returned"] = active[day + 1, user]
+    outcomes["later_days"] = sums[day + 1 + WEEK, user] - sums[day + 1, user]
+    return Exploration(
+        signals={name: table[name] for name in OFFERED},
+        chosen=table["shown"],
+        propensity=np.full(len(user), 1 / choices, dtype=np.float32),
+        outcomes={name: values.astype(np.float32) for name, values in outcomes.items()},
+        user=user,
+        day=day,
+        before=(sums[day, user] - sums[day - WEEK, user]).astype(np.float32),
+    )
 
 
 def _drawn(seed: int, days: int, count: int, choices: int) -> Places:
     """(days, U) the candidate that each session would show first."""
     return np.stack([generator(seed, "drawn", day).integers(0, choices, count) for day in range(days)])
-
-
-def _table(kept: list[Kept], active: Flags, choices: int) -> Exploration:
-    days = np.concatenate([np.full(len(who), day) for day, who, *_ in kept])
-    users = np.concatenate([who for _, who, *_ in kept])
-    sums = np.concatenate([np.zeros((1, active.shape[1])), active.cumsum(axis=0)])
-    names = ("clicked", "watched", "liked", "hated")
-    outcomes = {
-        name: np.concatenate([seen[number] for *_, seen in kept]).astype(np.float32)
-        for number, name in enumerate(names)
-    }
-    outcomes["returned"] = active[days + 1, users].astype(np.float32)
-    outcomes["later_days"] = (sums[days + 1 + WEEK, users] - sums[days + 1, users]).astype(np.float32)
-    return Exploration(
-        signals={name: np.concatenate([signals[name] for _, _, signals, *_ in kept]) for name in OFFERED},
-        chosen=np.concatenate([first for _, _, _, first, _ in kept]),
-        propensity=np.full(len(users), 1 / choices, dtype=np.float32),
-        outcomes=outcomes,
-        user=users,
-        day=days,
-        before=(sums[days, users] - sums[days - WEEK, users]).astype(np.float32),
-    )

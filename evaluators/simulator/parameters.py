@@ -3,11 +3,11 @@
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
 from ..data import DataError
+from ..data.log import did_you_mean
 
 Status = Literal["fitted", "assumed", "size"]
 RECSIM = "RecSim LTS, arXiv:1909.04847"
@@ -122,8 +122,7 @@ class Parameters:
         names = [one.name for one in fields(cls)]
         for name in table:
             if name not in names:
-                near = get_close_matches(name, names, n=1)
-                hint = f" (did you mean {near[0]!r}?)" if near else ""
+                hint = did_you_mean(name, names)
                 raise ValueError(f"{where}: unknown parameter {name!r}{hint}; see docs/simulator.md")
         return cls(**table)
 

@@ -38,14 +38,13 @@ PRICES = 8
 class OpenBandit:
     """A bandit log in time order; the reward is `log.labels`, a click.
 
-    actions (N,) int64, the item shown; positions (N,) int64, 0 to 2 from left to right; propensities (N,)
-    float64, the probability with which the logging policy showed that item at that position. `users` of the
-    log are distinct combinations of the four user features, since the data set names no persons.
+    actions (N,) int64, the item shown; propensities (N,) float64, the probability with which the logging
+    policy showed that item at that position. `users` of the log are distinct combinations of the four user
+    features, since the data set names no persons.
     """
 
     log: Log
     actions: NDArray[np.int64]
-    positions: NDArray[np.int64]
     propensities: NDArray[np.float64]
     items: int
 
@@ -77,9 +76,8 @@ def load(policy: str = "random", campaign: str = "all") -> OpenBandit:
         fields=tuple(Field(name, int(ids.max()) + 1) for name, ids in columns.items()),
         licence=LICENCE,
     )
-    positions = columns["position"].astype(np.int64)
     propensities = table["propensity_score"].to_numpy().astype(np.float64)
-    return OpenBandit(log, actions, positions, propensities, items=context.height)
+    return OpenBandit(log, actions, propensities, items=context.height)
 
 
 def _read(policy: str, campaign: str, name: str) -> "pl.DataFrame":
