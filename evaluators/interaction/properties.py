@@ -11,7 +11,7 @@ from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
 from ..kinds.properties import Property, Strategy, bits, form, misnamed, nothing
-from .reference_cost import OPERATIONS, PARAMETERS, Budget, ReferenceCost, size_of
+from .reference_cost import OPERATIONS, PARAMETERS, Budget, ReferenceCost
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -175,8 +175,8 @@ def within_budget_of(budget: Budget) -> Callable[[Namespace, Any], str | None]:
             layer = _drawn(namespace, Example(BUDGETED_ROWS, fields, dim, 0, 0.05))
             with torch.no_grad(), Meter((layer.x, *layer.params.values())) as meter:
                 outputs = layer().shape[1]
-            size, flops = size_of(layer.params, outputs), meter.flops / BUDGETED_ROWS
-            if wrong := ReferenceCost(fields, dim).over_budget(size, flops, budget):
+            size = sum(value.numel() for value in layer.params.values()) + outputs
+            if wrong := ReferenceCost(fields, dim).over_budget(size, meter.flops / BUDGETED_ROWS, budget):
                 return wrong
         return None
 

@@ -1,11 +1,6 @@
 """The reference cost: what the seed dcn_v2, two full cross layers, takes. Budgets are shares of it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 PARAMETERS, OPERATIONS = 1.1, 1.25
 """The budget where the config has none."""
@@ -39,7 +34,10 @@ class ReferenceCost:
         return 2 * (2 * width * width + 3 * width)
 
     def over_budget(self, size: int, flops: float, budget: Budget) -> str:
-        """What is more than the budget allows, in a sentence; empty where nothing is."""
+        """What is more than the budget allows, in a sentence; empty where nothing is.
+
+        `size` counts trained numbers: the parameters, and one weight of the logit for each output.
+        """
         at = f"{self.fields} fields of width {self.dim}"
         if size > (most := budget.parameters * self.parameters):
             return (
@@ -52,8 +50,3 @@ class ReferenceCost:
                 f"allowed, {budget.flops:g} times those of the dcn_v2 seed"
             )
         return ""
-
-
-def size_of(params: "Mapping[str, Tensor]", outputs: int) -> int:
-    """Trained numbers: the parameters, and one weight of the logit for each output."""
-    return sum(value.numel() for value in params.values()) + outputs

@@ -8,10 +8,9 @@ from typing import Any
 from ..kinds.patch import (
     check_module_name,
     constants_of,
-    double_quoted,
     facts_of,
-    function_text,
     module_files,
+    program_text,
     refuse_taken,
     shared_values,
     title_of,
@@ -22,8 +21,6 @@ from ..language.canonical import canonical
 TEMPLATES = Path(__file__).with_name("templates")
 OWN_NAMES = frozenset({"Tensor", "nn", "math", "torch"})
 """Names that the module binds beside those of the program."""
-ANNOTATION = ": dict[str, float]"
-"""Of a table without entries."""
 CLAIMS = {
     "invariant": "Fields in another order leave the output as it is.",
     "equivariant": "Fields in another order move the parts of the output along with them.",
@@ -47,7 +44,7 @@ def export(winner: Winner) -> Mapping[str, str]:
     claim = CLAIMS.get(constants.get("PERMUTATION", ""), "Every field has its own place: keep their order.")
     values = {
         **shared_values(name, source, facts),
-        "program": _text(constants, functions),
+        "program": program_text(constants, functions),
         "uses_math": any(isinstance(node, ast.Name) and node.id == "math" for node in ast.walk(tree)),
         "claim": claim,
         "parameters": ", ".join(f"`{each}`" for each in parameter_names(functions)) or "none",
@@ -69,12 +66,3 @@ def parameter_names(functions: list[ast.FunctionDef]) -> list[str]:
     (init,) = [function for function in functions if function.name == "init"]
     keys = [key for node in ast.walk(init) if isinstance(node, ast.Dict) for key in node.keys]
     return list(dict.fromkeys(str(key.value) for key in keys if isinstance(key, ast.Constant)))
-
-
-def _text(constants: Mapping[str, Any], functions: list[ast.FunctionDef]) -> str:
-    """Constants and functions, laid out as PEP 8 wants them."""
-    lines = [
-        f"{name}{'' if value else ANNOTATION} = {double_quoted(repr(value))}"
-        for name, value in constants.items()
-    ]
-    return "\n\n\n".join(["\n".join(lines), *map(function_text, functions)])

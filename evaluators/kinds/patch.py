@@ -4,7 +4,7 @@ import ast
 import keyword
 import re
 import textwrap
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -139,6 +139,15 @@ def constants_of(tree: ast.Module) -> dict[str, Any]:
 def function_text(function: ast.FunctionDef) -> str:
     """A function as a person writes it: double quotes, and no parentheses around what is returned."""
     return double_quoted("\n".join(map(_without_parentheses, ast.unparse(function).splitlines())))
+
+
+def program_text(constants: Mapping[str, Any], functions: Iterable[ast.FunctionDef]) -> str:
+    """Constants and functions, laid out as PEP 8 wants them; an empty table is told what it holds."""
+    lines = [
+        f"{name}{': dict[str, float]' if value == {} else ''} = {double_quoted(repr(value))}"
+        for name, value in constants.items()
+    ]
+    return "\n\n\n".join(["\n".join(lines), *map(function_text, functions)])
 
 
 def share(value: float) -> str:

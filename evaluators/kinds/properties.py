@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MOST_SHRINKS = 120
 """Examples tried to make a counter-example smaller."""
 BUDGET = 5.0
-"""CPU seconds that an examination may take, far above what an honest program needs."""
+"""CPU seconds of an examination: far above what honest programs need, for no verdict hangs on the machine."""
 MOST_TEXT = 600
 """Characters of a described example."""
 CANDIDATE_FAILURES = (Exception, SystemExit, GeneratorExit)
@@ -60,25 +60,23 @@ def inside(source: str, parameters: Mapping[str, Any], arrays: Mapping[str, np.n
     """A sandbox runner. The probe's outputs and no text where every property holds, else text and no arrays.
 
     `parameters["task"]` names a module that holds PROPERTIES, a sequence of Property, and `probe(namespace)`,
-    which returns arrays by name. `parameters["budget_seconds"]`, 5 by default, bounds the CPU time of the
-    whole: a backstop far above what an honest program needs, for a verdict must not depend on the machine.
+    which returns arrays by name.
     """
     kind = import_module(parameters["task"])
-    return examined(source, kind.PROPERTIES, kind.probe, parameters.get("budget_seconds", BUDGET))
+    return examined(source, kind.PROPERTIES, kind.probe)
 
 
 def examined(
     source: str,
     properties: Sequence[Property],
     probe: Callable[[Mapping[str, Any]], Mapping[str, Any]],
-    budget_seconds: float = BUDGET,
 ) -> Result:
     """What `inside` returns, for a kind whose properties and probe are at hand."""
     try:
         namespace = load(source)
     except CANDIDATE_FAILURES as error:
         return Result({}, f"the program does not load: {explain(error)}")
-    wrong = examine(properties, namespace, budget_seconds)
+    wrong = examine(properties, namespace, BUDGET)
     if wrong:
         return Result({}, wrong)
     try:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..kinds.patch import constants_of, double_quoted, function_text
+from ..kinds.patch import constants_of, program_text
 from ..language.edit import renamed
 from .language import ELEMENTWISE
 
@@ -33,9 +33,7 @@ class PatchProgram:
 
     def text(self) -> str:
         """Constants and functions, laid out as PEP 8 wants them."""
-        constants = [f"{name} = {double_quoted(repr(value))}" for name, value in self.constants.items()]
-        functions = [function_text(renamed(each, _better_names(each))) for each in self.functions]
-        return "\n\n\n".join(["\n".join(constants), *functions])
+        return program_text(self.constants, (renamed(each, _better_names(each)) for each in self.functions))
 
 
 def elementwise(tree: ast.Module) -> bool:

@@ -90,9 +90,7 @@ class Layers:
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         if code:
             holes = [
-                name
-                for bit, name in enumerate(("files can be read", "sockets can be made"))
-                if code >> bit & 1
+                name for bit, name in ((1, "files can be read"), (2, "sockets can be made")) if code & bit
             ]
             raise Refusal(
                 "; ".join(holes) if 0 < code < 4 else "the layers of this tier could not be taken on"

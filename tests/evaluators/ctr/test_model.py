@@ -81,11 +81,6 @@ def test_ids_of_different_fields_do_not_share_rows(name: str) -> None:
     assert np.array_equal(ctr.predict(model, features) != before, features[:, 1] == 1)
 
 
-def test_an_unknown_ranker_is_refused() -> None:
-    with pytest.raises(ValueError, match="one of dcn, dlrm, got 'dnn'"):
-        ctr.make_ranker("dnn", FIELDS)
-
-
 def test_gradients_are_those_of_the_mean_loss_of_the_batch() -> None:
     model = ctr.make_ranker("dcn", FIELDS, 4)
     features, labels = rows(8)
