@@ -31,7 +31,6 @@ TEMPLATES = HERE / "templates"
 SEED = 20
 """Of the draws behind golden values and audit: a patch is a pure function of its program."""
 GOLDEN_ROWS = 8
-NOT_FACTS = frozenset({"signals", "sample", "edits", "production_source"})
 GATES = frozenset({"clip", "maximum", "minimum", "where"})
 FUNCTION_WORDS = (
     "`signals` maps the names of SIGNALS to numpy arrays or to torch tensors; other names are ignored. "
@@ -53,28 +52,19 @@ def export(winner: Winner) -> Mapping[str, str]:
     """Five files by name: the function, its tests, AUDIT.md, audit.svg and README.md.
 
     `winner.name` becomes module and function. `winner.provenance` may hold, beside facts for the reader,
-    `signals` (rows of Signals.to_json; none: SIMULATED), `sample` (columns of a log, a dict of lists, for
-    the audit), `edits` (a list of {edit, effect}), and `production`, the name of a seed, or
-    `production_source`. The program is never executed here: what is more than a plain formula is exported
-    without golden values and audit, and AUDIT.md says so. ValueError for a name that is no module's or that
-    the program uses itself, for a program without torch form, and for a sample that does not fit.
+    `edits` (a list of {edit, effect}), and `production`, the name of a seed. The program is never executed
+    here: what is more than a plain formula is exported without golden values and audit, and AUDIT.md says so.
+    ValueError for a name that is no module's or that the program uses itself, for a program without torch
+    form, and for a sample that does not fit.
     """
-    rows, sample = winner.provenance.get("signals"), winner.provenance.get("sample")
-    log = {key: np.asarray(column) for key, column in sample.items()} if sample else None
-    return files(winner, Signals.of(rows) if rows else SIMULATED, ("a sample of a log", log) if log else None)
+    return files(winner, SIMULATED, None)
 
 
 def export_for(
     signals: Signals, sample: Callable[[], Sample | None]
 ) -> Callable[[Winner], Mapping[str, str]]:
     """`export` for the signals of a config; `sample` is asked when something is exported, and not before."""
-
-    def bound(winner: Winner) -> Mapping[str, str]:
-        if {"signals", "sample"} & winner.provenance.keys():
-            return export(winner)
-        return files(winner, signals, sample())
-
-    return bound
+    return lambda winner: files(winner, signals, sample())
 
 
 def files(winner: Winner, signals: Signals, sample: Sample | None) -> dict[str, str]:
@@ -86,7 +76,7 @@ def files(winner: Winner, signals: Signals, sample: Sample | None) -> dict[str, 
     if unknown := sorted(set(program.signals) - {one.name for one in signals.predictions}):
         raise ValueError(f"the program reads {', '.join(unknown)}, no prediction of these signals")
     plain = formula(winner.source, frozenset(one.name for one in signals.predictions))
-    facts = facts_of({key: value for key, value in winner.provenance.items() if key not in NOT_FACTS})
+    facts = facts_of({key: value for key, value in winner.provenance.items() if key != "edits"})
     found = _audited(plain, signals, sample)
     branches = program.divides and bool(program.operations & GATES)
     values = {
@@ -164,12 +154,10 @@ def _golden(
 
 
 def _production(provenance: Mapping[str, Any]) -> str:
-    """The formula in production, where it is known."""
-    source, name = provenance.get("production_source"), provenance.get("production")
+    """The formula in production, where it is a seed."""
     seeds = {path.stem: path for path in (HERE / "seeds").glob("*.py")}
-    if not source and isinstance(name, str) and name in seeds:
-        source = seeds[name].read_text(encoding="utf-8")
-    return str(source or "").strip()
+    seed = seeds.get(str(provenance.get("production")))
+    return seed.read_text(encoding="utf-8").strip() if seed else ""
 
 
 def _credit(edit: Mapping[str, Any]) -> str:

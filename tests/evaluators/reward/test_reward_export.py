@@ -193,20 +193,21 @@ def test_what_the_readme_tells() -> None:
         assert words in text
     assert "Chance of a click times the logarithm of watch time" in text  # production's, to go back to
     assert "click, `like`" not in text
-    plain = exported(TASK.seeds["click"], production="../task", production_source="")["README.md"]
+    plain = exported(TASK.seeds["click"], production="../task")["README.md"]
     assert "In production before" not in plain
     assert "What each edit is worth" not in plain
 
 
-def test_the_sample_in_the_provenance_is_audited_and_no_fact() -> None:
+def test_a_sample_is_audited() -> None:
     rng = np.random.default_rng(0)
-    sample = {one.name: rng.uniform(0.0, 1.0, 300).tolist() for one in SIMULATED.columns}
-    files = exported(TASK.seeds["click"], sample=sample)
+    sample = {one.name: rng.uniform(0.0, 1.0, 300) for one in SIMULATED.columns}
+    winner = Winner("evolved", canonical(TASK.seeds["click"]), {})
+    files = export_for(SIMULATED, lambda: ("a sample of a log", sample))(winner)
     assert "Computed on 300 rows: a sample of a log" in files["AUDIT.md"]
     assert "`popularity`" in files["AUDIT.md"]
-    assert "sample:" not in files["README.md"]
+    half = {name: np.array([0.5]) for name in ("click", "like", "survey")}
     with pytest.raises(ValueError, match="it lacks watch"):
-        exported(TASK.seeds["click"], sample={"click": [0.5], "like": [0.5], "survey": [0.5]})
+        export_for(SIMULATED, lambda: ("a sample of a log", half))(winner)
 
 
 def test_signals_of_a_users_own() -> None:
@@ -221,11 +222,12 @@ def test_signals_of_a_users_own() -> None:
             "better": 1,
         }
     ]
-    files = export(Winner("evolved", program('np.sqrt(signals["dwell"])'), {"signals": own}))
+    bound = export_for(Signals.of(own), lambda: None)
+    files = bound(Winner("evolved", program('np.sqrt(signals["dwell"])'), {}))
     assert "dwell: hours, 0 to 8; time" in files["evolved.py"]
     assert '"dwell": (0.0, 8.0)' in files["test_evolved.py"]
     with pytest.raises(ValueError, match="reads click, no prediction"):
-        export(Winner("evolved", TASK.seeds["click"], {"signals": own}))
+        bound(Winner("evolved", TASK.seeds["click"], {}))
 
 
 def test_a_config_audits_its_own_log() -> None:
