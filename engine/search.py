@@ -88,8 +88,8 @@ async def run(search: SearchContext, limit: Limit, progress: Progress) -> str:
         behind = min(islands.done.values())
         if behind >= 0 and behind % every == 0 and not rounds.held(search, behind):
             await rounds.hold(search, behind, progress)
-            if search.orders is not None:
-                await search.orders.fill(search, behind)
+            if search.order is not None:
+                await search.order(search, behind)
         until = (behind // every + 1) * every
         async with asyncio.TaskGroup() as group:
             for island in islands.done:
@@ -154,11 +154,11 @@ def stagnated(
         return population, progression
     if not progression.restarts(number, patience):
         if progression.waited(number) == patience:
-            progress.say("note", line=f"island {island}: no gain in {patience} generations, it explores now")
+            progress.note(f"island {island}: no gain in {patience} generations, it explores now")
         return population, progression
     others = rescored(search, elites(search, previous(search, number)), number)
     fresh = fresh_start(population, others, search.config.population.size)
-    progress.say("note", line=f"island {island}: no gain for long, restarted from {len(fresh)} other cells")
+    progress.note(f"island {island}: no gain for long, restarted from {len(fresh)} other cells")
     return fresh, Progression(fresh[0].score, progression.gained, number - 1)
 
 

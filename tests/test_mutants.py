@@ -8,7 +8,8 @@ from collections import Counter
 
 import pytest
 
-from recevolve.engine.loop.executor import Blueprint, Call, LocalExecutor
+from recevolve.engine.config.config import parse
+from recevolve.engine.loop.executor import Call, LocalExecutor
 from recevolve.engine.loop.proposer import Parent
 from recevolve.engine.propose.syntax.proposer import SyntaxProposer
 from recevolve.evaluators.kinds import registry
@@ -56,8 +57,9 @@ async def judged(executor: LocalExecutor, source: str) -> tuple[str, Verdict]:
 
 
 async def all_judged(sources: list[str]) -> list[tuple[str, Verdict]]:
-    blueprint = Blueprint("optimizer", (), DATA, SETTINGS, 2, False, 10.0, 1024)
-    executor = LocalExecutor(blueprint, 2)
+    limits = {"cpu_seconds": 10.0, "memory_mb": 1024}
+    tables = {"data": DATA, "optimizer": SETTINGS, "sandbox": limits}
+    executor = LocalExecutor(parse({"kind": "optimizer", "run_dir": "unused", **tables}))
     try:
         return list(await asyncio.gather(*(judged(executor, source) for source in sources)))
     finally:

@@ -17,7 +17,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from recevolve.engine.loop.executor import Blueprint, LocalExecutor
+from recevolve.engine.config.config import parse
+from recevolve.engine.loop.executor import LocalExecutor
 
 from .toy import task as toy
 
@@ -152,7 +153,8 @@ def mapped(pid: int | str) -> set[str]:
 
 def test_workers_load_no_model_client() -> None:
     folder = str(Path(toy.__file__).parent)
-    executor = LocalExecutor(Blueprint("toy", (folder,), {}, {}, 2, False, 60.0, 2048), workers=1)
+    asked = {"kind": "toy", "tasks": [folder], "run_dir": "unused", "executor": {"workers": 1}}
+    executor = LocalExecutor(parse(asked))
     try:
         asyncio.run(executor.terms())
         children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()

@@ -220,11 +220,11 @@ def replay(run: RunDir, as_json: Json = False) -> None:
     """Rebuild the search from its record alone, and compare."""
     from ...population.archive.archive import Archive
     from ..config.run_dir import archive_of
-    from ..loop.events import Silent
+    from ..loop.events import Progress
     from ..runs.replay import replay as rebuild
 
     with Archive.read(archive_of(run)) as archive:
-        differences = until_signalled(rebuild(archive, Silent()))
+        differences = until_signalled(rebuild(archive, Progress()))
     text = "\n".join(differences) or "The search rebuilt from the record equals the archive, row for row."
     show({"equal": not differences, "differences": differences}, as_json, text)
     if differences:

@@ -58,20 +58,19 @@ def receive(run: Path, letter: Letter, clock: Clock = time.time) -> dict[str, An
         require_live(recorded_config(archive))
     parse(letter.data, letter.form)
     path = archive_of(run)
-    run_dir = path.parent
     try:
-        with Archive.create_or_open(path) as archive:
-            before = drain(archive, run_dir, clock)
-            return {**take(archive, recorded_config(archive), letter, clock), "before": before}
+        with Archive.create_or_open(path, clock=clock) as archive:
+            before = drain(archive)
+            return {**take(archive, recorded_config(archive), letter), "before": before}
     except ArchiveBusy as error:
-        waiting = put(run_dir, letter, clock)
+        waiting = put(path.parent, letter, clock)
         busy = str(error)
     try:  # the run may have ended in between
-        with Archive.create_or_open(path) as archive:
-            taken = drain(archive, run_dir, clock)
+        with Archive.create_or_open(path, clock=clock) as archive:
+            taken = drain(archive)
             own = next((one for one in taken if one["digest"] == letter.digest), None)
             if own is None:  # the run took it in before it ended
-                own = take(archive, recorded_config(archive), letter, clock)
+                own = take(archive, recorded_config(archive), letter)
     except ArchiveBusy:
         return {"waiting": str(waiting), "why": busy, "rejected": []}
     return {**own, "before": [one for one in taken if one is not own]}
@@ -86,7 +85,7 @@ def require_live(config: Config) -> None:
         )
 
 
-def take(archive: Archive, config: Config, letter: Letter, clock: Clock = time.time) -> dict[str, Any]:
+def take(archive: Archive, config: Config, letter: Letter) -> dict[str, Any]:
     """Takes a letter into an archive that is open for writing: rows, looks and decisions in one transaction.
 
     One that was taken in full before changes nothing. ConfigError where the run has no live experiments.
@@ -99,7 +98,7 @@ def take(archive: Archive, config: Config, letter: Letter, clock: Clock = time.t
             return {**_answer(old, old.id), "already_known": True}
     rows = parse(letter.data, letter.form)
     pending = PendingChanges.of(book, config.online)
-    today = datetime.fromtimestamp(clock(), UTC).date()
+    today = datetime.fromtimestamp(archive.clock(), UTC).date()
     history = book.history(name for name, one in pending.experiments.items() if one.backend == "live")
     found = sort(rows, pending.experiments, history, config.online, today)
     _apply(pending, found, config)
@@ -169,7 +168,7 @@ def _told(pending: PendingChanges, name: str) -> dict[str, Any]:
     }
 
 
-def put(run_dir: Path, letter: Letter, clock: Clock = time.time) -> Path:
+def put(run_dir: Path, letter: Letter, clock: Clock) -> Path:
     """The letter's place in the inbox, where it lies durably. One that waits already is not put twice."""
     inbox = run_dir / INBOX
     inbox.mkdir(exist_ok=True)
@@ -192,13 +191,13 @@ def put(run_dir: Path, letter: Letter, clock: Clock = time.time) -> Path:
     return path
 
 
-def drain(archive: Archive, run_dir: Path, clock: Clock = time.time) -> list[dict[str, Any]]:
+def drain(archive: Archive) -> list[dict[str, Any]]:
     """Takes in what waits in the inbox, oldest first. A letter is removed once it is committed.
 
     A process that is killed in between takes it again, and then it is known already. What cannot be read
     is set aside under another name.
     """
-    inbox = run_dir / INBOX
+    inbox = archive.path.parent / INBOX
     if not inbox.is_dir():
         return []
     taken = []
@@ -209,7 +208,7 @@ def drain(archive: Archive, run_dir: Path, clock: Clock = time.time) -> list[dic
             continue
         letter = Letter(path.read_bytes(), form, f"{INBOX}/{path.name}")
         try:
-            taken.append(take(archive, config, letter, clock))
+            taken.append(take(archive, config, letter))
         except (ConfigError, DataError) as error:
             path.rename(path.with_name(path.name + REFUSED))
             taken.append({**_answer(Ingest(letter.digest, letter.source), 0), "refused": str(error)})
@@ -239,16 +238,10 @@ def looked_again(book: Experiments, config: Config) -> list[str]:
     return wrong
 
 
-class Inbox:
-    """What was sent while the run works: it is taken in at promotion rounds."""
-
-    def __init__(self, archive: Archive, say: Callable[[str], None], clock: Clock = time.time) -> None:
-        self._archive, self._say, self._clock = archive, say, clock
-
-    def arrive(self, generation: int | None) -> None:
-        """Takes in what waits."""
-        for one in drain(self._archive, self._archive.path.parent, self._clock):
-            self._say(f"ingest {one['ingest']} of {one['source']}: {counts(one)}")
+def arrive(archive: Archive, say: Callable[[str], None], generation: int | None) -> None:
+    """Takes in what was sent while the run works, at a promotion round or at the conclusion (None)."""
+    for one in drain(archive):
+        say(f"ingest {one['ingest']} of {one['source']}: {counts(one)}")
 
 
 def counts(answer: Mapping[str, Any]) -> str:

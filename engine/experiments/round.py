@@ -167,7 +167,7 @@ class ExperimentRounds:
 
     async def hold(self, search: SearchContext, generation: int, progress: Progress) -> None:
         """One round; what the world outside sent meanwhile comes first."""
-        search.outside.arrive(generation)
+        search.arrive(generation)
         rules, backend = search.config.online, backend_of(search.config)
         pending = PendingChanges.of(search.archive.experiments(), rules, generation)
         admission = await admit(search, pending, backend.trial(search), generation)
@@ -268,7 +268,7 @@ def _tell(pending: PendingChanges, generation: int, progress: Progress) -> None:
     for step in pending.moved():
         if step.state not in (State.PROPOSED, State.VALIDATED):
             what = f"{step.state}{f' ({step.outcome})' if step.outcome else ''}"
-            progress.say("note", line=f"experiment {step.experiment} {what}: {step.reason}")
+            progress.note(f"experiment {step.experiment} {what}: {step.reason}")
     states = [one.state for one in pending.experiments.values()]
     counts = ", ".join(f"{states.count(state)} {state}" for state in State if state in states)
     programs = [one.program_id for one in pending.experiments.values() if one.generation == generation]

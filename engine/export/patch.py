@@ -16,7 +16,7 @@ from ...population.values.evaluation import Stage
 from ..config.recorded import recorded_config
 from ..config.run_dir import REPORT, archive_of
 from ..config.task import task_for
-from ..loop.executor import Call, Executor, executor_for
+from ..loop.executor import Call, Executor, LocalExecutor
 from ..north_star.ablation import of_experiments
 from ..report import measurements, report
 
@@ -45,7 +45,7 @@ async def packed(run: Path, asked: str) -> tuple[dict[str, Any], Mapping[str, st
         task = task_for(config)
         program = archive.program(report.identify(archive, asked))
         provenance = describe(archive, task, program.id)
-    executor = executor_for(config)
+    executor = LocalExecutor(config)
     try:
         source = await _simplified(program.source, task.vocabulary.layout, executor)
     finally:

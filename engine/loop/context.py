@@ -1,8 +1,7 @@
 """The context of a search: what every generation and every promotion round is given, and nothing else."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 
 from ...evaluators.kinds.task import Task
 from ...population.archive.archive import Archive
@@ -14,36 +13,12 @@ from .executor import Executor, Terms
 from .proposer import Proposer
 
 
-class Outside(Protocol):
-    """Brings what came from outside into the run's archive, at promotion rounds and nowhere else."""
-
-    def arrive(self, generation: int | None) -> None:
-        """Commits all that is to be known at the round of that generation; None: at the conclusion."""
-        ...
-
-
-class Nobody:
-    """Nothing comes from outside."""
-
-    def arrive(self, generation: int | None) -> None:
-        """Does nothing."""
-
-
-class Orders(Protocol):
-    """Takes work to the world outside; what comes back is no part of the search."""
-
-    async def fill(self, search: "SearchContext", until: int) -> int:
-        """Leaves what is worth measuring as of that generation; how much of it was new."""
-        ...
-
-
 @dataclass(frozen=True)
 class SearchContext:
     """All that a generation needs. Nothing in here reads a clock, the environment or the network.
 
     `seeds` are programs of the kind, the first one in production. `executor` is None where calls are
-    replayed from the ledger. What the world sends meanwhile comes through `outside`, at
-    promotion rounds alone.
+    replayed from the ledger. What the world sends meanwhile comes through `arrive` alone.
     """
 
     config: Config
@@ -54,9 +29,10 @@ class SearchContext:
     ledger: Ledger
     proposer: Proposer
     executor: Executor | None
-    outside: Outside = field(default_factory=Nobody)
-    orders: Orders | None = None
-    """Leaves work for another machine after each round; None where there is none to leave."""
+    arrive: Callable[[int | None], None] = lambda generation: None
+    """Commits what came from outside, to be known at the round of a generation; None: at the conclusion."""
+    order: "Callable[[SearchContext, int], Awaitable[int]] | None" = None
+    """Leaves what is worth measuring elsewhere as of a generation; how much of it was new. None: nothing."""
 
     @property
     def rungs(self) -> int:

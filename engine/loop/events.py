@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TextIO
+from typing import Any, TextIO
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -14,23 +14,25 @@ from rich.table import Table
 from rich.text import Text
 
 
-class Progress(Protocol):
-    """Hears what happened; decides nothing."""
+class Progress:
+    """Hears what happened; decides nothing. This one says nothing."""
 
     def say(self, event: str, **facts: Any) -> None:
         """Takes one event.
 
         One of 'started', 'generation', 'spent', 'promoted', 'concluding', 'note', 'alarm' and 'ended'.
         """
-        ...
+
+    def note(self, line: str) -> None:
+        """Takes one line for a person."""
+        self.say("note", line=line)
 
     def close(self) -> None:
         """Leaves the terminal as it was found."""
-        ...
 
 
 @dataclass
-class JsonLines:
+class JsonLines(Progress):
     """One JSON object per event on a stream, for logs and other programs."""
 
     stream: TextIO = field(default_factory=lambda: sys.stdout)
@@ -41,22 +43,8 @@ class JsonLines:
         line = {"event": event, "time": round(self.clock(), 3), **facts}
         print(json.dumps(line, default=str), file=self.stream, flush=True)
 
-    def close(self) -> None:
-        """Nothing to leave."""
 
-
-@dataclass
-class Silent:
-    """Hears everything and says nothing."""
-
-    def say(self, event: str, **facts: Any) -> None:
-        """Drops the event."""
-
-    def close(self) -> None:
-        """Nothing to leave."""
-
-
-class Display:
+class Display(Progress):
     """A live display: generation, islands, best with its interval, speed, share by verdict, time left."""
 
     def __init__(self, console: Console | None = None, clock: Callable[[], float] = time.monotonic) -> None:

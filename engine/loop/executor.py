@@ -6,10 +6,10 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ...evaluators.kinds.task import Estimating
@@ -21,6 +21,10 @@ from .environment import withheld
 if TYPE_CHECKING:
     from ...evaluators.kinds.task import Judge, Task
     from ...evaluators.sandbox import Sandbox
+
+
+ATTEMPTS = 3
+"""Workers that may die one after the other under the same call."""
 
 
 class WorkersLost(RuntimeError):
@@ -41,20 +45,6 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Blueprint:
-    """All that a worker needs to build its judge and its sandbox; picklable."""
-
-    kind: str
-    tasks: tuple[str, ...]
-    data: Mapping[str, Any]
-    settings: Mapping[str, Any]
-    min_tier: int
-    unsafe: bool
-    cpu_seconds: float
-    memory_mb: int
-
-
-@dataclass(frozen=True)
 class Terms:
     """What a judge promises about its verdicts; `fingerprint` is part of every ledger key."""
 
@@ -71,7 +61,6 @@ class Terms:
 class Executor(Protocol):
     """Runs calls somewhere. `busy_seconds` adds up what workers spent inside evaluations."""
 
-    workers: int
     busy_seconds: float
 
     async def terms(self) -> Terms:
@@ -89,15 +78,13 @@ class Executor(Protocol):
 
 @dataclass
 class LocalExecutor:
-    """Evaluation processes on this machine, each with one sandbox and one thread.
+    """Evaluation processes on this machine, each with one sandbox and one thread; none before the first call.
 
     Keys stay out of their environment: what looks like one by its name, and the variables in `secrets`.
     """
 
-    blueprint: Blueprint
-    workers: int
+    config: Config
     secrets: frozenset[str] = frozenset()
-    attempts: int = 3
     busy_seconds: float = 0.0
     _pool: ProcessPoolExecutor | None = field(default=None, repr=False)
 
@@ -125,7 +112,7 @@ class LocalExecutor:
         self._pool = None
 
     async def _submit(self, function: Any, *arguments: Any) -> Any:
-        for _ in range(self.attempts):
+        for _ in range(ATTEMPTS):
             try:
                 with withheld(self.secrets):  # opening and submitting are what starts processes
                     pool = self._open()
@@ -135,89 +122,61 @@ class LocalExecutor:
                 if self._pool is pool:
                     self._pool = None
         raise WorkersLost(
-            f"an evaluation process died {self.attempts} times in a row under one evaluation; look for the "
+            f"an evaluation process died {ATTEMPTS} times in a row under one evaluation; look for the "
             "kernel's out-of-memory killer (`dmesg`), or lower sandbox.memory_mb or executor.workers"
         )
 
     def _open(self) -> ProcessPoolExecutor:
         if self._pool is None:
             self._pool = ProcessPoolExecutor(
-                self.workers,
+                self.config.executor.workers,
                 # spawn: a fork of a process with an event loop and SQLite handles inherits both
                 mp_context=multiprocessing.get_context("spawn"),
                 initializer=_start,
-                initargs=(self.blueprint, os.getpid()),
+                initargs=(self.config, os.getpid()),
             )
         return self._pool
 
 
-def executor_for(config: Config, secrets: frozenset[str] = frozenset()) -> LocalExecutor:
-    """Workers as the config asks for them; none starts before the first call.
-
-    `secrets` are names of environment variables that they are not given.
-    """
-    blueprint = Blueprint(
-        config.kind,
-        tuple(str(path) for path in config.tasks),
-        config.data.table(),
-        config.settings,
-        config.sandbox.min_tier,
-        config.sandbox.unsafe,
-        config.sandbox.cpu_seconds,
-        config.sandbox.memory_mb,
-    )
-    return LocalExecutor(blueprint, config.executor.workers, secrets)
-
-
-@dataclass
-class _Bench:
-    """What lives in a worker process for its whole life."""
-
-    blueprint: Blueprint
-    made: "tuple[Task, Judge, Sandbox] | None" = None
-
-    def ready(self) -> "tuple[Task, Judge, Sandbox]":
-        """Task, judge and sandbox, made on first use so that an error reaches the caller as itself."""
-        if self.made is None:
-            from ...evaluators.kinds import registry
-            from ...evaluators.sandbox import Limits, Sandbox
-
-            plan = self.blueprint
-            task = registry.adapted(registry.find(plan.kind, plan.tasks), plan.data, plan.settings)
-            limits = Limits(cpu_seconds=plan.cpu_seconds, memory_mb=plan.memory_mb)
-            judge = task.judge(plan.data, plan.settings, limits)
-            sandbox = Sandbox(task.preload, min_tier=plan.min_tier, unsafe=plan.unsafe)
-            self.made = task, judge, sandbox
-        return self.made
-
-
-_bench: _Bench | None = None
+_config: Config | None = None
+"""What a worker process judges by, for its whole life."""
 _PR_SET_PDEATHSIG = 1
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-def _start(blueprint: Blueprint, parent: int) -> None:
+def _start(config: Config, parent: int) -> None:
     """Runs first in a worker: one thread, no part in Ctrl-C, and death with the parent."""
-    global _bench
+    global _config
     for name in _ONE_THREAD:
         os.environ[name] = "1"
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(0)
-    _bench = _Bench(blueprint)
+    _config = config
+
+
+@cache
+def _bench() -> "tuple[Task, Judge, Sandbox]":
+    """A worker's task, judge and sandbox, made on first use so that an error reaches the caller as itself."""
+    from ...evaluators.kinds import registry
+    from ...evaluators.sandbox import Limits, Sandbox
+
+    assert _config is not None
+    data, settings, rules = _config.data.table(), _config.settings, _config.sandbox
+    task = registry.adapted(registry.find(_config.kind, _config.tasks), data, settings)
+    judge = task.judge(data, settings, Limits(cpu_seconds=rules.cpu_seconds, memory_mb=rules.memory_mb))
+    return task, judge, Sandbox(task.preload, min_tier=rules.min_tier, unsafe=rules.unsafe)
 
 
 def _terms() -> Terms:
-    assert _bench is not None
-    _, judge, sandbox = _bench.ready()
+    _, judge, sandbox = _bench()
     estimate = judge.estimate if isinstance(judge, Estimating) else ""
     return Terms(judge.fingerprint, judge.rungs, judge.folds, sandbox.tier, judge.data, estimate)
 
 
 def _judge(call: Call) -> tuple[dict[str, Any], float]:
-    assert _bench is not None
-    task, judge, sandbox = _bench.ready()
+    task, judge, sandbox = _bench()
     begin = time.perf_counter()
     match call.stage:
         case Stage.PROPERTIES:

@@ -77,7 +77,7 @@ def tell(search: SearchContext, note: RoundNote, progress: Progress) -> None:
     weights, before = note.weights, note_at(search.archive, previous(search, note.generation)).weights
     if weights and weights.share and weights != before:
         line = f"the proxy is re-weighted by {weights.elites} elites, share {weights.share:.2f}"
-        progress.say("note", line=line)
+        progress.note(line)
 
 
 def previous(search: SearchContext, generation: int) -> int:

@@ -12,7 +12,7 @@ from ..config.run_dir import archive_of
 from ..config.task import task_for
 from ..experiments.round import rounds_of
 from ..loop.context import SearchContext
-from ..loop.events import Silent
+from ..loop.events import Progress
 from ..loop.executor import Terms
 from ..loop.proposer import NoProposal, Proposal, Request
 from ..loop.requests import propose
@@ -101,11 +101,11 @@ async def _request(archive: Archive, config: Config, island: int, number: int) -
     terms = Terms(**begun.config["terms"])
     listener, ledger = Listener(), archive.ledger(replaying=True)
     search = SearchContext(config, task_for(config), terms, (), archive, ledger, listener, None)
-    islands = Islands(search, Silent())
+    islands = Islands(search, Progress())
     islands.ended = dict.fromkeys(islands.done, "only looking")
     population = await arrive(search, islands, rounds_of(config), island, number)
     population = population or archive.population(island, number - 1)
-    population, progression = stagnated(search, island, number, population, Silent())
+    population, progression = stagnated(search, island, number, population, Progress())
     bold = bool(progression and progression.explores(number, config.population.patience))
     await propose(search, island, number, population, bold=bold)
     return min(listener.requests, key=lambda one: one.place.slot)

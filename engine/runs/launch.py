@@ -162,7 +162,7 @@ def _ordered(
     with Archive.create_or_open(archive_of(run), clock=clock) as archive:
         config = recorded_config(archive)
         if config.online.backend == "live":
-            drain(archive, archive.path.parent, clock)
+            drain(archive)
         book = archive.experiments()
         one = identify({each.id: each for each in book.all()}, asked)
         step = Transition(one.id, state, reason)

@@ -6,12 +6,12 @@ from pathlib import Path
 from ...population.archive.archive import Archive
 from ...population.archive.compare import SEARCH
 from ...population.archive.ledger import NotRecorded
+from ...population.values.experiment import Mark
 from .. import claim
 from ..config.recorded import recorded_config
 from ..config.run_dir import REPORT
 from ..config.task import task_for
 from ..experiments import outcomes
-from ..experiments.external import Recorded
 from ..experiments.ingest import looked_again
 from ..loop.context import SearchContext
 from ..loop.events import Progress
@@ -40,7 +40,18 @@ async def replay(source: Archive, progress: Progress) -> list[str]:
         hand_on(source, rebuilt)
         terms, ledger = Terms(**begun.config["terms"]), source.ledger(replaying=True)
         mixture = proposers_for(config, task, rebuilt, ledger, terms.rungs).mixture
-        outside = Recorded(source.experiments(), rebuilt.experiments())
+        outside, ours = source.experiments(), rebuilt.experiments()
+
+        def arrive(generation: int | None) -> None:
+            """Copies what the round of that generation saw; at the conclusion, below, what its report saw."""
+            if generation is None:
+                return
+            if not outside.held(generation):
+                raise NotRecorded(
+                    f"the record holds no promotion round at generation {generation}: the run stopped before"
+                )
+            ours.copy(outside, outside.mark(generation) or Mark())
+
         search = SearchContext(
             config=config,
             task=task,
@@ -50,7 +61,7 @@ async def replay(source: Archive, progress: Progress) -> list[str]:
             ledger=ledger,
             proposer=mixture,
             executor=None,
-            outside=outside,
+            arrive=arrive,
         )
 
         def limit(island: int, generation: int) -> str | None:
@@ -67,12 +78,12 @@ async def replay(source: Archive, progress: Progress) -> list[str]:
         tables = [table for table in SEARCH if table not in ("ledger", "conclusions")]
         report = source.conclusion(REPORT)
         if report and report["generations"] == claim.generations(search):
-            outside.until(outcomes.seen(report))
+            ours.copy(outside, outcomes.seen(report))
             ablation.hand_on(source, rebuilt)
             await claim.conclude(search, report["reason"], report["claimed_before"], {}, progress)
             tables.append("conclusions")
-        outside.until(source.experiments().now())
-        return [*source.compare(rebuilt, tables), *looked_again(source.experiments(), config)]
+        ours.copy(outside, outside.now())
+        return [*source.compare(rebuilt, tables), *looked_again(outside, config)]
 
 
 def _complete(source: Archive, rebuilt: Archive) -> bool:

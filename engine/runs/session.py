@@ -16,11 +16,11 @@ from ..config.config import Config, ConfigError, Data, parse
 from ..config.recorded import recorded_config
 from ..config.run_dir import PICTURE, REPORT, archive_of, queue_of
 from ..config.task import task_for
-from ..experiments.ingest import Inbox
+from ..experiments.ingest import arrive
 from ..experiments.round import require_backend
 from ..loop.context import SearchContext
 from ..loop.events import Progress
-from ..loop.executor import Executor, Terms, executor_for
+from ..loop.executor import Executor, LocalExecutor, Terms
 from ..loop.seeds import seeds_for
 from ..propose.assemble import proposers_for, require_models, with_models
 from ..propose.llm.cost_cap import CostCap
@@ -53,7 +53,7 @@ async def work(
         )
     with Archive.create_or_open(archive_of(config.run_dir)) as archive:
         environ = os.environ if environ is None else environ
-        keys = Keys.read(config.propose.keys, environ, partial(_note, progress))
+        keys = Keys.read(config.propose.keys, environ, progress.note)
         config = _with_models(archive, config, environ, keys, progress)
         config = _with_data(archive, config, progress)
         _same_search(archive, config)
@@ -61,7 +61,7 @@ async def work(
         if config.propose.journal_from is not None:
             warm_start(archive, config.propose.journal_from, config.kind)
         secrets = frozenset(keys.named) | {model.key_env for model in config.propose.paid if model.key_env}
-        executor = executor_for(config, secrets)
+        executor = LocalExecutor(config, secrets)
         try:
             terms = await executor.terms()
             if config.north_star.folds > terms.folds:
@@ -70,14 +70,12 @@ async def work(
                     f"got {config.north_star.folds}"
                 )
             ledger = archive.ledger()
-            say = partial(_note, progress)
             proposers = proposers_for(
-                config, task, archive, ledger, terms.rungs, keys=keys, say=say, clock=clock
+                config, task, archive, ledger, terms.rungs, keys=keys, say=progress.note, clock=clock
             )
             _begin(archive, config, terms, proposers.prompts)
-            inbox = Inbox(archive, say)
             elsewhere = task.measuring if terms.estimate else None
-            orders = DeviceQueue(config.run_dir, elsewhere, say) if elsewhere else None
+            queue = DeviceQueue(config.run_dir, elsewhere, progress.note) if elsewhere else None
             search = SearchContext(
                 config=config,
                 task=task,
@@ -87,8 +85,8 @@ async def work(
                 ledger=ledger,
                 proposer=proposers.mixture,
                 executor=executor,
-                outside=inbox,
-                orders=orders,
+                arrive=partial(arrive, archive, progress.note),
+                order=queue.fill if queue else None,
             )
             try:
                 return await _search_and_conclude(search, executor, proposers.cost_cap, progress, clock)
@@ -98,10 +96,6 @@ async def work(
             executor.close()
 
 
-def _note(progress: Progress, line: str) -> None:
-    progress.say("note", line=line)
-
-
 def _with_models(
     archive: Archive, config: Config, environ: Mapping[str, str], keys: Keys, progress: Progress
 ) -> Config:
@@ -109,7 +103,7 @@ def _with_models(
     if config.propose.models == "auto" and archive.run() is not None:
         models = recorded_config(archive).propose.models
         return config.model_copy(update={"propose": config.propose.model_copy(update={"models": models})})
-    return with_models(config, environ, keys, partial(_note, progress))
+    return with_models(config, environ, keys, progress.note)
 
 
 def _with_data(archive: Archive, config: Config, progress: Progress) -> Config:
@@ -127,9 +121,7 @@ def _with_data(archive: Archive, config: Config, progress: Progress) -> Config:
     try:
         fetch(config.data.source)
     except DataUnavailable as error:
-        progress.say(
-            "note", line=f"FALLBACK: {config.data.source} is not to be had, so {fallback} stands in: {error}"
-        )
+        progress.note(f"FALLBACK: {config.data.source} is not to be had, so {fallback} stands in: {error}")
         return synthetic
     return config
 
@@ -142,13 +134,13 @@ async def _search_and_conclude(
     clock: Callable[[], float],
 ) -> Mapping[str, Any]:
     """Runs one session inside an open archive; notes its seconds however it ends."""
-    archive, config = search.archive, search.config
+    archive, config, workers = search.archive, search.config, search.config.executor.workers
     candidates = config.population.islands * config.population.births
     budget = Budget(config.budget, candidates, clock, clock(), archive.seconds_used())
     session = archive.begin_session()
     searched = None
     if search.terms.estimate:
-        progress.say("note", line=search.terms.estimate)
+        progress.note(search.terms.estimate)
     progress.say(
         "started",
         kind=config.kind,
@@ -172,13 +164,13 @@ async def _search_and_conclude(
         searched = clock() - budget.started
         readings = {
             "seconds": round(budget.seconds_used(), 1),
-            "evaluating_share": round(executor.busy_seconds / max(searched * executor.workers, 1e-9), 3),
+            "evaluating_share": round(executor.busy_seconds / max(searched * workers, 1e-9), 3),
         }
         report = await _conclusion(search, reason, readings, progress)
-        if search.orders is not None and (
-            added := await search.orders.fill(search, max(claim.generations(search).values()))
+        if search.order is not None and (
+            added := await search.order(search, max(claim.generations(search).values()))
         ):
-            progress.say("note", line=f"{added} new entries in {queue_of(config.run_dir)}: {MEASURE}")
+            progress.note(f"{added} new entries in {queue_of(config.run_dir)}: {MEASURE}")
         ending = reason
         answered = {"recalled": search.ledger.hits + search.ledger.shared, "evaluated": search.ledger.misses}
         progress.say("ended", line=report["gain"]["sentence"], reason=reason, **readings, **answered)
@@ -192,7 +184,7 @@ async def _conclusion(
     search: SearchContext, reason: str, readings: Mapping[str, float], progress: Progress
 ) -> Mapping[str, Any]:
     """The report: the recorded one where the search has not moved since, else a new one."""
-    search.outside.arrive(None)
+    search.arrive(None)
     before = search.archive.conclusion(REPORT)
     if before and claim.covers(search, before):
         return before

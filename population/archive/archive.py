@@ -130,7 +130,7 @@ class Archive(Views):
 
     def ledger(self, *, replaying: bool = False) -> Ledger:
         """The archive's record of calls, with counters at zero."""
-        return Ledger(self.connection, replaying=replaying, clock=self._clock)
+        return Ledger(self.connection, replaying=replaying, clock=self.clock)
 
     def begin(self, config: Mapping[str, Any], seed: int, version: str) -> Run:
         """The run as it was first begun: what is given here where no generation is, else what is recorded."""
@@ -247,7 +247,7 @@ class Archive(Views):
         insert(self.connection, table, rows, conflict)
 
     def _now(self) -> str:
-        return stamp(self._clock)
+        return stamp(self.clock)
 
 
 def _upgraded(older: Connection, version: int) -> Connection:

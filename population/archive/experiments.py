@@ -102,8 +102,9 @@ class Experiments:
         self._write(changes)
         self._insert("rounds", [{"generation": generation, **asdict(self.now())}])
 
-    def copy(self, source: "Experiments", after: Mark, until: Mark) -> None:
-        """Takes over what the outside world did in `source` between two marks, under the same numbers."""
+    def copy(self, source: "Experiments", until: Mark) -> None:
+        """Takes over what the outside world did in `source` since our newest, up to a mark."""
+        after = self.now()
         with transaction(self._connection):
             for table, first, last, outside in (
                 ("ingests", after.ingests, until.ingests, "1"),

@@ -108,7 +108,7 @@ class Views:
     def __init__(self, connection: sqlite3.Connection, path: Path, clock: Clock = time.time) -> None:
         self.connection = connection
         self.path = path
-        self._clock = clock
+        self.clock = clock
         self._database = Database(connection, execute_plugins=False, recursive_triggers=False)
 
     def run(self) -> Run | None:
@@ -231,7 +231,7 @@ class Views:
 
     def experiments(self) -> Experiments:
         """The lives of the run's north-star experiments, to read and, where it is open for that, to write."""
-        return Experiments(self.connection, self._clock)
+        return Experiments(self.connection, self.clock)
 
     def measurements(self) -> tuple[Measurement, ...]:
         """What devices said of the run's programs, oldest first."""

@@ -22,8 +22,8 @@ import numpy as np
 from recevolve.engine.config.config import Config, read
 from recevolve.engine.config.run_dir import archive_of
 from recevolve.engine.config.task import task_for
-from recevolve.engine.loop.events import Silent
-from recevolve.engine.loop.executor import Call, executor_for
+from recevolve.engine.loop.events import Progress
+from recevolve.engine.loop.executor import Call, LocalExecutor
 from recevolve.engine.loop.proposer import NoProposal, Parent
 from recevolve.engine.propose.syntax.proposer import SyntaxProposer
 from recevolve.engine.runs.session import work
@@ -40,7 +40,7 @@ CLOSE = 0.9
 
 def found(config: Config) -> Mapping[str, Any]:
     """The report of a run, and by the claim's estimate the start, the winner and the hand-written program."""
-    report = asyncio.run(work(config, Silent()))
+    report = asyncio.run(work(config, Progress()))
     shares = {
         arm["name"]: arm["metrics"]["estimated_share"]["mean"] for arm in report["arms"] if "metrics" in arm
     }
@@ -94,7 +94,7 @@ async def gated(count: int) -> None:
         with tempfile.TemporaryDirectory() as folder:
             changes = [f"kernel.operator={operator}", "kernel.shapes=[]", f"run_dir={folder}/run"]
             config = read(EXAMPLE, [*changes, "seeds=[]"])
-            executor, ends = executor_for(config), Counter[str]()
+            executor, ends = LocalExecutor(config), Counter[str]()
             for source in mutants(operator, count, config):
                 verdict = await executor.judge(Call(Stage.PROPERTIES, canonical(source)))
                 ends["passes" if verdict.score else verdict.reason.partition(":")[0][:60]] += 1

@@ -29,7 +29,7 @@ from server.scripted import Server
 
 from recevolve.engine.config.config import Budget, parse
 from recevolve.engine.config.proposers import Model
-from recevolve.engine.loop.events import Silent
+from recevolve.engine.loop.events import Progress
 from recevolve.engine.loop.executor import Call, Terms
 from recevolve.engine.loop.seeds import seeds_for
 from recevolve.engine.propose.assemble import proposers_for
@@ -111,7 +111,7 @@ async def rate(base: str, folder: Path) -> tuple[float, float, float]:
             proposers.mixture,
             executor,
         )
-        searching = asyncio.create_task(run(search, limit, Silent()))
+        searching = asyncio.create_task(run(search, limit, Progress()))
         marks = [await reached(base, proposers.cost_cap, count) for count in (4 * IN_FLIGHT, answers(0.75))]
         searching.cancel()
         await asyncio.gather(searching, return_exceptions=True)

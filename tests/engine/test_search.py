@@ -13,7 +13,7 @@ import pytest
 
 from recevolve.engine.config.config import ConfigError
 from recevolve.engine.loop.context import SearchContext
-from recevolve.engine.loop.events import Silent
+from recevolve.engine.loop.events import Progress
 from recevolve.engine.loop.executor import Call, Terms
 from recevolve.engine.loop.generation import generation
 from recevolve.engine.loop.proposer import NoProposal, Proposal, Request
@@ -202,7 +202,7 @@ def test_production_without_a_score_ends_the_run_at_once(made: Any) -> None:
 
     search, _ = made(answer=refuse)
     with pytest.raises(BaseExceptionGroup) as caught:
-        asyncio.run(run(search, lambda island, number: None, Silent()))
+        asyncio.run(run(search, lambda island, number: None, Progress()))
     assert caught.group_contains(ConfigError, match="no luck")
 
 
@@ -214,7 +214,7 @@ def test_production_that_fails_the_north_star_ends_the_run_at_once(made: Any) ->
 
     search, _ = made(answer=refuse)
     with pytest.raises(ConfigError, match="diverged at full length"):
-        asyncio.run(run(search, lambda island, number: None, Silent()))
+        asyncio.run(run(search, lambda island, number: None, Progress()))
     assert search.archive.last_generation(0) == 0
 
 
@@ -240,7 +240,7 @@ def test_a_cheat_found_by_the_north_star_is_banned_and_a_broken_guardrail_cannot
     )
     born = asyncio.run(generation(search, 0, 1, first(search)))
     search.archive.commit_generation(0, 1, population=born.population, evaluations=born.evaluations)
-    asyncio.run(Promotions().hold(search, 1, Silent()))
+    asyncio.run(Promotions().hold(search, 1, Progress()))
     cheat, guarded, fair = (evaluation.program.id for evaluation in born.evaluations)
     assert banned(search.archive, 1) == {cheat}
     broken = {one.program_id: one.broken for one in standings_of(search, 1)}
@@ -285,10 +285,10 @@ def test_a_run_of_islands_is_rebuilt_from_its_record(made: Any, topology: str) -
             return Proposal(drawn, (request.parents[0].program_id,), "dice", "rolled")
 
     object.__setattr__(search, "proposer", Deterministic())
-    assert asyncio.run(run(search, until, Silent())) == "enough"
+    assert asyncio.run(run(search, until, Progress())) == "enough"
     assert [search.archive.last_generation(island) for island in range(3)] == [5, 6, 6]
     patch = pytest.MonkeyPatch()
     with patch.context() as context:
         scripted = SimpleNamespace(mixture=Deterministic())
         context.setattr("recevolve.engine.runs.replay.proposers_for", lambda *_, **__: scripted)
-        assert asyncio.run(replay(search.archive, Silent())) == []
+        assert asyncio.run(replay(search.archive, Progress())) == []

@@ -17,7 +17,7 @@ import pytest
 from recevolve.engine.config.recorded import recorded_config
 from recevolve.engine.config.task import task_for
 from recevolve.engine.export.patch import packed
-from recevolve.engine.loop.events import Silent
+from recevolve.engine.loop.events import Progress
 from recevolve.engine.runs.replay import replay
 from recevolve.evaluators.sandbox import Limits
 from recevolve.population.archive.archive import Archive
@@ -56,7 +56,7 @@ def run(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 def test_it_replays_equal(run: Path) -> None:
     with Archive.read(run / "archive.db") as archive:
-        assert asyncio.run(replay(archive, Silent())) == []
+        assert asyncio.run(replay(archive, Progress())) == []
 
 
 def test_it_can_be_read(run: Path) -> None:
@@ -104,4 +104,4 @@ def test_it_goes_on(run: Path) -> None:
     assert done.returncode == 0, done.stderr
     with Archive.read(run / "archive.db") as archive:
         assert archive.last_generation(0) == before + 2
-        assert asyncio.run(replay(archive, Silent())) == []
+        assert asyncio.run(replay(archive, Progress())) == []

@@ -6,7 +6,7 @@ import pytest
 
 from recevolve.engine.config.config import ConfigError, parse, read
 from recevolve.engine.config.task import task_for
-from recevolve.engine.loop.executor import executor_for
+from recevolve.engine.loop.executor import LocalExecutor
 
 SIGNALS = """
 [[signal]]
@@ -106,7 +106,7 @@ def test_workers_refuse_a_log_that_cannot_rank(tmp_path: Path) -> None:
             "reward": {"log_users": 300},
         }
     )
-    executor = executor_for(few)
+    executor = LocalExecutor(few)
     try:
         with pytest.raises(ValueError, match=r"cannot tell them apart|fewer than"):
             asyncio.run(_terms(executor))

@@ -15,7 +15,7 @@ from recevolve.engine.experiments.changes import PendingChanges
 from recevolve.engine.experiments.round import ExperimentRounds
 from recevolve.engine.export.patch import describe
 from recevolve.engine.loop.context import SearchContext
-from recevolve.engine.loop.events import Silent
+from recevolve.engine.loop.events import Progress
 from recevolve.engine.loop.generation import generation
 from recevolve.engine.loop.seeds import seeds_for
 from recevolve.engine.north_star.ablation import SAME_AS, of_experiments, of_rounds
@@ -69,7 +69,7 @@ def test_a_simplified_elite_enters_once_and_whoever_repeats_it_never(search: Sea
     bear(search, 0, WINNER)
     first = bear(search, 1, WINNER)
     second = bear(search, 2, WINNER.replace("1e-9", "2e-6").replace("dead", "idle"))
-    asyncio.run(ExperimentRounds().hold(search, 2, Silent()))
+    asyncio.run(ExperimentRounds().hold(search, 2, Progress()))
     book = search.archive.experiments()
     (one,) = book.all()
     notes = of_rounds(search.archive)
@@ -83,7 +83,7 @@ def test_a_simplified_elite_enters_once_and_whoever_repeats_it_never(search: Sea
     assert "without what does nothing" in next(step.reason for step in book.transitions())
     assert "tiny" not in search.archive.program(one.program_id).source
     assert newcomers(search, PendingChanges.of(book, search.config.online), 3) == []
-    asyncio.run(ExperimentRounds().hold(search, 3, Silent()))
+    asyncio.run(ExperimentRounds().hold(search, 3, Progress()))
     assert len(book.all()) == 1
     caught = Verdict(Status.CHEATED, reason="it read the answers")
     search.archive.commit_round(0, [Promotion(3, 9, one.program_id, "selection", 2, caught)])
@@ -97,7 +97,7 @@ def test_without_ablates_an_elite_enters_as_it_is_and_nothing_is_asked_for_them(
         search = begun(archive, seed, ablations=0)
         bear(search, 0, WINNER)
         elite = bear(search, 1, WINNER)
-        asyncio.run(ExperimentRounds().hold(search, 1, Silent()))
+        asyncio.run(ExperimentRounds().hold(search, 1, Progress()))
         assert [one.program_id for one in archive.experiments().all()] == [elite]
         assert not of_rounds(archive)
         assert isinstance(search.executor, Curve)

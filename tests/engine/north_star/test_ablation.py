@@ -11,7 +11,7 @@ import pytest
 from recevolve.engine.claim import conclude
 from recevolve.engine.config.run_dir import REPORT
 from recevolve.engine.loop.context import SearchContext
-from recevolve.engine.loop.events import Silent
+from recevolve.engine.loop.events import Progress
 from recevolve.engine.loop.executor import Call, Terms
 from recevolve.engine.loop.generation import generation
 from recevolve.engine.loop.proposer import Proposal, Request
@@ -134,7 +134,7 @@ def made(tmp_path: Path) -> Iterator[Make]:
             made = asyncio.run(generation(search, 0, number, population))
             population = made.population
             archive.commit_generation(0, number, population=population, evaluations=made.evaluations)
-            asyncio.run(Promotions().hold(search, number, Silent()))
+            asyncio.run(Promotions().hold(search, number, Progress()))
         return search, judge, made.evaluations[0].program
 
     yield make
@@ -265,7 +265,9 @@ def test_an_edit_that_cannot_be_undone_alone_says_why(made: Make) -> None:
 
 def test_the_conclusion_claims_the_simplified_winner_and_lists_its_edits(made: Make, tmp_path: Path) -> None:
     search, _, program = made(ablate_on="north_star")
-    report = asyncio.run(conclude(search, "enough", (), {"seconds": 1.0, "evaluating_share": 0.5}, Silent()))
+    report = asyncio.run(
+        conclude(search, "enough", (), {"seconds": 1.0, "evaluating_share": 0.5}, Progress())
+    )
     chosen = report["winner"]
     assert chosen["simplified_from"] == program.id
     assert chosen["program"] != program.id

@@ -10,7 +10,7 @@ import pytest
 
 from recevolve.engine.config.config import Config
 from recevolve.engine.config.run_dir import archive_of, queue_of
-from recevolve.engine.loop.events import Silent
+from recevolve.engine.loop.events import Progress
 from recevolve.engine.report import measurements as measured
 from recevolve.engine.report import report
 from recevolve.engine.runs.device_results import ingest
@@ -34,7 +34,7 @@ def settings(run_dir: Path, **changes: Any) -> Config:
     return config(run_dir, kind="estimated", tasks=[str(ESTIMATED)], **changes)
 
 
-class Lines(Silent):
+class Lines(Progress):
     """Keeps what was said."""
 
     def __init__(self) -> None:
@@ -112,7 +112,7 @@ def test_the_run_says_that_it_estimates_and_leaves_its_elites_and_seeds(
 
 def test_a_run_that_goes_on_adds_to_its_queue_and_leaves_what_is_there(run: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in (queue_of(run) / "entries").iterdir()}
-    asyncio.run(work(settings(run, budget={"generations": 10, "seconds": 600}), Silent()))
+    asyncio.run(work(settings(run, budget={"generations": 10, "seconds": 600}), Progress()))
     after = {path: path.stat().st_mtime_ns for path in (queue_of(run) / "entries").iterdir()}
     assert before.items() <= after.items()
 
@@ -127,7 +127,7 @@ def test_what_was_measured_outranks_what_was_estimated_and_replay_agrees(run: Pa
     assert [row["program"] for row in report.top(run, 2)] == [fast, slow]
     with Archive.read(archive_of(run)) as archive:
         assert report.identify(archive, "best") == fast
-        assert asyncio.run(replay(archive, Silent())) == []
+        assert asyncio.run(replay(archive, Progress())) == []
     rows = report.status(run)["measured"]
     assert [row["program"] for row in rows] == [fast, slow]
     assert rows[0]["roofline_share"] == pytest.approx(0.5)
@@ -228,6 +228,6 @@ def test_what_is_taken_in_keeps_the_whole_result(run: Path, tmp_path: Path) -> N
 
 
 def test_a_kind_that_measures_leaves_no_queue(tmp_path: Path) -> None:
-    asyncio.run(work(config(tmp_path / "run", budget={"generations": 1, "seconds": 600}), Silent()))
+    asyncio.run(work(config(tmp_path / "run", budget={"generations": 1, "seconds": 600}), Progress()))
     assert not queue_of(tmp_path / "run").exists()
     assert "estimate" not in CONFIG

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recevolve.engine.config.config import ConfigError
+from recevolve.engine.config.config import ConfigError, parse
 from recevolve.engine.config.proposers import Model
 from recevolve.engine.loop.environment import withheld
-from recevolve.engine.loop.executor import Blueprint, Call, LocalExecutor
+from recevolve.engine.loop.executor import Call, LocalExecutor
 from recevolve.engine.propose.llm.keys import DUMMY, Keys
 
 from ....toy import task as toy
@@ -179,8 +179,8 @@ def test_no_process_below_us_is_born_with_a_key(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("PLANTED_API_KEY", PLANTED)
     monkeypatch.setenv("ODDLY_NAMED", PLANTED)
     before = descendants(os.getpid())
-    blueprint = Blueprint("toy", (str(TOY),), {}, {}, 2, False, 60.0, 2048)
-    executor = LocalExecutor(blueprint, 1, frozenset({"ODDLY_NAMED"}))
+    asked = {"kind": "toy", "tasks": [str(TOY)], "run_dir": "unused", "executor": {"workers": 1}}
+    executor = LocalExecutor(parse(asked), frozenset({"ODDLY_NAMED"}))
 
     async def main() -> dict[int, bytes]:
         await executor.judge(Call("properties", toy.SEEDS["line"]))

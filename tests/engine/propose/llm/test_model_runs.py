@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from recevolve.engine.config.config import ConfigError
-from recevolve.engine.loop.events import Silent
+from recevolve.engine.loop.events import Progress
 from recevolve.engine.runs.replay import replay
 from recevolve.engine.runs.session import work
 from recevolve.population.archive.archive import Archive
@@ -34,7 +34,7 @@ SMALL: dict[str, Any] = {
 ONLY_MODELS = {"mixture": {"models": 1.0}, "lessons_every": 2}
 
 
-class Heard(Silent):
+class Heard(Progress):
     """Keeps what was said."""
 
     def __init__(self) -> None:
@@ -89,7 +89,7 @@ def test_a_run_pays_for_what_it_was_answered_and_nothing_twice(tmp_path: Path) -
             evaluation.program.made_by for island in (0, 1) for evaluation in archive.evaluations(island, 3)
         }
         assert "openai/scripted whole" in makers
-        assert asyncio.run(replay(archive, Silent())) == []
+        assert asyncio.run(replay(archive, Progress())) == []
     server.asked.clear()
     ran(tmp_path, server, ONLY_MODELS, budget={"generations": 4, "seconds": 500})
     assert not server.asked
@@ -112,7 +112,7 @@ def test_no_fault_ends_a_run_or_spoils_the_account(tmp_path: Path) -> None:
         for row in earned(archive.connection):
             outcomes.update(row.outcomes)
         assert outcomes["proposed"] > outcomes["empty"] + outcomes["refused"] > 0
-        assert asyncio.run(replay(archive, Silent())) == []
+        assert asyncio.run(replay(archive, Progress())) == []
 
 
 def test_with_every_model_down_the_others_go_on_and_it_is_said_once(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_a_cap_is_never_passed_and_ends_the_run_with_its_reason(
         assert (
             0 < {"dollars": spent.dollars, "tokens": spent.tokens, "calls": spent.calls}[word] <= budget[word]
         )
-        assert asyncio.run(replay(archive, Silent())) == []
+        assert asyncio.run(replay(archive, Progress())) == []
 
 
 @contextmanager
@@ -248,7 +248,9 @@ def test_without_a_key_it_says_what_to_set_and_where(tmp_path: Path, models: str
 
 def refused(tmp_path: Path, **propose: Any) -> str:
     with pytest.raises(ConfigError) as caught:
-        asyncio.run(work(config(tmp_path, **{**SMALL, "propose": propose}), Silent(), environ={"K": "key-1"}))
+        asyncio.run(
+            work(config(tmp_path, **{**SMALL, "propose": propose}), Progress(), environ={"K": "key-1"})
+        )
     return str(caught.value)
 
 
@@ -281,7 +283,7 @@ def test_a_run_that_compares_by_meaning_replays_without_the_embedding_model(tmp_
         limits = {"generations": 2, "seconds": 600}
         try:
             chosen = config(tmp_path, **{**SMALL, "budget": limits, "propose": propose})
-            await work(chosen, Silent(), environ={})
+            await work(chosen, Progress(), environ={})
         finally:
             await server.stop()
 
@@ -290,4 +292,4 @@ def test_a_run_that_compares_by_meaning_replays_without_the_embedding_model(tmp_
         spent = Spending(archive.connection).by_model()
         assert spent["openai/vectors"].spend.calls > 1
         assert "near" in earned(archive.connection)[0].outcomes
-        assert asyncio.run(replay(archive, Silent())) == []
+        assert asyncio.run(replay(archive, Progress())) == []

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from recevolve.engine.config.config import ConfigError
-from recevolve.engine.loop.events import Silent
+from recevolve.engine.loop.events import Progress
 from recevolve.engine.runs.replay import replay
 from recevolve.engine.runs.session import work
 from recevolve.population.archive.archive import Archive
@@ -35,7 +35,7 @@ def run(tmp_path: Path, folder: Path, server: Server) -> Path:
             "variants": [str(folder)],
         }
         try:
-            await work(config(tmp_path / "run", **TABLES, propose=propose), Silent(), environ={})
+            await work(config(tmp_path / "run", **TABLES, propose=propose), Progress(), environ={})
         finally:
             await server.stop()
 
@@ -54,7 +54,7 @@ def test_a_variant_competes_from_the_first_generation_on(tmp_path: Path) -> None
         bold = ["You are bold." in text_of(body["messages"][0]) for body in server.bodies]
         assert any(bold)
         assert not all(bold)
-        assert asyncio.run(replay(archive, Silent())) == []
+        assert asyncio.run(replay(archive, Progress())) == []
 
 
 def test_a_variant_that_cannot_be_rendered_stops_the_run_at_its_start(tmp_path: Path) -> None:
