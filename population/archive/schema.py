@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from sqlite_utils import Database
 
@@ -19,60 +19,39 @@ Clock = Callable[[], float]  # seconds since 1970, as time.time
 
 def m001_initial(db: Database) -> None:
     """Everything a run remembers. JSON is text; `timings` and `created` are never compared."""
-    _create(db, "migrations", "number", number=int, name=str, created=str)
-    _create(db, "run", "id", id=int, config=str, seed=int, version=str, created=str)
-    _create(db, "sessions", "id", id=int, created=str, seconds=float, exit_reason=str | None)
-    _create(db, "programs", "id", id=str, kind=str, source=str, syntax_hash=str)
+    _create(db, "migrations", "number", "number int, name text, created text")
+    _create(db, "run", "id", "id int, config text, seed int, version text, created text")
+    _create(db, "sessions", "id", "id int, created text, seconds float, exit_reason text?")
+    _create(db, "programs", "id", "id text, kind text, source text, syntax_hash text")
     _create(
         db,
         "births",
-        ("island", "generation", "slot"),
-        island=int,
-        generation=int,
-        slot=int,
-        program=str,
-        parents=str,
-        made_by=str,
-        explanation=str,
-        syntax_hash=str,
-        behaviour=str | None,
-        duplicate_of=str | None,
-        cell=str,
-        size=int,
-        stage=str,
-        status=str,
-        score=float | None,
-        spread=float | None,
-        count=int | None,
-        reason=str,
-        metrics=str,
-        facts=str,
+        "island, generation, slot",
+        "island int, generation int, slot int, program text, parents text, made_by text, explanation text, "
+        "syntax_hash text, behaviour text?, duplicate_of text?, cell text, size int, stage text, "
+        "status text, score float?, spread float?, count int?, reason text, metrics text, facts text",
     )
     births = db.table("births")
     births.create_index(["island", "behaviour", "generation", "slot"])
     births.create_index(["island", "syntax_hash", "generation", "slot"])
     births.create_index(["program", "generation", "island", "slot"])
     births.create_index(["generation", "status", "duplicate_of"])
-    place = ("island", "generation")
-    _create(db, "generations", place, island=int, generation=int, population=str, statistics=str, created=str)
+    _create(
+        db,
+        "generations",
+        "island, generation",
+        "island int, generation int, population text, statistics text, created text",
+    )
     _create(
         db,
         "promotions",
-        ("generation", "slot", "split", "fold"),
-        generation=int,
-        slot=int,
-        program=str,
-        split=str,
-        fold=int,
-        status=str,
-        score=float | None,
-        verdict=str,
-        timings=str,
-        created=str,
+        "generation, slot, split, fold",
+        "generation int, slot int, program text, split text, fold int, status text, score float?, "
+        "verdict text, timings text, created text",
     )
     db.table("promotions").create_index(["split", "program", "fold"])
-    _create(db, "conclusions", "name", name=str, value=str, timings=str, created=str)
-    _create(db, "ledger", "key", key=str, call=str, value=str, timings=str, created=str)
+    _create(db, "conclusions", "name", "name text, value text, timings text, created text")
+    _create(db, "ledger", "key", "key text, call text, value text, timings text, created text")
 
 
 def m002_proposers(db: Database) -> None:
@@ -87,7 +66,7 @@ def m002_proposers(db: Database) -> None:
     births.add_column("spend", str, not_null_default="{}")
     births.add_column("worth", float, not_null_default=0.0)
     db.execute("CREATE INDEX ledger_models ON ledger (created) WHERE json_extract(call, '$.stage') = 'model'")
-    _create(db, "reservations", "id", id=int, model=str, dollars=float, tokens=int, created=str)
+    _create(db, "reservations", "id", "id int, model text, dollars float, tokens int, created text")
 
 
 def m003_experiments(db: Database) -> None:
@@ -96,79 +75,43 @@ def m003_experiments(db: Database) -> None:
         db,
         "experiments",
         "id",
-        id=str,
-        program=str,
-        backend=str,
-        generation=int,
-        number=int,
-        test=int | None,
-        alpha=float | None,
-        created=str,
+        "id text, program text, backend text, generation int, number int, test int?, alpha float?, "
+        "created text",
     )
     _create(
         db,
         "transitions",
         "id",
-        id=int,
-        experiment=str,
-        state=str,
-        outcome=str,
-        reason=str,
-        generation=int | None,
-        ingest=int | None,
-        created=str,
+        "id int, experiment text, state text, outcome text, reason text, generation int?, ingest int?, "
+        "created text",
     )
     _create(
         db,
         "readings",
-        ("experiment", "day", "metric", "arm", "revision"),
-        experiment=str,
-        day=str,
-        metric=str,
-        arm=str,
-        revision=int,
-        count=int,
-        mean=float,
-        variance=float,
-        ingest=int | None,
-        created=str,
+        "experiment, day, metric, arm, revision",
+        "experiment text, day text, metric text, arm text, revision int, count int, mean float, "
+        "variance float, ingest int?, created text",
     )
     _create(
         db,
         "looks",
         "id",
-        id=int,
-        experiment=str,
-        number=int,
-        metric=str,
-        estimate=float,
-        low=float | None,
-        high=float | None,
-        error=float | None,
-        count=int,
-        p=float | None,
-        decision=str,
-        generation=int | None,
-        ingest=int | None,
-        created=str,
+        "id int, experiment text, number int, metric text, estimate float, low float?, high float?, "
+        "error float?, count int, p float?, decision text, generation int?, ingest int?, created text",
     )
     _create(
         db,
         "ingests",
         "id",
-        id=int,
-        digest=str,
-        key=str,
-        source=str,
-        accepted=int,
-        duplicate=int,
-        corrected=int,
-        outdated=int,
-        rejected=str,
-        created=str,
+        "id int, digest text, key text, source text, accepted int, duplicate int, corrected int, "
+        "outdated int, rejected text, created text",
     )
-    seen = {"ingests": int, "transitions": int, "looks": int}
-    _create(db, "meetings", "generation", generation=int, **seen, created=str)
+    _create(
+        db,
+        "meetings",
+        "generation",
+        "generation int, ingests int, transitions int, looks int, created text",
+    )
     db.table("experiments").create_index(["program"], unique=True)
     db.table("transitions").create_index(["experiment", "id"])
     db.table("looks").create_index(["experiment", "number", "metric"], unique=True)
@@ -180,21 +123,15 @@ def m004_measurements(db: Database) -> None:
 
     A program may be one that no island bore, so `program` names it without a reference.
     """
-    texts = (
-        "program",
-        "entry",
-        "device",
-        "verdict",
-        "digest",
-        "baseline",
-        "reason",
-        "versions",
-        "facts",
-        "created",
+    _create(
+        db,
+        "measurements",
+        "id",
+        "id int, program text, entry text, device text, verdict text, digest text, baseline text, "
+        "reason text, versions text, facts text, created text, seconds float?, least float?, ratio float?, "
+        "low float?, high float?",
+        references=False,
     )
-    numbers = ("seconds", "least", "ratio", "low", "high")
-    columns = {"id": int, **dict.fromkeys(texts, str), **dict.fromkeys(numbers, float)}
-    db.create_table("measurements", columns, pk="id", not_null=("id", *texts), strict=True)
     db.table("measurements").create_index(["digest", "entry"], unique=True)
 
 
@@ -279,11 +216,14 @@ def _text(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
-def _create(db: Database, table: str, pk: str | tuple[str, ...], /, **columns: object) -> None:
-    """A STRICT table of these columns, which may hold NULL where they are `X | None`."""
-    types = {name: kind if isinstance(kind, type) else get_args(kind)[0] for name, kind in columns.items()}
-    required = sorted(name for name, kind in columns.items() if isinstance(kind, type))
-    foreign = [(f"{name}", f"{name}s", "id") for name in ("program", "experiment") if name in columns]
+def _create(db: Database, table: str, key: str, columns: str, *, references: bool = True) -> None:
+    """A STRICT table of columns such as "size int, score float?", where only those with ? may hold NULL."""
+    kinds = dict(column.split() for column in columns.split(","))
+    required = sorted(name for name, kind in kinds.items() if not kind.endswith("?"))
+    foreign = [(name, f"{name}s", "id") for name in ("program", "experiment") if references and name in kinds]
+    types = {name: kind.rstrip("?") for name, kind in kinds.items()}
+    keys = key.split(", ")
+    pk = keys[0] if len(keys) == 1 else keys
     db.create_table(table, types, pk=pk, not_null=required, foreign_keys=foreign, strict=True)
 
 
