@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..evaluators.statistics import Interval, paired, winner
+from ..population.archive.archive import Archive
 from ..population.values.program import Program
 from ..population.values.verdict import Verdict
 from .config.run_dir import REPORT
@@ -35,7 +36,7 @@ async def conclude(
     widens the intervals (Bonferroni). `readings` are timings of the search, kept with the report's.
     """
     progress.say("concluding", line="choosing the winner on the selection split")
-    last = max(generations(search).values())
+    last = max(search.archive.generations().values())
     fresh: list[Standing] = []
     rounds = rounds_of(search.config)
     if decided := rounds.winner(search):
@@ -60,7 +61,7 @@ async def conclude(
         "data": search.terms.data,
         "fallback": search.config.data.source == search.config.data.fallback,
         "tier": search.terms.tier,
-        "generations": generations(search),
+        "generations": generations(search.archive),
         "trials": search.archive.shares().evaluations,
         "confidence": confidence,
         "metrics": list(search.task.metrics),
@@ -220,16 +221,15 @@ def _verdict(search: SearchContext, report: Mapping[str, Any], arm: Standing) ->
     return {"beyond_noise": found, "sentence": f"{article} {what} over {report['production']}: {figures}"}
 
 
-def generations(search: SearchContext) -> dict[str, int]:
+def generations(archive: Archive) -> dict[str, int]:
     """The newest generation of each island, as a report names them."""
-    islands = range(search.config.population.islands)
-    return {str(island): search.archive.last_generation(island) or 0 for island in islands}
+    return {str(island): last for island, last in archive.generations().items()}
 
 
-def covers(search: SearchContext, report: Mapping[str, Any]) -> bool:
+def covers(archive: Archive, report: Mapping[str, Any]) -> bool:
     """Whether nothing happened since the report: no generation, and no word from outside."""
-    seen = search.archive.experiments().now()
-    return bool(report["generations"] == generations(search)) and outcomes.seen(report) == seen
+    seen = archive.experiments().now()
+    return bool(report["generations"] == generations(archive)) and outcomes.seen(report) == seen
 
 
 def _name_of(search: SearchContext, program_id: str) -> str:
@@ -242,9 +242,4 @@ def _values(verdicts: Sequence[Verdict], metric: str) -> list[float]:
 
 
 def _interval(interval: Interval) -> dict[str, float]:
-    return {
-        "estimate": interval.estimate,
-        "low": interval.low,
-        "high": interval.high,
-        "confidence": interval.confidence,
-    }
+    return {name: getattr(interval, name) for name in ("estimate", "low", "high", "confidence")}

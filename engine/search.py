@@ -30,14 +30,13 @@ class Islands:
 
     search: SearchContext
     progress: Progress
-    done: dict[int, int] = field(default_factory=dict)
+    done: dict[int, int] = field(init=False)
     ended: dict[int, str] = field(default_factory=dict)
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     def __post_init__(self) -> None:
-        for island in range(self.search.config.population.islands):
-            last = self.search.archive.last_generation(island)
-            self.done[island] = -1 if last is None else last
+        done = self.search.archive.generations()
+        self.done = {island: done.get(island, -1) for island in range(self.search.config.population.islands)}
 
     async def commit(self, island: int, number: int, made: Generation) -> None:
         """Commits a generation in one transaction and wakes whoever waits for it."""
@@ -147,7 +146,8 @@ def stagnated(
     It goes on with other cells of all islands as they stood at the last round.
     """
     patience = search.config.population.patience
-    progression = Progression.read(search.archive.statistics(island, number - 1)) if number else None
+    noted = search.archive.statistics(island, number - 1).get("progression") if number else None
+    progression = Progression(**noted) if noted else None
     if progression is not None and changed(search, number):
         progression = replace(progression, best=population[0].score)
     if progression is None or not progression.explores(number, patience):

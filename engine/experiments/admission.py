@@ -14,7 +14,7 @@ from ..loop.candidate import canonical
 from ..loop.context import SearchContext
 from ..north_star.ablation import ROUND, SAME_AS, Evidence, ablate, ancestor_of, of_rounds
 from ..north_star.alignment import finished
-from ..north_star.promotion import Standing, audit, banned, drawn, elites, measure
+from ..north_star.promotion import Standing, banned, drawn, elites, standings_on
 from .changes import PendingChanges
 from .rules import Newcomer, admitted
 
@@ -104,12 +104,9 @@ async def admit(
         runners = {search.seeds[0].id: search.seeds[0].source, **runners}
     asked = {one.program_id for one in chosen}
     below = [one.member for one in elite if one.member.program_id not in {*asked, *runners, *seen}]
-    lot = {one.program_id: one.source for one in drawn(search, below, generation, audits)}
-    runners |= lot
-    standings = await asyncio.gather(
-        *(measure(search, name, source, "selection", *trial) for name, source in runners.items())
-    )
-    return Admission(tuple(audit(search, standings, lot)), entrants)
+    lot = drawn(search, below, generation, audits)
+    standings = await standings_on(search, runners | lot, lot, *trial)
+    return Admission(tuple(standings), entrants)
 
 
 def propose(

@@ -1,13 +1,12 @@
 """Changes: what a round, an ingest or a person changes in the experiments, gathered before it is written."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from ...population.archive.experiments import Experiments, effects
 from ...population.values.experiment import (
     Changes,
     Experiment,
-    Ingest,
     Look,
     Outcome,
     Reading,
@@ -28,11 +27,8 @@ class PendingChanges:
     """Of each experiment, the newest revision at each place."""
     looks: list[Look]
     generation: int | None = None
-    _born: list[Experiment] = field(default_factory=list)
-    _steps: list[Transition] = field(default_factory=list)
-    _levels: dict[str, tuple[int, float]] = field(default_factory=dict)
-    _read: list[Reading] = field(default_factory=list)
-    _looked: list[Look] = field(default_factory=list)
+    made: Changes = field(default_factory=Changes)
+    """What is to be written."""
 
     @classmethod
     def of(cls, book: Experiments, rules: Online, generation: int | None = None) -> "PendingChanges":
@@ -45,21 +41,23 @@ class PendingChanges:
     def propose(self, experiment: Experiment, reason: str) -> None:
         """Adds an experiment."""
         self.experiments[experiment.id] = experiment
-        self._born.append(experiment)
-        self._steps.append(Transition(experiment.id, State.PROPOSED, reason, generation=self.generation))
+        self.made.experiments.append(experiment)
+        self.made.transitions.append(
+            Transition(experiment.id, State.PROPOSED, reason, generation=self.generation)
+        )
 
     def step(self, name: str, state: State, reason: str, outcome: Outcome = Outcome.NONE) -> None:
         """Takes the experiment one step further. IllegalTransition where it cannot go there."""
         step = Transition(name, state, reason, outcome, self.generation)
         self.experiments[name] = self.experiments[name].after(step)
-        self._steps.append(step)
+        self.made.transitions.append(step)
 
     def go_live(self, name: str, reason: str) -> None:
         """The experiment begins: its level is fixed by what is decided now."""
         test, alpha = level(self.experiments.values(), self.rules.alpha)
         self.step(name, State.LIVE, reason)
         self.experiments[name] = replace(self.experiments[name], test=test, alpha=alpha)
-        self._levels[name] = test, alpha
+        self.made.levels[name] = test, alpha
 
     def read(self, readings: Iterable[Reading]) -> None:
         """Adds readings; the newest revision at a place counts."""
@@ -67,7 +65,7 @@ class PendingChanges:
             known = self.readings.setdefault(one.experiment, {})
             if one.place not in known or one.revision > known[one.place].revision:
                 known[one.place] = one
-            self._read.append(one)
+            self.made.readings.append(one)
 
     def look(self, name: str, plan: Plan) -> None:
         """Looks at an experiment, and takes the step that the look asks for."""
@@ -80,7 +78,7 @@ class PendingChanges:
             found = late(found)
         found = tuple(replace(one, generation=self.generation) for one in found)
         self.looks += found
-        self._looked += found
+        self.made.looks += found
         if step := decide(experiment, found):
             self.step(name, step.state, step.reason, step.outcome)
 
@@ -103,18 +101,3 @@ class PendingChanges:
             one = self.experiments[name]
             if one.state is State.DECIDED and launchable(one, gains, self.experiments.values()):
                 self.step(name, State.LAUNCHED, f"no gate: {one.reason}")
-
-    def changes(self, ingest: Ingest | None = None) -> Changes:
-        """What is to be written."""
-        return Changes(
-            tuple(self._born),
-            tuple(self._steps),
-            dict(self._levels),
-            tuple(self._read),
-            tuple(self._looked),
-            ingest,
-        )
-
-    def moved(self) -> Sequence[Transition]:
-        """The steps so far."""
-        return tuple(self._steps)

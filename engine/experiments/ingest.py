@@ -111,11 +111,12 @@ def take(archive: Archive, config: Config, letter: Letter) -> dict[str, Any]:
         outdated=found.outdated,
         rejected=tuple(asdict(one) for one in found.rejected),
     )
-    number = book.write(pending.changes(ingest))
+    pending.made.ingest = ingest
+    number = book.write(pending.made)
     return {
         **_answer(ingest, number),
         "experiments": [_told(pending, name) for name in _touched(found)],
-        "moved": [f"{one.experiment} {one.state}: {one.reason}" for one in pending.moved()],
+        "moved": [f"{one.experiment} {one.state}: {one.reason}" for one in pending.made.transitions],
     }
 
 

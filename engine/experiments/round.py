@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from math import ceil
-from typing import Any, Protocol
+from typing import Any
 
 from ...evaluators.kinds.task import Task
 from ...evaluators.statistics import Moments
@@ -34,97 +34,20 @@ from .rules import Plan
 class Collected:
     """What an experiment brought to a round: readings, the verdicts behind them, or why it failed."""
 
-    readings: tuple[Reading, ...] = ()
-    program: Mapping[int, Verdict] = field(default_factory=dict)
-    production: Mapping[int, Verdict] = field(default_factory=dict)
+    readings: tuple[Reading, ...]
+    program: Mapping[int, Verdict]
+    production: Mapping[int, Verdict]
     failed: str = ""
 
 
-class Backend(Protocol):
-    """Who answers how an experiment does: see `backend_of`."""
+def validation_of(search: SearchContext) -> tuple[int, int]:
+    """(folds, of how many) of the selection split on which a proposal is validated.
 
-    def trial(self, search: SearchContext) -> tuple[int, int]:
-        """(folds, of how many) of the selection split on which a proposal is validated."""
-        ...
-
-    def begins(self) -> bool:
-        """Whether a validated experiment is live at once, or waits for its first readings."""
-        ...
-
-    async def collect(
-        self, search: SearchContext, experiment: Experiment, source: str, folds: int
-    ) -> Collected:
-        """The next readings of a live experiment of that source that has `folds` days behind it."""
-        ...
-
-    def plan(self, search: SearchContext) -> Plan:
-        """How long experiments go on, and how often they are looked at."""
-        ...
-
-
-class Folds:
-    """A simulator, or a log that is replayed: the kind judges program and production on the next folds.
-
-    Both share users and random numbers on a fold, so that they pair: unit by unit where the verdicts hold
-    the score of each unit, else fold by fold.
+    For a platform those on which elites are ranked without experiments, else those of the first round.
     """
-
-    def trial(self, search: SearchContext) -> tuple[int, int]:
-        """The folds of the first round."""
-        return min(search.config.online.batches, search.terms.folds), search.terms.folds
-
-    def begins(self) -> bool:
-        """At once."""
-        return True
-
-    async def collect(
-        self, search: SearchContext, experiment: Experiment, source: str, folds: int
-    ) -> Collected:
-        """The next `online.batches` folds, as far as the kind has them."""
-        of = search.terms.folds
-        numbers = range(folds, min(folds + search.config.online.batches, of))
-
-        async def on_folds(text: str) -> dict[int, Verdict]:
-            calls = (judge(search, Stage.NORTH_STAR, text, number, "selection", of) for number in numbers)
-            return dict(zip(numbers, await asyncio.gather(*calls), strict=True))
-
-        program, production = await asyncio.gather(on_folds(source), on_folds(search.seeds[0].source))
-        require_folds(search.task, list(production.values()))
-        bad = next((number for number in numbers if not program[number].score), None)
-        if bad is not None:
-            return Collected((), program, production, f"fold {bad}: {program[bad].reason}")
-        readings: list[Reading] = []
-        for number in numbers:
-            readings += readings_of(
-                experiment.id, number, program[number], production[number], search.config.online
-            )
-        return Collected(tuple(readings), program, production)
-
-    def plan(self, search: SearchContext) -> Plan:
-        """Every fold of the kind, a look after each batch."""
-        return Plan(folds=search.terms.folds, looks=ceil(search.terms.folds / search.config.online.batches))
-
-
-class Live:
-    """An experiment platform: readings are ingested whenever they come."""
-
-    def trial(self, search: SearchContext) -> tuple[int, int]:
-        """The folds on which elites are ranked without experiments."""
-        return search.config.north_star.folds, search.config.north_star.folds
-
-    def begins(self) -> bool:
-        """With the first readings."""
-        return False
-
-    async def collect(
-        self, search: SearchContext, experiment: Experiment, source: str, folds: int
-    ) -> Collected:
-        """Nothing: what came lies in the archive, and was looked at when it came."""
-        return Collected()
-
-    def plan(self, search: SearchContext) -> Plan:
-        """Looks at any time."""
-        return live_plan(search.config.online)
+    online, own = search.config.online, search.config.north_star.folds
+    of = search.terms.folds
+    return (own, own) if online.backend == "live" else (min(online.batches, of), of)
 
 
 def live_plan(rules: Online) -> Plan:
@@ -132,9 +55,31 @@ def live_plan(rules: Online) -> Plan:
     return Plan(units=rules.users)
 
 
-def backend_of(config: Config) -> Backend:
-    """The backend that the config names; simulator and replay differ in what the kind's judge does."""
-    return Live() if config.online.backend == "live" else Folds()
+async def collect(search: SearchContext, experiment: Experiment, source: str, folds: int) -> Collected:
+    """The next `online.batches` folds of an experiment that has `folds` behind it, as far as there are any.
+
+    A simulator, or a log that is replayed: they differ in what the kind's judge does. Program and production
+    share users and random numbers on a fold, so that they pair: unit by unit where the verdicts hold the
+    score of each unit, else fold by fold.
+    """
+    of = search.terms.folds
+    numbers = range(folds, min(folds + search.config.online.batches, of))
+
+    async def on_folds(text: str) -> dict[int, Verdict]:
+        calls = (judge(search, Stage.NORTH_STAR, text, number, "selection", of) for number in numbers)
+        return dict(zip(numbers, await asyncio.gather(*calls), strict=True))
+
+    program, production = await asyncio.gather(on_folds(source), on_folds(search.seeds[0].source))
+    require_folds(search.task, list(production.values()))
+    bad = next((number for number in numbers if not program[number].score), None)
+    if bad is not None:
+        return Collected((), program, production, f"fold {bad}: {program[bad].reason}")
+    readings: list[Reading] = []
+    for number in numbers:
+        readings += readings_of(
+            experiment.id, number, program[number], production[number], search.config.online
+        )
+    return Collected(tuple(readings), program, production)
 
 
 def readings_of(
@@ -168,18 +113,20 @@ class ExperimentRounds:
     async def hold(self, search: SearchContext, generation: int, progress: Progress) -> None:
         """One round; what the world outside sent meanwhile comes first."""
         search.arrive(generation)
-        rules, backend = search.config.online, backend_of(search.config)
+        rules = search.config.online
+        live = rules.backend == "live"
         pending = PendingChanges.of(search.archive.experiments(), rules, generation)
-        admission = await admit(search, pending, backend.trial(search), generation)
-        propose(search, pending, admission, generation, begins=backend.begins())
-        collected = await _collect(search, pending, backend, admission)
+        admission = await admit(search, pending, validation_of(search), generation)
+        propose(search, pending, admission, generation, begins=not live)
+        # what a platform sent lies in the archive, and was looked at when it came
+        collected = {} if live else await _collect(search, pending, admission)
         pending.settle()
         promotions = _promotions(search, generation, admission.standings, pending, collected)
         audited = [one.program_id for one in admission.standings if one.audited]
         answers = live_effects(search.archive, rules, pending.looks)
         note = noted(search, generation, promotions, audited, answers, admission.ablations.values())
-        notes = {**admission.notes(generation), note_name(generation): note.to_json()}
-        search.archive.commit_round(generation, promotions, notes, admission.ablations, pending.changes())
+        notes = {**admission.notes(generation), note_name(generation): asdict(note)}
+        search.archive.commit_round(generation, promotions, notes, admission.ablations, pending.made)
         _tell(pending, generation, progress)
         tell(search, note, progress)
 
@@ -211,26 +158,23 @@ def rounds_of(config: Config) -> Round:
 
 
 async def _collect(
-    search: SearchContext, pending: PendingChanges, backend: Backend, admission: Admission
+    search: SearchContext, pending: PendingChanges, admission: Admission
 ) -> dict[str, Collected]:
     """What each live experiment brought, by its name; read, looked at and decided in the pending."""
+    batches, folds = search.config.online.batches, search.terms.folds
+    plan = Plan(folds=folds, looks=ceil(folds / batches))  # a look after each batch
     live = {name: one for name, one in sorted(pending.experiments.items()) if one.state is State.LIVE}
     days = {name: len({one.day for one in pending.readings.get(name, {}).values()}) for name in live}
-    calls = (
-        backend.collect(search, one, _source(search, one, admission), days[name])
-        for name, one in live.items()
-    )
+    calls = (collect(search, one, _source(search, one, admission), days[name]) for name, one in live.items())
     collected = dict(zip(live, await asyncio.gather(*calls), strict=True))
-    plan = backend.plan(search)
     for name, one in collected.items():
         pending.read(one.readings)
         if one.failed:
             pending.step(name, State.ROLLED_BACK, one.failed)
         elif one.readings:
             pending.look(name, plan)
-    if plan.folds:
-        over = [name for name in live if days[name] + search.config.online.batches >= plan.folds]
-        pending.exhausted(over, f"undecided after {plan.folds} folds, which is all there are")
+    over = [name for name in live if days[name] + batches >= folds]
+    pending.exhausted(over, f"undecided after {folds} folds, which is all there are")
     return collected
 
 
@@ -265,7 +209,7 @@ def _promotions(
 
 def _tell(pending: PendingChanges, generation: int, progress: Progress) -> None:
     """Says who came and who went."""
-    for step in pending.moved():
+    for step in pending.made.transitions:
         if step.state not in (State.PROPOSED, State.VALIDATED):
             what = f"{step.state}{f' ({step.outcome})' if step.outcome else ''}"
             progress.note(f"experiment {step.experiment} {what}: {step.reason}")

@@ -1,7 +1,7 @@
 """One generation of one island; a function of config, seed and recorded calls."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from ...population.island.island import cull
@@ -54,7 +54,7 @@ async def generation(
     newcomers = [member(one) for one in evaluations if one.stage == search.last_stage and one.verdict.score]
     kept = cull(of_each_skeleton((*population, *newcomers)), search.config.population.size)
     after = progressed(progression, number, population, evaluations)
-    return Generation(evaluations, kept, {**earned, **({"progression": after.to_json()} if after else {})})
+    return Generation(evaluations, kept, {**earned, **({"progression": asdict(after)} if after else {})})
 
 
 def credited(

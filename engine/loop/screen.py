@@ -51,8 +51,8 @@ async def screen(
             ended.append(one.judged(verdict, Stage.PROPERTIES))
             continue
         behaviour = str(verdict.facts["behaviour"])
-        known = behaviours.get(behaviour) or search.archive.duplicate_by_behaviour(
-            one.place.island, behaviour, one.place.generation
+        known = behaviours.get(behaviour) or search.archive.duplicate(
+            one.place.island, "behaviour", behaviour, one.place.generation
         )
         if known:
             ended.append(one.equals(known))
@@ -93,7 +93,7 @@ def _read(
         verdict = Verdict(Status.INVALID, reason=reason)
         return Candidate(place, program, program.id, origin=origin).judged(verdict, Stage.STATIC)
     one = candidate(search, place, program, origin)
-    same = known.get(one.syntax_hash) or search.archive.duplicate_by_syntax(
-        place.island, one.syntax_hash, place.generation
+    same = known.get(one.syntax_hash) or search.archive.duplicate(
+        place.island, "syntax_hash", one.syntax_hash, place.generation
     )
     return one.equals(same) if same else one

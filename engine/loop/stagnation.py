@@ -1,9 +1,8 @@
 """Stagnation: when an island last gained beyond noise, and what follows where that is long ago."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import pstdev
-from typing import Any
 
 from ...population.island.diversity import distinct, firsts
 from ...population.values.evaluation import Evaluation
@@ -20,15 +19,6 @@ class Progression:
     best: float
     gained: int
     restarted: int = 0
-
-    @classmethod
-    def read(cls, notes: Mapping[str, Any]) -> "Progression | None":
-        """What `to_json` noted with a generation, or None."""
-        return cls(**notes["progression"]) if "progression" in notes else None
-
-    def to_json(self) -> dict[str, Any]:
-        """The values by name."""
-        return {"best": self.best, "gained": self.gained, "restarted": self.restarted}
 
     def waited(self, generation: int) -> int:
         """Generations before `generation` that gave no gain, counted from the last gain or restart."""

@@ -58,7 +58,7 @@ class Edit:
 
     def to_json(self) -> dict[str, Any]:
         """The edit and its effect as JSON; numbers are null where it could not be undone alone."""
-        effect = plain(self.effect) if self.effect else {"estimate": None, "low": None, "high": None}
+        effect = plain(self.effect) or {"estimate": None, "low": None, "high": None}
         return {
             "edit": self.text,
             "effect": effect["estimate"],
@@ -66,8 +66,8 @@ class Edit:
             "high": effect["high"],
             "removed": self.removed,
             "reason": self.reason,
-            "proxy": plain(self.proxy) if self.proxy else None,
-            "north_star": plain(self.north_star) if self.north_star else None,
+            "proxy": plain(self.proxy),
+            "north_star": plain(self.north_star),
         }
 
 
@@ -103,7 +103,7 @@ class Evidence:
             "program": self.program_id,
             "ancestor": self.ancestor_id,
             "measure": self.measure,
-            "gain": plain(self.gain) if self.gain else None,
+            "gain": plain(self.gain),
             "edits": [one.to_json() for one in self.edits],
             "simplified": self.simplified.program.id if self.simplified else None,
         }
@@ -153,7 +153,7 @@ async def ablate(
     if not found or not config.ablations or program.id == ancestor.id:
         return evidence
     if generation is None:
-        generation = 1 + max(map(_last(search), range(search.config.population.islands)))
+        generation = 1 + max(search.archive.generations().values())
     weights = weights_for(search, generation)
     groups = _groups(search, found, ancestor, program, config.ablations)
     winner, base, *without = await asyncio.gather(
@@ -245,10 +245,6 @@ def hand_on(source: Archive, rebuilt: Archive) -> None:
         left = source.ablations(value["simplified"]) if value["simplified"] else ()
         own = [one for one in left if value["program"] in one.program.parents]
         rebuilt.conclude(name, value, dict(zip([value["program"]], own, strict=False)))
-
-
-def _last(search: SearchContext) -> Any:
-    return lambda island: search.archive.last_generation(island) or 0
 
 
 def _groups(

@@ -67,21 +67,11 @@ class RoundNote:
     alarm: str = ""
     correlation: Mapping[str, Any] | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON, `from_json` reads it back."""
-        return {
-            "generation": self.generation,
-            "audited": list(self.audited),
-            "weights": self.weights.to_json() if self.weights else None,
-            "alarm": self.alarm,
-            "correlation": self.correlation,
-        }
-
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "RoundNote":
-        """What `to_json` wrote."""
+        """The note from the values by name that an archive keeps."""
         weights = Weights.from_json(data["weights"]) if data["weights"] else None
-        return cls(data["generation"], tuple(data["audited"]), weights, data["alarm"], data["correlation"])
+        return cls(**{**data, "weights": weights, "audited": tuple(data["audited"])})
 
 
 def note_name(generation: int) -> str:
@@ -275,16 +265,16 @@ def summary(points: Sequence[Point], seed: int) -> dict[str, Any]:
     generations = sorted({one.generation for one in points})
 
     def row(generation: int, part: Sequence[Point]) -> dict[str, Any]:
-        return {"generation": generation, "elites": len(part), "correlation": _json(correlation(part, seed))}
+        return {"generation": generation, "elites": len(part), "correlation": plain(correlation(part, seed))}
 
     taught = [one for one in points if one.used != one.proxy]
     return {
         "elites": [_row(one) for one in points],
-        "correlation": _json(correlation(points, seed)),
+        "correlation": plain(correlation(points, seed)),
         "taught": {
             "elites": len(taught),
-            "reweighted": _json(correlation(taught, seed)),
-            "plain": _json(correlation(taught, seed, plain_proxy=True)),
+            "reweighted": plain(correlation(taught, seed)),
+            "plain": plain(correlation(taught, seed, plain_proxy=True)),
         }
         if taught
         else None,
@@ -297,10 +287,6 @@ def summary(points: Sequence[Point], seed: int) -> dict[str, Any]:
     }
 
 
-def _json(interval: Interval | None) -> dict[str, Any] | None:
-    return plain(interval) if interval else None
-
-
 def _row(point: Point) -> dict[str, Any]:
     return {
         "program": point.program_id,
@@ -310,7 +296,7 @@ def _row(point: Point) -> dict[str, Any]:
         "proxy": plain(point.proxy),
         "used": plain(point.used),
         "north_star": plain(point.north_star),
-        "over_best": plain(point.over_best) if point.over_best else None,
+        "over_best": plain(point.over_best),
         "false_promotion": point.false_promotion,
         "missed_winner": point.missed_winner,
     }

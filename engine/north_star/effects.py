@@ -82,17 +82,14 @@ def _by_units(folds: Sequence[np.ndarray], confidence: float) -> Interval:
     return Interval(estimate, estimate - reach, estimate + reach, confidence, count, error)
 
 
-def plain(interval: Interval) -> dict[str, Any]:
+def plain(interval: Interval | None) -> dict[str, Any] | None:
     """The interval as JSON: estimate, low, high, error, count; null where there is no such number."""
-
-    def number(value: float) -> float | None:
-        return value if math.isfinite(value) else None
-
+    if interval is None:
+        return None
+    ends = {name: getattr(interval, name) for name in ("low", "high", "error")}
     return {
         "estimate": interval.estimate,
-        "low": number(interval.low),
-        "high": number(interval.high),
-        "error": number(interval.error),
+        **{name: end if math.isfinite(end) else None for name, end in ends.items()},
         "confidence": interval.confidence,
         "count": interval.count,
     }

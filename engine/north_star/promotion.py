@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ...evaluators.kinds.task import Task
@@ -94,7 +94,7 @@ class Promotions:
         standings = await newcomers(search, generation, search.config.north_star.audits)
         made = tuple(rows(standings, generation))
         note = noted(search, generation, made, [one.program_id for one in standings if one.audited])
-        search.archive.commit_round(generation, made, {note_name(generation): note.to_json()})
+        search.archive.commit_round(generation, made, {note_name(generation): asdict(note)})
         line = f"{len(standings)} promoted{_ahead(search, generation)}"
         programs = [one.program_id for one in standings]
         progress.say("promoted", generation=generation, programs=programs, line=line)
@@ -121,20 +121,27 @@ async def newcomers(search: SearchContext, generation: int, audits: int = 0) -> 
     fresh = [one for one in elites(search, generation) if one.program_id not in seen]
     slots, production = search.config.north_star.slots, search.seeds[0]
     below = [one for one in fresh[slots:] if one.program_id != production.id]
-    audited = {one.program_id: one.source for one in drawn(search, below, generation, audits)}
+    audited = drawn(search, below, generation, audits)
     runners = {one.program_id: one.source for one in fresh[:slots]} | audited
     if production.id not in seen:
         runners.setdefault(production.id, production.source)
-    folds = search.config.north_star.folds
-    standings = await asyncio.gather(
-        *(measure(search, program_id, source, "selection", folds) for program_id, source in runners.items())
+    return await standings_on(search, runners, audited, search.config.north_star.folds)
+
+
+async def standings_on(
+    search: SearchContext,
+    runners: Mapping[str, str],
+    audited: Container[str],
+    folds: int,
+    of: int | None = None,
+) -> list[Standing]:
+    """The standings of the runners, source by id, on the selection split; see `measure`.
+
+    Marked where chance had them measured. ConfigError where production has no scores.
+    """
+    found = await asyncio.gather(
+        *(measure(search, name, source, "selection", folds, of) for name, source in runners.items())
     )
-    return audit(search, standings, audited)
-
-
-def audit(search: SearchContext, standings: Iterable[Standing], audited: Container[str]) -> list[Standing]:
-    """The standings, marked where chance had them measured. ConfigError where production has no scores."""
-    found = [replace(one, audited=one.program_id in audited) for one in standings]
     for one in found:
         if one.program_id == search.seeds[0].id:
             require_folds(search.task, one.folds)
@@ -143,13 +150,13 @@ def audit(search: SearchContext, standings: Iterable[Standing], audited: Contain
                     f"the kind {search.task.kind} limits {', '.join(search.limits)}, but its guard returned "
                     f"{', '.join(readings(one.guard)) or 'nothing'}: name what it returns in Task.guardrails"
                 )
-    return found
+    return [replace(one, audited=one.program_id in audited) for one in found]
 
 
-def drawn(search: SearchContext, below: Sequence[Member], generation: int, count: int) -> list[Member]:
-    """So many of the elites below the promoted as chance draws in a round."""
+def drawn(search: SearchContext, below: Sequence[Member], generation: int, count: int) -> dict[str, str]:
+    """Source by id of so many of the elites below the promoted as chance draws in a round."""
     places = generator(search.config.seed, "audits", generation).permutation(len(below))[:count]
-    return [below[int(place)] for place in places]
+    return {below[int(place)].program_id: below[int(place)].source for place in places}
 
 
 def require_folds(task: Task, production: Sequence[Verdict]) -> None:
@@ -194,10 +201,8 @@ def rows(standings: Sequence[Standing], generation: int) -> Iterable[Promotion]:
 def elites(search: SearchContext, generation: int) -> tuple[Member, ...]:
     """The members of all islands after that generation, each behaviour once, best proxy score first."""
     everyone: list[Member] = []
-    for island in range(search.config.population.islands):
-        last = search.archive.last_generation(island)
-        if last is not None:
-            everyone += search.archive.population(island, min(last, generation))
+    for island, last in search.archive.generations().items():
+        everyone += search.archive.population(island, min(last, generation))
     return ranked(distinct(rescored(search, everyone, generation)))
 
 

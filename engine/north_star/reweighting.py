@@ -8,7 +8,7 @@ the covariance of treatment effects across many weak experiments", KDD 2024, htt
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -38,25 +38,13 @@ class Weights:
     elites: int
     constant: float = 0.0
     score: float = 1.0
-    metrics: Mapping[str, tuple[float, float]] | None = None
+    metrics: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """(coefficient, mean over the elites) of each component."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON, `from_json` reads it back."""
-        metrics = {name: list(pair) for name, pair in (self.metrics or {}).items()}
-        return {
-            "share": self.share,
-            "elites": self.elites,
-            "constant": self.constant,
-            "score": self.score,
-            "metrics": metrics,
-        }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Weights":
-        """What `to_json` wrote."""
-        metrics = {name: (float(pair[0]), float(pair[1])) for name, pair in data["metrics"].items()}
-        return cls(data["share"], data["elites"], data["constant"], data["score"], metrics)
+        """What a round noted of them."""
+        return cls(**{**data, "metrics": {name: tuple(pair) for name, pair in data["metrics"].items()}})
 
 
 def index(verdict: Verdict, weights: Weights | None) -> Metric:
@@ -72,7 +60,7 @@ def index(verdict: Verdict, weights: Weights | None) -> Metric:
     value, variance = weights.constant + weights.score * score.value, 0.0
     if score.spread is not None:
         variance = (weights.score * score.spread) ** 2
-    for name, (coefficient, mean) in (weights.metrics or {}).items():
+    for name, (coefficient, mean) in weights.metrics.items():
         if metric := verdict.metrics.get(name):
             value += coefficient * (metric.value - mean)
             variance += (coefficient * (metric.spread or 0.0)) ** 2

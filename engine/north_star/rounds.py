@@ -66,7 +66,7 @@ def noted(
         tuple(audited),
         learn(taught) if config.proxy.reweight else None,
         alarm(points, config.north_star.alarm, config.seed),
-        plain(whole) if whole else None,
+        plain(whole),
     )
 
 

@@ -148,7 +148,7 @@ class Journal:
 
     def whole(self) -> tuple[Entry, ...]:
         """What the archive holds at the end of a run, however far each island came."""
-        last = {island: self._archive.last_generation(island) for island in self._archive.islands()}
+        last = self._archive.generations()
         untils = {island: number for island, number in last.items() if number is not None}
         round_at = self.last_round(min(untils.values()) + 1) if untils else -1
         return self._within(round_at, untils, None)
@@ -257,7 +257,7 @@ class Journal:
         )
 
     def _differs(self, parent: str, program: str) -> str:
-        return difference(self._past.source(parent), self._past.source(program), DELTA)
+        return difference(self._archive.source(parent), self._archive.source(program), DELTA)
 
     def _measured(self, round_at: int) -> Mapping[str, Star]:
         """What the north star said of each program up to the promotion round."""

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,6 @@ from rich.table import Table
 from rich.text import Text
 
 from ...population.archive.archive import Archive
-from ...population.values.experiment import Mark
 from ..config.run_dir import REPORT, archive_of
 
 WIDTH, HEIGHT = 60, 15
@@ -21,8 +21,9 @@ def read(run: Path) -> dict[str, Any]:
 
     `rounds` says what each noted: `generation`, `alarm`, and the `weights` that it taught.
     """
+    from ..claim import covers
     from ..config.config import parse
-    from ..experiments.outcomes import live_effects, seen
+    from ..experiments.outcomes import live_effects
     from ..north_star.alignment import Elites, note_at, summary
 
     with Archive.read(archive_of(run)) as archive:
@@ -32,14 +33,12 @@ def read(run: Path) -> dict[str, Any]:
         if elites is None or config is None:
             return {**summary((), 0), "rounds": [], "kind": None, "production": None}
         report = archive.conclusion(REPORT)
-        newest = {str(island): archive.last_generation(island) or 0 for island in archive.islands()}
-        heard = archive.experiments().now() if config.online.on else Mark()
-        if report and report["generations"] == newest and seen(report) == heard and report.get("alignment"):
+        if report and covers(archive, report) and report.get("alignment"):
             gap = report["alignment"]
         else:
             gap = summary([point for point, _ in elites.measured()], config.seed)
         noted = sorted({promotion.generation for promotion in archive.promotions()})
-        rounds = [note_at(archive, generation).to_json() for generation in noted]
+        rounds = [asdict(note_at(archive, generation)) for generation in noted]
         return {**gap, "rounds": rounds, "kind": config.kind, "production": elites.production}
 
 

@@ -1,5 +1,7 @@
 """Accounts: what each proposer was asked, gave and cost, and what the mixture believes of it."""
 
+import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -7,31 +9,49 @@ from typing import Any
 from rich.table import Table
 
 from ...population.archive.archive import Archive
-from ...population.archive.credit import MADE, earned
 from ...population.archive.spending import Spending
+from ...population.values.origin import NOTHING, Spend
+
+BY_PROPOSER = """
+    SELECT proposer, stand_in, outcome, count(*), sum(credit > 0), sum(credit)
+    FROM evaluations WHERE proposer <> '' GROUP BY proposer, stand_in, outcome
+    ORDER BY proposer, stand_in, outcome
+"""
+MADE = frozenset({"proposed", "repaired", "invalid"})
+"""Outcomes of proposals that gave a candidate."""
+SPENT = "SELECT proposer, spend FROM evaluations WHERE spend <> '{}'"
 
 
 def accounts(archive: Archive) -> list[dict[str, Any]]:
-    """One row for each proposer: its outcomes, candidates, gains, spend, its share of the next generation.
+    """One row for each proposer in order of name, over all islands; generations not committed are in none.
 
-    The share is the mean over the islands; None where the mixture is fixed or has learnt nothing yet.
+    `asked` counts the slots that it was chosen for and `outcomes` how these ended. `candidates` counts those
+    that it made, where it stood in for another one too; `gains` those that were worth something to their
+    island, and `credit` is the sum of what they were worth. `spend` is what its proposals cost,
+    `dollars_per_gain` None where nothing gained. `next_share` of the next generation is the mean over the
+    islands, None where the mixture is fixed or has learnt nothing yet.
     """
-    rows = earned(archive.connection)
-    shares = _shares(archive, [row.proposer for row in rows])
-    return [
-        {
-            "proposer": row.proposer,
-            "asked": row.asked,
-            "outcomes": dict(row.outcomes),
-            "candidates": row.evaluations,
-            "gains": row.gains,
-            "credit": round(row.credit, 6),
-            "spend": row.spend.to_json(),
-            "dollars_per_gain": row.dollars_per_gain,
-            "next_share": shares.get(row.proposer),
-        }
-        for row in rows
-    ]
+    rows: dict[str, dict[str, Any]] = {}
+
+    def row(proposer: str) -> dict[str, Any]:
+        blank = {"proposer": proposer, "asked": 0, "outcomes": Counter[str](), "candidates": 0, "gains": 0}
+        return rows.setdefault(proposer, {**blank, "credit": 0.0, "spend": NOTHING})
+
+    for proposer, stand_in, outcome, count, better, credit in archive.connection.execute(BY_PROPOSER):
+        asked, maker = row(proposer), row(stand_in or proposer)
+        asked["asked"] += count
+        asked["outcomes"][outcome] += count
+        maker["candidates"] += count if stand_in or outcome in MADE else 0
+        maker["gains"] += better
+        maker["credit"] += credit
+    for proposer, text in archive.connection.execute(SPENT):
+        row(proposer)["spend"] += Spend.from_json(json.loads(text))
+    shares = _shares(archive, sorted(rows))
+    for name, each in rows.items():
+        spend, gains = each["spend"], each["gains"]
+        each |= {"credit": round(each["credit"], 6), "spend": spend.to_json()}
+        each |= {"dollars_per_gain": spend.dollars / gains if gains else None, "next_share": shares.get(name)}
+    return [rows[name] for name in sorted(rows)]
 
 
 def bills(archive: Archive) -> list[dict[str, Any]]:
@@ -75,8 +95,7 @@ def _shares(archive: Archive, arms: Sequence[str]) -> dict[str, float]:
 
     totals = dict.fromkeys(arms, 0.0)
     learnt = 0
-    for island in archive.islands():
-        number = archive.last_generation(island) or 0
+    for island, number in archive.generations().items():
         notes = archive.statistics(island, number)
         state = notes.get("mixture")
         if state:

@@ -54,7 +54,7 @@ def status(run: Path) -> dict[str, Any]:
             "sessions": len(sessions),
             "seconds": round(archive.seconds_used(), 1),
             "ending": sessions[-1].exit_reason if sessions else None,
-            "generations": {island: archive.last_generation(island) for island in archive.islands()},
+            "generations": archive.generations(),
             "candidates": shares.evaluations,
             "verdicts": {str(name): count for name, count in sorted(shares.statuses.items())},
             "answered_without_evaluation": round(shares.duplicates / evaluations, 4),

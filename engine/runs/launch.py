@@ -172,7 +172,7 @@ def _ordered(
                 f"experiment {one.id} won ({one.reason}). A launch changes production: look at it "
                 f"(`recevolve show RUN {one.program_id}`), then say so with --approve"
             )
-        book.write(Changes(transitions=(step,)))
+        book.write(Changes(transitions=[step]))
         return next(row for row in table(archive, config.online) if row["experiment"] == one.id)
 
 

@@ -64,30 +64,24 @@ async def replay(source: Archive, progress: Progress) -> list[str]:
             arrive=arrive,
         )
 
+        last = source.generations()
+
         def limit(island: int, generation: int) -> str | None:
-            last = source.last_generation(island)
-            return "the record ends here" if last is None or generation > last else None
+            return None if generation <= last.get(island, -1) else "the record ends here"
 
         missing: list[str] = []
         try:
             await run(search, limit, progress)
         except* NotRecorded as group:
             missing = [str(error) for error in group.exceptions]
-        if missing and not _complete(source, rebuilt):
+        if missing and source.generations() != rebuilt.generations():
             return missing
         tables = [table for table in SEARCH if table not in ("ledger", "conclusions")]
         report = source.conclusion(REPORT)
-        if report and report["generations"] == claim.generations(search):
+        if report and report["generations"] == claim.generations(rebuilt):
             ours.copy(outside, outcomes.seen(report))
             ablation.hand_on(source, rebuilt)
             await claim.conclude(search, report["reason"], report["claimed_before"], {}, progress)
             tables.append("conclusions")
         ours.copy(outside, outside.now())
         return [*source.compare(rebuilt, tables), *looked_again(outside, config)]
-
-
-def _complete(source: Archive, rebuilt: Archive) -> bool:
-    """Whether the record simply ends there: every generation that it holds was rebuilt."""
-    return all(
-        source.last_generation(island) == rebuilt.last_generation(island) for island in source.islands()
-    )

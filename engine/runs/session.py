@@ -168,7 +168,7 @@ async def _search_and_conclude(
         }
         report = await _conclusion(search, reason, readings, progress)
         if search.order is not None and (
-            added := await search.order(search, max(claim.generations(search).values()))
+            added := await search.order(search, max(archive.generations().values()))
         ):
             progress.note(f"{added} new entries in {queue_of(config.run_dir)}: {MEASURE}")
         ending = reason
@@ -186,7 +186,7 @@ async def _conclusion(
     """The report: the recorded one where the search has not moved since, else a new one."""
     search.arrive(None)
     before = search.archive.conclusion(REPORT)
-    if before and claim.covers(search, before):
+    if before and claim.covers(search.archive, before):
         return before
     claimed = before["claimed"] if before else ()
     report = await claim.conclude(search, reason, claimed, readings, progress)

@@ -5,12 +5,12 @@ import sqlite3
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from ..values.experiment import Changes, Experiment, Ingest, Look, Mark, Outcome, Reading, State, Transition
 from .connection import transaction
 from .ledger import canonical
-from .rows import Row, insert
+from .rows import Row, insert, query
 from .schema import Clock, stamp
 
 EXPERIMENTS = "SELECT * FROM experiments ORDER BY number"
@@ -21,6 +21,7 @@ NEWEST = """
 """
 MARK = "SELECT ingests, transitions, looks FROM rounds WHERE generation <= ? ORDER BY generation DESC LIMIT 1"
 EVERYTHING = 2**62
+Value = TypeVar("Value", Transition, Reading, Look, Ingest)
 
 
 class Experiments:
@@ -42,7 +43,7 @@ class Experiments:
         found = []
         for row in self._query(EXPERIMENTS):
             if row["id"] in steps:
-                found.append(_lived(_experiment_of(row), steps[row["id"]]))
+                found.append(_lived(Experiment(program_id=row.pop("program"), **row), steps[row["id"]]))
         return tuple(found)
 
     def transitions(self) -> tuple[Transition, ...]:
@@ -57,20 +58,24 @@ class Experiments:
             "GROUP BY experiment, day, metric, arm ORDER BY experiment, day, metric, arm",
             (ingests,),
         )
-        return tuple(_reading_of(row) for row in rows)
+        return tuple(_value(Reading, row) for row in rows)
 
     def history(self, names: Iterable[str]) -> dict[str, tuple[Reading, ...]]:
         """Every revision of every reading of each experiment named."""
         sql = "SELECT * FROM readings WHERE experiment = ? ORDER BY day, metric, arm, revision"
-        return {name: tuple(map(_reading_of, self._query(sql, (name,)))) for name in names}
+        return {name: tuple(_value(Reading, row) for row in self._query(sql, (name,))) for name in names}
 
     def looks(self, looks: int = EVERYTHING) -> tuple[Look, ...]:
         """The first `looks` looks, in the order in which they were made."""
-        return tuple(map(_look_of, self._query("SELECT * FROM looks WHERE id <= ? ORDER BY id", (looks,))))
+        return tuple(
+            _value(Look, row)
+            for row in self._query("SELECT * FROM looks WHERE id <= ? ORDER BY id", (looks,))
+        )
 
     def ingests(self) -> tuple[Ingest, ...]:
         """Every file and request that brought readings, oldest first."""
-        return tuple(map(_ingest_of, self._query("SELECT * FROM ingests ORDER BY id")))
+        rows = self._query("SELECT * FROM ingests ORDER BY id")
+        return tuple(_value(Ingest, row | {"rejected": tuple(json.loads(row["rejected"]))}) for row in rows)
 
     def mark(self, generation: int) -> Mark | None:
         """How far the last round up to that generation saw, itself included; None where there was none."""
@@ -158,9 +163,7 @@ class Experiments:
         return stamp(self._clock)
 
     def _query(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
-        cursor = self._connection.cursor()
-        cursor.row_factory = sqlite3.Row
-        return [dict(row) for row in cursor.execute(sql, values)]
+        return query(self._connection, sql, values)
 
 
 def effects(looks: Iterable[Look], metric: str) -> dict[str, Look]:
@@ -181,30 +184,16 @@ def _row(one: Transition | Reading | Look | Ingest) -> Row:
     return {name: getattr(one, name) for name in one.__slots__}
 
 
+def _value(kind: type[Value], row: Row) -> Value:
+    """What `_row` made a row of."""
+    return kind(**{name: row[name] for name in kind.__slots__})
+
+
 def _experiment_row(one: Experiment) -> Row:
     """The experiment by column of `experiments`; how far it is follows from its steps."""
     names = ("id", "backend", "generation", "number", "test", "alpha")
     return {"program": one.program_id, **{name: getattr(one, name) for name in names}}
 
 
-def _experiment_of(row: Row) -> Experiment:
-    values = {name: value for name, value in row.items() if name != "program"}
-    return Experiment(program_id=row["program"], **values)
-
-
 def _transition_of(row: Row) -> Transition:
-    values = {name: row[name] for name in Transition.__slots__}
-    return Transition(**{**values, "state": State(row["state"]), "outcome": Outcome(row["outcome"])})
-
-
-def _reading_of(row: Row) -> Reading:
-    return Reading(**{name: row[name] for name in Reading.__slots__})
-
-
-def _look_of(row: Row) -> Look:
-    return Look(**{name: row[name] for name in Look.__slots__})
-
-
-def _ingest_of(row: Row) -> Ingest:
-    values = {name: row[name] for name in Ingest.__slots__}
-    return Ingest(**{**values, "rejected": tuple(json.loads(row["rejected"]))})
+    return _value(Transition, {**row, "state": State(row["state"]), "outcome": Outcome(row["outcome"])})

@@ -38,7 +38,6 @@ ANSWERS = """
     WHERE json_extract(call, '$.stage') = 'model' AND substr(json_extract(call, '$.sample'), 1, ?) = ?
     ORDER BY created
 """
-SOURCE = "SELECT source FROM programs WHERE id = ?"
 NOBODY = -1
 MOST_PATTERNS = 200
 TALLIES_KEPT = 4
@@ -179,13 +178,6 @@ class History:
         """(sample, recorded answer) of each call of a model whose sample begins so, the oldest first."""
         for name, value in self._connection.execute(ANSWERS, (len(sample), sample)):
             yield name, json.loads(value)
-
-    def source(self, program_id: str) -> str:
-        """The program's source text. LookupError where it was never born."""
-        row = self._connection.execute(SOURCE, (program_id,)).fetchone()
-        if row is None:
-            raise LookupError(f"no program {program_id} in this archive")
-        return str(row[0])
 
     def _query(self, sql: str, values: Sequence[Any]) -> Iterable[Tried]:
         return map(_tried, self._connection.execute(sql, values))

@@ -36,6 +36,13 @@ def insert(connection: sqlite3.Connection, table: str, rows: Sequence[Row], conf
         connection.executemany(sql, rows)
 
 
+def query(connection: sqlite3.Connection, sql: str, values: Sequence[Any] = ()) -> list[Row]:
+    """The rows of a question, by column."""
+    cursor = connection.cursor()
+    cursor.row_factory = sqlite3.Row
+    return [dict(row) for row in cursor.execute(sql, values)]
+
+
 def program_row(evaluation: Evaluation) -> Row:
     """The evaluation's program by column of `programs`."""
     row = evaluation_row(evaluation)

@@ -8,9 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from sqlite_utils import Database
+from typing import Any, Literal
 
 from ..values.evaluation import Evaluation, Promotion
 from ..values.experiment import Outcome, State
@@ -22,15 +20,11 @@ from .compare import SEARCH, differences
 from .connection import ArchiveError
 from .experiments import Experiments, effects
 from .ledger import Answer, together
-from .rows import EVALUATION, evaluation_of, measurement_of, member_of, promotion_of
+from .rows import EVALUATION, Row, evaluation_of, measurement_of, member_of, promotion_of, query
 from .schema import Clock
 
-DUPLICATE_BY_BEHAVIOUR = f"""{EVALUATION}
-    WHERE island = ? AND behaviour = ? AND generation < ? AND status <> 'infrastructure'
-    ORDER BY generation, slot LIMIT 1
-"""
-DUPLICATE_BY_SYNTAX = f"""{EVALUATION}
-    WHERE island = ? AND evaluations.syntax_hash = ? AND generation < ? AND status <> 'infrastructure'
+DUPLICATE = f"""{EVALUATION}
+    WHERE island = ? AND evaluations.{{column}} = ? AND generation < ? AND status <> 'infrastructure'
     ORDER BY generation, slot LIMIT 1
 """
 EVALUATIONS_OF = f"{EVALUATION} WHERE program = ? ORDER BY generation, island, slot"
@@ -109,7 +103,6 @@ class Views:
         self.connection = connection
         self.path = path
         self.clock = clock
-        self._database = Database(connection, execute_plugins=False, recursive_triggers=False)
 
     def run(self) -> Run | None:
         """What the run was asked to do, or None before it began."""
@@ -126,9 +119,11 @@ class Views:
         """The seconds of all sessions together, as far as they were noted."""
         return math.fsum(session.seconds for session in self.sessions())
 
-    def islands(self) -> tuple[int, ...]:
-        """The islands that have a generation."""
-        return tuple(row["island"] for row in self._query("SELECT DISTINCT island FROM generations"))
+    def generations(self) -> dict[int, int]:
+        """The newest committed generation of each island that has one."""
+        return dict(
+            self.connection.execute("SELECT island, max(generation) FROM generations GROUP BY island")
+        )
 
     def last_generation(self, island: int) -> int | None:
         """The newest committed generation of the island, or None."""
@@ -138,7 +133,7 @@ class Views:
     def population(self, island: int, generation: int) -> tuple[Member, ...]:
         """The members the island held after that generation, as they were committed. LookupError if none."""
         places = json.loads(self._generation(island, generation)[0])
-        return tuple(member_of(place, self._source(place["program"])) for place in places)
+        return tuple(member_of(place, self.source(place["program"])) for place in places)
 
     def statistics(self, island: int, generation: int) -> Answer:
         """What was noted with that generation. LookupError where it is not committed."""
@@ -149,22 +144,15 @@ class Views:
         """That generation's candidates in order of slot."""
         return self._evaluations(EVALUATIONS, (island, generation))
 
-    def duplicate_by_behaviour(
-        self, island: int, behaviour: str, before_generation: int
+    def duplicate(
+        self, island: int, column: Literal["behaviour", "syntax_hash"], value: str, before_generation: int
     ) -> Evaluation | None:
-        """The island's first evaluation of equal behaviour in earlier generations, or None.
+        """The island's first evaluation that equals another in this, in earlier generations, or None.
 
         An evaluation that infrastructure failed says nothing of its program and has no duplicates.
         """
-        return next(
-            iter(self._evaluations(DUPLICATE_BY_BEHAVIOUR, (island, behaviour, before_generation))), None
-        )
-
-    def duplicate_by_syntax(self, island: int, syntax_hash: str, before_generation: int) -> Evaluation | None:
-        """The same for an equal syntax tree."""
-        return next(
-            iter(self._evaluations(DUPLICATE_BY_SYNTAX, (island, syntax_hash, before_generation))), None
-        )
+        sql = DUPLICATE.format(column=column)
+        return next(iter(self._evaluations(sql, (island, value, before_generation))), None)
 
     def program(self, prefix: str) -> Program:
         """The program whose id begins so, as first proposed. UnknownProgram where none or several do."""
@@ -178,6 +166,13 @@ class Views:
             raise UnknownProgram(f"several programs' ids begin with {prefix!r}: {ids}. Give more digits.")
         evaluations = self.evaluations_of(found[0]["id"])
         return evaluations[0].program if evaluations else Program(found[0]["kind"], found[0]["source"])
+
+    def source(self, program_id: str) -> str:
+        """The program's source text. LookupError where it was never born."""
+        row = self.connection.execute(SOURCE, (program_id,)).fetchone()
+        if row is None:
+            raise LookupError(f"no program {program_id} in this archive")
+        return str(row[0])
 
     def evaluations_of(self, program_id: str) -> tuple[Evaluation, ...]:
         """Every evaluation of the program on any island, earliest first.
@@ -250,8 +245,8 @@ class Views:
         best = max((one.share for one in clocked.values() if one.share is not None), default=0.0)
         homes: dict[str, list[int]] = {}
         proxies: dict[str, float] = {}
-        for island in self.islands():
-            for member in self.population(island, self.last_generation(island) or 0):
+        for island, generation in self.generations().items():
+            for member in self.population(island, generation):
                 homes.setdefault(member.program_id, []).append(island)
                 proxies[member.program_id] = max(member.score, proxies.get(member.program_id, -math.inf))
         measured = self._north_star(split)
@@ -316,17 +311,11 @@ class Views:
         population, statistics = row
         return population, statistics
 
-    def _source(self, program_id: str) -> str:
-        source: str = self.connection.execute(SOURCE, (program_id,)).fetchone()[0]
-        return source
-
     def _evaluations(self, sql: str, values: Sequence[Any]) -> tuple[Evaluation, ...]:
-        cursor = self.connection.cursor()
-        cursor.row_factory = sqlite3.Row
-        return tuple(evaluation_of(row) for row in cursor.execute(sql, values))
+        return tuple(map(evaluation_of, self._query(sql, values)))
 
-    def _query(self, sql: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
-        return list(self._database.query(sql, values))
+    def _query(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
+        return query(self.connection, sql, values)
 
 
 def _mean(scores: Sequence[float]) -> Metric | None:

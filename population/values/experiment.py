@@ -9,7 +9,6 @@ breaks a guardrail, or that a person stops: rolled_back.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Any
 
 
@@ -193,16 +192,16 @@ class Mark:
     looks: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Changes:
-    """What one round, one ingest or one person changes, committed together or not at all.
+    """What one round, one ingest or one person changes, gathered and then committed together or not at all.
 
     `levels` are (test, alpha) of experiments that go live.
     """
 
-    experiments: tuple[Experiment, ...] = ()
-    transitions: tuple[Transition, ...] = ()
-    levels: Mapping[str, tuple[int, float]] = field(default_factory=lambda: MappingProxyType({}))
-    readings: tuple[Reading, ...] = ()
-    looks: tuple[Look, ...] = ()
+    experiments: list[Experiment] = field(default_factory=list)
+    transitions: list[Transition] = field(default_factory=list)
+    levels: dict[str, tuple[int, float]] = field(default_factory=dict)
+    readings: list[Reading] = field(default_factory=list)
+    looks: list[Look] = field(default_factory=list)
     ingest: Ingest | None = None

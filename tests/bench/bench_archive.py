@@ -78,8 +78,8 @@ def one_generation(archive: Archive, generation: int, watch: Stopwatch) -> None:
             select(old, generator(0, "select", 0, generation, evaluation.slot), 2)
     with watch.measuring("duplicates"):
         for evaluation in evaluations:
-            archive.duplicate_by_syntax(0, evaluation.syntax_hash, generation)
-            archive.duplicate_by_behaviour(0, evaluation.program.id, generation)
+            archive.duplicate(0, "syntax_hash", evaluation.syntax_hash, generation)
+            archive.duplicate(0, "behaviour", evaluation.program.id, generation)
     with watch.measuring("record calls"):
         for evaluation in evaluations:
             for call in range(CALLS):

@@ -281,8 +281,8 @@ class ConstantsProposer:
             if source == elite.numbers.text or check(source, self._rules):
                 continue
             digest = syntax_hash(source)
-            if digest not in known and not self._archive.duplicate_by_syntax(
-                place.island, digest, place.generation
+            if digest not in known and not self._archive.duplicate(
+                place.island, "syntax_hash", digest, place.generation
             ):
                 return Proposal(source, (elite.program_id,), NAME, elite.numbers.words(values))
         return None

@@ -66,9 +66,3 @@ def test_a_fresh_start_leaves_the_settled_cell_and_takes_the_best_of_each_other(
 
 def test_an_island_with_one_cell_alone_keeps_what_it_has() -> None:
     assert fresh_start(ISLAND, (), 24) == ISLAND
-
-
-def test_what_is_noted_is_read_back() -> None:
-    progression = Progression(0.25, 4, 9)
-    assert Progression.read({"progression": progression.to_json()}) == progression
-    assert Progression.read({}) is None

@@ -1,6 +1,7 @@
 """The alignment gap of a told record: effects, correlations, false promotions, missed winners, alarms."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def tell(story: Story, *programs: tuple[float, float, float], audited: tuple[int
     }
     story.meet(2, scores)
     marked = tuple(ids[place] for place in audited)
-    story.archive.conclude(note_name(2), RoundNote(2, marked).to_json())
+    story.archive.conclude(note_name(2), asdict(RoundNote(2, marked)))
     return ids
 
 
@@ -127,7 +128,7 @@ def test_a_live_effect_takes_the_place_of_the_selection_split(story: Story) -> N
 def test_the_score_that_the_search_used_is_that_of_the_weights_in_force(story: Story) -> None:
     home(story)
     weights = Weights(0.5, 9, 0.0, 2.0, {})
-    story.archive.conclude(note_name(0), RoundNote(0, (), weights).to_json())
+    story.archive.conclude(note_name(0), asdict(RoundNote(0, (), weights)))
     (one,) = tell(story, (1.0, 0.3, 0.5))
     found = points_of(story)[one]
     assert found.proxy.estimate == pytest.approx(0.3)

@@ -1,6 +1,7 @@
 """Reweighting finds what the proxy hides, ignores what is noise, and does nothing where elites are few."""
 
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -122,7 +123,7 @@ def test_the_index_keeps_the_proxys_unit_and_a_verdict_keeps_its_plain_score() -
     assert unweighted(Verdict.from_json(json.loads(json.dumps(changed.to_json())))) == verdict
     assert reweighted(verdict, None) == unweighted(verdict) == verdict
     assert learn(elites) == weights, "equal elites teach equal weights"
-    assert Weights.from_json(json.loads(json.dumps(weights.to_json()))) == weights
+    assert Weights.from_json(json.loads(json.dumps(asdict(weights)))) == weights
 
 
 def test_a_missing_component_counts_as_the_mean() -> None:

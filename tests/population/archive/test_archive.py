@@ -43,7 +43,7 @@ def test_a_generation_comes_back_equal_in_another_reader(archive: Archive, born:
         assert reader.statistics(1, 0) == {"cells": 2}
         assert reader.last_generation(1) == 0
         assert reader.last_generation(0) is None
-        assert reader.islands() == (1,)
+        assert reader.generations() == {1: 0}
 
 
 def test_timings_of_an_evaluation_stay_out_of_the_row(archive: Archive, born: Born) -> None:

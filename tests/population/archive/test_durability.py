@@ -130,7 +130,7 @@ def check_consistent(path: Path, said: list[str]) -> None:
                     assert archive.ledger().recall({"program": program}) is not None
                 case ["committed", island, generation]:
                     assert (archive.last_generation(int(island)) or 0) >= int(generation)
-        for island in archive.islands():
+        for island in archive.generations():
             for generation in range((archive.last_generation(island) or 0) + 1):
                 assert len(archive.evaluations(island, generation)) == BIRTHS
                 assert archive.population(island, generation)

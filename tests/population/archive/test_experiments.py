@@ -92,8 +92,8 @@ def test_what_came_from_outside_is_copied_and_nothing_else(
         one = Experiment("0-a", book.all()[0].program_id, "live", 2, 0)
         steps = tuple(step(state, generation=2) for state in list(State)[:4])
         other.commit_round(2, (), changes=Changes((one,), steps, {"0-a": (0, 0.01)}))
-        other.experiments().copy(book, Mark(), Mark(1, 4, 0))
+        other.experiments().copy(book, Mark(1, 4, 0))
         assert other.experiments().all()[0].state is State.LIVE
         assert other.experiments().readings() == book.readings()
-        other.experiments().copy(book, Mark(1, 4, 0), book.now())
+        other.experiments().copy(book, book.now())
         assert live.compare(other, ("experiments", "transitions", "readings", "looks", "ingests")) == []

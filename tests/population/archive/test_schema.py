@@ -124,8 +124,8 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
 
 
 QUESTIONS = {
-    "twin by behaviour": (views.DUPLICATE_BY_BEHAVIOUR, (0, "x", 9)),
-    "twin by syntax": (views.DUPLICATE_BY_SYNTAX, (0, "x", 9)),
+    "twin by behaviour": (views.DUPLICATE.format(column="behaviour"), (0, "x", 9)),
+    "twin by syntax": (views.DUPLICATE.format(column="syntax_hash"), (0, "x", 9)),
     "births of a program": (views.EVALUATIONS_OF, ("x",)),
     "births of a generation": (views.EVALUATIONS, (0, 0)),
     "newest generation": (views.LAST_GENERATION, (0,)),
@@ -176,8 +176,8 @@ def test_a_generation_costs_the_same_after_100_000_births(
 
             def work(archive: Archive = archive, evaluations: list[Evaluation] = evaluations) -> None:
                 for birth in evaluations:
-                    archive.duplicate_by_behaviour(0, birth.behaviour or "", birth.generation)
-                    archive.duplicate_by_syntax(0, birth.syntax_hash, birth.generation)
+                    archive.duplicate(0, "behaviour", birth.behaviour or "", birth.generation)
+                    archive.duplicate(0, "syntax_hash", birth.syntax_hash, birth.generation)
                     archive.ledger().record({"program": birth.program.id}, {"v": 1})
                 archive.commit_generation(
                     0, evaluations[0].generation, population=(), evaluations=evaluations

@@ -93,13 +93,13 @@ def test_many_ambiguous_programs_are_cut_short(archive: Archive, born: Born) -> 
 def test_a_duplicate_is_the_first_on_its_own_island_before_the_generation(
     archive: Archive, family: dict[str, Evaluation]
 ) -> None:
-    assert archive.duplicate_by_behaviour(0, "s", 3) == family["seed"]
-    assert archive.duplicate_by_behaviour(0, "s", 0) is None
-    assert archive.duplicate_by_behaviour(0, "r", 9) is None, "born on the other island"
-    assert archive.duplicate_by_behaviour(1, "r", 2) == family["right"]
-    assert archive.duplicate_by_syntax(0, "syntax of left", 2) == family["left"]
-    assert archive.duplicate_by_syntax(0, "syntax of left", 1) is None
-    assert archive.duplicate_by_syntax(0, "syntax of broken", 3) == family["broken"], (
+    assert archive.duplicate(0, "behaviour", "s", 3) == family["seed"]
+    assert archive.duplicate(0, "behaviour", "s", 0) is None
+    assert archive.duplicate(0, "behaviour", "r", 9) is None, "born on the other island"
+    assert archive.duplicate(1, "behaviour", "r", 2) == family["right"]
+    assert archive.duplicate(0, "syntax_hash", "syntax of left", 2) == family["left"]
+    assert archive.duplicate(0, "syntax_hash", "syntax of left", 1) is None
+    assert archive.duplicate(0, "syntax_hash", "syntax of broken", 3) == family["broken"], (
         "a failure need not be repeated"
     )
 
@@ -108,8 +108,8 @@ def test_what_infrastructure_failed_is_nobodys_duplicate(archive: Archive, born:
     lost = born(0, 0, 0, "a", None, status=Status.INFRASTRUCTURE, behaviour="b", syntax_hash="h")
     later = born(0, 0, 1, "b", 1.0, behaviour="b", syntax_hash="h")
     archive.commit_generation(0, 0, population=(), evaluations=(lost, later))
-    assert archive.duplicate_by_behaviour(0, "b", 1) == later
-    assert archive.duplicate_by_syntax(0, "h", 1) == later
+    assert archive.duplicate(0, "behaviour", "b", 1) == later
+    assert archive.duplicate(0, "syntax_hash", "h", 1) == later
 
 
 def test_shares_count_every_evaluation_once(archive: Archive, family: dict[str, Evaluation]) -> None:
@@ -175,7 +175,8 @@ def test_a_fold_measured_again_counts_once_and_newest(
 
 
 def test_an_empty_archive_answers_every_question(archive: Archive) -> None:
-    assert archive.elites() == archive.promotions() == archive.sessions() == archive.islands() == ()
+    assert archive.elites() == archive.promotions() == archive.sessions() == ()
+    assert archive.generations() == {}
     assert archive.shares() == Shares(0, 0, {})
     assert archive.conclusions() == {}
     assert archive.seconds_used() == 0.0

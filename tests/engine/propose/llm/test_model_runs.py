@@ -16,10 +16,10 @@ import pytest
 
 from recevolve.engine.config.config import ConfigError
 from recevolve.engine.loop.events import Progress
+from recevolve.engine.report.proposer_stats import accounts
 from recevolve.engine.runs.replay import replay
 from recevolve.engine.runs.session import work
 from recevolve.population.archive.archive import Archive
-from recevolve.population.archive.credit import earned
 from recevolve.population.archive.spending import Spending
 from recevolve.population.values.origin import NOTHING, Spend
 
@@ -109,8 +109,8 @@ def test_no_fault_ends_a_run_or_spoils_the_account(tmp_path: Path) -> None:
         spent = total(archive)
         assert (spent.calls, spent.tokens_in, spent.tokens_out) == counted(server)
         outcomes = Counter[str]()
-        for row in earned(archive.connection):
-            outcomes.update(row.outcomes)
+        for row in accounts(archive):
+            outcomes.update(row["outcomes"])
         assert outcomes["proposed"] > outcomes["empty"] + outcomes["refused"] > 0
         assert asyncio.run(replay(archive, Progress())) == []
 
@@ -291,5 +291,5 @@ def test_a_run_that_compares_by_meaning_replays_without_the_embedding_model(tmp_
     with Archive.read(tmp_path / "archive.db") as archive:
         spent = Spending(archive.connection).by_model()
         assert spent["openai/vectors"].spend.calls > 1
-        assert "near" in earned(archive.connection)[0].outcomes
+        assert "near" in accounts(archive)[0]["outcomes"]
         assert asyncio.run(replay(archive, Progress())) == []
