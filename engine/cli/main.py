@@ -30,6 +30,9 @@ app.add_typer(simulator_app, name="simulator")
 
 ProgramId = Annotated[str, typer.Argument(metavar="PROGRAM", help="An id, its first digits, or `best`.")]
 
+Kind = Annotated[str, typer.Option("--kind", help="The kind of program.")]
+Tasks = Annotated[list[Path] | None, typer.Option("--tasks", help="Folder of a kind of your own.")]
+
 
 def main() -> None:
     """Runs the command; every expected failure ends in one message and its documented exit code."""
@@ -192,18 +195,15 @@ def export(
     from ..export.patch import export as write
 
     facts = until_signalled(write(run, program, output))
-    show(
-        facts,
-        as_json,
-        f"{len(facts['files'])} files in {output}: {', '.join(facts['files'])}\n{facts['gain']}",
-    )
+    text = f"{len(facts['files'])} files in {output}: {', '.join(facts['files'])}\n{facts['gain']}"
+    show(facts, as_json, text)
 
 
 @app.command()
 def check(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A program's source.")],
-    kind: Annotated[str, typer.Option("--kind", help="The kind of program.")],
-    tasks: Annotated[list[Path] | None, typer.Option("--tasks", help="Folder of a kind of your own.")] = None,
+    kind: Kind,
+    tasks: Tasks = None,
     as_json: Json = False,
 ) -> None:
     """Judge a file by the kind's static rules and, in the sandbox, by its properties."""
@@ -247,8 +247,8 @@ def init(
     path: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write the config.")] = Path(
         "recevolve.toml"
     ),
-    kind: Annotated[str, typer.Option("--kind", help="The kind of program.")] = "optimizer",
-    tasks: Annotated[list[Path] | None, typer.Option("--tasks", help="Folder of a kind of your own.")] = None,
+    kind: Kind = "optimizer",
+    tasks: Tasks = None,
     as_json: Json = False,
 ) -> None:
     """Write a config with every key, its default and its meaning."""

@@ -10,12 +10,13 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from .terminal import Json, show
+
 if TYPE_CHECKING:
     from ...evaluators.simulator import Parameters
 
 simulator_app = typer.Typer(help="Users who come back or do not.", no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Of worlds, users and luck.")]
 Count = Annotated[int, typer.Option("--users", min=100, help="How many people a simulation has.")]
 Days = Annotated[int | None, typer.Option("--days", min=2, help="How long; without it as long as the log.")]
@@ -28,7 +29,6 @@ def scenarios(as_json: Json = False) -> None:
     """The named scenarios, and the parameters in which they differ."""
     from ...evaluators.simulator import SCENARIOS, Parameters, scenario
     from ...evaluators.simulator.parameters import SCENARIO_WORDS, changes
-    from .terminal import show
 
     names = ("bait_cost", "bait_quality", "bait_cost_first", "bait_quality_first")
     rows = []
@@ -58,7 +58,6 @@ def compare_command(
 ) -> None:
     """Simulated people beside those of a log, figure by figure."""
     from ...evaluators.simulator import behaviour, calibration
-    from .terminal import show
 
     parameters, (real, span) = _parameters(start), _real(log)
     compared = calibration.compare(real, parameters, seed, days or span, users)
@@ -87,7 +86,6 @@ def calibrate(
 ) -> None:
     """Fit the parameters that a log can tell of, and write them with all others to a file."""
     from ...evaluators.simulator import behaviour, calibration
-    from .terminal import show
 
     if output.exists():
         raise typer.BadParameter(f"{output} exists; give another name or remove it", param_hint="--output")

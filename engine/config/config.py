@@ -5,6 +5,7 @@ what came and the nearest valid name.
 """
 
 import difflib
+import json
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError,
 
 from ...evaluators.kinds.task import Task
 from .experiments import Online
-from .proposers import Propose, Share, Table
+from .proposers import Place, Propose, Share, Table
 
 
 class ConfigError(ValueError):
@@ -122,11 +123,11 @@ class Config(Table):
 
     kind: str = Field(description="kind of program to evolve")
     seed: int = Field(0, ge=0, description="seed of every random choice")
-    run_dir: Path = Field(description="folder of archive.db and of everything else that the run writes")
+    run_dir: Place = Field(description="folder of archive.db and of everything else that the run writes")
     seeds: tuple[str, ...] = Field(
         (), description="seed programs, names or paths; the first is in production; none: all of the kind"
     )
-    tasks: tuple[Path, ...] = Field((), description="folders of kinds of your own")
+    tasks: tuple[Place, ...] = Field((), description="folders of kinds of your own")
     data: Data = Data()
     population: Population = Population()
     budget: Budget = Budget()
@@ -241,41 +242,22 @@ def read(path: Path, changes: Sequence[str] = ()) -> Config:
     for change in changes:
         _apply(raw, change)
     try:
-        return _absolute(parse(raw))
+        return _found(parse(raw))
     except ConfigError as error:
         raise ConfigError(f"{path}:\n{error}") from None
 
 
-def _absolute(config: Config) -> Config:
-    """The config with every path made absolute: run, task folders, log, seed files, what proposing reads,
-    files that settings name.
-    """
+def _found(config: Config) -> Config:
+    """The config with the files that it names as log, seeds or in the kind's settings by absolute paths."""
 
-    def found(name: str) -> str:
-        return str(Path(name).absolute()) if Path(name).is_file() else name
+    def found(name: Any) -> Any:
+        return str(Path(name).absolute()) if isinstance(name, str) and Path(name).is_file() else name
 
-    def placed(path: Path | None) -> Path | None:
-        return path and path.expanduser().absolute()
-
-    propose = config.propose
     return config.model_copy(
         update={
-            "run_dir": config.run_dir.absolute(),
-            "tasks": tuple(path.absolute() for path in config.tasks),
             "seeds": tuple(map(found, config.seeds)),
             "data": config.data.model_copy(update={"source": found(config.data.source)}),
-            "settings": {
-                key: found(value) if isinstance(value, str) else value
-                for key, value in config.settings.items()
-            },
-            "propose": propose.model_copy(
-                update={
-                    "keys": placed(propose.keys),
-                    "prompts": placed(propose.prompts),
-                    "journal_from": placed(propose.journal_from),
-                    "variants": tuple(path.expanduser().absolute() for path in propose.variants),
-                }
-            ),
+            "settings": {key: found(value) for key, value in config.settings.items()},
         }
     )
 
@@ -349,16 +331,8 @@ def _comment_fields(
 
 
 def _toml(value: Any) -> str:
-    match value:
-        case BaseModel():
-            return _toml(value.model_dump())
-        case bool():
-            return str(value).lower()
-        case str():
-            return f'"{value}"'
-        case tuple() | list():
-            return "[" + ", ".join(_toml(item) for item in value) + "]"
-        case dict():
-            return "{ " + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + " }"
-        case _:
-            return str(value)
+    if isinstance(value, BaseModel):
+        value = value.model_dump()
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + " }"
+    return json.dumps(value, ensure_ascii=False)

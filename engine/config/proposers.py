@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -16,6 +17,8 @@ from pydantic import (
 )
 
 Share = Annotated[float, Field(gt=0, le=1)]
+Place = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
+"""A path that a run finds again from any other folder."""
 Form = Literal["edits", "whole", "crossover"]
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1", "0.0.0.0"})
 KEYLESS = ("ollama/", "ollama_chat/")
@@ -120,14 +123,14 @@ class Propose(Table):
         300.0, description="seconds that one proposal may take: queue, retries, fallbacks and repair"
     )
     repair: bool = Field(True, description="send a candidate that fails its checks back once")
-    keys: Path | None = Field(None, description="a file of NAME=value lines to read keys from")
-    prompts: Path | None = Field(None, description="a folder of prompt templates that replace ours by name")
-    variants: tuple[Path, ...] = Field(
+    keys: Place | None = Field(None, description="a file of NAME=value lines to read keys from")
+    prompts: Place | None = Field(None, description="a folder of prompt templates that replace ours by name")
+    variants: tuple[Place, ...] = Field(
         (), description="folders of prompt templates, each of which competes with ours as an arm of its own"
     )
     journal_entries: PositiveInt = Field(100, description="past experiments that a prompt shows at the most")
     journal_tokens: PositiveInt = Field(8000, description="tokens that they may take in a prompt")
-    journal_from: Path | None = Field(None, description="an earlier run whose journal this one starts from")
+    journal_from: Place | None = Field(None, description="an earlier run whose journal this one starts from")
     lessons_every: int = Field(
         10, ge=0, description="generations between distillations of the journal into lessons; 0: never"
     )

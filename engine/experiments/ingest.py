@@ -16,12 +16,13 @@ from typing import Any
 
 from ...evaluators.data import DataError
 from ...population.archive.archive import Archive, ArchiveBusy
-from ...population.archive.experiments import Experiments, effects
+from ...population.archive.experiments import Experiments
 from ...population.values.experiment import CONTROL, TREATMENT, Ingest, Look, State
 from ..config.config import Config, ConfigError
 from ..config.recorded import recorded_config
 from ..config.run_dir import archive_of
 from .changes import PendingChanges
+from .outcomes import table
 from .readings import Sorted, parse, sort
 from .round import live_plan
 from .rules import LATE, look
@@ -113,9 +114,10 @@ def take(archive: Archive, config: Config, letter: Letter) -> dict[str, Any]:
     )
     pending.made.ingest = ingest
     number = book.write(pending.made)
+    touched = set(_touched(found))
     return {
         **_answer(ingest, number),
-        "experiments": [_told(pending, name) for name in _touched(found)],
+        "experiments": [row for row in table(archive, config.online) if row["experiment"] in touched],
         "moved": [f"{one.experiment} {one.state}: {one.reason}" for one in pending.made.transitions],
     }
 
@@ -150,22 +152,6 @@ def _answer(ingest: Ingest, number: int) -> dict[str, Any]:
         "already_known": False,
         **{name: getattr(ingest, name) for name in counts},
         "rejected": [dict(one) for one in ingest.rejected],
-    }
-
-
-def _told(pending: PendingChanges, name: str) -> dict[str, Any]:
-    """How an experiment stands after the ingest."""
-    one = pending.experiments[name]
-    newest = effects((each for each in pending.looks if each.experiment == name), pending.rules.deciding)
-    found = newest.get(name)
-    return {
-        "experiment": name,
-        "state": str(one.state),
-        "outcome": str(one.outcome),
-        "reason": one.reason,
-        "effect": None if found is None else found.estimate,
-        "low": None if found is None else found.low,
-        "high": None if found is None else found.high,
     }
 
 

@@ -103,7 +103,7 @@ def readings_of(
     return readings
 
 
-class ExperimentRounds:
+class ExperimentRounds(Round):
     """Rounds of experiments: newcomers take free slots, everybody collects readings, looks decide."""
 
     def held(self, search: SearchContext, generation: int) -> bool:

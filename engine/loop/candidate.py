@@ -1,7 +1,7 @@
 """Candidate: a proposed program on its way to an evaluation."""
 
 import ast
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 
 from ...evaluators.language import static
@@ -39,9 +39,7 @@ class Candidate:
     ) -> Evaluation:
         """The candidate's evaluation."""
         return Evaluation(
-            island=self.place.island,
-            generation=self.place.generation,
-            slot=self.place.slot,
+            **asdict(self.place),
             program=self.program,
             syntax_hash=self.syntax_hash,
             verdict=verdict,

@@ -15,36 +15,34 @@ UNITS = "units"
 """The fact under which a verdict holds the score of each of its units, such as users, in a fixed order."""
 
 
-def proxy_effect(treatment: Verdict, control: Verdict, confidence: float = CONFIDENCE) -> Interval:
+def proxy_effect(treatment: Verdict, control: Verdict) -> Interval:
     """The gain of one scored proxy verdict over another, positive is better.
 
     Paired by units where both name them, else with the errors of both added up as if they were independent:
     too wide where both saw the same rows. An infinite interval where a score has no error.
     """
     if units := _units([treatment], [control]):
-        return _by_units(units, confidence)
+        return _by_units(units)
     assert treatment.score is not None
     assert control.score is not None
-    return difference(treatment.score, control.score, confidence)
+    return difference(treatment.score, control.score)
 
 
-def difference(first: Metric, second: Metric, confidence: float = CONFIDENCE) -> Interval:
+def difference(first: Metric, second: Metric) -> Interval:
     """first - second with a normal interval for independent errors; infinite where one of them has none."""
     estimate, count = first.value - second.value, min(first.count, second.count)
     if first.spread is None or second.spread is None:
-        return Interval(estimate, -math.inf, math.inf, confidence, count)
-    return normal(estimate, math.hypot(first.spread, second.spread), count, confidence)
+        return Interval(estimate, -math.inf, math.inf, CONFIDENCE, count)
+    return normal(estimate, math.hypot(first.spread, second.spread), count)
 
 
-def normal(estimate: float, error: float, count: int, confidence: float = CONFIDENCE) -> Interval:
+def normal(estimate: float, error: float, count: int) -> Interval:
     """The normal interval of an estimate with this standard error, from `count` measurements."""
-    reach = float(stats.norm.isf((1 - confidence) / 2)) * error
-    return Interval(estimate, estimate - reach, estimate + reach, confidence, count, error)
+    reach = float(stats.norm.isf((1 - CONFIDENCE) / 2)) * error
+    return Interval(estimate, estimate - reach, estimate + reach, CONFIDENCE, count, error)
 
 
-def north_star_effect(
-    treatment: Sequence[Verdict], control: Sequence[Verdict], confidence: float = CONFIDENCE
-) -> Interval:
+def north_star_effect(treatment: Sequence[Verdict], control: Sequence[Verdict]) -> Interval:
     """The gain of one program's north star over another's, positive is better; fold k of both share seeds.
 
     Paired by units within each fold where all verdicts name them: the interval then speaks of other units in
@@ -52,8 +50,8 @@ def north_star_effect(
     without units, or unequal numbers of them.
     """
     if units := _units(treatment, control):
-        return _by_units(units, confidence)
-    return paired(_scores(treatment), _scores(control), confidence)
+        return _by_units(units)
+    return paired(_scores(treatment), _scores(control))
 
 
 def _scores(verdicts: Sequence[Verdict]) -> list[float]:
@@ -73,13 +71,13 @@ def _units(treatment: Sequence[Verdict], control: Sequence[Verdict]) -> list[np.
     return folds
 
 
-def _by_units(folds: Sequence[np.ndarray], confidence: float) -> Interval:
+def _by_units(folds: Sequence[np.ndarray]) -> Interval:
     """The mean over folds of the mean difference, with Student's interval over the units within them."""
     estimate = float(np.mean([fold.mean() for fold in folds]))
     error = math.sqrt(sum(float(fold.var(ddof=1)) / len(fold) for fold in folds)) / len(folds)
     count = sum(map(len, folds))
-    reach = float(stats.t.isf((1 - confidence) / 2, count - len(folds))) * error
-    return Interval(estimate, estimate - reach, estimate + reach, confidence, count, error)
+    reach = float(stats.t.isf((1 - CONFIDENCE) / 2, count - len(folds))) * error
+    return Interval(estimate, estimate - reach, estimate + reach, CONFIDENCE, count, error)
 
 
 def plain(interval: Interval | None) -> dict[str, Any] | None:

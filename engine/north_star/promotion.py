@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 from ...evaluators.kinds.task import Task
 from ...evaluators.statistics import paired
@@ -19,7 +18,7 @@ from ..loop.context import SearchContext
 from ..loop.evaluate import judge
 from ..loop.events import Progress
 from .alignment import finished, note_name
-from .rounds import noted, rescored, tell
+from .rounds import Round, noted, rescored, tell
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ def readings(guard: Verdict) -> dict[str, float]:
     return {**{name: metric.value for name, metric in guard.metrics.items()}, **guard.timings}
 
 
-class Promotions:
+class Promotions(Round):
     """Rounds on the selection split: the best elites of all islands are measured, once each."""
 
     def held(self, search: SearchContext, generation: int) -> bool:
@@ -103,13 +102,6 @@ class Promotions:
     def best_known(self, search: SearchContext, until: int) -> Member | None:
         """The eligible program with the best mean on the selection split up to that generation."""
         return champion(search, until)
-
-    def winner(self, search: SearchContext) -> None:
-        """Nobody: the claim chooses among all finalists."""
-
-    def told(self, search: SearchContext, gain: Mapping[str, Any]) -> dict[str, Any]:
-        """Nothing."""
-        return {}
 
 
 async def newcomers(search: SearchContext, generation: int, audits: int = 0) -> list[Standing]:

@@ -31,11 +31,11 @@ class Round(Protocol):
 
     def winner(self, search: SearchContext) -> tuple[dict[str, Any], list[Any]] | None:
         """(the run's winner, the worth of its edits) as the rounds decided; None where the claim chooses."""
-        ...
+        return None
 
     def told(self, search: SearchContext, gain: Mapping[str, Any]) -> dict[str, Any]:
         """The parts that the rounds add to a report whose `gain` was found on the claim split."""
-        ...
+        return {}
 
 
 def noted(

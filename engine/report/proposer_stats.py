@@ -45,7 +45,7 @@ def accounts(archive: Archive) -> list[dict[str, Any]]:
         maker["gains"] += better
         maker["credit"] += credit
     for proposer, text in archive.connection.execute(SPENT):
-        row(proposer)["spend"] += Spend.from_json(json.loads(text))
+        row(proposer)["spend"] += Spend(**json.loads(text))
     shares = _shares(archive, sorted(rows))
     for name, each in rows.items():
         spend, gains = each["spend"], each["gains"]
@@ -109,18 +109,8 @@ def _shares(archive: Archive, arms: Sequence[str]) -> dict[str, float]:
 
 def accounts_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """The rows of `accounts` for a person."""
-    heads = (
-        "proposer",
-        "asked",
-        "candidates",
-        "gains",
-        "dollars",
-        "per gain",
-        "tokens",
-        "next",
-        "no candidate",
-    )
-    table = Table(*heads, box=None)
+    heads = ("proposer", "asked", "candidates", "gains", "dollars", "per gain", "tokens", "next")
+    table = Table(*heads, "no candidate", box=None)
     for row in rows:
         spend = row["spend"]
         tokens = spend.get("tokens_in", 0) + spend.get("tokens_out", 0)

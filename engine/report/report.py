@@ -14,8 +14,8 @@ from ...population.archive.archive import Archive, UnknownProgram
 from ...population.values.evaluation import Evaluation
 from ..config.recorded import begun
 from ..config.run_dir import REPORT, archive_of
-from . import alignment_table
 from . import measurements as measured
+from .alignment_table import brief, words
 from .proposer_stats import accounts, accounts_table, bills, bills_text
 
 BEST = "best"
@@ -136,9 +136,8 @@ def top_table(rows: Sequence[Mapping[str, Any]]) -> Table:
             star += f", live {row['live']:+.4g} ± {row['live_error'] or 0:.2g}"
         if row["measured"] is not None:
             star += f", measured {row['measured']:.5f}"
-        proxy = "" if row["proxy"] is None else f"{row['proxy']:.5f}"
-        islands = ",".join(map(str, row["islands"]))
-        table.add_row(row["program"], star, proxy, islands, Text(row["explanation"] or row["made_by"]))
+        islands, how = ",".join(map(str, row["islands"])), Text(row["explanation"] or row["made_by"])
+        table.add_row(row["program"], star, _shown(row["proxy"], ".5f"), islands, how)
     return table
 
 
@@ -190,7 +189,7 @@ def program_text(facts: Mapping[str, Any]) -> RenderableType:
         score = f"{one['score'][0]:.5f}" if one["score"] else one["reason"]
         lines.append(f"north star, {one['split']} {one['fold']}: {one['status']} {score}")
     for name, metric in (facts["claim"] or {}).get("metrics", {}).items():
-        lines.append(f"claim, {name}: {metric['mean']:.4f}, gain {_signed(metric['gain'])}")
+        lines.append(f"claim, {name}: {metric['mean']:.4f}, gain {words(metric['gain'])}")
     return Group(
         Text(f"{facts['kind']} {facts['program']}"), Syntax(facts["source"], "python"), Text("\n".join(lines))
     )
@@ -223,14 +222,10 @@ def lineage_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """The lineage for a person."""
     table = Table("program", "born", "score", "parents", "what changed", box=None)
     for row in rows:
-        score = row["verdict"]["score"]
-        table.add_row(
-            row["program"],
-            f"island {row['island']}, generation {row['generation']}",
-            f"{score[0]:.5f}" if score else row["verdict"]["status"],
-            " ".join(row["parents"]),
-            Text(row["explanation"] or row["made_by"]),
-        )
+        place = f"island {row['island']}, generation {row['generation']}"
+        score = f"{row['verdict']['score'][0]:.5f}" if row["verdict"]["score"] else row["verdict"]["status"]
+        how = Text(row["explanation"] or row["made_by"])
+        table.add_row(row["program"], place, score, " ".join(row["parents"]), how)
     return table
 
 
@@ -252,7 +247,7 @@ def rendered(report: Mapping[str, Any]) -> RenderableType:
         cells = [f"{label} (in production)" if row["name"] == report["production"] else label]
         for name in shown:
             metric = row["metrics"][name] if "metrics" in row else None
-            cells += [f"{metric['mean']:.4f}", _signed(metric["gain"])] if metric else ["failed", ""]
+            cells += [f"{metric['mean']:.4f}", words(metric["gain"])] if metric else ["failed", ""]
         readings = {**row["guard"], **report["timings"]["arms"].get(row["program"], {})}
         held = ", ".join(f"{key} {value:.2f}" for key, value in readings.items() if key.endswith("_ratio"))
         table.add_row(
@@ -275,7 +270,7 @@ def rendered(report: Mapping[str, Any]) -> RenderableType:
     first = report["arms"][0].get("metrics", {})
     for name in others if first else ():
         metric = first[name]
-        lines.append(f"The winner's {name}: {metric['mean']:.4f}, gain {_signed(metric['gain'])}.")
+        lines.append(f"The winner's {name}: {metric['mean']:.4f}, gain {words(metric['gain'])}.")
     if report.get("estimate"):
         lines.insert(0, report["estimate"])
     if report["fallback"]:
@@ -283,7 +278,7 @@ def rendered(report: Mapping[str, Any]) -> RenderableType:
     if "selection_gain_shrunken" in chosen:
         lines.append(
             f"On the selection split the winner gained {chosen['selection_gain']:+.4f}; corrected for "
-            f"picking it: {_signed(chosen['selection_gain_shrunken'])}."
+            f"picking it: {words(chosen['selection_gain_shrunken'])}."
         )
     if report.get("edits"):
         lines += [_ancestry(chosen), *(f"  {each}" for each in _edits(report["edits"]))]
@@ -294,28 +289,23 @@ def rendered(report: Mapping[str, Any]) -> RenderableType:
     ]
     if "online" in report:
         parts.append(experiments_table(report["online"]["experiments"]))
-    return Group(*parts, *alignment_table.brief(report.get("alignment")))
+    return Group(*parts, *brief(report.get("alignment")))
 
 
 def experiments_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """The experiments for a person."""
     table = Table("experiment", "program", "state", "effect", "interval", "level", "looks", "why", box=None)
     for row in rows:
-        state = f"{row['state']} {row['outcome']}".strip()
-        effect = "" if row["effect"] is None else f"{row['effect']:+.4g}"
+        state, effect = f"{row['state']} {row['outcome']}".strip(), _shown(row["effect"], "+.4g")
         interval = "" if row["low"] is None else f"[{row['low']:+.4g}, {row['high']:+.4g}]"
-        level = "" if row["level"] is None else f"{row['level']:.3g}"
-        table.add_row(
-            row["experiment"],
-            row["program"],
-            state,
-            effect,
-            interval,
-            level,
-            str(row["looks"]),
-            Text(row["reason"]),
-        )
+        cells = (row["experiment"], row["program"], state, effect, interval, _shown(row["level"], ".3g"))
+        table.add_row(*cells, str(row["looks"]), Text(row["reason"]))
     return table
+
+
+def _shown(value: float | None, form: str) -> str:
+    """The number in this format; nothing where there is none."""
+    return "" if value is None else format(value, form)
 
 
 def _edits(rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -341,22 +331,13 @@ def _ancestry(chosen: Mapping[str, Any]) -> str:
     return f"Edits of the winner against {ancestor}, each undone alone on {where}:"
 
 
-def _signed(interval: Mapping[str, float]) -> str:
-    return f"{interval['estimate']:+.4f} [{interval['low']:+.4f}, {interval['high']:+.4f}]"
-
-
 def data_table(rows: Sequence[Any]) -> Table:
     """The catalogue for a person."""
     table = Table("name", "what it is", "on this machine", "licence", box=None)
     for row in rows:
-        table.add_row(row["name"], row["summary"], _place(row), row["licence"])
+        missing = "generated" if row["wheel"] is None else "no"
+        table.add_row(row["name"], row["summary"], "yes" if row["path"] else missing, row["licence"])
     return table
-
-
-def _place(source: Mapping[str, Any]) -> str:
-    if source["wheel"] is None:
-        return "yes" if source["path"] else "generated"
-    return "yes" if source["path"] else "no"
 
 
 def data_text(source: Mapping[str, Any]) -> str:

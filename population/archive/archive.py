@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from sqlite3 import Connection, connect
-from types import TracebackType
 from typing import Any, Self
 
 from ..values.evaluation import Evaluation, Promotion
@@ -123,9 +122,7 @@ class Archive(Views):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def ledger(self, *, replaying: bool = False) -> Ledger:

@@ -2,7 +2,9 @@
 
 import sqlite3
 from collections.abc import Collection, Iterator
-from itertools import islice
+from heapq import merge
+from itertools import groupby, islice
+from operator import itemgetter
 from typing import Any
 
 EXPERIMENTS = ("experiments", "transitions", "readings", "looks", "ingests", "rounds")
@@ -48,17 +50,11 @@ def _paired(
     ours: Iterator[Row], theirs: Iterator[Row], width: int
 ) -> Iterator[tuple[Row | None, Row | None]]:
     """Rows of equal key side by side, None where one is missing; both must come in order of their keys."""
-    left, right = next(ours, None), next(theirs, None)
-    while left is not None or right is not None:
-        if right is None or (left is not None and left[:width] < right[:width]):
-            yield left, None
-            left = next(ours, None)
-        elif left is None or right[:width] < left[:width]:
-            yield None, right
-            right = next(theirs, None)
-        else:
-            yield left, right
-            left, right = next(ours, None), next(theirs, None)
+    left = ((row[:width], 0, row) for row in ours)
+    right = ((row[:width], 1, row) for row in theirs)
+    for _, group in groupby(merge(left, right, key=itemgetter(0)), key=itemgetter(0)):
+        found = {side: row for _, side, row in group}
+        yield found.get(0), found.get(1)
 
 
 def _short(value: object) -> str:

@@ -84,7 +84,7 @@ def evaluation_of(row: Mapping[str, Any]) -> Evaluation:
         "facts": json.loads(row["facts"]),
         "timings": {},
     }
-    spend = Spend.from_json(json.loads(row["spend"]))
+    spend = Spend(**json.loads(row["spend"]))
     return Evaluation(
         **{name: row[name] for name in PLAIN},
         program=Program(row["kind"], row["source"], parents, row["made_by"], row["explanation"]),
@@ -134,17 +134,9 @@ def promotion_of(row: Mapping[str, Any]) -> Promotion:
 
 def population_text(members: tuple[Member, ...]) -> str:
     """The members as canonical JSON, without their sources, which `programs` holds."""
+    names = ("score", "behaviour", "cell", "size")
     return canonical(
-        [
-            {
-                "program": member.program_id,
-                "score": member.score,
-                "behaviour": member.behaviour,
-                "cell": member.cell,
-                "size": member.size,
-            }
-            for member in members
-        ]
+        [{"program": one.program_id, **{name: getattr(one, name) for name in names}} for one in members]
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from ..values.evaluation import Evaluation, Promotion
 from ..values.experiment import Outcome, State
-from ..values.measurement import TIE, Measurement, Timed, timed
+from ..values.measurement import TIE, Measurement, timed
 from ..values.member import Member
 from ..values.program import Program
 from ..values.verdict import Metric, Status
@@ -92,7 +92,7 @@ class Elite:
     islands: tuple[int, ...]
     live: Metric | None = None
     """The gain over production that a live experiment measured, positive is better."""
-    measured: Timed | None = None
+    measured: Measurement | None = None
     """What a device said of it last, where the north star could only estimate."""
 
 

@@ -7,7 +7,7 @@ breaks a guardrail, or that a person stops: rolled_back.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -114,9 +114,8 @@ class Experiment:
             )
         if (step.state is State.DECIDED) == (step.outcome in (Outcome.NONE, self.outcome)):
             raise IllegalTransition(f"experiment {self.id}: {step.state} with outcome {step.outcome!r}")
-        values = {name: getattr(self, name) for name in self.__slots__}
         decided = step.outcome if step.state is State.DECIDED else self.outcome
-        return Experiment(**{**values, "state": step.state, "outcome": decided, "reason": step.reason})
+        return replace(self, state=step.state, outcome=decided, reason=step.reason)
 
 
 @dataclass(frozen=True, slots=True)

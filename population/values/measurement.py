@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -36,28 +36,14 @@ class Measurement:
     facts: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     created: str = ""
 
-
-@dataclass(frozen=True, slots=True)
-class Timed:
-    """What the newest result file says of a program, all sizes together."""
-
-    program_id: str
-    device: str
-    created: str
-    share: float | None
-    """Of the roofline, 0 to 1, higher is better; None where any size was not measured."""
-    seconds: float | None
-    ratio: float | None
-    """How many times faster than the baseline, by the geometric mean over sizes."""
-    low: float | None
-    high: float | None
-    baseline: str
-    verdict: str
-    reason: str
+    @property
+    def share(self) -> float | None:
+        """Of the roofline, 0 to 1, higher is better; None where it was not measured."""
+        return self.least / self.seconds if self.least is not None and self.seconds else None
 
 
-def timed(measurements: Iterable[Measurement]) -> dict[str, Timed]:
-    """The newest result of each program; `measurements` come oldest first."""
+def timed(measurements: Iterable[Measurement]) -> dict[str, Measurement]:
+    """The newest result of each program, all its sizes together; `measurements` come oldest first."""
     newest: dict[str, dict[str, Measurement]] = {}
     for one in measurements:
         known = newest.setdefault(one.program_id, {})
@@ -67,31 +53,26 @@ def timed(measurements: Iterable[Measurement]) -> dict[str, Timed]:
     return {program_id: _together(list(known.values())) for program_id, known in newest.items()}
 
 
-def _together(rows: list[Measurement]) -> Timed:
+def _together(rows: list[Measurement]) -> Measurement:
+    """The sums of times, the geometric means of ratios; None where any size was not measured."""
     first = next((one for one in rows if one.seconds is None), rows[0])
     seconds = [one.seconds for one in rows if one.seconds is not None]
     least = [one.least for one in rows if one.least is not None]
     whole = len(seconds) == len(least) == len(rows)
-    return Timed(
-        program_id=first.program_id,
-        device=first.device,
-        created=first.created,
-        share=math.fsum(least) / math.fsum(seconds) if whole and math.fsum(seconds) > 0 else None,
+    return replace(
+        first,
+        entry="",
         seconds=math.fsum(seconds) if whole else None,
+        least=math.fsum(least) if whole else None,
         ratio=_mean([one.ratio for one in rows]),
         low=_mean([one.low for one in rows]),
         high=_mean([one.high for one in rows]),
-        baseline=first.baseline,
-        verdict=first.verdict,
-        reason=first.reason,
     )
 
 
 def _mean(values: list[float | None]) -> float | None:
     """The geometric mean, None where a value is missing or not above zero."""
     known = [value for value in values if value is not None and value > 0]
-    return (
-        math.exp(math.fsum(map(math.log, known)) / len(known))
-        if known and len(known) == len(values)
-        else None
-    )
+    if not known or len(known) < len(values):
+        return None
+    return math.exp(math.fsum(map(math.log, known)) / len(known))

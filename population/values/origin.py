@@ -1,8 +1,7 @@
 """Origin: who proposed a candidate, why so, and what that cost."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Self
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +31,8 @@ class Spend:
         return Spend(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(self)))
 
     def to_json(self) -> dict[str, Any]:
-        """The counts that are not zero, by name; `from_json` reads them back."""
+        """The counts that are not zero, by name."""
         return {name: count for name, count in asdict(self).items() if count}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """What `to_json` wrote."""
-        return cls(**data)
 
 
 NOTHING = Spend()
