@@ -1,5 +1,6 @@
 """Check: a file judged as a candidate would be before any evaluation."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from ...population.values.verdict import Status, Verdict
 from ..config.config import ConfigError
 
 
-def check(file: Path, kind: str, tasks: tuple[Path, ...] = ()) -> dict[str, Any]:
+def check(file: Path, kind: str, tasks: Sequence[Path]) -> dict[str, Any]:
     """The verdict as JSON: INVALID with every static problem, else that of the properties in the sandbox."""
     task = registry.find(kind, tasks)
     try:

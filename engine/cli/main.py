@@ -209,7 +209,7 @@ def check(
     """Judge a file by the kind's static rules and, in the sandbox, by its properties."""
     from .check import check as judge
 
-    verdict = judge(file, kind, tuple(tasks or ()))
+    verdict = judge(file, kind, tasks or ())
     show(verdict, as_json, f"{verdict['status']}: {verdict['reason'] or 'every property holds'}")
     if verdict["status"] != "scored":
         raise typer.Exit(exit_codes.DISAGREED)

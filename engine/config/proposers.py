@@ -32,7 +32,7 @@ class Table(BaseModel):
 
 
 class Model(Table):
-    """A model to ask. In a list of models, a bare name stands for a table with that name alone."""
+    """A model to ask. A bare name stands for a table with that name alone."""
 
     name: str = Field(min_length=1, description='litellm\'s name, such as "ollama_chat/qwen2.5-coder:7b"')
     api_base: str | None = Field(None, description="address of the server, if not the provider's own")
@@ -62,6 +62,11 @@ class Model(Table):
     extra: Mapping[str, Any] = Field(
         default_factory=dict, description="further parameters of the call, passed through litellm"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name(cls, given: Any) -> Any:
+        return {"name": given} if isinstance(given, str) else given
 
     @field_validator("api_base")
     @classmethod
@@ -144,18 +149,6 @@ class Propose(Table):
     evaluation_dollars: PositiveFloat = Field(
         0.005, description="US dollars that judging a candidate costs: weighs models against free edits"
     )
-
-    @field_validator("models", mode="before")
-    @classmethod
-    def _names(cls, given: Any) -> Any:
-        if isinstance(given, (list, tuple)):
-            return tuple({"name": one} if isinstance(one, str) else one for one in given)
-        return given
-
-    @field_validator("embeddings", mode="before")
-    @classmethod
-    def _name(cls, given: Any) -> Any:
-        return {"name": given} if isinstance(given, str) else given
 
     @model_validator(mode="after")
     def _models_to_ask(self) -> "Propose":

@@ -93,7 +93,7 @@ async def admit(
     """
     elite = newcomers(search, pending, generation)
     undecided = [one for one in pending.experiments.values() if one.undecided]
-    cells = [_cell(search, one.program_id) for one in undecided]
+    cells = [search.archive.evaluations_of(one.program_id)[0].cell for one in undecided]
     slots, audits = search.config.north_star.slots, search.config.north_star.audits
     places = max(0, slots - len(undecided))
     chosen = admitted(elite, cells, places, search.config.online.bound)
@@ -180,20 +180,11 @@ def newcomers(search: SearchContext, pending: PendingChanges, generation: int) -
     """
     known = {one.program_id for one in pending.experiments.values()} | {search.seeds[0].id}
     known |= banned(search.archive, generation) | of_rounds(search.archive).keys()
-    behaviours = {
-        evaluation.behaviour
-        for name in known
-        for evaluation in search.archive.evaluations_of(name)
-        if evaluation.behaviour
-    }
+    traces = _traces(search, known)
     found = []
     for one in elites(search, generation):
-        if one.program_id not in known and one.behaviour not in behaviours:
+        if one.program_id not in known and one.behaviour not in traces:
             born = finished(search.archive, one.program_id, search.last_stage)
             score = born.verdict.score if born else None
             found.append(Newcomer(one, score.spread if score else None))
     return found
-
-
-def _cell(search: SearchContext, program_id: str) -> tuple[str, ...]:
-    return search.archive.evaluations_of(program_id)[0].cell

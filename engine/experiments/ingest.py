@@ -17,7 +17,7 @@ from typing import Any
 from ...evaluators.data import DataError
 from ...population.archive.archive import Archive, ArchiveBusy
 from ...population.archive.experiments import Experiments
-from ...population.values.experiment import CONTROL, TREATMENT, Ingest, Look, State
+from ...population.values.experiment import CONTROL, COUNTS, TREATMENT, Ingest, Look, State
 from ..config.config import Config, ConfigError
 from ..config.recorded import recorded_config
 from ..config.run_dir import archive_of
@@ -103,15 +103,8 @@ def take(archive: Archive, config: Config, letter: Letter) -> dict[str, Any]:
     history = book.history(name for name, one in pending.experiments.items() if one.backend == "live")
     found = sort(rows, pending.experiments, history, config.online, today)
     _apply(pending, found, config)
-    ingest = Ingest(
-        letter.digest,
-        letter.source,
-        accepted=found.accepted,
-        duplicate=found.duplicate,
-        corrected=found.corrected,
-        outdated=found.outdated,
-        rejected=tuple(asdict(one) for one in found.rejected),
-    )
+    refused = tuple(asdict(one) for one in found.rejected)
+    ingest = Ingest(letter.digest, letter.source, rejected=refused, **found.counts)
     pending.made.ingest = ingest
     number = book.write(pending.made)
     touched = set(_touched(found))
@@ -144,13 +137,12 @@ def _apply(pending: PendingChanges, found: Sorted, config: Config) -> None:
 
 
 def _answer(ingest: Ingest, number: int) -> dict[str, Any]:
-    counts = ("accepted", "duplicate", "corrected", "outdated")
     return {
         "ingest": number,
         "digest": ingest.digest,
         "source": ingest.source,
         "already_known": False,
-        **{name: getattr(ingest, name) for name in counts},
+        **{name: getattr(ingest, name) for name in COUNTS},
         "rejected": [dict(one) for one in ingest.rejected],
     }
 
@@ -237,6 +229,5 @@ def counts(answer: Mapping[str, Any]) -> str:
         return f"refused: {answer['refused']}"
     if answer["already_known"]:
         return f"known already as ingest {answer['ingest']}: nothing is counted twice"
-    names = ("accepted", "duplicate", "corrected", "outdated")
-    words = [f"{answer[name]} {name}" for name in names if answer[name] or name == "accepted"]
+    words = [f"{answer[name]} {name}" for name in COUNTS if answer[name] or name == "accepted"]
     return ", ".join([*words, f"{len(answer['rejected'])} rejected"])

@@ -6,6 +6,7 @@ A row is the moments of one metric in one arm among the users who entered on one
 import io
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -50,10 +51,8 @@ class Sorted:
     """What became of the rows of one file. `taken` are the readings to keep, of whatever use they are."""
 
     taken: list[Reading] = field(default_factory=list)
-    accepted: int = 0
-    duplicate: int = 0
-    corrected: int = 0
-    outdated: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    """By one of COUNTS."""
     rejected: list[Rejected] = field(default_factory=list)
 
 
@@ -144,14 +143,10 @@ def _place(found: Sorted, one: Reading, revisions: dict[int, Reading]) -> None:
                 f"mean {known.mean:.10g}, variance {known.variance:.10g}: a correction is revision "
                 f"{max(revisions) + 1}"
             )
-        found.duplicate += 1
+        found.counts["duplicate"] += 1
         return
-    if not revisions:
-        found.accepted += 1
-    elif one.revision > max(revisions):
-        found.corrected += 1
-    else:
-        found.outdated += 1
+    newest = max(revisions, default=-1)
+    found.counts["accepted" if not revisions else "corrected" if one.revision > newest else "outdated"] += 1
     revisions[one.revision] = one
     found.taken.append(one)
 

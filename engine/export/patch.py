@@ -3,6 +3,7 @@
 import platform
 import tempfile
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +46,8 @@ async def packed(run: Path, asked: str) -> tuple[dict[str, Any], Mapping[str, st
         task = task_for(config)
         program = archive.program(report.identify(archive, asked))
         provenance = describe(archive, task, program.id)
-    executor = LocalExecutor(config)
-    try:
+    with closing(LocalExecutor(config)) as executor:
         source = await _simplified(program.source, task.vocabulary.layout, executor)
-    finally:
-        executor.close()
     files = task.export(Winner(f"evolved_{program.id[:8]}", source, provenance))
     return {"program": program.id, "files": sorted(files), "gain": provenance["gain"]}, files
 

@@ -1,12 +1,14 @@
 """One generation of one island; a function of config, seed and recorded calls."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
+from ...evaluators.language.literals import normal, outline
 from ...population.island.island import cull
 from ...population.values.evaluation import Evaluation
-from ...population.values.member import Member
+from ...population.values.member import Member, ranked
 from .candidate import member
 from .context import SearchContext
 from .proposer import Learning
@@ -14,7 +16,6 @@ from .race import Rescore, as_judged, race
 from .requests import propose
 from .screen import screen
 from .seeds import seeds_of
-from .skeletons import of_each_skeleton
 from .stagnation import Progression, progressed
 
 
@@ -74,3 +75,20 @@ def credited(
     )
     before = mixture.state(island, number - 1)
     return valued, {"mixture": mixture.learn(before, valued, population)}
+
+
+@lru_cache(maxsize=4096)
+def skeleton(source: str) -> str:
+    """The program without its numbers, as a hash."""
+    return outline(normal(source))[0]
+
+
+def of_each_skeleton(members: Iterable[Member]) -> tuple[Member, ...]:
+    """The best member of each skeleton, best first.
+
+    A tuner writes siblings by the dozen; without this they would crowd other skeletons out.
+    """
+    best: dict[str, Member] = {}
+    for one in ranked(tuple(members)):
+        best.setdefault(skeleton(one.source), one)
+    return tuple(best.values())

@@ -92,13 +92,8 @@ class Evidence:
         edits = tuple(replace(one, removed=False) for one in self.edits)
         return replace(self, edits=edits, simplified=None, standing=None)
 
-    @property
-    def ablations(self) -> dict[str, Evaluation]:
-        """The evaluation of the simplified program, by the winner, as archives keep it."""
-        return {self.program_id: self.simplified} if self.simplified else {}
-
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON; the simplified program goes by its id, see `ablations`."""
+        """Plain JSON; the simplified program goes by its id, see `keep`."""
         return {
             "program": self.program_id,
             "ancestor": self.ancestor_id,
@@ -215,7 +210,8 @@ async def _simplified(
 
 def keep(search: SearchContext, evidence: Evidence) -> None:
     """Commits the evidence; the simplified program can then be shown and exported like any other."""
-    search.archive.conclude(ABLATION + evidence.program_id, evidence.to_json(), evidence.ablations)
+    left = {evidence.program_id: evidence.simplified} if evidence.simplified else {}
+    search.archive.conclude(ABLATION + evidence.program_id, evidence.to_json(), left)
 
 
 def of_rounds(archive: Views) -> dict[str, Mapping[str, Any]]:

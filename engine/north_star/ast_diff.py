@@ -169,27 +169,20 @@ class _Walk:
         made = ast.Dict([], [])
         for key, value in zip(new.keys, new.values, strict=True):
             name = ast.unparse(key) if key else "**"
-            before = was.pop(name, None)
+            _, before = was.pop(name, (None, None))
             if before is None:
-                text = f"+ {name}: {_short(value)}"
-                if self.edit(None, value, text, _keys(key)):
+                if self.edit(None, value, f"+ {name}: {_short(value)}", _keys(key)):
                     continue
-                made.values.append(value)
-            else:
-                made.values.append(self.entry(name, before[1], value))
+            elif ast.dump(before) != ast.dump(value):
+                text = f"{name}: {_short(before)} → {_short(value)}"
+                value = before if self.edit(before, value, text) else value
             made.keys.append(key)
+            made.values.append(value)
         for name, (key, value) in was.items():
             if self.edit(value, None, f"- {name}: {_short(value)}", bound=_keys(key)):
                 made.keys.append(key)
                 made.values.append(value)
         return made
-
-    def entry(self, name: str, old: ast.expr, new: ast.expr) -> ast.expr:
-        """The value of one key."""
-        if ast.dump(old) == ast.dump(new):
-            return new
-        text = f"{name}: {_short(old)} → {_short(new)}"
-        return old if self.edit(old, new, text) else new
 
 
 def hunks(old: str, new: str, constants: str = "") -> tuple[Hunk, ...]:

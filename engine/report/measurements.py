@@ -36,12 +36,6 @@ def standings(archive: Views) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (order.get(row["program"], len(order)), row["program"]))
 
 
-def fastest(archive: Views) -> str | None:
-    """The program that leads by measurement, None where nothing was measured."""
-    leader = next(iter(archive.elites(1)), None)
-    return leader.program_id if leader and leader.measured else None
-
-
 def trust(rows: Sequence[Mapping[str, Any]]) -> str:
     """How far the run's estimates were from what was measured, and when that was; empty where nothing was."""
     pairs = [(row["estimated_share"], row["roofline_share"]) for row in rows if row["roofline_share"]]

@@ -27,12 +27,12 @@ def identify(archive: Archive, asked: str) -> str:
     """The id of the program asked for: an id, its first digits, or "best", the winner so far."""
     if asked != BEST:
         return archive.program(asked).id
-    if clocked := measured.fastest(archive):
-        return clocked
-    if found := archive.conclusion(REPORT):
+    leader = next(iter(archive.elites(1)), None)
+    found = archive.conclusion(REPORT)
+    if found and not (leader and leader.measured):
         return str(found["winner"]["program"])
-    if elites := archive.elites(1):
-        return elites[0].program_id
+    if leader:
+        return leader.program_id
     raise UnknownProgram("there is no best program yet: no generation is committed. Look again later.")
 
 
@@ -53,7 +53,7 @@ def status(run: Path) -> dict[str, Any]:
             "estimate": _estimate(archive),
             "sessions": len(sessions),
             "seconds": round(archive.seconds_used(), 1),
-            "ending": sessions[-1].exit_reason if sessions else None,
+            "ending": sessions[-1]["exit_reason"] if sessions else None,
             "generations": archive.generations(),
             "candidates": shares.evaluations,
             "verdicts": {str(name): count for name, count in sorted(shares.statuses.items())},

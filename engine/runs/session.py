@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -61,8 +62,7 @@ async def work(
         if config.propose.journal_from is not None:
             warm_start(archive, config.propose.journal_from, config.kind)
         secrets = frozenset(keys.named) | {model.key_env for model in config.propose.paid if model.key_env}
-        executor = LocalExecutor(config, secrets)
-        try:
+        with closing(LocalExecutor(config, secrets)) as executor:
             terms = await executor.terms()
             if config.north_star.folds > terms.folds:
                 raise ConfigError(
@@ -92,8 +92,6 @@ async def work(
                 return await _search_and_conclude(search, executor, proposers.cost_cap, progress, clock)
             finally:
                 await proposers.close()
-        finally:
-            executor.close()
 
 
 def _with_models(

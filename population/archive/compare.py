@@ -1,9 +1,9 @@
 """Compare: where two archives tell different searches."""
 
 import sqlite3
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from heapq import merge
-from itertools import groupby, islice
+from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
@@ -23,14 +23,8 @@ READINGS = frozenset({"created", "timings"})  # of this machine's clock: two equ
 Row = tuple[Any, ...]
 
 
-def differences(
-    ours: sqlite3.Connection, theirs: sqlite3.Connection, tables: Collection[str], limit: int
-) -> list[str]:
-    """A sentence for each of the first `limit` rows that only one archive has, or that differ in a column."""
-    return list(islice((line for table in tables for line in _of_table(ours, theirs, table)), limit))
-
-
-def _of_table(ours: sqlite3.Connection, theirs: sqlite3.Connection, table: str) -> Iterator[str]:
+def of_table(ours: sqlite3.Connection, theirs: sqlite3.Connection, table: str) -> Iterator[str]:
+    """A sentence for each row of the table that only one archive has, or that differs in a column."""
     described = ours.execute(f"PRAGMA table_info({table})").fetchall()
     key = [name for _, name, _, _, _, place in sorted(described, key=lambda row: int(row[5])) if place]
     others = [row[1] for row in described if row[1] not in READINGS and not row[5]]

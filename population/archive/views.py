@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +17,7 @@ from ..values.measurement import TIE, Measurement, timed
 from ..values.member import Member
 from ..values.program import Program
 from ..values.verdict import Metric, Status
-from .compare import SEARCH, differences
+from .compare import SEARCH, of_table
 from .connection import ArchiveError
 from .experiments import Experiments, effects
 from .ledger import Answer, together
@@ -56,16 +57,6 @@ class Run:
     seed: int
     version: str
     created: str
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """One process that worked on the run. `exit_reason` is None while it works and where it was killed."""
-
-    id: int
-    created: str
-    seconds: float
-    exit_reason: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +101,13 @@ class Views:
         runs = [Run(json.loads(row["config"]), row["seed"], row["version"], row["created"]) for row in rows]
         return runs[0] if runs else None
 
-    def sessions(self) -> tuple[Session, ...]:
-        """Every start of the run, oldest first."""
-        rows = self._query("SELECT id, created, seconds, exit_reason FROM sessions ORDER BY id")
-        return tuple(Session(**row) for row in rows)
+    def sessions(self) -> list[Row]:
+        """Every start of the run by column, oldest first; no `exit_reason` at work or where killed."""
+        return self._query("SELECT * FROM sessions ORDER BY id")
 
     def seconds_used(self) -> float:
         """The seconds of all sessions together, as far as they were noted."""
-        return math.fsum(session.seconds for session in self.sessions())
+        return math.fsum(session["seconds"] for session in self.sessions())
 
     def generations(self) -> dict[int, int]:
         """The newest committed generation of each island that has one."""
@@ -266,7 +256,8 @@ class Views:
 
         Timings, creation times, the config and the sessions are not compared.
         """
-        return differences(self.connection, other.connection, tables, limit)
+        lines = (line for table in tables for line in of_table(self.connection, other.connection, table))
+        return list(islice(lines, limit))
 
     def _live(self) -> tuple[dict[str, Metric], set[str]]:
         """(the newest effect of each live experiment by program, programs that lost or were taken back)."""

@@ -11,8 +11,6 @@ from ..values.member import Member, ranked
 from .diversity import distinct, firsts, occupancy
 from .randomness import generator
 
-__all__ = ["Member", "Topology", "cull", "migrate", "neighbours", "select"]
-
 Topology = Literal["ring", "full", "random"]
 
 

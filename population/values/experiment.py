@@ -50,6 +50,8 @@ UNDECIDED = (State.PROPOSED, State.VALIDATED, State.TRAINING, State.LIVE)
 """The states that take one of `north_star.slots`."""
 TREATMENT, CONTROL, PAIRED = "treatment", "control", "paired"
 """Arms: users who meet the program, users who meet production, differences of the same users under both."""
+COUNTS = ("accepted", "duplicate", "corrected", "outdated")
+"""What becomes of a sound row of readings."""
 
 
 class IllegalTransition(ValueError):

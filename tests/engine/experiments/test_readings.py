@@ -14,7 +14,7 @@ import pytest
 from recevolve.engine.config.experiments import Measure, Online
 from recevolve.engine.experiments.readings import Sorted, parse, sort
 from recevolve.evaluators.data import DataError
-from recevolve.population.values.experiment import Experiment, Outcome, State
+from recevolve.population.values.experiment import COUNTS, Experiment, Outcome, State
 
 RULES = Online(
     backend="live",
@@ -85,7 +85,7 @@ def test_a_bad_row_is_refused_with_its_reason_and_the_others_are_taken(
     change: dict[str, Any], words: str
 ) -> None:
     found = sorted_of(GOOD, {**GOOD, **change}, {**GOOD, "arm": "control"})
-    assert found.accepted == 2
+    assert found.counts["accepted"] == 2
     (bad,) = found.rejected
     assert bad.row == 2
     assert re.search(words, bad.reason), bad.reason
@@ -101,7 +101,7 @@ def test_twice_corrected_outdated_and_contradicted_rows_are_told_apart() -> None
         {**GOOD, "revision": "2", "mean": "5.8"},
         before=first,
     )
-    assert (again.accepted, again.duplicate, again.corrected, again.outdated) == (0, 2, 1, 1)
+    assert [again.counts[name] for name in COUNTS] == [0, 2, 1, 1]
     assert [one.revision for one in again.taken] == [2, 1]
     assert "a correction is revision 1" in again.rejected[0].reason
 
@@ -111,7 +111,7 @@ def test_an_experiment_has_so_many_days_and_takes_late_ones_within_them() -> Non
         {**GOOD, "day": "2026-03-08"}, {**GOOD, "day": "2026-03-02"}, {**GOOD, "day": "2026-03-09"},
         {**GOOD, "day": "2026-03-01"}, {**GOOD, "experiment": "3-d"},
     )  # fmt: skip
-    assert found.accepted == 3, "a rolled back experiment still takes what comes late"
+    assert found.counts["accepted"] == 3, "a rolled back experiment still takes what comes late"
     assert [one.row for one in found.rejected] == [3, 4]
     assert "2026-03-02 to 2026-03-08 are known" in found.rejected[0].reason
 

@@ -126,5 +126,5 @@ def test_a_signal_ends_a_run_with_its_code_and_leaves_nothing_behind(
     assert "continues" in error
     assert gone(below)
     with Archive.read(tmp_path / "run" / "archive.db") as archive:
-        assert archive.sessions()[-1].exit_reason == "interrupted"
+        assert archive.sessions()[-1]["exit_reason"] == "interrupted"
         assert archive.shares().evaluations

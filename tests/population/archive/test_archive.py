@@ -124,7 +124,7 @@ def test_sessions_add_up_and_a_killed_one_has_no_reason(archive: Archive) -> Non
     archive.note_session(killed, 2.0)
     archive.note_session(killed, 3.5)
     archive.note_session(ended, 1.0, "budget reached")
-    assert [(one.id, one.seconds, one.exit_reason) for one in archive.sessions()] == [
+    assert [(one["id"], one["seconds"], one["exit_reason"]) for one in archive.sessions()] == [
         (killed, 3.5, None),
         (ended, 1.0, "budget reached"),
     ]

@@ -175,7 +175,8 @@ def test_a_fold_measured_again_counts_once_and_newest(
 
 
 def test_an_empty_archive_answers_every_question(archive: Archive) -> None:
-    assert archive.elites() == archive.promotions() == archive.sessions() == ()
+    assert archive.elites() == archive.promotions() == ()
+    assert archive.sessions() == []
     assert archive.generations() == {}
     assert archive.shares() == Shares(0, 0, {})
     assert archive.conclusions() == {}

@@ -1,6 +1,6 @@
 """Of programs that differ in numbers alone an island keeps the best, whatever they are called."""
 
-from recevolve.engine.loop.skeletons import of_each_skeleton, skeleton
+from recevolve.engine.loop.generation import of_each_skeleton, skeleton
 from recevolve.population.values.member import Member
 
 SOURCE = '"""{}"""\nHP = {{"lr": {}}}\n\n\ndef f(x, hp):\n    # {}\n    return hp["lr"] * x - {}\n'
