@@ -140,7 +140,7 @@ class Models:
         end = self._clock() + self._deadline if until is None else until
         case = _Case(Ask(ask.model, messages, ask.sample, ask.grammar), end, estimate(messages))
         record = await self._ledger.recall_or(key, partial(self._pay, key, case))
-        outcome, spend = Outcome(record["outcome"]), Spend.from_json(record["spend"])
+        outcome, spend = Outcome(record["outcome"]), Spend(**record["spend"])
         return Answer(outcome, record["text"], record["reason"], record["model"], spend)
 
     async def close(self) -> None:
