@@ -24,8 +24,8 @@ ExperimentId = Annotated[
 def online_status(run: RunDir, as_json: Json = False) -> None:
     """Every experiment: how far it is, what it gains, and why."""
     from ...population.archive.archive import Archive
-    from ..config.recorded import recorded_config
     from ..config.run_dir import archive_of
+    from ..config.task import recorded_config
     from ..experiments.outcomes import table
 
     with Archive.read(archive_of(run)) as archive:

@@ -84,8 +84,8 @@ def resume(
     """Continue a run as it was begun; answers already paid for come from its record."""
     from ...population.archive.archive import Archive
     from ..config.config import changed
-    from ..config.recorded import recorded_config
     from ..config.run_dir import archive_of
+    from ..config.task import recorded_config
 
     with Archive.read(archive_of(run)) as archive:
         config = recorded_config(archive).model_copy(update={"run_dir": archive.path.parent.absolute()})

@@ -1,10 +1,12 @@
-"""Tasks: the kind of a config, as that config has it."""
+"""What a config stands for: the kind that it names, and the run that was begun with it."""
 
 from pydantic import ValidationError
 
 from ...evaluators.kinds import registry
 from ...evaluators.kinds.task import Task
-from .config import Config, ConfigError, explain
+from ...population.archive.archive import Archive
+from ...population.archive.views import Run
+from .config import Config, ConfigError, explain, parse
 
 
 def task_for(config: Config) -> Task:
@@ -21,3 +23,16 @@ def task_for(config: Config) -> Task:
         return registry.adapted(task, config.data.table(), config.settings)
     except (ValueError, OSError) as error:
         raise ConfigError(f"{config.kind}: {error}") from None
+
+
+def begun(archive: Archive) -> Run:
+    """The run as it was first begun. ConfigError where none was."""
+    run = archive.run()
+    if run is None:
+        raise ConfigError(f"{archive.path} holds no run yet; start one with `recevolve run CONFIG`")
+    return run
+
+
+def recorded_config(archive: Archive) -> Config:
+    """The config that the run was begun with. ConfigError where none was."""
+    return parse(begun(archive).config["config"])

@@ -16,7 +16,7 @@ from ..north_star.ablation import ROUND, SAME_AS, Evidence, ablate, ancestor_of,
 from ..north_star.alignment import finished
 from ..north_star.promotion import Standing, banned, drawn, elites, standings_on
 from .changes import PendingChanges
-from .rules import Newcomer, admitted
+from .rules import admitted
 
 
 @dataclass(frozen=True)
@@ -96,14 +96,14 @@ async def admit(
     cells = [search.archive.evaluations_of(one.program_id)[0].cell for one in undecided]
     slots, audits = search.config.north_star.slots, search.config.north_star.audits
     places = max(0, slots - len(undecided))
-    chosen = admitted(elite, cells, places, search.config.online.bound)
+    chosen = admitted(elite, cells, places)
     entrants = await _simplified(search, pending, chosen, generation)
     runners = {one.program_id: one.source for one in entrants if not one.same_as}
     seen = {one.program_id for one in search.archive.promotions()}
     if search.seeds[0].id not in seen:
         runners = {search.seeds[0].id: search.seeds[0].source, **runners}
     asked = {one.program_id for one in chosen}
-    below = [one.member for one in elite if one.member.program_id not in {*asked, *runners, *seen}]
+    below = [one for one, _ in elite if one.program_id not in {*asked, *runners, *seen}]
     lot = drawn(search, below, generation, audits)
     standings = await standings_on(search, runners | lot, lot, *trial)
     return Admission(tuple(standings), entrants)
@@ -172,8 +172,9 @@ def _traces(search: SearchContext, programs: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def newcomers(search: SearchContext, pending: PendingChanges, generation: int) -> list[Newcomer]:
-    """The elites that were not tried yet, behave as none that was, and cheated nowhere.
+def newcomers(search: SearchContext, pending: PendingChanges, generation: int) -> list[tuple[Member, float]]:
+    """The elites that were not tried yet, behave as none that was, and cheated nowhere; each with the proxy
+    score that it may have, `online.bound` standard errors above what was measured.
 
     An elite counts as tried if an earlier round tried it without its idle edits, or found that it repeats
     another program.
@@ -186,5 +187,6 @@ def newcomers(search: SearchContext, pending: PendingChanges, generation: int) -
         if one.program_id not in known and one.behaviour not in traces:
             born = finished(search.archive, one.program_id, search.last_stage)
             score = born.verdict.score if born else None
-            found.append(Newcomer(one, score.spread if score else None))
+            spread = score.spread if score and score.spread else 0.0
+            found.append((one, one.score + search.config.online.bound * spread))
     return found

@@ -19,8 +19,8 @@ from ...population.archive.archive import Archive, ArchiveBusy
 from ...population.archive.experiments import Experiments
 from ...population.values.experiment import CONTROL, COUNTS, TREATMENT, Ingest, Look, State
 from ..config.config import Config, ConfigError
-from ..config.recorded import recorded_config
 from ..config.run_dir import archive_of
+from ..config.task import recorded_config
 from .changes import PendingChanges
 from .outcomes import table
 from .readings import Sorted, parse, sort
@@ -59,22 +59,23 @@ def receive(run: Path, letter: Letter, clock: Clock = time.time) -> dict[str, An
         require_live(recorded_config(archive))
     parse(letter.data, letter.form)
     path = archive_of(run)
-    try:
+
+    def taken() -> dict[str, Any]:
         with Archive.create_or_open(path, clock=clock) as archive:
             before = drain(archive)
-            return {**take(archive, recorded_config(archive), letter), "before": before}
-    except ArchiveBusy as error:
-        waiting = put(path.parent, letter, clock)
-        busy = str(error)
-    try:  # the run may have ended in between
-        with Archive.create_or_open(path, clock=clock) as archive:
-            taken = drain(archive)
-            own = next((one for one in taken if one["digest"] == letter.digest), None)
-            if own is None:  # the run took it in before it ended
+            own = next((one for one in before if one["digest"] == letter.digest), None)
+            if own is None:
                 own = take(archive, recorded_config(archive), letter)
+        return {**own, "before": [one for one in before if one is not own]}
+
+    try:
+        return taken()
     except ArchiveBusy:
-        return {"waiting": str(waiting), "why": busy, "rejected": []}
-    return {**own, "before": [one for one in taken if one is not own]}
+        waiting = put(path.parent, letter, clock)
+    try:  # the run may have ended in between
+        return taken()
+    except ArchiveBusy as error:
+        return {"waiting": str(waiting), "why": str(error), "rejected": []}
 
 
 def require_live(config: Config) -> None:
@@ -103,8 +104,8 @@ def take(archive: Archive, config: Config, letter: Letter) -> dict[str, Any]:
     history = book.history(name for name, one in pending.experiments.items() if one.backend == "live")
     found = sort(rows, pending.experiments, history, config.online, today)
     _apply(pending, found, config)
-    refused = tuple(asdict(one) for one in found.rejected)
-    ingest = Ingest(letter.digest, letter.source, rejected=refused, **found.counts)
+    refused, counts = tuple(asdict(one) for one in found.rejected), dict[str, Any](found.counts)
+    ingest = Ingest(letter.digest, letter.source, rejected=refused, **counts)
     pending.made.ingest = ingest
     number = book.write(pending.made)
     touched = set(_touched(found))

@@ -248,24 +248,11 @@ def level(experiments: Iterable[Experiment], alpha: float) -> tuple[int, float]:
     return len(wins), lord_level(wins, len(wins), alpha)
 
 
-@dataclass(frozen=True)
-class Newcomer:
-    """An elite that may enter. `spread` is the standard error of its proxy, None where it has none."""
-
-    member: Member
-    spread: float | None
-
-    def bound(self, errors: float) -> float:
-        """The proxy score that it may have, so many standard errors above what was measured."""
-        return self.member.score + errors * (self.spread or 0.0)
-
-
-def admitted(
-    field: Iterable[Newcomer], live: Iterable[Cell], places: int, errors: float
-) -> tuple[Member, ...]:
-    """At most `places` newcomers: the best bound of each cell that no live one holds, then the rest."""
-    ranked = sorted(field, key=lambda one: (-one.bound(errors), one.member.program_id))
-    members = [one.member for one in ranked]
+def admitted(field: Iterable[tuple[Member, float]], live: Iterable[Cell], places: int) -> tuple[Member, ...]:
+    """At most `places` newcomers, given with the bound of each one's proxy score: the best bound of each cell
+    that no live one holds, then the rest."""
+    ranked = sorted(field, key=lambda pair: (-pair[1], pair[0].program_id))
+    members = [member for member, _ in ranked]
     different = firsts(members, live, places)
     chosen = {one.program_id for one in different}
     rest = [one for one in members if one.program_id not in chosen]

@@ -14,9 +14,8 @@ from ...evaluators.language.simplify import simplify
 from ...evaluators.language.vocabulary import Layout
 from ...population.archive.archive import Archive
 from ...population.values.evaluation import Stage
-from ..config.recorded import recorded_config
 from ..config.run_dir import REPORT, archive_of
-from ..config.task import task_for
+from ..config.task import recorded_config, task_for
 from ..loop.executor import Call, Executor, LocalExecutor
 from ..north_star.ablation import of_experiments
 from ..report import measurements, report

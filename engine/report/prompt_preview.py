@@ -7,9 +7,8 @@ from typing import Any, get_args
 from ...population.archive.archive import Archive
 from ..config.config import Config, ConfigError
 from ..config.proposers import Form
-from ..config.recorded import recorded_config
 from ..config.run_dir import archive_of
-from ..config.task import task_for
+from ..config.task import recorded_config, task_for
 from ..experiments.round import rounds_of
 from ..loop.context import SearchContext
 from ..loop.events import Progress

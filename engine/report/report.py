@@ -12,8 +12,8 @@ from rich.text import Text
 
 from ...population.archive.archive import Archive, UnknownProgram
 from ...population.values.evaluation import Evaluation
-from ..config.recorded import begun
 from ..config.run_dir import REPORT, archive_of
+from ..config.task import begun
 from . import measurements as measured
 from .alignment_table import brief, words
 from .proposer_stats import accounts, accounts_table, bills, bills_text

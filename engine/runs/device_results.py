@@ -10,8 +10,8 @@ from ...evaluators.kinds import registry
 from ...evaluators.kinds.task import Measuring
 from ...population.archive.archive import Archive, UnknownProgram
 from ..config.config import ConfigError
-from ..config.recorded import recorded_config
 from ..config.run_dir import archive_of, queue_of
+from ..config.task import recorded_config
 
 
 def measure(run: Path, output: Path) -> int:

@@ -10,9 +10,8 @@ from ...evaluators.language.canonical import syntax_hash
 from ...population.archive.archive import Archive
 from ...population.values.experiment import CONTROL, TREATMENT, Changes, Experiment, State, Transition
 from ..config.config import Config
-from ..config.recorded import recorded_config
 from ..config.run_dir import archive_of
-from ..config.task import task_for
+from ..config.task import recorded_config, task_for
 from ..experiments.ingest import drain
 from ..experiments.outcomes import table
 from ..experiments.readings import COLUMNS

@@ -5,8 +5,8 @@ from pathlib import Path
 from ...evaluators.kinds import registry
 from ...population.archive.archive import Archive
 from ..config.config import Config, ConfigError
-from ..config.recorded import recorded_config
 from ..config.run_dir import archive_of
+from ..config.task import recorded_config
 from ..report.report import identify
 
 

@@ -8,9 +8,8 @@ from ...population.archive.compare import SEARCH
 from ...population.archive.ledger import NotRecorded
 from ...population.values.experiment import Mark
 from .. import claim
-from ..config.recorded import recorded_config
 from ..config.run_dir import REPORT
-from ..config.task import task_for
+from ..config.task import recorded_config, task_for
 from ..experiments import outcomes
 from ..experiments.ingest import looked_again
 from ..loop.context import SearchContext

@@ -14,9 +14,8 @@ from ...population.archive.archive import Archive
 from ...population.values.origin import NOTHING
 from .. import claim
 from ..config.config import Config, ConfigError, Data, parse
-from ..config.recorded import recorded_config
 from ..config.run_dir import PICTURE, REPORT, archive_of, queue_of
-from ..config.task import task_for
+from ..config.task import recorded_config, task_for
 from ..experiments.ingest import arrive
 from ..experiments.round import require_backend
 from ..loop.context import SearchContext

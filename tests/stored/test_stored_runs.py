@@ -14,8 +14,7 @@ from typing import Any
 
 import pytest
 
-from recevolve.engine.config.recorded import recorded_config
-from recevolve.engine.config.task import task_for
+from recevolve.engine.config.task import recorded_config, task_for
 from recevolve.engine.export.patch import packed
 from recevolve.engine.loop.events import Progress
 from recevolve.engine.runs.replay import replay

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from recevolve.engine.config.recorded import recorded_config
+from recevolve.engine.config.task import recorded_config
 from recevolve.engine.experiments.outcomes import table
 from recevolve.engine.export.patch import describe
 from recevolve.engine.north_star.ablation import of_experiments, of_rounds

@@ -13,7 +13,7 @@ from recevolve.engine.config.config import ConfigError, parse
 from recevolve.engine.config.experiments import Measure, Online
 from recevolve.engine.experiments.changes import PendingChanges
 from recevolve.engine.experiments.round import readings_of
-from recevolve.engine.experiments.rules import Newcomer, Plan, admitted, ends, gain, level, look
+from recevolve.engine.experiments.rules import Plan, admitted, ends, gain, level, look
 from recevolve.evaluators.statistics import Moments
 from recevolve.population.values.experiment import (
     EDGES,
@@ -144,8 +144,8 @@ def test_levels_shrink_with_tests_and_grow_with_wins() -> None:
     assert level([*tests, untested], 0.05) == later
 
 
-def newcomer(name: str, score: float, cell: str, spread: float | None = None) -> Newcomer:
-    return Newcomer(Member(name, name, score, name, (cell,), 1), spread)
+def newcomer(name: str, score: float, cell: str, bound: float | None = None) -> tuple[Member, float]:
+    return Member(name, name, score, name, (cell,), 1), score if bound is None else bound
 
 
 def test_slots_go_to_the_best_bound_of_each_new_cell_then_to_the_rest() -> None:
@@ -153,12 +153,12 @@ def test_slots_go_to_the_best_bound_of_each_new_cell_then_to_the_rest() -> None:
         newcomer("a", 3.0, "sin"),
         newcomer("b", 2.9, "sin"),
         newcomer("c", 1.0, "tanh"),
-        newcomer("d", 0.5, "tanh", spread=1.0),
+        newcomer("d", 0.5, "tanh", bound=2.5),
         newcomer("e", 2.0, "live"),
     ]
 
     def chosen(places: int) -> list[str]:
-        return [one.program_id for one in admitted(field, [("live",)], places, 2.0)]
+        return [one.program_id for one in admitted(field, [("live",)], places)]
 
     assert chosen(1) == ["a"]
     assert chosen(2) == ["a", "d"], "an uncertain program of another cell before the second of a cell"
