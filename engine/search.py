@@ -1,6 +1,7 @@
 """Search: the whole run, islands side by side; a function of config, seed and recorded calls."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -48,10 +49,9 @@ class Islands:
         async with self._changed:
             self._changed.notify_all()
         best = made.population[0] if made.population else None
-        verdicts: dict[str, int] = {}
-        for one in made.evaluations:
-            name = "duplicate" if one.duplicate_of else str(one.verdict.status)
-            verdicts[name] = verdicts.get(name, 0) + 1
+        verdicts = Counter(
+            "duplicate" if one.duplicate_of else str(one.verdict.status) for one in made.evaluations
+        )
         self.progress.say(
             "generation",
             island=island,

@@ -91,9 +91,7 @@ def table(archive: "Archive", rules: Online) -> list[dict[str, Any]]:
     book = archive.experiments()
     looks = book.looks()
     gains = newest(looks, rules.deciding)
-    counts: dict[str, int] = {}
-    for one in looks:
-        counts[one.experiment] = max(counts.get(one.experiment, 0), one.number + 1)
+    counts = {one.experiment: one.number + 1 for one in looks}  # the newest stands last
     return [_row(one, gains.get(one.id), counts.get(one.id, 0)) for one in book.all()]
 
 

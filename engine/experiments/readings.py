@@ -145,8 +145,8 @@ def _place(found: Sorted, one: Reading, revisions: dict[int, Reading]) -> None:
             )
         found.counts["duplicate"] += 1
         return
-    newest = max(revisions, default=-1)
-    found.counts["accepted" if not revisions else "corrected" if one.revision > newest else "outdated"] += 1
+    late = revisions and one.revision < max(revisions)
+    found.counts["outdated" if late else "corrected" if revisions else "accepted"] += 1
     revisions[one.revision] = one
     found.taken.append(one)
 
@@ -161,15 +161,8 @@ def reading_of(row: Row, experiments: Mapping[str, Experiment], rules: Online) -
     experiment = experiments.get(name)
     if experiment is None:
         raise Refused(f"there is no experiment {name[:40]!r} in this run")
-    if (
-        experiment.backend != "live"
-        or experiment.outcome is Outcome.INVALID
-        or experiment.state
-        in (
-            State.PROPOSED,
-            State.VALIDATED,
-        )
-    ):
+    early = experiment.state in (State.PROPOSED, State.VALIDATED)
+    if early or experiment.backend != "live" or experiment.outcome is Outcome.INVALID:
         raise Refused(f"experiment {name} takes no readings: it is {experiment.state} ({experiment.reason})")
     arm, metric = str(row["arm"]), str(row["metric"])
     if arm not in (TREATMENT, CONTROL):

@@ -89,8 +89,9 @@ def readings_of(
     day = f"fold {number:04d}"
     readings = []
     for metric in (SCORE, *rules.metrics):
-        pair = [each.score if metric == SCORE else each.metrics.get(metric) for each in (program, production)]
-        ours, theirs = pair
+        ours, theirs = (
+            each.score if metric == SCORE else each.metrics.get(metric) for each in (program, production)
+        )
         if ours is None or theirs is None:
             continue
         units = [each.facts.get(UNITS) for each in (program, production)] if metric == SCORE else []

@@ -91,16 +91,11 @@ class Display(Progress):
         seconds = self._clock() - self._start
         born = sum(self._verdicts.values())
         table = Table(box=None, pad_edge=False)
-        for column in ("island", "generation", "best", "programs", "cells"):
+        columns = ("island", "generation", "best", "programs", "cells")
+        for column in columns:
             table.add_column(column, justify="right" if column != "best" else "left")
-        for island, facts in sorted(self._islands.items()):
-            table.add_row(
-                str(island),
-                str(facts["generation"]),
-                facts["best"],
-                str(facts["programs"]),
-                str(facts["cells"]),
-            )
+        for _, facts in sorted(self._islands.items()):
+            table.add_row(*(str(facts[column]) for column in columns))
         shares = ", ".join(f"{name} {count / born:.0%}" for name, count in self._verdicts.most_common())
         return Group(
             Text(self._headline, style="bold"),

@@ -157,7 +157,7 @@ def _start(config: Config, parent: int) -> None:
 
 
 @cache
-def _bench() -> "tuple[Task, Judge, Sandbox]":
+def _ready() -> "tuple[Task, Judge, Sandbox]":
     """A worker's task, judge and sandbox, made on first use so that an error reaches the caller as itself."""
     from ...evaluators.kinds import registry
     from ...evaluators.sandbox import Limits, Sandbox
@@ -170,13 +170,13 @@ def _bench() -> "tuple[Task, Judge, Sandbox]":
 
 
 def _terms() -> Terms:
-    _, judge, sandbox = _bench()
+    _, judge, sandbox = _ready()
     estimate = judge.estimate if isinstance(judge, Estimating) else ""
     return Terms(judge.fingerprint, judge.rungs, judge.folds, sandbox.tier, judge.data, estimate)
 
 
 def _judge(call: Call) -> tuple[dict[str, Any], float]:
-    task, judge, sandbox = _bench()
+    task, judge, sandbox = _ready()
     begin = time.perf_counter()
     match call.stage:
         case Stage.PROPERTIES:

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 Node = TypeVar("Node", bound=ast.AST)
 Item = TypeVar("Item")
 LEAVES = (ast.Constant, ast.Name, ast.Attribute)
+OPERATORS = (ast.operator, ast.unaryop, ast.cmpop, ast.boolop)
 BLOCKS = ("body", "orelse")
 DOCSTRING = "docstring"
 IMPORTS = (ast.Import, ast.ImportFrom)
@@ -157,9 +158,7 @@ class _Walk:
         return kept
 
     def child(self, old: Any, new: Any, parent: ast.AST) -> Any:
-        if isinstance(old, ast.operator | ast.unaryop | ast.cmpop | ast.boolop) and type(old) is not type(
-            new
-        ):
+        if isinstance(old, OPERATORS) and type(old) is not type(new):
             return old if self.edit(None, None, f"operator of {_short(parent)}") else new
         return self.node(old, new) if isinstance(new, ast.AST) else new
 

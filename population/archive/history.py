@@ -113,12 +113,8 @@ def counted(failures: Mapping[Kind, Failure], failed: Iterable[Tried]) -> Mappin
     found = dict(failures)
     for one in failed:
         kind = one.stage, one.status, pattern(one.reason)
-        before = found.get(kind)
-        found[kind] = (
-            replace(before, count=before.count + 1, latest=one)
-            if before
-            else Failure(*kind, count=1, latest=one)
-        )
+        before = found.get(kind) or Failure(*kind, count=0, latest=one)
+        found[kind] = replace(before, count=before.count + 1, latest=one)
     if len(found) > MOST_PATTERNS:
         common = sorted(
             found.items(), key=lambda item: (-item[1].count, [-part for part in item[1].latest.place])
