@@ -193,7 +193,7 @@ async def _conclusion(
 
 def _same_search(archive: Archive, config: Config) -> None:
     begun = archive.run()
-    if begun is None or not archive.islands():
+    if begun is None or not archive.generations():
         return
     before, now = parse(begun.config["config"]).identity(), config.identity()
     changed = [name for name in now if now[name] != before[name]]

@@ -133,7 +133,7 @@ class Archive(Views):
         """The run as it was first begun: what is given here where no generation is, else what is recorded."""
         row = {"id": 1, "config": canonical(config), "seed": seed, "version": version, "created": self._now()}
         with transaction(self.connection):
-            self._insert("run", [row], "OR IGNORE" if self.islands() else "OR REPLACE")
+            self._insert("run", [row], "OR IGNORE" if self.generations() else "OR REPLACE")
         run = self.run()
         assert run is not None  # committed just above
         return run
