@@ -28,14 +28,14 @@ INK, LINE, FAINT = "#222222", "#3b528b", "#bbbbbb"
 def candidates(run: Path) -> list[list[tuple[float, str]]]:
     """For each generation the (score, last stage) of its candidates on all islands; NaN without a score."""
     with Archive.read(archive_of(run)) as archive:
-        last = max(archive.last_generation(island) or 0 for island in archive.islands())
+        last = archive.generations()
         return [
             [
                 (one.verdict.score.value if one.verdict.score else float("nan"), one.stage)
-                for island in archive.islands()
+                for island in last
                 for one in archive.evaluations(island, generation)
             ]
-            for generation in range(last + 1)
+            for generation in range(max(last.values()) + 1)
         ]
 
 
