@@ -180,16 +180,11 @@ class Tuning:
         for scale, place, at in zip(self.scales, self.places, drawn, strict=True):
             value = scale.value(float(at))
             if place.choices:
-                value = _nearest(place.choices, scale, float(at))
+                value = min(place.choices, key=lambda choice: abs(scale.place(choice) - float(at)))
             elif place.role == "whole":
                 value = min(max(float(np.floor(value + rng.random())), place.bounds[0]), place.bounds[1])
             values[place.index] = value
         return values
-
-
-def _nearest(choices: Sequence[float], scale: Scale, at: float) -> float:
-    """The choice that is nearest to a coordinate."""
-    return min(choices, key=lambda choice: abs(scale.place(choice) - at))
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ class Keys:
         """The key to call the model with; None where litellm finds its own, or where there is none."""
         if model.key_env is not None:
             return self._value(model.key_env)
-        if _keyless(model):
+        if model.local or model.name.startswith(KEYLESS):
             return DUMMY
         for name in _wanted(model):
             if SECRET.search(name) and (value := self.named.get(name)):
@@ -124,11 +124,6 @@ def _pattern(secrets: frozenset[str]) -> re.Pattern[str] | None:
     """All forms of all secrets, longest first."""
     forms = sorted({form for value in secrets for form in _forms(value)}, key=len, reverse=True)
     return re.compile("|".join(map(re.escape, forms))) if forms else None
-
-
-def _keyless(model: Model) -> bool:
-    """Whether the model's server wants no key as far as we know."""
-    return model.local or model.name.startswith(KEYLESS)
 
 
 def _wanted(model: Model) -> tuple[str, ...]:

@@ -84,7 +84,10 @@ class Templates:
                 return "".join(template.blocks[block](template.new_context(values))).strip("\n")
             return template.render(values).strip("\n")
         except FAULTS as error:
-            raise ConfigError(f"{self.paths[name]}:{_line_of(error, self.paths[name])}: {error}") from None
+            # Jinja2 rewrites tracebacks to name the template's line
+            path, frames = self.paths[name], traceback.extract_tb(error.__traceback__)
+            line = next((frame.lineno for frame in reversed(frames) if frame.filename == str(path)), 1)
+            raise ConfigError(f"{path}:{line}: {error}") from None
 
     def check(self, samples: Mapping[str, Mapping[str, Any]]) -> None:
         """ConfigError, with file and line, where a template cannot be rendered with its sample of values."""
@@ -125,9 +128,3 @@ def _require_names(folder: Path, names: Sequence[str]) -> None:
             near = difflib.get_close_matches(name, names, 1, 0.5)
             hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(names)}"
             raise ConfigError(f"propose.prompts: {path} replaces no template; {hint}")
-
-
-def _line_of(error: BaseException, path: Path) -> int:
-    """The template's line that raised; Jinja2 rewrites tracebacks to name it."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return next((frame.lineno or 1 for frame in reversed(frames) if frame.filename == str(path)), 1)
