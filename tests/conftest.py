@@ -25,7 +25,6 @@ MARKS = ("sandbox", "process", "heavy", "slow")
 STARTERS = {
     "Sandbox": "sandbox",
     "LocalExecutor": "sandbox",
-    "executor_for": "sandbox",
     "work": "sandbox",
     "command": "sandbox",
     "subprocess": "process",
