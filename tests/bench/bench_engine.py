@@ -45,7 +45,11 @@ class Instant:
         return Verdict(
             Status.SCORED,
             Metric(-0.5 - int(digest[:6], 16) / 1e9, 0.001, 20_000),
-            metrics={"log_loss": Metric(0.5, 0.001, 20_000), "auc": Metric(0.7)},
+            metrics={
+                "log_loss": Metric(0.5, 0.001, 20_000),
+                "auc": Metric(0.7),
+                "step_time_ratio": Metric(1.0),
+            },
             facts={"behaviour": digest[:16], "lr_factor": 1.0},
         )
 

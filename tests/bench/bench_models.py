@@ -67,7 +67,10 @@ class Sleeper:
             await asyncio.sleep(EVALUATION)
         self.busy_seconds += EVALUATION
         score = -float(sum(map(ord, call.source)) % 997)
-        return Verdict(Status.SCORED, Metric(score), facts={"behaviour": str(hash(call.source))})
+        metrics = {"error": Metric(-score), "length_ratio": Metric(1.0)}
+        return Verdict(
+            Status.SCORED, Metric(score), metrics=metrics, facts={"behaviour": str(hash(call.source))}
+        )
 
     def close(self) -> None:
         pass
