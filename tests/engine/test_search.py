@@ -258,7 +258,7 @@ def drifting(call: Call) -> Verdict:
         Status.SCORED,
         Metric(value),
         facts={"behaviour": sha256(call.source.encode()).hexdigest()[:16]},
-        metrics={"error": Metric(value)},
+        metrics={"error": Metric(value), "length_ratio": Metric(1.0)},
     )
 
 
