@@ -137,10 +137,11 @@ async def standings_on(
     for one in found:
         if one.program_id == search.seeds[0].id:
             require_folds(search.task, one.folds)
-            if search.limits and one.guard.score and not search.limits.keys() & readings(one.guard).keys():
+            known = search.limits.keys() & readings(one.guard).keys()
+            if search.limits and one.guard.metrics and not known:
                 raise ConfigError(
                     f"the kind {search.task.kind} limits {', '.join(search.limits)}, but its guard returned "
-                    f"{', '.join(readings(one.guard)) or 'nothing'}: name what it returns in Task.guardrails"
+                    f"{', '.join(one.guard.metrics)}: name what it returns in Task.guardrails"
                 )
     return [replace(one, audited=one.program_id in audited) for one in found]
 
