@@ -46,6 +46,7 @@ HEAVY = (
     "engine/propose/llm/test_embeddings",
     "engine/propose/llm/test_endpoint",
     "engine/propose/llm/test_in_process",
+    "engine/propose/llm/test_keys",
 )
 """Where tests train with torch, compile kernels, simulate users, draw pictures or load litellm: a second and
 more each, or for the first of them."""

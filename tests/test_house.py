@@ -35,6 +35,12 @@ def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """Every node of a file."""
+    return tuple(ast.walk(parsed(path)))
+
+
 @pytest.mark.parametrize("part", PARTS)
 def test_root_folders_are_no_packages_of_their_own(part: str) -> None:
     assert not (ROOT / part / "__init__.py").exists(), f"a bare `{part}` package would break other software"
@@ -60,7 +66,7 @@ def test_every_except_names_its_error() -> None:
     bare = [
         f"{name(path)}:{node.lineno}"
         for path in FILES
-        for node in ast.walk(parsed(path))
+        for node in nodes(path)
         if isinstance(node, ast.ExceptHandler) and node.type is None
     ]
     assert not bare
@@ -70,7 +76,7 @@ def test_nothing_is_built_from_more_than_eight_places() -> None:
     long = [
         f"{name(path)}:{node.lineno} {ast.unparse(node.func)}"
         for path in FILES
-        for node in ast.walk(parsed(path))
+        for node in nodes(path)
         if isinstance(node, ast.Call) and len(node.args) > PLACES
         for word in [ast.unparse(node.func).rpartition(".")[2]]
         if word[:1].isupper()

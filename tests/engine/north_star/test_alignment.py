@@ -164,6 +164,7 @@ def test_an_opposed_proxy_and_a_falling_one_sound_an_alarm_and_a_good_one_does_n
     assert alarm([], 0.0, 0) == alarm(opposed[:4], 0.0, 0) == ""
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("truth", [0.0, 0.8])
 def test_a_steady_proxy_seldom_sounds_an_alarm(truth: float) -> None:
     """Six rounds of five elites each, forty runs: at most a tenth of them may call a fall."""

@@ -31,6 +31,7 @@ def test_users_and_items_follow_a_power_law_and_belong_to_one_group() -> None:
         assert len(pairs) == len(np.unique(log.features[:, field]))
 
 
+@pytest.mark.heavy
 def test_what_items_mean_drifts() -> None:
     """The popular items' mean logits of the last week are farther from the first week's than the second's."""
     log, logits = teach(400_000, 0)

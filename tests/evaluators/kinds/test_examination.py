@@ -97,6 +97,7 @@ def test_examples_are_the_same_each_time() -> None:
     assert len(set(run())) > 5
 
 
+@pytest.mark.heavy
 def test_shrinking_is_bounded_by_count() -> None:
     calls: list[Any] = []
 

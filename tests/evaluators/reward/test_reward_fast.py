@@ -41,6 +41,7 @@ def mutants() -> list[str]:
     return [canonical(parent.source) for parent in pool]
 
 
+@pytest.mark.heavy
 def test_mutants_are_formulas(mutants: list[str]) -> None:
     assert sum(formula(source, READABLE) is not None for source in mutants) > 0.95 * len(mutants)
 

@@ -64,6 +64,7 @@ def test_open_bandit_has_all_items_as_candidates_and_its_own_propensities() -> N
     assert 0 < log.outcomes["clicked"].sum() < 60
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("policy", ["random", "bts"])
 def test_open_bandit_cannot_rank_rewards_and_says_so(policy: str) -> None:
     with pytest.raises(DataError, match="clicked cannot rank rewards on this log"):

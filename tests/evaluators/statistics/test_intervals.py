@@ -21,6 +21,7 @@ def test_paired_agrees_with_scipy() -> None:
         assert (ours.confidence, ours.count) == (confidence, 12)
 
 
+@pytest.mark.heavy
 def test_paired_covers_and_pairing_pays() -> None:
     rng = np.random.default_rng(1)
     folds, runs, truth = 10, 2000, 0.3

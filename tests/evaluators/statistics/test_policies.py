@@ -54,6 +54,7 @@ METHODS: dict[str, Callable[[Log], PolicyValue]] = {
 TRUTH = make(np.random.default_rng(0), 1_000_000).truth
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("method", METHODS)
 def test_intervals_cover_the_value_on_the_policys_own_traffic(method: str) -> None:
     rng = np.random.default_rng(1)

@@ -102,6 +102,7 @@ def test_a_race_depends_on_what_it_measures_alone() -> None:
     assert results[0] == results[1]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("users", [2.0, 0.0])
 def test_a_race_regrets_half_of_what_measuring_all_alike_does(users: float) -> None:
     """Forty arms, 2,000 measurements, 60 worlds."""

@@ -35,6 +35,7 @@ NULLS: dict[str, Callable[[np.random.Generator, tuple[int, int]], np.ndarray]] =
 }
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("null", NULLS)
 @pytest.mark.parametrize("tuned_at", [100, 1000])
 def test_looks_at_any_time_keep_alpha(null: str, tuned_at: int) -> None:
@@ -98,6 +99,7 @@ def test_p_falls_with_the_effect_and_is_one_sided() -> None:
     assert always_valid_p(Moments(400, 0.2, 2.0), tuned_at=400) < 0.2
 
 
+@pytest.mark.heavy
 def test_p_at_any_time_keeps_its_promise_for_effects_below_zero_too() -> None:
     rng = np.random.default_rng(3)
     counts = np.unique(np.geomspace(MINIMUM, 3000, 40).astype(int))

@@ -56,6 +56,7 @@ def test_spending_never_exceeds_what_was_earned_in_any_order_of_decisions() -> N
             assert spent <= 0.05 * max(1, sum(known)) + 1e-12
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("lag", [0, 5])
 def test_an_all_null_stream_is_rarely_rejected(lag: int) -> None:
     rng = np.random.default_rng(1)

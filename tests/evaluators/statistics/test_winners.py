@@ -59,6 +59,7 @@ FIELDS_OF_EFFECTS: dict[str, Callable[[np.random.Generator], np.ndarray]] = {
 }
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("field", FIELDS_OF_EFFECTS)
 def test_the_interval_of_a_winner_covers_and_its_estimate_is_not_flattered(field: str) -> None:
     rng = np.random.default_rng(3)
