@@ -258,7 +258,7 @@ def init(
     task = registry.find(kind, tasks or ())
     if path.exists():
         raise typer.BadParameter(f"{path} exists; give another name or remove it", param_hint="FILE")
-    path.write_text(commented(task, tasks or ()), encoding="utf-8")
+    path.write_text(commented(task, path.stem, tasks or ()), encoding="utf-8")
     show({"file": str(path)}, as_json, f"{path} written; start with: recevolve run {path}")
 
 

@@ -286,13 +286,13 @@ def _apply(raw: dict[str, Any], change: str) -> None:
         place[last] = text
 
 
-def commented(task: Task, tasks: Sequence[Path] = ()) -> str:
+def commented(task: Task, name: str, tasks: Sequence[Path] = ()) -> str:
     """A TOML config for the kind in which every key stands with its default, description and choices.
 
-    `tasks` are the folders in which the kind was looked for.
+    The run is called `name`; `tasks` are the folders in which the kind was looked for.
     """
     kind = task.kind
-    lines = [f'kind = "{kind}"', f'run_dir = "runs/{kind}"']
+    lines = [f'kind = "{kind}"', f'run_dir = "runs/{name}"']
     tables = {
         name: field.annotation
         for name, field in Config.model_fields.items()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ...evaluators.kinds.task import Estimating
 from ...population.values.evaluation import Stage
 from ...population.values.verdict import Verdict
-from ..config.config import Config
+from ..config.config import Config, ConfigError
 from .environment import withheld
 
 if TYPE_CHECKING:
@@ -157,37 +157,56 @@ def _start(config: Config, parent: int) -> None:
 
 
 @cache
-def _ready() -> "tuple[Task, Judge, Sandbox]":
-    """A worker's task, judge and sandbox, made on first use so that an error reaches the caller as itself."""
+def _ready() -> "tuple[Task, Sandbox]":
+    """A worker's task and sandbox, made on first use so that an error reaches the caller as itself."""
     from ...evaluators.kinds import registry
-    from ...evaluators.sandbox import Limits, Sandbox
+    from ...evaluators.sandbox import Sandbox
 
     assert _config is not None
-    data, settings, rules = _config.data.table(), _config.settings, _config.sandbox
-    task = registry.adapted(registry.find(_config.kind, _config.tasks), data, settings)
-    judge = task.judge(data, settings, Limits(cpu_seconds=rules.cpu_seconds, memory_mb=rules.memory_mb))
-    return task, judge, Sandbox(task.preload, min_tier=rules.min_tier, unsafe=rules.unsafe)
+    rules = _config.sandbox
+    task = registry.find(_config.kind, _config.tasks)
+    task = registry.adapted(task, _config.data.table(), _config.settings)
+    return task, Sandbox(task.preload, min_tier=rules.min_tier, unsafe=rules.unsafe)
+
+
+@cache
+def _bound() -> "Judge":
+    """A worker's judge, which loads the data. DataError, or ConfigError for settings that do not fit it."""
+    from ...evaluators.data import DataError
+    from ...evaluators.sandbox import Limits
+
+    assert _config is not None
+    limits = Limits(cpu_seconds=_config.sandbox.cpu_seconds, memory_mb=_config.sandbox.memory_mb)
+    try:
+        return _ready()[0].judge(_config.data.table(), _config.settings, limits)
+    except DataError:
+        raise
+    except ValueError as error:
+        raise ConfigError(f"{_config.kind}: {error}") from error
 
 
 def _terms() -> Terms:
-    _, judge, sandbox = _ready()
+    judge, (_, sandbox) = _bound(), _ready()
     estimate = judge.estimate if isinstance(judge, Estimating) else ""
     return Terms(judge.fingerprint, judge.rungs, judge.folds, sandbox.tier, judge.data, estimate)
 
 
 def _judge(call: Call) -> tuple[dict[str, Any], float]:
-    task, judge, sandbox = _ready()
+    task, sandbox = _ready()
+    if call.stage != Stage.PROPERTIES:
+        _bound()  # loading the data is no part of an evaluation's time
     begin = time.perf_counter()
     match call.stage:
         case Stage.PROPERTIES:
             verdict = task.examine(call.source, sandbox)
         case Stage.PROXY:
-            verdict = judge.proxy(call.source, call.number, sandbox)
+            verdict = _bound().proxy(call.source, call.number, sandbox)
         case Stage.NORTH_STAR:
-            verdict = judge.north_star(call.source, call.split, call.number, call.of, sandbox)
+            verdict = _bound().north_star(call.source, call.split, call.number, call.of, sandbox)
         case Stage.GUARD:
-            verdict = judge.guard(call.source, sandbox)
+            verdict = _bound().guard(call.source, sandbox)
         case Stage.ORDER:
+            judge = _bound()
             assert isinstance(judge, Estimating)  # its terms said so
             verdict = judge.order(call.source, sandbox)
     seconds = time.perf_counter() - begin

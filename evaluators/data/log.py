@@ -22,7 +22,7 @@ def did_you_mean(got: object, known: Iterable[str]) -> str:
 
 
 class DataUnavailable(DataError):
-    """A data set that has to be downloaded could not be had. The message says how to get it."""
+    """A log is not there: no such file, or no download. The message says how to get it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .columns import LAST, Ids, bucketed, coded, hashed, latest
-from .log import DataError, Field, Log, did_you_mean
+from .log import DataError, DataUnavailable, Field, Log, did_you_mean
 from .schema import Schema
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _contents(path: Path, asked: str) -> "pl.DataFrame":
     if path.suffix.lower() not in READERS:
         raise DataError(f"{path} must end in {', '.join(READERS)}, got {path.suffix or 'no ending'!r}")
     if not path.is_file():
-        raise DataError(f"there is no file {path.absolute()}; give {asked} the path of your log")
+        raise DataUnavailable(f"there is no file {path.absolute()}; give {asked} the path of your log")
     try:
         if separator := READERS[path.suffix.lower()]:
             return pl.read_csv(path, separator=separator, infer_schema=False)

@@ -98,7 +98,7 @@ def sample_of(log: RewardLog) -> dict[str, Array]:
 def sample_for(
     data: Mapping[str, Any], settings: Settings, signals: Signals
 ) -> tuple[str, dict[str, Array]] | None:
-    """Where the config's sample is from and its columns; None where the log can not be downloaded.
+    """Where the config's sample is from and its columns; None where the log is not to be had.
 
     DataError for a log that is not as the config says.
     """

@@ -94,9 +94,10 @@ def test_identity_leaves_out_what_cannot_change_a_generation() -> None:
 
 
 def test_the_written_config_is_valid_and_holds_every_key() -> None:
-    text = commented(TASK)
+    text = commented(TASK, "mine")
     raw = tomllib.loads(text)
     config = parse(raw)
+    assert config.run_dir == Path("runs/mine").absolute()
     assert config.guardrails == TASK.guardrails
     assert f'source = "{TASK.source}"  # {TASK.data}' in text
     assert config.settings["folds"] == 10
@@ -109,7 +110,7 @@ def test_the_written_config_is_valid_and_holds_every_key() -> None:
 
 
 def test_the_config_of_a_kind_of_ones_own_names_its_folder(tmp_path: Path) -> None:
-    text = commented(TASK, [tmp_path / "mine"])
+    text = commented(TASK, "mine", [tmp_path / "mine"])
     assert parse(tomllib.loads(text)).tasks == (tmp_path / "mine",)
     assert "typing." not in text
 

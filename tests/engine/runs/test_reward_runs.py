@@ -121,3 +121,31 @@ def test_another_signals_file_is_another_log(folder: Path) -> None:
         (folder / "signals.toml").write_text(SIGNALS)
     assert done.returncode != 0
     assert "other data or another version" in done.stderr
+
+
+def test_a_log_that_is_gone_costs_its_part_of_the_audit_and_not_the_patch(
+    folder: Path, tmp_path: Path
+) -> None:
+    (folder / "log.csv").rename(tmp_path / "log.csv")
+    try:
+        done = command("export", folder / "run", "best", "-o", tmp_path / "patch")
+    finally:
+        (tmp_path / "log.csv").rename(folder / "log.csv")
+    assert done.returncode == 0, done.stderr
+    audit = (tmp_path / "patch" / "AUDIT.md").read_text()
+    assert "no sample of a log was given" in audit
+
+
+def test_users_that_nobody_simulates_are_refused_in_a_sentence(folder: Path) -> None:
+    done = command(
+        "run",
+        "shop.toml",
+        "--set",
+        "run_dir=other",
+        "--set",
+        "reward.north_star=late_active_days",
+        cwd=folder,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert 'set reward.north_star = "replay"' in done.stderr
