@@ -226,8 +226,8 @@ def called(environment: Mapping[str, str], folder: Path, *arguments: str, code: 
 
 def test_an_installed_kind_needs_nothing_but_its_folder(outside: dict[str, str], tmp_path: Path) -> None:
     """Config, search, prompts, experiments and export do with a kind from outside what they do with ours."""
-    called(outside, tmp_path, "init", "curve.toml", "--kind", "outside")
-    text = (tmp_path / "curve.toml").read_text(encoding="utf-8")
+    called(outside, tmp_path, "init", "outside.toml", "--kind", "outside")
+    text = (tmp_path / "outside.toml").read_text(encoding="utf-8")
     assert 'source = "none"  # a curve needs no log' in text
     assert "[outside]" in text
     assert "length_ratio = 20" in text
@@ -241,7 +241,7 @@ def test_an_installed_kind_needs_nothing_but_its_folder(outside: dict[str, str],
         "propose.models": [],
     }
     changes = [part for key, value in small.items() for part in ("--set", f"{key}={json.dumps(value)}")]
-    ran = called(outside, tmp_path, "run", "curve.toml", *changes)
+    ran = called(outside, tmp_path, "run", "outside.toml", *changes)
     assert "a guess from few points, not measured" in ran
     prompt = called(outside, tmp_path, "prompt", "runs/outside")
     for words in (
@@ -255,8 +255,8 @@ def test_an_installed_kind_needs_nothing_but_its_folder(outside: dict[str, str],
     assert (tmp_path / "patch" / "README.md").is_file()
     called(outside, tmp_path, "replay", "runs/outside")
     refused = [*changes, "--set", 'online.backend="simulator"', "--set", 'run_dir="other"']
-    assert '"replay"' in called(outside, tmp_path, "run", "curve.toml", *refused, code=2)
-    asked = called(outside, tmp_path, "run", "curve.toml", "--reference", "runs/outside:best", code=2)
+    assert '"replay"' in called(outside, tmp_path, "run", "outside.toml", *refused, code=2)
+    asked = called(outside, tmp_path, "run", "outside.toml", "--reference", "runs/outside:best", code=2)
     assert "expected a run of kind toy, got one of kind outside" in asked
     assert "measurements.json written" in called(outside, tmp_path, "kernels", "measure", "runs/outside")
     measured = tmp_path / "runs" / "outside" / "measurements.json"
