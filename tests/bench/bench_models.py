@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -104,10 +104,12 @@ async def rate(base: str, folder: Path) -> tuple[float, float, float]:
         ledger, executor = archive.ledger(), Sleeper()
         proposers = proposers_for(config, task, archive, ledger, 1)
         assert proposers.cost_cap is not None
+        terms = await executor.terms()
+        archive.begin({"config": config.model_dump(mode="json"), "terms": asdict(terms)}, 0, "bench")
         search = SearchContext(
             config,
             task,
-            await executor.terms(),
+            terms,
             seeds_for(config, task),
             archive,
             ledger,
@@ -115,7 +117,8 @@ async def rate(base: str, folder: Path) -> tuple[float, float, float]:
             executor,
         )
         searching = asyncio.create_task(run(search, limit, Progress()))
-        marks = [await reached(base, proposers.cost_cap, count) for count in (4 * IN_FLIGHT, answers(0.75))]
+        counts = (4 * IN_FLIGHT, answers(0.75))
+        marks = [await reached(base, searching, proposers.cost_cap, count) for count in counts]
         searching.cancel()
         await asyncio.gather(searching, return_exceptions=True)
         await proposers.close()
@@ -145,9 +148,11 @@ class Mark:
     busy: float
 
 
-async def reached(base: str, cost_cap: CostCap, count: int) -> Mark:
-    """The clocks when at least `count` answers have come."""
+async def reached(base: str, searching: asyncio.Task[str], cost_cap: CostCap, count: int) -> Mark:
+    """The clocks when at least `count` answers have come. Raises what the search does."""
     while (came := cost_cap.total().calls) < count:
+        if searching.done():
+            raise RuntimeError(f"the search ended before {count} answers: {searching.result()}")
         await asyncio.sleep(0.005)
     seconds, cpu = time.perf_counter(), time.process_time()
     answer = await asyncio.to_thread(urlopen, base.replace("/v1", "/count"))
