@@ -159,13 +159,11 @@ def _start(config: Config, parent: int) -> None:
 @cache
 def _ready() -> "tuple[Task, Sandbox]":
     """A worker's task and sandbox, made on first use so that an error reaches the caller as itself."""
-    from ...evaluators.kinds import registry
     from ...evaluators.sandbox import Sandbox
+    from ..config.task import task_for
 
     assert _config is not None
-    rules = _config.sandbox
-    task = registry.find(_config.kind, _config.tasks)
-    task = registry.adapted(task, _config.data.table(), _config.settings)
+    task, rules = task_for(_config), _config.sandbox
     return task, Sandbox(task.preload, min_tier=rules.min_tier, unsafe=rules.unsafe)
 
 
