@@ -49,7 +49,7 @@ async def conclude(
     progress.say("concluding", line=f"measuring {chosen['program']} on the claim split")
     sources = _sources(search, chosen["program"])
     standings = await asyncio.gather(
-        *(measure(search, name, source, "claim", search.terms.folds) for name, source in sources.items())
+        *(measure(search, name, source, "claim", search.final_folds) for name, source in sources.items())
     )
     arms = {standing.program_id: standing for standing in standings}
     production = arms[search.seeds[0].id]

@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
@@ -90,6 +90,10 @@ class NorthStar(Table):
     every: PositiveInt = Field(5, description="generations between promotions")
     slots: PositiveInt = Field(4, description="elites promoted each time")
     folds: int = Field(4, ge=2, description="replicates per promotion: fresh seed, other held-out users")
+    finalists: PositiveInt = Field(8, description="promoted programs that race for the claim, at most")
+    final_folds: int | None = Field(
+        None, ge=2, description="folds of a finalist and of the claim; none: all that the kind has"
+    )
     audits: int = Field(0, ge=0, description="elites measured too, drawn at random below the promoted ones")
     alarm: float = Field(
         0.0, ge=-1, le=1, description="rank correlation below which, beyond noise, the run sounds an alarm"
@@ -100,6 +104,12 @@ class NorthStar(Table):
     ablate_on: Literal["proxy", "north_star"] = Field(
         "proxy", description="what says whether an edit does nothing: the last rung, or the selection folds"
     )
+
+    @model_validator(mode="after")
+    def _folds_agree(self) -> Self:
+        if self.final_folds is not None and self.final_folds < self.folds:
+            raise ValueError(f"final_folds must be at least folds, {self.folds}, got {self.final_folds}")
+        return self
 
 
 class Workers(Table):

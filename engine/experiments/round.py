@@ -47,7 +47,7 @@ def validation_of(search: SearchContext) -> tuple[int, int]:
     """
     online, own = search.config.online, search.config.north_star.folds
     of = search.terms.folds
-    return (own, own) if online.backend == "live" else (min(online.batches, of), of)
+    return (own, search.final_folds) if online.backend == "live" else (min(online.batches, of), of)
 
 
 def live_plan(rules: Online) -> Plan:

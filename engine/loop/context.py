@@ -40,6 +40,11 @@ class SearchContext:
         return min(self.config.proxy.rungs, self.terms.rungs)
 
     @property
+    def final_folds(self) -> int:
+        """How many folds the selection split and the claim split are dealt into; rounds measure the first."""
+        return self.config.north_star.final_folds or self.terms.folds
+
+    @property
     def last_stage(self) -> str:
         """How evaluations name the last rung of the race."""
         return Stage.PROXY.rung(self.rungs - 1)

@@ -279,10 +279,10 @@ async def _judged(search: SearchContext, source: str, weights: Weights | None) -
     if not examined.score:
         return _Judged(source, examined.reason.partition("\n")[0])
     config = search.config.north_star
-    folds = range(config.folds if config.ablate_on == "north_star" else 0)
+    folds, of = range(config.folds if config.ablate_on == "north_star" else 0), search.final_folds
     proxy, *stars = await asyncio.gather(
         judge(search, Stage.PROXY, source, search.rungs - 1),
-        *(judge(search, Stage.NORTH_STAR, source, fold, "selection", config.folds) for fold in folds),
+        *(judge(search, Stage.NORTH_STAR, source, fold, "selection", of) for fold in folds),
     )
     failed = next((one.reason for one in (proxy, *stars) if not one.score), "")
     behaviour = str(examined.facts["behaviour"])

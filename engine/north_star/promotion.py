@@ -53,13 +53,14 @@ class Standing:
 async def measure(
     search: SearchContext, program_id: str, source: str, split: str, folds: int, of: int | None = None
 ) -> Standing:
-    """A program's standing on the first `folds` of a split dealt into `of`, by default as many.
+    """A program's standing on the first `folds` of a split dealt into `of`, by default `final_folds`.
 
     What is recorded already costs nothing.
     """
+    of = of or search.final_folds
     guard, *verdicts = await asyncio.gather(
         judge(search, Stage.GUARD, source),
-        *(judge(search, Stage.NORTH_STAR, source, fold, split, of or folds) for fold in range(folds)),
+        *(judge(search, Stage.NORTH_STAR, source, fold, split, of) for fold in range(folds)),
     )
     return Standing(program_id, tuple(verdicts), guard, broken(guard, search.limits))
 

@@ -63,11 +63,12 @@ async def work(
         secrets = frozenset(keys.named) | {model.key_env for model in config.propose.paid if model.key_env}
         with closing(LocalExecutor(config, secrets)) as executor:
             terms = await executor.terms()
-            if config.north_star.folds > terms.folds:
-                raise ConfigError(
-                    f"north_star.folds: the kind has {terms.folds} folds at most on this data, "
-                    f"got {config.north_star.folds}"
-                )
+            for name in ("folds", "final_folds"):
+                if (folds := getattr(config.north_star, name) or 0) > terms.folds:
+                    raise ConfigError(
+                        f"north_star.{name}: the kind has {terms.folds} folds at most on this data, "
+                        f"got {folds}"
+                    )
             ledger = archive.ledger()
             proposers = proposers_for(
                 config, task, archive, ledger, terms.rungs, keys=keys, say=progress.note, clock=clock

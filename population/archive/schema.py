@@ -174,7 +174,7 @@ def m005_evaluations(db: Database) -> None:
         db.execute(
             "UPDATE conclusions SET value = ? WHERE name = ?", (_text(_effects(json.loads(text))), name)
         )
-    _rename_keys(db, {"knockouts": "ablations", "knockout_on": "ablate_on"})
+    _translate_config(db, {"knockouts": "ablations", "knockout_on": "ablate_on"})
 
 
 def _move_ablation(db: Database, name: str, value: dict[str, Any]) -> None:
@@ -201,13 +201,16 @@ def _effects(value: Any) -> Any:
     return {renamed.get(key, key): _effects(each) for key, each in value.items()}
 
 
-def _rename_keys(db: Database, renamed: Mapping[str, str]) -> None:
-    """Renames keys of `north_star` in the run's config."""
+def _translate_config(db: Database, renamed: Mapping[str, str]) -> None:
+    """Renames keys of `north_star` in the run's config, and says that it dealt users into as many folds as a
+    promotion measured."""
     for (text,) in db.execute("SELECT config FROM run").fetchall():
         begun = json.loads(text)
         table = begun.get("config", {}).get("north_star", {})
         for old in renamed.keys() & table.keys():
             table[renamed[old]] = table.pop(old)
+        if "folds" in table:
+            table["final_folds"] = table["folds"]
         db.execute("UPDATE run SET config = ?", (_text(begun),))
 
 

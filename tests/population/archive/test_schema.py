@@ -228,7 +228,7 @@ def test_what_the_fourth_schema_kept_goes_by_its_new_names(path: Path) -> None:
     left |= {"made_by": "knock-out", "arm": "", "worth": 0.0, "kind": "toy", "source": "pass"}
     cause = {"program": "long", "edits": [], "births": [left], "meeting": 2}
     call = '{"judge":"f","stage":"examine"}'
-    config = {"config": {"north_star": {"knockouts": 3, "knockout_on": "proxy", "every": 2}}}
+    config = {"config": {"north_star": {"knockouts": 3, "knockout_on": "proxy", "folds": 2}}}
     old.execute("INSERT INTO run VALUES (1, ?, 0, '', '')", (json.dumps(config),))
     for name, value in (("knock-out long", cause), ("meeting 2", {"a": 1}), ("inherited journal", {"b": 2})):
         old.execute("INSERT INTO conclusions VALUES (?, ?, '', '')", (name, json.dumps(value)))
@@ -242,6 +242,11 @@ def test_what_the_fourth_schema_kept_goes_by_its_new_names(path: Path) -> None:
         assert (kept.program.made_by, kept.program.parents, kept.slot) == ("ablation", ("long",), 2)
         begun = archive.run()
         assert begun is not None
-        assert begun.config["config"]["north_star"] == {"ablations": 3, "ablate_on": "proxy", "every": 2}
+        assert begun.config["config"]["north_star"] == {
+            "ablations": 3,
+            "ablate_on": "proxy",
+            "folds": 2,
+            "final_folds": 2,
+        }
         assert archive.ledger().recall({"judge": "f", "stage": "properties"}) == {}
         assert archive.ledger().recall({"judge": "f", "stage": "examine"}) is None
