@@ -49,17 +49,16 @@ class Islands:
         async with self._changed:
             self._changed.notify_all()
         best = made.population[0] if made.population else None
-        verdicts = Counter(
-            "duplicate" if one.duplicate_of else str(one.verdict.status) for one in made.evaluations
-        )
         self.progress.say(
             "generation",
             island=island,
             generation=number,
             best=f"{best.score:.5f} {best.program_id}" if best else "none",
+            score=best.score if best else None,
             programs=len(made.population),
             cells=int(noted["cells"]),
-            verdicts=verdicts,
+            verdicts=Counter(str(one.verdict.status) for one in made.evaluations),
+            duplicates=sum(one.duplicate_of is not None for one in made.evaluations),
         )
 
     async def end(self, island: int, reason: str) -> None:

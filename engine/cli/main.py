@@ -93,12 +93,12 @@ def resume(
 
 
 def _work(config: Any, as_json: bool) -> None:
-    from ..loop.events import Display, JsonLines, Progress
+    from ..loop.events import Display, JsonLines, Lines, Progress
     from ..runs.launch import export_launched
     from ..runs.session import work
 
     console = console_for_people()
-    progress: Progress = Display(console) if console.is_terminal and not as_json else JsonLines()
+    progress: Progress = JsonLines() if as_json else Display(console) if console.is_terminal else Lines()
     try:
         outcome = until_signalled(work(config, progress))
     finally:

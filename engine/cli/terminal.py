@@ -15,6 +15,8 @@ from . import exit_codes
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 RunDir = Annotated[Path, typer.Argument(metavar="RUN", help="The run's folder or its archive.db.")]
+PIPED = 100
+"""Columns of what a file or a pipe gets; every table fits them."""
 T = TypeVar("T")
 
 
@@ -28,7 +30,7 @@ def show(value: Any, as_json: bool, text: Any) -> None:
 
 def console_for_people() -> Console:
     """The terminal as wide as it is; a file or a pipe as wide as our tables."""
-    return Console() if sys.stdout.isatty() else Console(width=160)
+    return Console() if sys.stdout.isatty() else Console(width=PIPED)
 
 
 def until_signalled(work: Coroutine[Any, Any, T]) -> T:

@@ -136,7 +136,7 @@ async def _search_and_conclude(
     candidates = config.population.islands * config.population.births
     budget = Budget(config.budget, candidates, clock, clock(), archive.seconds_used())
     session = archive.begin_session()
-    searched = None
+    searched, shares = None, archive.shares()
     if search.terms.estimate:
         progress.note(search.terms.estimate)
     progress.say(
@@ -144,8 +144,13 @@ async def _search_and_conclude(
         kind=config.kind,
         data=search.terms.data,
         tier=search.terms.tier,
-        generations=budget.last_generation(),
-        seconds=max(0.0, config.budget.seconds - budget.spent),
+        limits={name: getattr(config.budget, name) for name in ("seconds", "generations", "candidates")},
+        used={
+            "seconds": budget.spent,
+            "generations": dict.fromkeys(range(config.population.islands), -1) | archive.generations(),
+            "verdicts": {str(status): count for status, count in shares.statuses.items()},
+            "duplicates": shares.duplicates,
+        },
     )
     ending, told = "interrupted", NOTHING
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from recevolve.engine.loop.events import Display, JsonLines
+from recevolve.engine.loop.events import Display, JsonLines, Lines
 
 from ..toy_runs import command, config_file
 
@@ -17,12 +17,11 @@ from ..toy_runs import command, config_file
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("finished")
-    done = command("run", config_file(folder, budget={"generations": 3}))
+    done = command("run", config_file(folder, budget={"generations": 3}), "--json")
     assert done.returncode == 0, done.stderr
-    events = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    names = [event["event"] for event in events]
+    names = [json.loads(line)["event"] for line in done.stdout.splitlines()]
     assert names[0] == "started"
-    assert names[-1] == "ended"
+    assert names[-2:] == ["ended", "report"]
     assert names.count("generation") == 3 * 4
     assert {"promoted", "concluding"} <= set(names)
     return folder / "run"
@@ -80,6 +79,9 @@ def test_running_a_finished_run_again_changes_nothing(finished: Path) -> None:
     before = answer("status", finished)
     done = command("run", finished.parent / "toy.toml")
     assert done.returncode == 0
+    assert "{" not in done.stdout, "a pipe without --json is read by a person"
+    assert done.stdout.startswith("toy on a hidden curve, 64 points, isolation tier ")
+    assert before["report"]["gain"]["sentence"] in " ".join(done.stdout.split())
     after = answer("status", finished)
     assert after["candidates"] == before["candidates"]
     assert after["report"] == before["report"]
@@ -91,6 +93,11 @@ def test_a_copied_run_goes_on_with_a_larger_budget_and_a_wider_claim(finished: P
     done = command("resume", copy, "--set", "budget.generations=5")
     assert done.returncode == 0, done.stderr
     after = answer("status", copy)
+    told = [line for line in done.stdout.splitlines() if line.startswith("generation ")]
+    assert [line.partition(":")[0] for line in told] == ["generation 4", "generation 5"]
+    assert f"\n{after['candidates']:,} candidates, " in done.stdout, (
+        "counted with those of the session before"
+    )
     assert set(after["generations"].values()) == {5}
     assert set(before["claimed"]) <= set(after["report"]["claimed"])
     assert after["report"]["confidence"] == pytest.approx(1 - 0.05 / len(after["report"]["claimed"]))
@@ -118,20 +125,31 @@ def test_check_tells_good_from_bad(tmp_path: Path) -> None:
     assert "open" in done.stdout
 
 
+STARTED: dict[str, Any] = {
+    "kind": "toy",
+    "data": "a curve",
+    "tier": 1,
+    "limits": {"seconds": 500, "generations": 10, "candidates": 1_000},
+    "used": {"seconds": 0.0, "generations": {0: -1}, "verdicts": {}, "duplicates": 0},
+}
+BORN: dict[str, Any] = {
+    "island": 0,
+    "generation": 2,
+    "best": "-0.5 abc",
+    "score": -0.5,
+    "programs": 8,
+    "cells": 3,
+    "verdicts": {"scored": 3, "invalid": 1},
+    "duplicates": 1,
+}
+
+
 def test_the_display_shows_generation_best_speed_shares_and_time_left() -> None:
     screen = io.StringIO()
     seconds = iter(range(1000))
     display = Display(Console(file=screen, force_terminal=True, width=120), lambda: next(seconds))
-    display.say("started", kind="toy", data="a curve", tier=1, generations=10, seconds=500)
-    display.say(
-        "generation",
-        island=0,
-        generation=2,
-        best="-0.5 abc",
-        programs=8,
-        cells=3,
-        verdicts={"scored": 3, "invalid": 1},
-    )
+    display.say("started", **STARTED)
+    display.say("generation", **BORN)
     display.say("promoted", line="2 promoted, best abc")
     display.say("ended", line="No gain beyond noise")
     display.close()
@@ -140,12 +158,52 @@ def test_the_display_shows_generation_best_speed_shares_and_time_left() -> None:
         "toy on a curve",
         "-0.5 abc",
         "scored 75%",
+        "duplicates 25%",
         "a second",
         "2 promoted",
         "left",
         "No gain beyond noise",
     ):
         assert words in text, words
+
+
+def lines_after(limits: dict[str, float], used: dict[str, Any], seconds: float) -> list[str]:
+    """What a pipe gets of a generation that is committed so many seconds after the start."""
+    stream, now = io.StringIO(), [0.0]
+    lines = Lines(stream, lambda: now[0])
+    lines.say("started", **{**STARTED, "limits": limits, "used": used})
+    now[0] = seconds
+    lines.say("generation", **BORN)
+    lines.close()
+    return stream.getvalue().splitlines()
+
+
+def test_the_time_left_is_that_of_the_limit_which_is_reached_first() -> None:
+    for limits, expected in (
+        ({"seconds": 25, "generations": 10, "candidates": 100}, "about 15 s left (10 of 25 seconds)"),
+        ({"seconds": 900, "generations": 10, "candidates": 100}, "about 40 s left (2 of 10 generations)"),
+        ({"seconds": 900, "generations": 100, "candidates": 16}, "about 30 s left (4 of 16 candidates)"),
+    ):
+        _, generation, _ = lines_after(limits, STARTED["used"], 10.0)
+        assert generation.startswith("generation 2: best -0.5 abc; 10 s searched, ")
+        assert expected in generation
+
+
+def test_counters_go_on_from_what_earlier_sessions_did() -> None:
+    used = {"seconds": 90.0, "generations": {0: 1}, "verdicts": {"scored": 12}, "duplicates": 3}
+    _, generation, counts = lines_after(STARTED["limits"], used, 10.0)
+    assert "100 s searched" in generation
+    assert counts == "16 candidates, 0.2 a second: scored 94%, invalid 6%; duplicates 25%"
+
+
+def test_a_generation_is_a_line_once_every_island_has_it() -> None:
+    stream = io.StringIO()
+    lines = Lines(stream, lambda: 1.0)
+    lines.say("started", **{**STARTED, "used": {**STARTED["used"], "generations": {0: -1, 1: -1}}})
+    lines.say("generation", **BORN)
+    assert "generation" not in stream.getvalue()
+    lines.say("generation", **{**BORN, "island": 1, "generation": 0, "best": "-0.2 def", "score": -0.2})
+    assert "generation 0: best -0.2 def;" in stream.getvalue()
 
 
 def test_json_lines_are_one_object_each() -> None:

@@ -205,7 +205,7 @@ def test_a_second_run_in_the_same_place_is_refused_while_the_first_lives(tmp_pat
     try:
         assert first.stdout is not None
         for line in first.stdout:
-            if '"generation"' in line:
+            if line.startswith("generation "):
                 break
         refused(command("run", path), 3, str(first.pid))
         watching = command("status", tmp_path / "run", "--json")

@@ -116,7 +116,7 @@ def test_a_signal_ends_a_run_with_its_code_and_leaves_nothing_behind(
     )
     assert process.stdout is not None
     for line in process.stdout:
-        if '"generation": 2' in line:
+        if line.startswith("generation 2:"):
             break
     below = descendants(process.pid)
     assert below
