@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ... import __version__
-from ..report import report
+from ..report import programs, report
 from . import exit_codes
 from .experiments import online_app
 from .kernels import kernels_app
@@ -133,22 +133,22 @@ def top(
 @app.command("show")
 def show_command(run: RunDir, program: ProgramId, as_json: Json = False) -> None:
     """A program: source, how it was made, every judgement of it."""
-    facts = report.program(run, program)
-    show(facts, as_json, report.program_text(facts))
+    facts = programs.program(run, program)
+    show(facts, as_json, programs.program_text(facts))
 
 
 @app.command()
 def diff(run: RunDir, a: ProgramId, b: ProgramId, as_json: Json = False) -> None:
     """What changed from program A to program B."""
-    lines = report.diff(run, a, b)
-    show({"diff": lines}, as_json, report.diff_text(lines))
+    lines = programs.diff(run, a, b)
+    show({"diff": lines}, as_json, programs.diff_text(lines))
 
 
 @app.command()
 def lineage(run: RunDir, program: ProgramId, as_json: Json = False) -> None:
     """A program's ancestors, each with what was changed."""
-    rows = report.lineage(run, program)
-    show(rows, as_json, report.lineage_table(rows))
+    rows = programs.lineage(run, program)
+    show(rows, as_json, programs.lineage_table(rows))
 
 
 @app.command()

@@ -25,7 +25,7 @@ def show(value: Any, as_json: bool, text: Any) -> None:
     if as_json:
         print(json.dumps(value, indent=2, default=str))
     else:
-        console_for_people().print(text)
+        console_for_people().print(text, crop=False)
 
 
 def console_for_people() -> Console:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from ...population.archive.archive import Archive
@@ -52,6 +52,10 @@ def draw(facts: Mapping[str, Any], path: Path) -> None:
 
 def tables(facts: Mapping[str, Any]) -> RenderableType:
     """What `read` gave, for a person."""
+    if not facts["elites"]:
+        return Text(
+            "Nothing to compare yet: no elite has a north star. The first promotion round measures some."
+        )
     parts: list[RenderableType] = [Text(facts["sentence"], style="bold"), _generations(facts), _elites(facts)]
     parts += [_wrong(facts, "false_promotions"), _wrong(facts, "missed_winners")]
     if taught := facts["taught"]:
@@ -76,11 +80,11 @@ def words(interval: Mapping[str, Any], digits: int = 4) -> str:
     return f"{interval['estimate']:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}]"
 
 
-def brief(gap: Mapping[str, Any] | None) -> list[RenderableType]:
+def gap(facts: Mapping[str, Any] | None) -> list[RenderableType]:
     """What a report says of the gap: the sentence, and the scatter where there is one to see."""
-    if not gap or not gap["elites"]:
+    if not facts or not facts["elites"]:
         return []
-    return [Text(f"Alignment: {gap['sentence']}."), Text(scatter(gap["elites"]))]
+    return [Text(f"Alignment: {facts['sentence']}."), Text(scatter(facts["elites"]))]
 
 
 def _ranks(interval: Mapping[str, Any] | None) -> str:
@@ -96,13 +100,13 @@ def _generations(facts: Mapping[str, Any]) -> Table:
 
 
 def _elites(facts: Mapping[str, Any]) -> Table:
-    proxy = "re-weighted proxy over production" if facts["taught"] else "proxy over production"
-    table = Table("program", "generation", "how", proxy, "north star over production", "verdict", box=None)
+    proxy = "re-weighted proxy" if facts["taught"] else "proxy"
+    whole = (Column(name, no_wrap=True) for name in ("program", "how", proxy, "north star"))
+    table = Table("generation", *whole, box=None, title="Gains over production", title_justify="left")
     for row in facts["elites"]:
         how = "audited" if row["audited"] else "promoted"
         star = words(row["north_star"]) + ("" if row["source"] == "selection" else f" ({row['source']})")
-        verdict = row["false_promotion"] or (row["missed_winner"] and "missed winner") or ""
-        table.add_row(row["program"], str(row["generation"]), how, words(row["used"]), star, verdict)
+        table.add_row(str(row["generation"]), row["program"], how, words(row["used"]), star)
     return table
 
 

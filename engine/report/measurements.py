@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from ...population.archive.views import Views
@@ -48,8 +48,11 @@ def trust(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """The rows of `standings` for a person."""
-    heads = ("program", "measured", "of the roofline", "estimate", "faster than", "by", "device")
-    shown = Table(*heads, box=None, title=trust(rows) or None, title_justify="left")
+    heads = ("measured", "of the roofline", "estimate", "faster than")
+    whole = Column("program", no_wrap=True), Column("by", no_wrap=True)
+    shown = Table(
+        whole[0], *heads, whole[1], "device", box=None, title=trust(rows) or None, title_justify="left"
+    )
     for row in rows:
         if row["roofline_share"] is None:
             shown.add_row(

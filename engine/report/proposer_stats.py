@@ -111,6 +111,7 @@ def accounts_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """The rows of `accounts` for a person."""
     heads = ("proposer", "asked", "candidates", "gains", "dollars", "per gain", "tokens", "next")
     table = Table(*heads, "no candidate", box=None)
+    table.columns[0].overflow = "fold"
     for row in rows:
         spend = row["spend"]
         tokens = spend.get("tokens_in", 0) + spend.get("tokens_out", 0)

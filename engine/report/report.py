@@ -1,35 +1,40 @@
 """Report: what an archive says to a person, and the same as data."""
 
-import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.syntax import Syntax
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from ...population.archive.archive import Archive, UnknownProgram
-from ...population.values.evaluation import Evaluation
+from ...population.archive.views import Elite
+from ...population.values.measurement import timed
 from ..config.run_dir import REPORT, archive_of
 from ..config.task import begun
 from . import measurements as measured
-from .alignment_table import brief, words
+from .alignment_table import gap, words
 from .proposer_stats import accounts, accounts_table, bills, bills_text
 
 BEST = "best"
 SHOWN = 2
 """Metrics that the report's table has room for."""
+BRIEF = 120
+"""Characters of an explanation that a table has room for."""
 
 
 def identify(archive: Archive, asked: str) -> str:
-    """The id of the program asked for: an id, its first digits, or "best", the winner so far."""
+    """The id of the program asked for: an id, its first digits, or "best", the winner so far.
+
+    A winner that a device found to be wrong is none.
+    """
     if asked != BEST:
         return archive.program(asked).id
     leader = next(iter(archive.elites(1)), None)
     found = archive.conclusion(REPORT)
-    if found and not (leader and leader.measured):
+    wrong = {name for name, one in timed(archive.measurements()).items() if one.share is None}
+    if found and not (leader and leader.measured) and found["winner"]["program"] not in wrong:
         return str(found["winner"]["program"])
     if leader:
         return leader.program_id
@@ -60,7 +65,7 @@ def status(run: Path) -> dict[str, Any]:
             "answered_without_evaluation": round(shares.duplicates / evaluations, 4),
             "models": bills(archive),
             "proposers": accounts(archive),
-            "best": [_elite(archive, elite) for elite in archive.elites(3)],
+            "best": _leaders(archive, 3),
             "measured": measured.standings(archive),
             "report": archive.conclusion(REPORT),
         }
@@ -95,9 +100,22 @@ def status_text(facts: Mapping[str, Any]) -> RenderableType:
 
 
 def top(run: Path, count: int) -> list[dict[str, Any]]:
-    """The best programs, one row each."""
+    """The best programs, one row each; the first is the one that "best" names."""
     with Archive.read(archive_of(run)) as archive:
-        return [_elite(archive, elite) for elite in archive.elites(count)]
+        return _leaders(archive, count)
+
+
+def _leaders(archive: Archive, count: int) -> list[dict[str, Any]]:
+    elites = archive.elites()
+    if not elites:
+        return []
+    best = identify(archive, BEST)
+    # a winner without its idle edits was never on an island
+    first = next((one for one in elites if one.program_id == best), Elite(best, None, None, ()))
+    others = [one for one in elites if one.program_id != best]
+    rows = [_elite(archive, one) for one in [first, *others][:count]]
+    concluded = archive.conclusion(REPORT) is not None
+    return [{**row, "winner": concluded and row["program"] == best} for row in rows]
 
 
 def _estimate(archive: Archive) -> str:
@@ -106,8 +124,8 @@ def _estimate(archive: Archive) -> str:
     return str(begun.config.get("terms", {}).get("estimate", "")) if begun else ""
 
 
-def _elite(archive: Archive, elite: Any) -> dict[str, Any]:
-    born = archive.evaluations_of(elite.program_id)[0]
+def _elite(archive: Archive, elite: Elite) -> dict[str, Any]:
+    born = archive.program(elite.program_id)
     star = elite.north_star
     return {
         "program": elite.program_id,
@@ -119,15 +137,18 @@ def _elite(archive: Archive, elite: Any) -> dict[str, Any]:
         "measured": elite.measured.share if elite.measured else None,
         "proxy": elite.proxy,
         "islands": list(elite.islands),
-        "made_by": born.program.made_by,
-        "explanation": born.program.explanation,
+        "made_by": born.made_by,
+        "explanation": born.explanation,
     }
 
 
-def top_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+def top_table(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
     """The rows of `top` for a person."""
+    if not rows:
+        return Text("No program yet: no generation is committed. Look again later.")
     star = "north star (estimate)" if any(row["estimated"] for row in rows) else "north star"
-    table = Table("program", star, "proxy", "islands", "how it was made", box=None)
+    how_made = Column("how it was made", overflow="fold")
+    table = Table(Column("program", no_wrap=True), star, "proxy", "islands", how_made, box=None)
     for row in rows:
         star = "not measured" if row["north_star"] is None else f"{row['north_star']:.5f}"
         if row["north_star_error"] is not None:
@@ -136,96 +157,9 @@ def top_table(rows: Sequence[Mapping[str, Any]]) -> Table:
             star += f", live {row['live']:+.4g} ± {row['live_error'] or 0:.2g}"
         if row["measured"] is not None:
             star += f", measured {row['measured']:.5f}"
-        islands, how = ",".join(map(str, row["islands"])), Text(row["explanation"] or row["made_by"])
-        table.add_row(row["program"], star, _shown(row["proxy"], ".5f"), islands, how)
-    return table
-
-
-def program(run: Path, asked: str) -> dict[str, Any]:
-    """A program's source, its evaluations and its north-star verdicts."""
-    with Archive.read(archive_of(run)) as archive:
-        found = archive.program(identify(archive, asked))
-        report = archive.conclusion(REPORT)
-        return {
-            "program": found.id,
-            "kind": found.kind,
-            "source": found.source,
-            "evaluations": [_evaluation(evaluation) for evaluation in archive.evaluations_of(found.id)],
-            "north_star": [
-                {"split": one.split, "fold": one.fold, **one.verdict.to_json()}
-                for one in archive.promotions()
-                if one.program_id == found.id
-            ],
-            "claim": next((row for row in report["arms"] if row["program"] == found.id), None)
-            if report
-            else None,
-        }
-
-
-def _evaluation(evaluation: Evaluation) -> dict[str, Any]:
-    return {
-        "island": evaluation.island,
-        "generation": evaluation.generation,
-        "slot": evaluation.slot,
-        "parents": list(evaluation.program.parents),
-        "made_by": evaluation.program.made_by,
-        "explanation": evaluation.program.explanation,
-        "stage": evaluation.stage,
-        "duplicate_of": evaluation.duplicate_of,
-        "verdict": evaluation.verdict.to_json(),
-    }
-
-
-def program_text(facts: Mapping[str, Any]) -> RenderableType:
-    """A program for a person."""
-    lines = []
-    for evaluation in facts["evaluations"]:
-        verdict = evaluation["verdict"]
-        score = f"{verdict['score'][0]:.5f}" if verdict["score"] else verdict["reason"]
-        how = evaluation["explanation"] or evaluation["made_by"]
-        place = f"island {evaluation['island']}, generation {evaluation['generation']}"
-        lines.append(f"{place}: {how}; {verdict['status']} at {evaluation['stage']}: {score}")
-    for one in facts["north_star"]:
-        score = f"{one['score'][0]:.5f}" if one["score"] else one["reason"]
-        lines.append(f"north star, {one['split']} {one['fold']}: {one['status']} {score}")
-    for name, metric in (facts["claim"] or {}).get("metrics", {}).items():
-        lines.append(f"claim, {name}: {metric['mean']:.4f}, gain {words(metric['gain'])}")
-    return Group(
-        Text(f"{facts['kind']} {facts['program']}"), Syntax(facts["source"], "python"), Text("\n".join(lines))
-    )
-
-
-def diff(run: Path, a: str, b: str) -> list[str]:
-    """The lines of a unified diff from program a to program b."""
-    with Archive.read(archive_of(run)) as archive:
-        first, second = (archive.program(identify(archive, one)) for one in (a, b))
-    return list(
-        difflib.unified_diff(
-            first.source.splitlines(), second.source.splitlines(), first.id, second.id, lineterm=""
-        )
-    )
-
-
-def diff_text(lines: Sequence[str]) -> RenderableType:
-    """The diff for a person."""
-    return Syntax("\n".join(lines) or "no difference", "diff")
-
-
-def lineage(run: Path, asked: str) -> list[dict[str, Any]]:
-    """The program and its ancestors, each as first born."""
-    with Archive.read(archive_of(run)) as archive:
-        evaluations = archive.lineage(identify(archive, asked))
-        return [{"program": evaluation.program.id, **_evaluation(evaluation)} for evaluation in evaluations]
-
-
-def lineage_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """The lineage for a person."""
-    table = Table("program", "born", "score", "parents", "what changed", box=None)
-    for row in rows:
-        place = f"island {row['island']}, generation {row['generation']}"
-        score = f"{row['verdict']['score'][0]:.5f}" if row["verdict"]["score"] else row["verdict"]["status"]
-        how = Text(row["explanation"] or row["made_by"])
-        table.add_row(row["program"], place, score, " ".join(row["parents"]), how)
+        islands, how = ",".join(map(str, row["islands"])), Text(brief(row["explanation"] or row["made_by"]))
+        name = f"{row['program']}{' winner' if row['winner'] else ''}"
+        table.add_row(name, star, _shown(row["proxy"], ".5f"), islands, how)
     return table
 
 
@@ -237,24 +171,19 @@ def rendered(report: Mapping[str, Any]) -> RenderableType:
     measured: Mapping[str, Any] = next((row["metrics"] for row in report["arms"] if "metrics" in row), {})
     names = [name for name in report["metrics"] if name in measured]
     shown, others = names[:SHOWN], names[SHOWN:]
-    table.add_column("program")
+    table.add_column("program", overflow="fold")
     for name in shown:
-        table.add_column(name, justify="right")
-        table.add_column("gain", justify="right")
-    table.add_column("guardrails")
+        table.add_column(f"{name}, gain", justify="right", no_wrap=True)
+    remarks = []
     for row in report["arms"]:
         label = f"{row['name']} {row['program']}" if row["name"] == "winner" else row["name"]
-        cells = [f"{label} (in production)" if row["name"] == report["production"] else label]
-        for name in shown:
-            metric = row["metrics"][name] if "metrics" in row else None
-            cells += [f"{metric['mean']:.4f}", words(metric["gain"])] if metric else ["failed", ""]
-        readings = {**row["guard"], **report["timings"]["arms"].get(row["program"], {})}
-        held = ", ".join(f"{key} {value:.2f}" for key, value in readings.items() if key.endswith("_ratio"))
-        table.add_row(
-            *cells, Text("; ".join([*row["guardrails_broken"], row.get("failed", "")]).strip("; ") or held)
-        )
+        figures = [row["metrics"][name] for name in shown] if "metrics" in row else []
+        cells = [f"{figure['mean']:.4f} {words(figure['gain'])}" for figure in figures] or ["failed"]
+        table.add_row(f"{label} (in production)" if row["name"] == report["production"] else label, *cells)
+        remarks += [f"{row['name']}: {remark}" for remark in _remarks(row, report)]
     chosen = report["winner"]
     lines = [
+        *remarks,
         f"{report['trials']:,} candidates, {chosen['finalists']} finalists, "
         f"{report['timings']['seconds']:.0f} s of search (ended by {report['reason']}); {report['data']}; "
         f"isolation tier {report['tier']}; workers evaluated {report['timings']['evaluating_share']:.0%} of "
@@ -289,18 +218,35 @@ def rendered(report: Mapping[str, Any]) -> RenderableType:
     ]
     if "online" in report:
         parts.append(experiments_table(report["online"]["experiments"]))
-    return Group(*parts, *brief(report.get("alignment")))
+    return Group(*parts, *gap(report.get("alignment")))
+
+
+def _remarks(row: Mapping[str, Any], report: Mapping[str, Any]) -> Iterator[str]:
+    """What the guardrails say of an arm: what is broken, else the ratios of the winner and of production."""
+    broken = [*row["guardrails_broken"], *filter(None, [row.get("failed")])]
+    readings = {**row["guard"], **report["timings"]["arms"].get(row["program"], {})}
+    ratios = [f"{name} {value:.2f}" for name, value in readings.items() if name.endswith("_ratio")]
+    if broken:
+        yield "; ".join(broken)
+    elif ratios and row["name"] in ("winner", report["production"]):
+        yield ", ".join(ratios)
 
 
 def experiments_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """The experiments for a person."""
-    table = Table("experiment", "program", "state", "effect", "interval", "level", "looks", "why", box=None)
+    """The experiments for a person; the number of one is followed by the first digits of its program."""
+    whole = (Column(name, no_wrap=True) for name in ("experiment", "state", "effect", "interval"))
+    table = Table(*whole, "level", "looks", "why", box=None)
     for row in rows:
         state, effect = f"{row['state']} {row['outcome']}".strip(), _shown(row["effect"], "+.4g")
         interval = "" if row["low"] is None else f"[{row['low']:+.4g}, {row['high']:+.4g}]"
-        cells = (row["experiment"], row["program"], state, effect, interval, _shown(row["level"], ".3g"))
+        cells = (row["experiment"], state, effect, interval, _shown(row["level"], ".3g"))
         table.add_row(*cells, str(row["looks"]), Text(row["reason"]))
     return table
+
+
+def brief(explanation: str) -> str:
+    """As much of an explanation as a table has room for; `recevolve show` has all of it."""
+    return explanation if len(explanation) <= BRIEF else f"{explanation[: BRIEF - 1]}…"
 
 
 def _shown(value: float | None, form: str) -> str:
@@ -333,7 +279,7 @@ def _ancestry(chosen: Mapping[str, Any]) -> str:
 
 def data_table(rows: Sequence[Any]) -> Table:
     """The catalogue for a person."""
-    table = Table("name", "what it is", "on this machine", "licence", box=None)
+    table = Table("name", "what it is", "on this machine", Column("licence", overflow="fold"), box=None)
     for row in rows:
         missing = "generated" if row["wheel"] is None else "no"
         table.add_row(row["name"], row["summary"], "yes" if row["path"] else missing, row["licence"])

@@ -42,7 +42,8 @@ def test_status_top_show_and_lineage_tell_the_same_story(finished: Path) -> None
     best = status["report"]["winner"]["program"]
     top = answer("top", finished, "-n", "5")
     assert len(top) == 5
-    assert top[0]["north_star"] >= top[1]["north_star"]
+    assert [row["program"] for row in top if row["winner"]] == [top[0]["program"]] == [best]
+    assert status["best"] == top[:3]
     shown = answer("show", finished, "best")
     assert shown["program"] == best
     assert answer("show", finished, best[:6]) == shown
@@ -55,6 +56,8 @@ def test_status_top_show_and_lineage_tell_the_same_story(finished: Path) -> None
     assert len(production["north_star"]) == 3 + 1, "three folds and the guardrails"
     diff = answer("diff", finished, lineage[-1]["program"], best)["diff"]
     assert any(line.startswith("+") for line in diff)
+    assert not any('"""' in line for line in diff), "a docstring is no difference"
+    assert answer("diff", finished, best, best)["diff"] == []
 
 
 @pytest.mark.parametrize(
