@@ -14,6 +14,8 @@ from ...population.archive.archive import Archive
 from ..config.run_dir import REPORT, archive_of
 
 WIDTH, HEIGHT = 60, 15
+UNSURE = "no interval: one measurement"
+"""What stands beside an effect whose standard error nothing tells."""
 
 
 def read(run: Path) -> dict[str, Any]:
@@ -76,7 +78,7 @@ def words(interval: Mapping[str, Any], digits: int = 4) -> str:
     """An interval as `effects.plain` gave it, for a person: +0.0123 [-0.0010, +0.0256]."""
     low, high = (interval[end] for end in ("low", "high"))
     if low is None or high is None:
-        return f"{interval['estimate']:+.{digits}f} ± unknown"
+        return f"{interval['estimate']:+.{digits}f} ({UNSURE})"
     return f"{interval['estimate']:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}]"
 
 

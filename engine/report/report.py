@@ -14,12 +14,14 @@ from ...population.values.measurement import timed
 from ..config.run_dir import REPORT, archive_of
 from ..config.task import begun
 from . import measurements as measured
-from .alignment_table import gap, words
+from .alignment_table import UNSURE, gap, words
 from .proposer_stats import accounts, accounts_table, bills, bills_text
 
 BEST = "best"
 SHOWN = 2
 """Metrics that the report's table has room for."""
+FEW = 3
+"""Up to so many folds a table says how many there were: their standard error is itself a guess."""
 BRIEF = 120
 """Characters of an explanation that a table has room for."""
 
@@ -131,6 +133,7 @@ def _elite(archive: Archive, elite: Elite) -> dict[str, Any]:
         "program": elite.program_id,
         "north_star": star.value if star else None,
         "north_star_error": star.spread if star else None,
+        "north_star_folds": star.count if star else None,
         "live": elite.live.value if elite.live else None,
         "live_error": elite.live.spread if elite.live else None,
         "estimated": bool(_estimate(archive)),
@@ -153,8 +156,10 @@ def top_table(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
         star = "not measured" if row["north_star"] is None else f"{row['north_star']:.5f}"
         if row["north_star_error"] is not None:
             star += f" ± {row['north_star_error']:.5f}"
+        if row["north_star"] is not None and row["north_star_folds"] <= FEW:
+            star += f" ({row['north_star_folds']} fold{'s' if row['north_star_folds'] > 1 else ''})"
         if row["live"] is not None:
-            star += f", live {row['live']:+.4g} ± {row['live_error'] or 0:.2g}"
+            star += f", live {row['live']:+.4g}{_shown(row['live_error'], '.2g', ' ± ')}"
         if row["measured"] is not None:
             star += f", measured {row['measured']:.5f}"
         islands, how = ",".join(map(str, row["islands"])), Text(brief(row["explanation"] or row["made_by"]))
@@ -249,9 +254,9 @@ def brief(explanation: str) -> str:
     return explanation if len(explanation) <= BRIEF else f"{explanation[: BRIEF - 1]}…"
 
 
-def _shown(value: float | None, form: str) -> str:
+def _shown(value: float | None, form: str, before: str = "") -> str:
     """The number in this format; nothing where there is none."""
-    return "" if value is None else format(value, form)
+    return "" if value is None else f"{before}{value:{form}}"
 
 
 def _edits(rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -261,7 +266,7 @@ def _edits(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         if row["effect"] is None:
             lines.append(f"cannot be undone alone: {row['edit']} ({row['reason']})")
             continue
-        ends = "unknown error" if row["low"] is None else f"[{row['low']:+.5f}, {row['high']:+.5f}]"
+        ends = f"({UNSURE})" if row["low"] is None else f"[{row['low']:+.5f}, {row['high']:+.5f}]"
         gone = "removed, " if row["removed"] else ""
         lines.append(f"{gone}{row['effect']:+.5f} {ends}: {row['edit']}")
     return lines

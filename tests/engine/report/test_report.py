@@ -67,6 +67,7 @@ ELITE: dict[str, Any] = {
     "program": PROGRAM,
     "north_star": -0.61468,
     "north_star_error": 0.00429,
+    "north_star_folds": 2,
     "live": None,
     "live_error": None,
     "estimated": True,
@@ -150,7 +151,7 @@ TABLES: dict[str, tuple[RenderableType, list[str]]] = {
         report.rendered(REPORT),
         [f"winner {PROGRAM}", "16.1325 -0.1795 [-0.1827, -0.1764]", "98.9067 +31.7321 [-0.1827, +32.9725]"],
     ),
-    "top": (report.top_table([ELITE] * 2), [f"{PROGRAM} winner", "-0.61468 ± 0.00429"]),
+    "top": (report.top_table([ELITE] * 2), [f"{PROGRAM} winner", "-0.61468 ± 0.00429", "(2 folds)"]),
     "experiments": (report.experiments_table([EXPERIMENT]), ["12-a5403d07", INTERVAL, "rolled_back futile"]),
     "lineage": (programs.lineage_table([ANCESTOR]), [PROGRAM, "3, 100", "8fcd71df"]),
     "proposers": (proposer_stats.accounts_table([ACCOUNT]), ["1,100,000", "0.0125", "25%"]),
@@ -177,6 +178,26 @@ def test_the_report_says_of_each_arm_what_its_guardrails_say() -> None:
     ):
         assert words in shown
     assert "multiplicative: hate_ratio 0.19" not in shown
+
+
+@pytest.mark.parametrize(
+    ("error", "folds", "told"),
+    [(None, 1, "-0.61468 (1 fold)"), (0.5, 3, "± 0.50000 (3 folds)"), (0.5, 4, "± 0.50000,")],
+)
+def test_few_folds_are_counted_and_no_error_is_made_up(error: float | None, folds: int, told: str) -> None:
+    row = {**ELITE, "north_star_error": error, "north_star_folds": folds, "live": 0.25, "live_error": None}
+    shown = " ".join(text_of(report.top_table([row]), 200).split())
+    assert told in shown
+    assert "live +0.25 " in shown
+    assert ("fold" in shown) == (folds <= 3)
+
+
+def test_an_effect_without_an_interval_says_why() -> None:
+    edit = {"edit": "a -> b", "effect": 0.25, "low": None, "high": None, "removed": False, "reason": ""}
+    chosen = {**REPORT["winner"], "measured_by": "proxy", "ancestor": "c1"}
+    shown = text_of(report.rendered({**REPORT, "winner": chosen, "edits": [edit]}))
+    assert "+0.25000 (no interval: one measurement): a -> b" in shown
+    assert alignment_table.words({**GAIN, "low": None}) == "-0.1795 (no interval: one measurement)"
 
 
 def test_a_run_with_nothing_in_it_says_so() -> None:
