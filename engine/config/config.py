@@ -7,13 +7,14 @@ what came and the nearest valid name.
 import difflib
 import json
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
+from ...evaluators.data.log import did_you_mean
 from ...evaluators.kinds.task import Task
 from .experiments import Online
 from .proposers import Place, Propose, Share, Table
@@ -171,9 +172,9 @@ class Config(Table):
 def _field_names(model: type[BaseModel], path: Sequence[str]) -> Iterable[str]:
     """The keys that are valid where the last part of `path` stands."""
     for part in path[:-1]:
-        if part.isdecimal():
-            continue
-        table = _table_in(model.model_fields[part].annotation) if part in model.model_fields else None
+        if part not in model.model_fields:
+            continue  # a place in a list, or a name of the user's own
+        table = _table_in(model.model_fields[part].annotation)
         if table is None:
             return ()
         model = table
@@ -194,10 +195,16 @@ RENAMED = {
 """Keys of earlier releases, by what they are called now."""
 
 
-def explain(error: ValidationError, model: type[BaseModel], table: str = "") -> str:
+def unknown(key: str, kind: str, names: Iterable[str], known: Collection[str]) -> ConfigError:
+    """That the kind has no such names, each with the nearest that it has."""
+    told = ", ".join(f"{name}{did_you_mean(name, known)}" for name in sorted(names))
+    return ConfigError(f"{key}: {kind} has {', '.join(known)}, not {told}")
+
+
+def explain(error: ValidationError, model: type[BaseModel], table: str = "", kind: str = "") -> str:
     """One line per wrong key of `model`, which stands under `table` in the config.
 
-    Each says which key, what was expected, what came, and the nearest valid name.
+    Each says which key, what was expected, what came, and the nearest valid name: `kind` names a table too.
     """
     lines = []
     for problem in error.errors():
@@ -207,12 +214,12 @@ def explain(error: ValidationError, model: type[BaseModel], table: str = "") -> 
         path = [part for part in branches if "[" not in part]
         key = ".".join([table, *path] if table else path) or "config"
         if problem["type"] == "extra_forbidden":
-            names = sorted(_field_names(model, path))
+            names = sorted({*_field_names(model, path), *([kind] if kind and len(path) == 1 else ())})
             near = difflib.get_close_matches(path[-1], names, 1, 0.5)
             known = f"known here: {', '.join(names)}" if names else "nothing can be set here"
             hint = f"did you mean `{near[0]}`?" if near else known
             hint = f"it is called `{RENAMED[key]}` now" if key in RENAMED else hint
-            if isinstance(problem["input"], Mapping) and key == path[0]:
+            if isinstance(problem["input"], Mapping) and key == path[0] and near in ([], [kind]):
                 hint += "; a kind's own table has the name that `kind` gives"
             lines.append(f"{key}: no such key; {hint}")
         elif problem["type"] == "missing":
@@ -232,7 +239,7 @@ def parse(raw: Mapping[str, Any]) -> Config:
     try:
         return Config.model_validate(raw)
     except ValidationError as error:
-        raise ConfigError(explain(error, Config)) from None
+        raise ConfigError(explain(error, Config, kind=str(raw.get("kind", "")))) from None
 
 
 def read(path: Path, changes: Sequence[str] = ()) -> Config:

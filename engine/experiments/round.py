@@ -13,7 +13,7 @@ from ...population.values.evaluation import Promotion, Stage
 from ...population.values.experiment import CONTROL, PAIRED, Experiment, Look, Mark, Outcome, Reading, State
 from ...population.values.member import Member
 from ...population.values.verdict import Verdict
-from ..config.config import Config, ConfigError
+from ..config.config import Config, ConfigError, unknown
 from ..config.experiments import SCORE, Online
 from ..loop.candidate import member
 from ..loop.context import SearchContext
@@ -261,7 +261,5 @@ def require_backend(config: Config, task: Task) -> None:
             f"online.backend: expected {offered}, who answers for {task.kind} as [{task.kind}] sets it, got "
             f'"{backend}": change online.backend, or what [{task.kind}] takes for its north star'
         )
-    if unknown := config.online.metrics.keys() - set(task.metrics):
-        raise ConfigError(
-            f"online.metrics: {task.kind} has {', '.join(task.metrics)}, not {', '.join(sorted(unknown))}"
-        )
+    if strange := config.online.metrics.keys() - set(task.metrics):
+        raise unknown("online.metrics", task.kind, strange, task.metrics)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ...evaluators.data.log import did_you_mean
 from ...evaluators.kinds.task import Task
 from ...evaluators.language.static import check
 from ...population.values.origin import UNKNOWN, Origin
@@ -26,7 +27,10 @@ def seeds_for(config: Config, task: Task) -> tuple[Program, ...]:
             path = Path(name)
             if not path.is_file():
                 known = ", ".join(task.seeds) or "of which there is none for this config"
-                raise ConfigError(f"seeds: {name!r} is neither a seed of {task.kind} ({known}) nor a file")
+                near = did_you_mean(name, task.seeds)
+                raise ConfigError(
+                    f"seeds: {name!r}{near} is neither a seed of {task.kind} ({known}) nor a file"
+                )
             source = path.read_text(encoding="utf-8")
         if problems := check(source, task.rules):
             raise ConfigError(f"seeds: {name} is no valid {task.kind}:\n" + "\n".join(map(str, problems)))

@@ -13,7 +13,7 @@ from ...evaluators.data import DataUnavailable, catalogue, fetch
 from ...population.archive.archive import Archive
 from ...population.values.origin import NOTHING
 from .. import claim
-from ..config.config import Config, ConfigError, Data, parse
+from ..config.config import Config, ConfigError, Data, parse, unknown
 from ..config.run_dir import PICTURE, REPORT, archive_of, queue_of
 from ..config.task import recorded_config, task_for
 from ..experiments.ingest import arrive
@@ -47,10 +47,8 @@ async def work(
     task = task_for(config)
     seeds = seeds_for(config, task)
     require_backend(config, task)
-    if unknown := config.guardrails.keys() - task.guardrails.keys():
-        raise ConfigError(
-            f"guardrails: {task.kind} has {', '.join(task.guardrails)}, not {', '.join(unknown)}"
-        )
+    if strange := config.guardrails.keys() - task.guardrails.keys():
+        raise unknown("guardrails", task.kind, strange, task.guardrails)
     with Archive.create_or_open(archive_of(config.run_dir)) as archive:
         environ = os.environ if environ is None else environ
         keys = Keys.read(config.propose.keys, environ, progress.note)

@@ -13,6 +13,7 @@ from scipy import stats
 
 from ...population.values.verdict import Metric, Status, Verdict
 from ..data import DataError
+from ..data.log import did_you_mean
 from ..kinds.failure import Failed
 from ..statistics import Interval, PolicyValue, cannot_rank, doubly_robust, snips
 from .caller import Caller
@@ -45,7 +46,7 @@ class Proxy:
         if outcome not in log.outcomes:
             raise DataError(
                 f"reward.proxy must be an outcome of {log.name}, one of {', '.join(log.outcomes)}; "
-                f"got {outcome!r}"
+                f"got {outcome!r}{did_you_mean(outcome, log.outcomes)}"
             )
         self.outcome = outcome
         self.better = log.signals[outcome].better or 1

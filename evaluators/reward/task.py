@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..data.log import did_you_mean
 from ..kinds.examination import examiner
 from ..kinds.folder import contract, persona
 from ..kinds.task import Judge, Task
@@ -59,6 +60,7 @@ def adapt(data: Mapping[str, Any], settings: Mapping[str, Any]) -> Task:
     chosen = Settings.model_validate(settings)
     people(chosen)  # a file that is wrong is told before any work
     signals = signals_of(data, chosen)
+    _require_satisfaction(chosen, signals)
     first = chosen.north_star
     return replace(
         task_for(signals, first),
@@ -67,6 +69,15 @@ def adapt(data: Mapping[str, Any], settings: Mapping[str, Any]) -> Task:
         export=export_for(signals, lambda: sample_for(data, chosen, signals)),
         backends=("replay",) if first == "replay" else ("simulator",),
     )
+
+
+def _require_satisfaction(chosen: Settings, signals: Signals) -> None:
+    """ValueError where a name that the config gives is no prediction; of the default a log may lack some."""
+    known = [one.name for one in signals.predictions]
+    strange = [name for name in chosen.satisfaction if name not in known]
+    if strange and "satisfaction" in chosen.model_fields_set:
+        told = ", ".join(f"{name!r}{did_you_mean(name, known)}" for name in strange)
+        raise ValueError(f"satisfaction names predictions of the log, {', '.join(known)}; got {told}")
 
 
 def task_for(signals: Signals, star: str = "late_active_days") -> Task:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...data import DataError, DataUnavailable
+from ...data.log import did_you_mean
 from ...data.user_log import READERS
 from ...simulator import Parameters, explore, make_users, make_world, scenario
 from ..settings import Settings
@@ -66,23 +67,27 @@ def load(data: Mapping[str, Any], settings: Settings, signals: Signals) -> Rewar
                 f"reward.signals describes a log of your own; data.source {source!r} has its signals"
             )
         if unknown := options.keys() - ({"policy", "campaign"} if source == "open-bandit" else set()):
-            raise DataError(f"data source {source} has no key {', '.join(sorted(unknown))}")
+            known = ["source", "split", *(("policy", "campaign") if source == "open-bandit" else ())]
+            told = ", ".join(f"{key}{did_you_mean(key, known)}" for key in sorted(unknown))
+            raise DataError(f"data source {source} has no key {told}; there is {', '.join(known)}")
         if source == "open-bandit":
             return bandit(**options)
         return movielens(settings) if source == "movielens-100k" else simulated(settings)
     path = Path(source).expanduser()
     if path.suffix.lower() not in READERS and not path.exists():
         raise DataError(
-            f"unknown data source {source!r}: rewards know {', '.join(SIGNALS)}, or a path to a log"
+            f"unknown data source {source!r}{did_you_mean(source, SIGNALS)}: rewards know "
+            f"{', '.join(SIGNALS)}, or a path to a log"
         )
     if settings.signals is None:
         raise DataError(
             'a log of your own needs reward.signals = "signals.toml", which says what its columns are'
         )
     if unknown := options.keys() - {"schema"}:
-        raise DataError(
-            f"[data] of a reward's own log has source and schema, not {', '.join(sorted(unknown))}"
+        told = ", ".join(
+            f"{key}{did_you_mean(key, ('source', 'schema', 'split'))}" for key in sorted(unknown)
         )
+        raise DataError(f"[data] of a reward's own log has source, schema and split, not {told}")
     return own_log.load(path, options.get("schema", {}), signals, settings)
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from ...data.log import did_you_mean
 from ..settings import Settings
 
 Role = Literal["prediction", "context", "outcome"]
@@ -76,7 +77,7 @@ class Signals:
         try:
             return cls(tuple(Signal.model_validate(dict(row)) for row in rows))
         except ValidationError as error:
-            wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+            wrong = "; ".join(map(_told, error.errors()))
             raise ValueError(f"{error.title.lower()}: {wrong}") from None
 
     @classmethod
@@ -98,6 +99,14 @@ class Signals:
             for one in self.columns
         ]
         return "\n".join(lines) + "\n"
+
+
+def _told(error: Mapping[str, Any]) -> str:
+    key = ".".join(map(str, error["loc"]))
+    if error["type"] == "extra_forbidden":
+        known = Signal.model_fields
+        return f"{key}: no such key{did_you_mean(key, known)}; there is {', '.join(known)}"
+    return f"{key}: {error['msg']}"
 
 
 def _row(name: str, role: Role, unit: str, low: float, high: float, words: str, better: int = 0) -> Signal:

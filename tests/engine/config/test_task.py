@@ -64,6 +64,7 @@ def test_the_first_metric_is_the_north_star() -> None:
         ({"proxy": "loss"}, "cannot be compared"),
         ({"proxy": "validation_log_loss"}, "cannot be compared"),
         ({"northstar": 1}, "did you mean `north_star`"),
+        ({"satisfaction": ["like", "survy"]}, r"satisfaction .* got 'survy' \(did you mean 'survey'\?\)"),
         ({"alignment": 2.0}, "reward.alignment"),
         ({"rung_rows": (100, 10)}, "rung_rows must grow"),
         ({"signals": "missing.toml"}, "missing.toml"),
@@ -81,6 +82,19 @@ def test_a_signals_file_that_is_wrong_is_told(tmp_path: Path) -> None:
     path.write_text(SIGNALS.replace('role = "prediction"', 'role = "context"'))
     with pytest.raises(ConfigError, match="must hold a prediction"):
         task_for(config(signals=str(path)))  # type: ignore[arg-type]
+
+
+def test_an_unknown_key_of_a_signals_file_suggests_the_nearest(tmp_path: Path) -> None:
+    path = tmp_path / "signals.toml"
+    path.write_text(SIGNALS.replace('role = "prediction"', 'role = "prediction"\nbeter = 1', 1))
+    with pytest.raises(ConfigError, match=r"beter: no such key \(did you mean 'better'\?\)"):
+        task_for(config(signals=str(path)))  # type: ignore[arg-type]
+
+
+def test_the_default_satisfaction_may_name_what_a_log_lacks(tmp_path: Path) -> None:
+    path = tmp_path / "signals.toml"
+    path.write_text(SIGNALS)
+    assert list(task_for(config(signals=str(path))).vocabulary.leaves) == ["signals[buy]"]  # type: ignore[arg-type]
 
 
 def test_paths_in_settings_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

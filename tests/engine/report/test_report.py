@@ -151,7 +151,7 @@ TABLES: dict[str, tuple[RenderableType, list[str]]] = {
         report.rendered(REPORT),
         [f"winner {PROGRAM}", "16.1325 -0.1795 [-0.1827, -0.1764]", "98.9067 +31.7321 [-0.1827, +32.9725]"],
     ),
-    "top": (report.top_table([ELITE] * 2), [f"{PROGRAM} winner", "-0.61468 ± 0.00429", "(2 folds)"]),
+    "top": (report.top_table([ELITE] * 2), [f"{PROGRAM} winner", "-0.61468 ± 0.00429"]),
     "experiments": (report.experiments_table([EXPERIMENT]), ["12-a5403d07", INTERVAL, "rolled_back futile"]),
     "lineage": (programs.lineage_table([ANCESTOR]), [PROGRAM, "3, 100", "8fcd71df"]),
     "proposers": (proposer_stats.accounts_table([ACCOUNT]), ["1,100,000", "0.0125", "25%"]),

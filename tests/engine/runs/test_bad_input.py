@@ -100,6 +100,29 @@ def test_a_misspelled_kind_leaves_its_table_unknown_and_says_how_tables_are_name
     )
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("budget.secnds=3", ("budget.secnds", "did you mean `seconds`")),
+        ("budgt.seconds=3", ("budgt", "did you mean `budget`")),
+        ("ty.bait=1.0", ("ty", "did you mean `toy`", "the name that `kind` gives")),
+        ("toy.bat=1.0", ("toy.bat", "did you mean `bait`")),
+        ("guardrails.lenth_ratio=1", ("guardrails", "lenth_ratio (did you mean 'length_ratio'?)")),
+        ('seeds=["flt"]', ("seeds", "'flt' (did you mean 'flat'?)")),
+        ("online={backend='replay', metrics={eror={}}}", ("online.metrics", "eror (did you mean 'error'?)")),
+        (
+            "online={metrics={error={bettr='higher'}}}",
+            ("online.metrics.error.bettr", "did you mean `better`"),
+        ),
+    ],
+)
+def test_an_unknown_name_suggests_the_nearest_wherever_it_stands(
+    change: str, words: tuple[str, ...], tmp_path: Path
+) -> None:
+    refused(command("run", config_file(tmp_path), "--set", change), 2, *words)
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_typo_and_a_negative_budget_are_listed_together(tmp_path: Path) -> None:
     path = config_file(tmp_path, budget={"generations": -3}, popullation={"islands": 2})
     refused(command("run", path), 2, "budget.generations", "-3", "popullation", "population")

@@ -178,6 +178,9 @@ def test_what_cannot_be_judged_is_a_verdict(judge: RewardJudge, sandbox: Sandbox
     ("data", "settings", "words"),
     [
         ({"source": "nothing"}, {}, "unknown data source 'nothing'"),
+        ({"source": "simulatd"}, {}, r"'simulatd' \(did you mean 'simulated'\?\)"),
+        ({"source": "open-bandit", "polcy": "all"}, {}, r"no key polcy \(did you mean 'policy'\?\)"),
+        ({"source": "simulated"}, {"proxy": "later_day"}, r"'later_day' \(did you mean 'later_days'\?\)"),
         ({"source": "simulated", "rows": 3}, {}, "has no key rows"),
         ({"source": "simulated"}, {"signals": "x.toml"}, "x.toml"),
         ({"source": "log.csv"}, {}, "needs reward.signals"),
