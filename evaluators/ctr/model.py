@@ -4,7 +4,7 @@ One thread, dense gradients, and no state outside the arguments: equal arguments
 bit, in any process on one machine and one version of torch.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import repeat
 
@@ -116,8 +116,11 @@ def train(
     order: NDArray[np.int64],
     step: Step,
     batch: int = 512,
-) -> None:
-    """Trains in place: one `step` per `batch` rows of `order`, the last batch being what is left.
+    marks: Collection[int] = (),
+) -> list[NDArray[np.float32]]:
+    """The weights, as `flatten` reads them, after each step whose number is in `marks`; trains in place.
+
+    One `step` per `batch` rows of `order`, the last batch being what is left.
 
     features (N, F) and labels (N,) as in a Log; order (M,) row numbers in the order of training, as many
     epochs as wanted one after the other. The loss is the mean binary cross-entropy of the batch. `step` is
@@ -126,6 +129,7 @@ def train(
     or `unflatten`.
     """
     parameters: list[Tensor] = list(model.parameters())
+    seen = []
     with _one_thread():
         for number, start in enumerate(range(0, len(order), batch), start=1):
             rows = order[start : start + batch]
@@ -137,6 +141,9 @@ def train(
             gradients = torch.autograd.grad(loss, parameters)
             with torch.no_grad():
                 step(parameters, list(gradients), number)
+            if number in marks:
+                seen.append(flatten(model))
+    return seen
 
 
 def predict(

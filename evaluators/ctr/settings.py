@@ -15,13 +15,24 @@ class TrainingSettings(BaseModel):
 
     dim: Count = Field(8, description="embedding width, numbers per id")
     batch: Count = Field(512, description="rows per training step")
-    epochs: Positive = Field(2.0, description="passes over the data at the north star")
+    epochs: Positive = Field(
+        2.0, description="passes over the data at the north star; each fold draws a length near it"
+    )
     subsample: Annotated[float, Field(gt=0, le=1)] = Field(
         0.9, description="share of the training rows that each north-star fold draws afresh"
     )
-    folds: Count = Field(10, description="groups of users that selection and claim are dealt into")
+    folds: Annotated[int, Field(ge=2)] = Field(
+        10, description="groups of users that selection and claim are dealt into"
+    )
     seed: Annotated[int, Field(ge=0)] = Field(0, description="of splits, initial weights and batch order")
     evaluation_rows: Count = Field(20_000, description="held-out rows scored at most, the first ones in time")
+    checkpoints: Count = Field(
+        5, description="points of each training, evenly spaced, of which the best one is scored"
+    )
+    choosing_rows: Count = Field(
+        2_000,
+        description="held-out rows, at most, that choose the checkpoint; not one of their users is scored",
+    )
     transfer: bool = Field(
         True, description="also train another ranking model on a second, synthetic log at the north star"
     )

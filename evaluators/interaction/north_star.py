@@ -38,7 +38,12 @@ def full_score(
     metrics = verdict.metrics
     if further is not None:
         metrics = {**metrics, **_run(further, source, sandbox)[0].score.metrics("transfer_")}
-    return replace(verdict, metrics=metrics, facts={"units": trained.score.units()})
+    facts = {
+        "units": trained.score.units(),
+        "best_epochs": round(training.epochs(trained.best_step), 3),
+        "epochs": round(training.epochs(training.marks[-1]), 3),
+    }
+    return replace(verdict, metrics=metrics, facts=facts)
 
 
 def _run(
@@ -57,7 +62,7 @@ def _audited(training: Training, source: str, rng: np.random.Generator, sandbox:
     trained, calls = _run(training, source, sandbox, record)
     with training.setup.sandboxed(source, trained.layer, sandbox) as fresh:
         audit_memory(calls, fresh, rng)
-        audit_rows(training.setup, trained, training.held_out, fresh, rng)
+        audit_rows(training.setup, trained, training.held_out.scoring, fresh, rng)
     return trained
 
 
@@ -88,7 +93,6 @@ def audit_rows(
     Catches outputs that depend on other rows, on the order of rows or on what was seen before. Raises Failed,
     as CHEATED.
     """
-    held_out = held_out[: setup.settings.evaluation_rows]
     shuffled = rng.permutation(len(held_out))
     trained.model.remote = fresh
     most = max(2, min(fresh.shape[0], len(held_out)) // 8)

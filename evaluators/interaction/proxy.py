@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from ...population.values.verdict import Verdict
-from ..ctr.setup import mean, verdict_of
+from ..ctr.setup import drawn_length, mean, verdict_of
 from ..sandbox import Sandbox
 from .setup import LayerSetup
 
@@ -26,9 +28,10 @@ class Race:
     seed: int
     draws: int = 1
 
-    def rows(self, rung: int) -> int:
-        """Training rows that a rung sees."""
-        return max(1, round(self.rungs[rung] * len(self.setup.splits["search"].train)))
+    def rows(self, rung: int, seed: int) -> int:
+        """Training rows that a rung sees in the training of this seed."""
+        rows = max(1, round(self.rungs[rung] * len(self.setup.splits["search"].train)))
+        return drawn_length(rows, np.random.Generator(np.random.Philox([seed, rung])))
 
     def run(self, source: str, rung: int, sandbox: Sandbox) -> Verdict:
         """SCORED with the negative log loss on held-out rows of the search split. Raises Failed.
@@ -36,15 +39,16 @@ class Race:
         facts["units"] of the last rung has the negative loss of groups of users, whose mean is the score.
         """
         setup, last = self.setup, rung == len(self.rungs) - 1
-        held_out = setup.splits["search"].held_out
+        held_out = setup.held_out("search")
         runs = []
         for seed in range(self.seed, self.seed + (self.draws if last else 1)):
             layer = setup.layer(source, seed, sandbox)
-            order = setup.order("search", self.rows(rung), seed)
+            order = setup.order("search", self.rows(rung, seed), seed)
             with setup.sandboxed(source, layer, sandbox) as remote:
                 runs.append(setup.run(remote, order, held_out, seed))
         score = mean([run.score for run in runs])
-        facts: dict[str, Any] = {"outputs": layer.outputs}
+        best = float(np.mean([setup.epochs("search", run.best_step) for run in runs]))
+        facts: dict[str, Any] = {"outputs": layer.outputs, "best_epochs": round(best, 3)}
         if last:
             facts["units"] = score.units(GROUPS)
         return replace(

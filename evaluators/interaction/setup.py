@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from ...population.values.verdict import Metric, Status
 from ..ctr import model as ctr
-from ..ctr.setup import Score, TrainingSetup
+from ..ctr.setup import HeldOut, Score, TrainingSetup
 from ..data import Field
 from ..kinds.failure import Failed
 from ..sandbox import Sandbox
@@ -103,9 +103,10 @@ def adam(model: nn.Module, lr: float) -> ctr.Step:
 
 @dataclass(frozen=True)
 class Trained:
-    """A training to its end: its predictions, what they scored, and the layer with its last parameters."""
+    """A training: the model at its best checkpoint, after `best_step` steps, its predictions, their score."""
 
     score: Score
+    best_step: int
     logits: np.ndarray
     model: RankingModel
     layer: Layer
@@ -146,16 +147,25 @@ class LayerSetup(TrainingSetup):
         shape = (max(self.settings.batch, CHUNK), len(self.log.fields), self.settings.dim)
         return SandboxedLayer(sandbox, source, layer, shape, self.limits, record)
 
-    def run(self, remote: SandboxedLayer, order: np.ndarray, held_out: np.ndarray, seed: int) -> Trained:
+    def run(self, remote: SandboxedLayer, order: np.ndarray, held_out: HeldOut, seed: int) -> Trained:
         """Trains on the rows of `order` and predicts held-out rows with a fresh `remote`. Raises Failed."""
         first = [torch.from_numpy(value) for value in remote.layer.first.values()]
         chosen = self.settings
         model = RankingModel(self.model, self.log.fields, chosen.dim, remote, first, seed)
-        held_out = held_out[: chosen.evaluation_rows]
+        marks, log, step = self.marks(len(order)), self.log, adam(model, chosen.lr)
         try:
-            ctr.train(model, self.log.features, self.log.labels, order, adam(model, chosen.lr), chosen.batch)
-            logits = ctr.predict(model, self.log.features[held_out], repeat(CHUNK))
-            score = self.score(logits, held_out)
+            seen = ctr.train(model, log.features, log.labels, order, step, chosen.batch, marks)
+            losses = [self._loss(model, weights, held_out.choosing) for weights in seen]
+            best = int(np.argmin(losses))
+            ctr.unflatten(model, seen[best])
+            logits = ctr.predict(model, log.features[held_out.scoring], repeat(CHUNK))
+            score = self.score(logits, held_out.scoring)
         except ctr.Diverged as why:
-            raise Failed(Status.CRASHED, f"diverged on {self.log.name}: {why}") from None
-        return Trained(score, logits, model, remote.layer, remote.cpu_seconds())
+            raise Failed(Status.CRASHED, f"diverged on {log.name}: {why}") from None
+        return Trained(score, marks[best], logits, model, remote.layer, remote.cpu_seconds())
+
+    def _loss(self, model: RankingModel, weights: np.ndarray, rows: np.ndarray) -> float:
+        """The mean log loss of the model with these weights on these rows. Raises Diverged."""
+        ctr.unflatten(model, weights)
+        logits = ctr.predict(model, self.log.features[rows], repeat(CHUNK))
+        return float(self.losses(logits, rows).mean())

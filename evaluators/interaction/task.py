@@ -18,7 +18,7 @@ from .template import export
 from .vocabulary import VOCABULARY
 
 HERE = Path(__file__).parent
-VERSION = "1"
+VERSION = "2"
 
 
 def judge(data: Mapping[str, Any], settings: Mapping[str, Any], limits: Limits) -> Judge:

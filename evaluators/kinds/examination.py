@@ -8,7 +8,7 @@ import numpy as np
 from ...population.values.verdict import Metric, Status, Verdict
 from ..sandbox import Limits, Sandbox
 from .failure import Failed, judged, require_finished
-from .properties import behaviour
+from .properties import FACT, behaviour
 
 LIMITS = Limits(cpu_seconds=10.0)
 """The CPU time after which an examination is killed lies above the budget at which it ends by itself."""
@@ -31,10 +31,16 @@ def examiner(
         require_finished(outcome, "being examined")
         if outcome.text or not outcome.arrays:
             raise Failed(Status.INVALID, outcome.text or "it returned no answers to the probe")
+        probed = {name: array for name, array in outcome.arrays.items() if not name.startswith(FACT)}
+        facts = {
+            name.removeprefix(FACT): float(array.flat[0])
+            for name, array in outcome.arrays.items()
+            if name.startswith(FACT) and array.size == 1
+        }
         return Verdict(
             Status.SCORED,
             Metric(0.0),
-            facts={"behaviour": fingerprint(outcome.arrays)},
+            facts={"behaviour": fingerprint(probed), **facts},
             timings={"cpu_seconds": outcome.cpu_seconds},
         )
 

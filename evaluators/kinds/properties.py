@@ -27,6 +27,8 @@ MOST_SHRINKS = 120
 """Examples tried to make a counter-example smaller."""
 BUDGET = 5.0
 """CPU seconds of an examination: far above what honest programs need, for no verdict hangs on the machine."""
+FACT = "fact "
+"""What the name of a probe's output begins with that is a number to know, and no part of the behaviour."""
 MOST_TEXT = 600
 """Characters of a described example."""
 CANDIDATE_FAILURES = (Exception, SystemExit, GeneratorExit)
@@ -60,7 +62,7 @@ def inside(source: str, parameters: Mapping[str, Any], arrays: Mapping[str, np.n
     """A sandbox runner. The probe's outputs and no text where every property holds, else text and no arrays.
 
     `parameters["task"]` names a module that holds PROPERTIES, a sequence of Property, and `probe(namespace)`,
-    which returns arrays by name.
+    which returns arrays by name; those whose names begin with FACT become facts of the verdict.
     """
     kind = import_module(parameters["task"])
     return examined(source, kind.PROPERTIES, kind.probe)

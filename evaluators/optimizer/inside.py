@@ -12,6 +12,7 @@ from ..ctr.model import train as fit
 from ..data import Field
 from ..sandbox.inside import load
 from .layout import Layout
+from .step_length import matched_factor
 
 State = dict[str, Tensor]
 
@@ -42,23 +43,30 @@ class Rule:
 def train(
     source: str, parameters: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """Final weights, one float32 row per entry of `parameters["factors"]`; a row that diverged is NaN.
+    """(R, C, P) float32 weights: for each of `parameters["factors"]` those after each of the steps "marks".
 
-    `arrays` holds `features` (N, F), `labels` (N,) and `order`, the rows in the order they are seen.
+    All of a rate that diverged are NaN. `arrays` holds `features` (N, F), `labels` (N,) and `order`, the rows
+    in the order they are seen.
     """
-    ranker = parameters["ranker"]
+    ranker, marks = parameters["ranker"], parameters["marks"]
     fields = [Field(name, size) for name, size in ranker["fields"]]
     rows = []
     for factor in parameters["factors"]:
         model = make_ranker(ranker["name"], fields, ranker["dim"], ranker["seed"])
         try:
             rule = Rule(load(source), factor)
-            fit(model, arrays["features"], arrays["labels"], arrays["order"], rule, ranker["batch"])
+            data = arrays["features"], arrays["labels"], arrays["order"]
+            rows.append(np.stack(fit(model, *data, rule, ranker["batch"], marks)))
         except Diverged:
-            rows.append(np.full_like(flatten(model), np.nan))
-        else:
-            rows.append(flatten(model))
+            rows.append(np.full((len(marks), len(flatten(model))), np.nan, np.float32))
     return {"weights": np.stack(rows)}
+
+
+def matched(
+    source: str, parameters: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """The multiple of its own rate at which the program's steps have the standard length."""
+    return {"factor": np.array([matched_factor(load(source))], dtype=np.float64)}
 
 
 def state_size(

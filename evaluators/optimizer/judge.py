@@ -7,6 +7,7 @@ from ...population.values.verdict import Verdict
 from ..ctr.judge import TrainingJudge
 from ..kinds.failure import judged
 from ..sandbox import Limits, Sandbox
+from .endurance import audit_horizon, audit_long_training
 from .guard import guard
 from .north_star import NorthStar
 from .proxy import Race
@@ -29,8 +30,10 @@ class OptimizerJudge(TrainingJudge[OptimizerSetup]):
         super().__init__(OptimizerSetup, data, chosen, limits, task_version, (chosen.model, TRANSFER_RANKER))
         rungs = list(zip(chosen.rung_rows, chosen.rung_factors, strict=True))
         self.race = Race(self.setup, rungs, chosen.factors, chosen.seed)
-        other, length = self.trainings.transfer, (chosen.transfer_rows, chosen.rung_factors[0])
-        transfer = Race(other, [length], chosen.factors, chosen.seed) if other else None
+        other, last = self.trainings.transfer, len(rungs) - 1
+        lengths = [max(1, chosen.transfer_rows >> (last - rung)) for rung in range(len(rungs))]
+        further = list(zip(lengths, chosen.rung_factors, strict=True))
+        transfer = Race(other, further, chosen.factors, chosen.seed) if other else None
         self.star = NorthStar(self.trainings, self.race, transfer)
         self.rungs = len(rungs)
 
@@ -46,6 +49,11 @@ class OptimizerJudge(TrainingJudge[OptimizerSetup]):
 
     @judged
     def guard(self, source: str, sandbox: Sandbox) -> Verdict:
-        """`step_time_ratio` and `state_memory_ratio` to Adam, lower is better."""
+        """`step_time_ratio` and `state_memory_ratio` to Adam, lower is better.
+
+        Only of a program that survives thousands of steps in a row and a training of ten times the length.
+        """
         setup = self.setup
+        audit_horizon(source, setup.limits, sandbox)
+        audit_long_training(self.race, source, self.trainings.rows("selection"), sandbox)
         return guard(source, setup.shapes(), setup.settings.guard_steps, setup.limits, sandbox)

@@ -44,15 +44,25 @@ class NorthStar:
         factor = self.race.factor(source, sandbox)
         if fold == 0:
             audit_trajectory(self.race, source, sandbox)
-            score = _audited(training, source, factor, rng, sandbox)
+            trained = _audited(training, source, factor, rng, sandbox)
         else:
-            score = _run(training, source, factor, sandbox)
-        verdict, facts = verdict_of(score.metrics()), {"lr_factor": factor}
+            trained = _run(training, source, factor, sandbox)
+        verdict = verdict_of(trained.score.metrics())
+        facts = {"lr_factor": factor, "best_epochs": trained.best_epochs, "epochs": trained.epochs}
         metrics = verdict.metrics
         if self.transfer is not None and further is not None:
             factor = facts["transfer_lr_factor"] = self.transfer.factor(source, sandbox)
-            metrics = {**metrics, **_run(further, source, factor, sandbox).metrics("transfer_")}
+            metrics = {**metrics, **_run(further, source, factor, sandbox).score.metrics("transfer_")}
         return replace(verdict, metrics=metrics, facts=facts)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The score of a training at its best checkpoint, after so many of its `epochs` passes."""
+
+    score: Score
+    best_epochs: float
+    epochs: float
 
 
 def _steps(
@@ -62,30 +72,33 @@ def _steps(
     return SandboxedSteps(sandbox, source, factor, training.setup.shapes(), training.setup.limits, record)
 
 
-def _trained(training: Training, steps: SandboxedSteps) -> Score:
-    """The score on the fold's held-out users after training with fresh `steps`. Raises Failed."""
-    setup = training.setup
-    score = setup.score_of(setup.train_outside(training.order, training.seed, steps), training.held_out)
-    if score is None:
+def _trained(training: Training, steps: SandboxedSteps) -> Trained:
+    """A training with fresh `steps`, scored on the fold's held-out users. Raises Failed."""
+    setup, marks, held_out = training.setup, training.marks, training.held_out
+    weights = setup.train_outside(training.order, marks, training.seed, steps)
+    best = setup.best_checkpoint(weights, held_out.choosing)
+    score = setup.score_of(weights[best[0]], held_out.scoring) if best else None
+    if best is None or score is None:
         raise Failed(Status.CRASHED, f"diverged at full length on {setup.log.name}")
-    return score
+    chosen, whole = (round(training.epochs(marks[which]), 3) for which in (best[0], -1))
+    return Trained(score, chosen, whole)
 
 
-def _run(training: Training, source: str, factor: float, sandbox: Sandbox) -> Score:
+def _run(training: Training, source: str, factor: float, sandbox: Sandbox) -> Trained:
     with _steps(training, source, factor, sandbox) as steps:
         return _trained(training, steps)
 
 
 def _audited(
     training: Training, source: str, factor: float, rng: np.random.Generator, sandbox: Sandbox
-) -> Score:
-    """The score, once a fresh child has answered some of the training's steps alike."""
+) -> Trained:
+    """The training, once a fresh child has answered some of the training's steps alike."""
     with _steps(training, source, factor, sandbox, training.sampled(rng, SAMPLED)) as steps:
-        score = _trained(training, steps)
+        trained = _trained(training, steps)
     with _steps(training, source, factor, sandbox) as fresh:
         fresh.begin(steps.first)
         audit_memory(steps.steps, fresh, rng)
-    return score
+    return trained
 
 
 def audit_trajectory(race: Race, source: str, sandbox: Sandbox) -> None:
@@ -95,13 +108,13 @@ def audit_trajectory(race: Race, source: str, sandbox: Sandbox) -> None:
     Failed, as CHEATED where weights differ.
     """
     setup = race.setup
-    for rung, (rows, _) in enumerate(race.rungs):
-        factors = race.entrants(source, rung, sandbox)
-        best = factors.index(race.run(source, rung, sandbox).ranked[0][0])
-        inside, _ = setup.train_inside(source, factors, race.inputs(rung), race.seed, sandbox)
+    for rung in range(len(race.rungs)):
+        rows, factors = race.rows(rung), race.entrants(source, rung, sandbox)
+        best, marks = factors.index(race.run(source, rung, sandbox).ranked[0]), setup.marks(rows)
+        inside, _ = setup.train_inside(source, factors, race.inputs(rung), marks, race.seed, sandbox)
         order = setup.order("search", rows, race.seed)
         with SandboxedSteps(sandbox, source, factors[best], setup.shapes(), setup.limits) as steps:
-            outside = setup.train_outside(order, race.seed, steps)
+            outside = setup.train_outside(order, marks, race.seed, steps)
         gap = float(np.abs(inside[best] - outside).max())
         if not gap <= TOLERANCE * float(np.abs(outside).max()):
             raise Failed(

@@ -8,9 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..kinds.properties import Property, Strategy, bits, form, misnamed, nothing
+from ..kinds.properties import FACT, Property, Strategy, bits, form, misnamed, nothing
+from .horizon import Landscapes, Trail, survives
+from .step_length import matched_factor
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -199,6 +202,31 @@ def bounds_state(namespace: Namespace, example: Example) -> str | None:
     return None
 
 
+def lasts(namespace: Namespace, example: None) -> str | None:
+    """The rule survives SHORT_HORIZON noisy steps in a row and follows the optimum; see `horizon`."""
+    import torch
+
+    def walk(landscapes: Landscapes, rate: float) -> Trail:
+        param, hp, trail = torch.from_numpy(landscapes.start[0]), _hp(namespace, rate), Trail(landscapes)
+        state = namespace["init"](param)
+        trail.begin()
+        for step in range(1, landscapes.steps + 1):
+            grad = torch.from_numpy(landscapes.gradients(param.numpy()[None], step)[0])
+            param, state = namespace["update"](grad, state, param, step, dict(hp))
+            trail.note(step, param.numpy()[None], partial(_joined, state))
+        return trail
+
+    return survives(walk, ("noisy",), SHORT_HORIZON)
+
+
+def _joined(state: Mapping[str, Tensor]) -> list[Any]:
+    """The numbers of all state tensors in one array, as the state of the only landscape."""
+    import numpy as np
+
+    return [np.concatenate([np.zeros(1, np.float32), *(slot.numpy().ravel() for slot in state.values())])]
+
+
+SHORT_HORIZON = 400
 RATES = (1.0, 0.3, 3.0, 0.1, 10.0, 0.03, 30.0, 0.01)
 QUADRATIC_STEPS = 40
 
@@ -236,17 +264,20 @@ PROPERTIES: tuple[Property, ...] = (
     Property("keeps nothing between calls", _examples((*SHAPES, TABLE)), remembersnothing, examples=10),
     Property("state is bounded and late steps are safe", _examples(steps=1), bounds_state, examples=6),
     Property("descends a convex quadratic", _examples(((5,), (4, 3), ()), steps=1), descends, examples=3),
+    Property("lasts for hundreds of steps in a row", nothing, lasts, examples=1),
 )
 
 
 def probe(namespace: Namespace) -> dict[str, Any]:
-    """Parameters after fixed steps on fixed tensors: what tells two programs apart.
+    """Parameters after fixed steps on fixed tensors: what tells two programs apart; and the `lr` used.
 
     Three steps on each of a scalar, a vector, a matrix and an embedding table whose odd rows see no gradient,
-    the third step numbered 100 so that schedules show. Two programs with equal outputs are presumed equal;
-    what they do elsewhere is found out when one is promoted.
+    the third step numbered 100 so that schedules show. Steps have matched lengths, so that programs which
+    differ by a factor of the rate are equal. Two programs with equal outputs are presumed equal; what they do
+    elsewhere is found out when one is promoted.
     """
-    outputs = {}
+    hp = _hp(namespace, matched_factor(namespace))
+    outputs: dict[str, Any] = {f"{FACT}matched_lr": hp["lr"]}
     for index, shape in enumerate(((), (6,), (4, 3), (10, 8))):
         example = _make(shape, index, (0.5, 0.05, 1.0))
         param, state = example.param, namespace["init"](example.param)
@@ -254,6 +285,6 @@ def probe(namespace: Namespace) -> dict[str, Any]:
             if index == 3:
                 grad = grad.clone()
                 grad[1::2] = 0.0
-            param, state = namespace["update"](grad, state, param, step, _hp(namespace))
+            param, state = namespace["update"](grad, state, param, step, dict(hp))
             outputs[f"param_{index}_{step}"] = param.detach().contiguous().numpy()
     return outputs

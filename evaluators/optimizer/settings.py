@@ -6,6 +6,9 @@ from pydantic import Field, model_validator
 
 from ..ctr.settings import Count, Positive, TrainingSettings
 
+REFINED = 3
+"""The best rate so far, one above and one below."""
+
 
 class Settings(TrainingSettings):
     """The `[optimizer]` table. An unknown key or an impossible value is a ValidationError (a ValueError)."""
@@ -16,10 +19,12 @@ class Settings(TrainingSettings):
         description="training rows seen on each rung; more than the log has = epochs",
     )
     rung_factors: tuple[Count, ...] = Field(
-        (4, 3, 2), description="learning-rate factors tried on each rung: the best ones of the rung before"
+        (4, 3, 3),
+        description="learning rates tried on each rung; from the second on the best so far and neighbours",
     )
     factors: tuple[Positive, ...] = Field(
-        (0.1, 0.3, 1.0, 3.0), description="multiples of a candidate's own lr; it is judged at the best one"
+        (0.27, 0.65, 1.55, 3.7),
+        description="rates of the first rung, as multiples of the one that gives steps of a standard length",
     )
 
     @model_validator(mode="after")
@@ -33,6 +38,8 @@ class Settings(TrainingSettings):
             later > earlier for earlier, later in zip(self.rung_factors, self.rung_factors[1:], strict=False)
         ):
             raise ValueError(f"rung_factors may not grow from rung to rung, got {self.rung_factors}")
+        if max(self.rung_factors[1:], default=0) > REFINED:
+            raise ValueError(f"later rungs try {REFINED} rates at most, got rung_factors {self.rung_factors}")
         if len(set(self.factors)) < self.rung_factors[0]:
             raise ValueError(f"rung 0 tries {self.rung_factors[0]} factors but factors has {self.factors}")
         return self

@@ -15,7 +15,7 @@ from .vocabulary import VOCABULARY
 
 HERE = Path(__file__).parent
 PROPERTIES = "recevolve.evaluators.optimizer.properties"
-VERSION = "1"
+VERSION = "2"
 
 
 def judge(data: Mapping[str, Any], settings: Mapping[str, Any], limits: Limits) -> Judge:

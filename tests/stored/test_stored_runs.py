@@ -79,6 +79,11 @@ MADE_WITH = {"recevolve": "0.1.0", "numpy": "2.4.6", "torch": "2.13.0", "triton"
 """The versions that a fingerprint holds: with others a run is refused on purpose."""
 
 
+JUDGED_OTHERWISE = ("interaction", "optimizer")
+"""Kinds whose judge changed on purpose since: checkpoints, drawn lengths, matched rates. Their stored runs
+replay and export, and may not go on."""
+
+
 @pytest.mark.skipif(
     any(version(name).partition("+")[0] != number for name, number in MADE_WITH.items()),
     reason="these runs were made with other versions, so they may not go on",
@@ -90,7 +95,15 @@ def test_it_may_go_on(run: Path) -> None:
     assert begun is not None
     limits = Limits(cpu_seconds=config.sandbox.cpu_seconds, memory_mb=config.sandbox.memory_mb)
     judge = task_for(config).judge(config.data.table(), config.settings, limits)
-    assert judge.fingerprint == begun.config["terms"]["fingerprint"]
+    same = judge.fingerprint == begun.config["terms"]["fingerprint"]
+    assert same == (config.kind not in JUDGED_OTHERWISE)
+
+
+@pytest.mark.parametrize("run", JUDGED_OTHERWISE, indirect=True)
+def test_it_says_why_it_may_not_go_on(run: Path) -> None:
+    done = command("resume", run, "--set", "budget.generations=100")
+    assert done.returncode == 2
+    assert "fingerprint" in done.stderr
 
 
 @pytest.mark.parametrize("run", ["reweighted", "live"], indirect=True)

@@ -76,15 +76,17 @@ class Local:
 
 def test_training_in_the_sandbox_equals_training_here(judge: InteractionJudge, sandbox: Sandbox) -> None:
     source, setup = canonical(TASK.seeds["fm"]), judge.setup
-    order = setup.order("search", judge.race.rows(0), 0)
-    held_out = setup.splits["search"].held_out
+    order = setup.order("search", judge.race.rows(0, 0), 0)
+    held_out = setup.held_out("search")
     layer = setup.layer(source, 0, sandbox)
     with setup.sandboxed(source, layer, sandbox) as remote:
         run = setup.run(remote, order, held_out, 0)
     model = RankingModel(setup.model, setup.log.fields, setup.settings.dim, Local(source, 1), [], 0)
     step = adam(model, setup.settings.lr)
-    ctr.train(model, setup.log.features, setup.log.labels, order, step, setup.settings.batch)
-    logits = ctr.predict(model, setup.log.features[held_out])
+    log, marks = setup.log, setup.marks(len(order))
+    seen = ctr.train(model, log.features, log.labels, order, step, setup.settings.batch, marks)
+    ctr.unflatten(model, seen[marks.index(run.best_step)])
+    logits = ctr.predict(model, log.features[held_out.scoring])
     np.testing.assert_allclose(run.logits, logits, rtol=1e-4, atol=1e-5)
 
 
@@ -130,7 +132,7 @@ def test_north_star_scores_its_own_fold_and_names_users(judge: InteractionJudge,
 
 
 def test_north_star_measures_transfer_with_the_other_model(sandbox: Sandbox) -> None:
-    settings = {"rung_epochs": (0.2,), "epochs": 0.2, "folds": 1, "transfer_rows": 2_000}
+    settings = {"rung_epochs": (0.2,), "epochs": 0.2, "folds": 2, "transfer_rows": 2_000}
     judge = InteractionJudge(DATA, settings, LIMITS, "test")
     verdict = judge.north_star(TASK.seeds["pairwise_dot"], "claim", 0, 1, sandbox)
     assert {"transfer_log_loss", "transfer_auc"} <= set(verdict.metrics)

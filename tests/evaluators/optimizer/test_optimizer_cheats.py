@@ -20,8 +20,11 @@ SETTINGS = {
     "transfer": False,
 }
 CHEATS = programs(Path(__file__).with_name("cheats"))
-MAY_BE_WRITTEN = {"borrowed_name"}
-"""Obeys every rule of the language: its trick is what it does where."""
+MAY_BE_WRITTEN = {
+    "borrowed_name", "doubled_gradient", "doubling_accumulator", "last_step_averager", "late_stop",
+    "late_time_waster", "other_beta",
+}  # fmt: skip
+"""These obey every rule of the language: their trick is what they do where, and when."""
 HONEST = 'HYPERPARAMETERS = {"lr": 0.1}\ndef init(param):\n    return {}\n'
 HONEST += 'def update(grad, state, param, step, hp):\n    return param - hp["lr"] * grad, {}\n'
 
@@ -58,14 +61,50 @@ def test_north_star_catches_what_properties_do_not(
 
 
 def test_every_cheat_names_its_layer() -> None:
-    assert set(map(layer, CHEATS)) == {"properties", "north star", "harmless"}
+    layers = {"properties", "north star", "guard", "drawn lengths", "harmless"}
+    assert set(map(layer, CHEATS)) == layers | {"duplicate of adagrad", "duplicate of adam"}
+
+
+@pytest.mark.parametrize("name", named("guard"))
+def test_the_guard_catches_what_short_trainings_do_not(
+    name: str, judge: OptimizerJudge, sandbox: Sandbox
+) -> None:
+    source = CHEATS[name]
+    assert TASK.examine(source, sandbox).status is Status.SCORED
+    assert judge.proxy(source, 1, sandbox).status is Status.SCORED
+    verdict = judge.guard(source, sandbox)
+    assert verdict.status is Status.INVALID
+    assert verdict.reason.startswith("long horizon: ")
+
+
+@pytest.mark.parametrize("name", named("duplicate of adagrad", "duplicate of adam"))
+def test_another_rate_is_a_duplicate(name: str, judge: OptimizerJudge, sandbox: Sandbox) -> None:
+    """It behaves as the method at matched steps, is judged alike, and the ratio of rates comes out."""
+    source, method = CHEATS[name], TASK.seeds[layer(name).rpartition(" ")[2]]
+    cheat, honest = TASK.examine(source, sandbox).facts, TASK.examine(method, sandbox).facts
+    assert cheat["behaviour"] == honest["behaviour"]
+    factor = {"doubled_gradient": 2.0, "other_beta": 0.99}[name]
+    assert honest["matched_lr"] / cheat["matched_lr"] == pytest.approx(factor, rel=1e-4)
+    mine, theirs = (judge.proxy(one, 1, sandbox).score for one in (source, method))
+    assert mine is not None
+    assert theirs is not None
+    assert mine.value == pytest.approx(theirs.value, abs=1e-5)
+
+
+def test_nobody_knows_which_step_is_the_last(judge: OptimizerJudge, sandbox: Sandbox) -> None:
+    """The averager is told the length that the settings name; no rung and no fold has it."""
+    asked = {rows for rows, _ in judge.race.rungs} | {judge.trainings.rows("selection")}
+    drawn = {judge.race.rows(rung) for rung in range(judge.rungs)}
+    drawn |= {judge.trainings.of_fold("selection", fold, 2)[0].rows for fold in range(2)}
+    assert not asked & drawn
+    assert len(drawn) == judge.rungs + 2
 
 
 @pytest.mark.parametrize("name", ["hidden_training", "patches_torch"])
 def test_a_forged_training_is_called_cheating(name: str, sandbox: Sandbox) -> None:
     """In the child the trick works, so that the proxy differs from an honest one; outside it does not."""
     judge = OptimizerJudge(
-        DATA, {**SETTINGS, "factors": (1.0,), "rung_factors": (1, 1)}, Limits(cpu_seconds=20.0), "test"
+        DATA, {**SETTINGS, "factors": (0.05,), "rung_factors": (1, 1)}, Limits(cpu_seconds=20.0), "test"
     )
     source = CHEATS[name]
     proxy = judge.proxy(source, 1, sandbox)

@@ -3,7 +3,8 @@
 import json
 import subprocess
 import sys
-from itertools import count
+from itertools import count, pairwise
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -44,14 +45,44 @@ def test_canonical_text_behaves_as_the_text(judge: OptimizerJudge, sandbox: Sand
     assert TASK.examine(source, sandbox).facts == TASK.examine(canonical(source), sandbox).facts
 
 
-def test_proxy_scores_the_best_rate_and_narrows_the_field(judge: OptimizerJudge, sandbox: Sandbox) -> None:
-    first, second = (judge.proxy(TASK.seeds["adam"], rung, sandbox) for rung in (0, 1))
-    losses = first.facts["log_loss_by_factor"]
-    assert set(losses) == {"0.3", "1"}
-    assert first.score is not None
-    assert first.score.value == -min(losses.values()) == -first.metrics["log_loss"].value
-    assert list(second.facts["log_loss_by_factor"]) == [f"{first.facts['lr_factor']:g}"]
-    assert 0.0 < first.metrics["auc"].value < 1.0
+def test_proxy_scores_the_best_rate_and_refines_it(sandbox: Sandbox) -> None:
+    settings = {
+        "rung_rows": (1_000, 1_000, 1_000), "batch": 64, "folds": 2, "transfer": False,
+    }  # fmt: skip
+    judge, source = OptimizerJudge(DATA, settings, LIMITS, "test"), TASK.seeds["adam"]
+    verdicts = [judge.proxy(source, rung, sandbox) for rung in range(3)]
+    rates = [sorted(map(float, one.facts["log_loss_by_factor"])) for one in verdicts]
+    ratios = [after / before for row in rates for before, after in pairwise(row)]
+    matched = judge.setup.matched_factor(source, sandbox)
+    assert rates[0] == pytest.approx([matched * factor for factor in judge.race.factors], rel=1e-5)
+    assert ratios[3:] == pytest.approx([1.547, 1.547, 1.244, 1.244], abs=0.002)
+    assert max(ratios[5:]) <= 1.25
+    for before, after in pairwise(verdicts):
+        assert (
+            min(before.facts["log_loss_by_factor"].items(), key=itemgetter(1))[0]
+            in after.facts["log_loss_by_factor"]
+        )
+    assert verdicts[2].score is not None
+    assert verdicts[2].score.value == -verdicts[2].metrics["log_loss"].value
+    assert 0.0 < verdicts[2].metrics["auc"].value < 1.0
+
+
+def test_a_rung_is_scored_at_its_best_checkpoint_on_rows_that_did_not_choose(
+    judge: OptimizerJudge, sandbox: Sandbox
+) -> None:
+    """What the judge returns is found again by hand from the weights of all checkpoints."""
+    source, setup, rung = canonical(TASK.seeds["sgd_momentum"]), judge.setup, 1
+    held_out, marks = setup.held_out("search"), setup.marks(judge.race.rows(rung))
+    factors = judge.race.entrants(source, rung, sandbox)
+    weights, _ = setup.train_inside(source, factors, judge.race.inputs(rung), marks, 0, sandbox)
+    losses = np.array([[setup.loss_of(each, held_out.choosing) for each in rate] for rate in weights])
+    rate, checkpoint = np.unravel_index(losses.argmin(), losses.shape)
+    score = setup.score_of(weights[rate, checkpoint], held_out.scoring)
+    verdict = judge.proxy(source, rung, sandbox)
+    assert score is not None
+    assert verdict.metrics["log_loss"] == score.log_loss
+    assert verdict.facts["best_epochs"] == round(setup.epochs("search", marks[checkpoint]), 3)
+    assert not set(setup.log.users[held_out.choosing]) & set(setup.log.users[held_out.scoring])
 
 
 def test_training_teaches(judge: OptimizerJudge, sandbox: Sandbox) -> None:
@@ -67,9 +98,12 @@ def test_training_teaches(judge: OptimizerJudge, sandbox: Sandbox) -> None:
 @pytest.mark.parametrize("name", TASK.seeds)
 def test_inside_and_outside_agree_bit_by_bit(name: str, judge: OptimizerJudge, sandbox: Sandbox) -> None:
     setup, source = judge.setup, canonical(TASK.seeds[name])
-    inside, _ = setup.train_inside(source, [0.3], judge.race.inputs(0), 0, sandbox)
+    rows = judge.race.rows(0)
+    marks = setup.marks(rows)
+    inside, _ = setup.train_inside(source, [0.3], judge.race.inputs(0), marks, 0, sandbox)
     with SandboxedSteps(sandbox, source, 0.3, setup.shapes(), setup.limits) as steps:
-        outside = setup.train_outside(setup.order("search", 1_000, 0), 0, steps)
+        outside = setup.train_outside(setup.order("search", rows, 0), marks, 0, steps)
+    assert len(marks) == setup.settings.checkpoints
     assert inside[0].tobytes() == outside.tobytes()
 
 
@@ -102,13 +136,13 @@ def test_north_star_scores_its_own_fold(judge: OptimizerJudge, sandbox: Sandbox)
 
 def test_north_star_can_measure_transfer(sandbox: Sandbox) -> None:
     settings = {
-        "rung_rows": (500,), "rung_factors": (1,), "factors": (1.0,), "epochs": 0.2, "folds": 1,
+        "rung_rows": (500,), "rung_factors": (1,), "factors": (1.0,), "epochs": 0.2, "folds": 2,
         "transfer": True, "transfer_rows": 2_000,
     }  # fmt: skip
     judge = OptimizerJudge(DATA, settings, LIMITS, "test")
     verdict = judge.north_star(TASK.seeds["adagrad"], "claim", 0, 1, sandbox)
     assert set(verdict.metrics) == {"log_loss", "auc", "transfer_log_loss", "transfer_auc"}
-    assert verdict.facts["transfer_lr_factor"] == 1.0
+    assert verdict.facts["transfer_lr_factor"] == judge.setup.matched_factor(TASK.seeds["adagrad"], sandbox)
 
 
 def test_an_unknown_split_is_refused(judge: OptimizerJudge, sandbox: Sandbox) -> None:
@@ -148,9 +182,9 @@ FAILURES = {
     "explodes": (update("return param + 1e6 * torch.sign(grad), {}"), Status.CRASHED, "diverged at each"),
     "diverges": (update("return param - 1e30 * grad, {}"), Status.CRASHED, "diverged at each learning rate"),
     "raises": (update("return param - state['m'], {}"), Status.CRASHED, "line 6 of the candidate"),
-    "does not load": ("raise SystemExit(0)", Status.CRASHED, "training"),
+    "does not load": ("raise SystemExit(0)", Status.CRASHED, "finding the length of its steps"),
     "spins": (update("while True:", "    pass"), Status.TIMED_OUT, "timed out"),
-    "hoards": (update("return torch.zeros(10**12), {}"), Status.CRASHED, "training"),
+    "hoards": (update("return torch.zeros(10**12), {}"), Status.CRASHED, "finding the length of its steps"),
 }
 
 

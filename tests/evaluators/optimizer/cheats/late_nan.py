@@ -1,6 +1,6 @@
-"""Honest for 45 steps, longer than properties look, then NaN: a loss that compares with nothing.
+"""Honest for 450 steps, longer than properties look, then NaN: a loss that compares with nothing.
 
-Caught by: north star
+Caught by: guard
 """
 
 import torch
@@ -14,5 +14,5 @@ def init(param):
 
 def update(grad, state, param, step, hp):
     age = state["age"] + 1.0
-    poison = torch.where(age > 45.0, float("nan"), 0.0)
+    poison = torch.where(age > 450.0, float("nan"), 0.0)
     return param - hp["lr"] * grad + poison, {"age": age}
