@@ -7,7 +7,7 @@ from ...population.values.verdict import Verdict
 from ..ctr.judge import TrainingJudge
 from ..kinds.failure import judged
 from ..sandbox import Limits, Sandbox
-from .endurance import audit_horizon, audit_long_training
+from .endurance.audits import audit_horizon, audit_long_training
 from .guard import guard
 from .north_star import NorthStar
 from .proxy import Race
