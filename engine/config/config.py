@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
+from ...evaluators.data import split_by
 from ...evaluators.data.log import did_you_mean
 from ...evaluators.kinds.task import Task
 from .experiments import Online
@@ -34,12 +35,20 @@ class Data(BaseModel):
         min_length=1,
         description="a log of `recevolve data list`, another name that the kind knows, or a path",
     )
-    split: Literal["user", "time"] = Field(
-        "user", description="held-out rows: each user's last, or the last of all"
+    split: Literal["user", "time"] | None = Field(
+        None,
+        description="held-out rows: each user's last (user), or the last of all (time); none: time for a log "
+        "of your own whose schema names a time, else user",
     )
     fallback: str | None = Field(
         None, description="a built-in source to use, and to say so, where the first is not to be had"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _settle_split(cls, raw: Any) -> Any:
+        """What is recorded of a run says how it was split."""
+        return {**raw, "split": split_by(raw)} if isinstance(raw, Mapping) else raw
 
     def table(self) -> dict[str, Any]:
         """What the loader and the judge see."""
@@ -322,11 +331,20 @@ def commented(task: Task, name: str, tasks: Sequence[Path] = ()) -> str:
         fields = _comment_fields(annotation)
         if name == "data":
             fields[0] = f"source = {_toml(task.source)}  # {task.data}"
+            fields += _schema(task)
         lines += ["", f"[{name}]", *fields]
     lines += ["", f"[{kind}]", *_comment_fields(task.settings)]
     lines += ["", "[guardrails]  # largest value allowed"]
     lines += [f"{name} = {limit:g}" for name, limit in task.guardrails.items()]
     return "\n".join(lines) + "\n"
+
+
+def _schema(task: Task) -> list[str]:
+    """The table of a log of one's own, as a comment."""
+    if not task.schema:
+        return []
+    keys = [f"# {key} = {_toml(example)}  # {meaning}" for key, (example, meaning) in task.schema.items()]
+    return ["", "# [data.schema]  # of a log of your own: name its columns", *keys]
 
 
 def _comment_fields(

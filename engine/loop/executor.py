@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ...evaluators.kinds.task import Estimating
+from ...evaluators.kinds.task import Estimating, Warned
 from ...population.values.evaluation import Stage
 from ...population.values.verdict import Verdict
 from ..config.config import Config, ConfigError
@@ -56,6 +56,8 @@ class Terms:
     """One line about the log: its name, size and fingerprint."""
     estimate: str = ""
     """What stands in for a north star that cannot be measured here; empty where it is measured."""
+    warnings: tuple[str, ...] = ()
+    """What a person should check in the log, in a sentence each."""
 
 
 class Executor(Protocol):
@@ -186,7 +188,8 @@ def _bound() -> "Judge":
 def _terms() -> Terms:
     judge, (_, sandbox) = _bound(), _ready()
     estimate = judge.estimate if isinstance(judge, Estimating) else ""
-    return Terms(judge.fingerprint, judge.rungs, judge.folds, sandbox.tier, judge.data, estimate)
+    warnings = judge.warnings if isinstance(judge, Warned) else ()
+    return Terms(judge.fingerprint, judge.rungs, judge.folds, sandbox.tier, judge.data, estimate, warnings)
 
 
 def _judge(call: Call) -> tuple[dict[str, Any], float]:

@@ -56,6 +56,7 @@ def status(run: Path) -> dict[str, Any]:
             "kind": run_begun.config["config"]["kind"],
             "version": run_begun.version,
             "data": terms["data"],
+            "warnings": terms.get("warnings", []),
             "tier": terms["tier"],
             "estimate": _estimate(archive),
             "sessions": len(sessions),
@@ -81,6 +82,7 @@ def status_text(facts: Mapping[str, Any]) -> RenderableType:
     )
     lines = [
         f"{facts['kind']} on {facts['data']}, isolation tier {facts['tier']}",
+        *(f"WARNING: {warning}" for warning in facts["warnings"]),
         *([facts["estimate"]] if facts["estimate"] else []),
         f"{facts['sessions']} sessions, {facts['seconds']:g} s; "
         f"ended: {facts['ending'] or 'still running, or killed'}",

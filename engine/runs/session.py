@@ -61,6 +61,8 @@ async def work(
         secrets = frozenset(keys.named) | {model.key_env for model in config.propose.paid if model.key_env}
         with closing(LocalExecutor(config, secrets)) as executor:
             terms = await executor.terms()
+            for warning in terms.warnings:
+                progress.note(f"WARNING: {warning}")
             for name in ("folds", "final_folds"):
                 if (folds := getattr(config.north_star, name) or 0) > terms.folds:
                     raise ConfigError(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Generic
 
-from ..data import Log, load, split
+from ..data import Log, load, split, split_by
 from ..kinds.judge import fingerprint
 from ..sandbox import Limits
 from .settings import TrainingSettings
@@ -35,12 +35,13 @@ class TrainingJudge(Generic[S]):
                 raise ValueError(f"data.split must be 'user' or 'time', got {by!r}")
             return setup(log, split(log, by=by, folds=chosen.folds, seed=chosen.seed), model, chosen, limits)
 
-        log, by = load(data), data.get("split", "user")
+        log, by = load(data), split_by(data)
         self.setup = on(log, by, models[0])
         transfer = on(load(TRANSFER), "user", models[1]) if chosen.transfer else None
         self.trainings = FullTrainings(self.setup, transfer)
         self.folds = chosen.folds
         self.data = f"{log.name}: {len(log):,} rows, {len(log.fields)} fields, {log.fingerprint[:16]}"
+        self.warnings = log.warnings
         self.fingerprint = fingerprint(
             task_version,
             chosen.model_dump(mode="json"),

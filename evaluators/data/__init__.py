@@ -1,6 +1,6 @@
 """Logs to learn from: built-in ones and the user's own, their splits, and where they are kept."""
 
-from .catalogue import Source, catalogue, fetch, load
+from .catalogue import Source, catalogue, fetch, load, split_by
 from .log import DataError, DataUnavailable, Field, Log
 from .splits import Split, split
 
@@ -15,4 +15,5 @@ __all__ = [
     "fetch",
     "load",
     "split",
+    "split_by",
 ]

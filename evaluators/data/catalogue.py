@@ -8,6 +8,7 @@ from typing import Any
 
 from . import cache, movielens, open_bandit, synthetic, user_log
 from .log import DataError, Log, did_you_mean
+from .table import READERS, is_log
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +86,38 @@ def load(table: Mapping[str, Any]) -> Log:
     allowed: Mapping[str, type]
     if source in LOADERS:
         what, (loader, allowed) = f"key of data source {source}", LOADERS[source]
-    elif path.suffix.lower() in user_log.READERS or path.exists():
+    elif is_log(path) or path.exists():
         what, loader, allowed = "key of [data]", partial(user_log.load, path), {"schema": object}
         options = {"schema": {}, **options}
     else:
         unknown = _unknown("data source", source, list(LOADERS))
-        raise DataError(f"{unknown}; or give a path to a .csv or .parquet file")
+        raise DataError(f"{unknown}; or give a path to a log in {', '.join(READERS)}")
     for key, value in options.items():
         if key not in allowed:
             raise DataError(_unknown(what, key, ["source", "split", *allowed]))
         if not isinstance(value, allowed[key]) or isinstance(value, bool):
             raise DataError(f"data.{key} must be of type {allowed[key].__name__}, got {value!r}")
-    return loader(**options)
+    log = loader(**options)
+    if "time" in options.get("schema", {}) and split_by(table) == "user":
+        return replace(log, warnings=(*log.warnings, FUTURE))
+    return log
+
+
+FUTURE = (
+    'split = "user" on a log with time: programs learn from rows that are later than those they are scored '
+    'on, which production cannot; set data.split = "time" unless that is meant'
+)
+
+
+def split_by(table: Mapping[str, Any]) -> Any:
+    """How a config's [data] table is split: as it says, else by time where its own schema names a time.
+
+    Built-in logs are split by user: people rated MovieLens-100k in one sitting each, so that a cut in time
+    would hold out people of whom nothing is known.
+    """
+    schema = table.get("schema")
+    timed = isinstance(schema, Mapping) and {"label", "time"} <= schema.keys()
+    return table.get("split") or ("time" if timed else "user")
 
 
 def _unknown(what: str, got: str, names: list[str]) -> str:

@@ -1,6 +1,7 @@
 """How the columns of a log become ids: rules that see neither labels nor a split."""
 
 import hashlib
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,16 +20,16 @@ Ids = NDArray[np.int64]
 
 def hashed(column: "pl.Series") -> Ids:
     """(N,) a 63-bit hash of the text of each cell."""
-    codes, values = _distinct(column)
-    return np.array([_hash(value) >> 1 for value in values], dtype=np.int64)[codes]
+    text = _text(column)
+    values = _distinct([text])
+    return np.array([_hash(value) >> 1 for value in values], dtype=np.int64)[_places(text, values)]
 
 
 def coded(column: "pl.Series", max_ids: int) -> tuple[Ids, int]:
-    """Ids (N,) of the texts in sorted order, hashed where there are more than `max_ids`; and how many ids."""
-    codes, values = _distinct(column)
-    if len(values) <= max_ids:
-        return codes, len(values)
-    return np.array([_hash(value) % max_ids for value in values], dtype=np.int64)[codes], max_ids
+    """Ids (N,) of the texts in sorted order, hashed where these are more than `max_ids`; and their number."""
+    text = _text(column)
+    values = _distinct([text])
+    return _ids_of(values, max_ids)[_places(text, values)], len(values)
 
 
 def bucketed(values: NDArray[np.float64]) -> tuple[Ids, int]:
@@ -40,26 +41,45 @@ def bucketed(values: NDArray[np.float64]) -> tuple[Ids, int]:
     return np.where(np.isnan(values), 0, ids), len(edges) + 2
 
 
-def latest(column: "pl.Series", max_ids: int) -> tuple[Ids, int]:
-    """Ids (N, LAST) of the last entries of each list, the latest first, 0 for none; and how many ids."""
+def latest(column: "pl.Series", max_ids: int) -> tuple[list[Ids], int]:
+    """LAST arrays of ids (N,), of the last entry of each list, the one before, and so on, 0 for none; and how
+    many texts the entries are.
+    """
     import polars as pl
 
-    lists = column.str.extract_all(TOKEN) if column.dtype == pl.String else column.cast(pl.List(pl.String))
-    entries = pl.concat([lists.list.get(-place, null_on_oob=True) for place in range(1, LAST + 1)])
-    present = entries.is_not_null().to_numpy()
-    ids = np.zeros(len(entries), dtype=np.int64)
-    codes, size = coded(entries.drop_nulls(), max_ids)
-    ids[present] = 1 + codes
-    return ids.reshape(LAST, -1).T, size + 1
+    lists = column.str.extract_all(TOKEN) if column.dtype == pl.String else column
+    texts = [lists.list.get(-nth, null_on_oob=True).cast(pl.String) for nth in range(1, LAST + 1)]
+    values = _distinct(texts)
+    ids = np.append(1 + _ids_of(values, max_ids), 0)  # the place -1 of an empty cell is the last
+    return [ids[_places(text, values)] for text in texts], len(values)
 
 
-def _distinct(column: "pl.Series") -> tuple[Ids, list[str]]:
-    """The place of each cell's text among the distinct texts, and these, sorted; an empty cell is ''."""
+def _text(column: "pl.Series") -> "pl.Series":
+    """The text of each cell; an empty cell is ''."""
     import polars as pl
 
-    text = column.cast(pl.String).fill_null("")
-    codes = text.rank("dense").to_numpy().astype(np.int64) - 1
-    return codes, text.unique().sort().to_list()
+    return column.cast(pl.String).fill_null("")
+
+
+def _distinct(texts: Iterable["pl.Series"]) -> list[str]:
+    """The different texts, sorted, the empty cells left out."""
+    import polars as pl
+
+    return pl.concat([text.drop_nulls().unique() for text in texts]).unique().sort().to_list()
+
+
+def _places(text: "pl.Series", values: list[str]) -> Ids:
+    """(N,) the place of each text among these; -1 where a cell is empty."""
+    import polars as pl
+
+    return text.cast(pl.Enum(values)).to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
+
+
+def _ids_of(values: list[str], max_ids: int) -> Ids:
+    """The id of each text: its place, or a hash where there are more than `max_ids`."""
+    if len(values) <= max_ids:
+        return np.arange(len(values), dtype=np.int64)
+    return np.array([_hash(value) % max_ids for value in values], dtype=np.int64)
 
 
 def _hash(text: str) -> int:

@@ -39,7 +39,8 @@ class Log:
 
     labels (N,) uint8, 1 is the wanted outcome; users (N,) int64, who; times (N,) int64, when, in the log's
     own unit (seconds since 1970 where the source has dates); features (N, F) int32, an id per field, `fields`
-    describing the F columns. `licence` is what the source allows, in a sentence.
+    describing the F columns. `licence` is what the source allows, in a sentence; `warnings` are what a person
+    should check, in a sentence each.
 
     Arrays of another type or shape, an empty log, a label that is not 0 or 1, an id outside its field or rows
     out of time order: DataError.
@@ -52,6 +53,7 @@ class Log:
     features: NDArray[np.int32]
     fields: tuple[Field, ...]
     licence: str
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         rows = len(self.labels)

@@ -1,15 +1,18 @@
 """Schema: which column of a user's own log is what, checked as far as it can be without the file."""
 
+import codecs
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .columns import LAST
 from .log import DataError, did_you_mean
+from .table import Spelling
 
 COMPARISONS: Mapping[str, Callable[[Any, float], Any]] = {
     ">=": operator.ge,
@@ -21,6 +24,21 @@ COMPARISONS: Mapping[str, Callable[[Any, float], Any]] = {
 }
 
 
+KEYS: Mapping[str, tuple[Any, str]] = {
+    "label": ("clicked", "column of the outcome: 0 or 1, or what `positive` takes for 1"),
+    "positive": (">= 4", 'which labels count as 1: a comparison, a word such as "yes", or a list of words'),
+    "user": ("user_id", "column that says who; also a field"),
+    "item": ("item_id", "column of what was shown; also a field"),
+    "time": ("timestamp", "column that says when: numbers or ISO dates; none: the order of the rows"),
+    "categorical": (["device"], "columns of any values, one field each"),
+    "numeric": (["price"], "columns of numbers, cut into 32 buckets"),
+    "sequence": (["history"], "columns of lists, oldest entry first; the last 5 entries become fields"),
+    "max_ids": (20_000, "a column of more values is hashed into this many ids"),
+    "missing": (["NA", "null"], "words that mean an empty cell"),
+    "encoding": ("utf-8", 'of a text file, such as "latin-1"'),
+}
+"""The keys of [data.schema], each with an example and its meaning."""
+
 Threshold = Callable[[NDArray[np.float64]], NDArray[np.bool_]]
 """When a number counts as label 1, such as ">= 4": a mask of the values that do."""
 
@@ -29,10 +47,11 @@ Threshold = Callable[[NDArray[np.float64]], NDArray[np.bool_]]
 class Schema:
     """Names of columns: `label` and `user` are needed, the rest is as the log has it.
 
-    label: 0 or 1, or any number with `positive`. user: who; also a field. item: what was shown; also a field.
-    time: when; without it the order of the rows is the order of time. categorical: any values, one field
-    each. numeric: numbers, in quantile buckets. sequence: lists of ids, oldest first. max_ids: a column with
-    more distinct values is hashed into this many ids.
+    label: 0 or 1, or with `positive` any number or word. user: who; also a field. item: what was shown; also
+    a field. time: when; without it the order of the rows is the order of time. categorical: any values, one
+    field each. numeric: numbers, in quantile buckets. sequence: lists of ids, oldest first. max_ids: a column
+    with more distinct values is hashed into this many ids. positive: when a label is 1: a threshold, or the
+    words that say so. missing: words that mean an empty cell. encoding: of a text file.
     """
 
     label: str
@@ -42,8 +61,21 @@ class Schema:
     categorical: tuple[str, ...] = ()
     numeric: tuple[str, ...] = ()
     sequence: tuple[str, ...] = ()
-    positive: Threshold | None = None
+    positive: Threshold | tuple[str, ...] | None = None
     max_ids: int = 20_000
+    missing: tuple[str, ...] = ()
+    encoding: str = "utf-8"
+
+    @property
+    def spelling(self) -> Spelling:
+        """How the file writes its cells."""
+        return Spelling(self.missing, self.encoding)
+
+    @property
+    def width(self) -> int:
+        """How many fields the log will have."""
+        once = [self.user, *([self.item] if self.item else []), *self.categorical, *self.numeric]
+        return len(once) + LAST * len(self.sequence)
 
     def columns(self) -> dict[str, str]:
         """Every column that is read, with its role."""
@@ -70,29 +102,54 @@ class Schema:
                 raise DataError(
                     f"data.schema.{key} is missing: name the column of the log that holds the {key}"
                 )
-        schema = cls(**{key: _value(key, value) for key, value in table.items()})
+        schema = cls(**{key: checked(key, value) for key, value in table.items()})
         _once_each(schema)
         return schema
 
 
-def _value(key: str, value: object) -> Any:
-    if key in ("categorical", "numeric", "sequence"):
-        if isinstance(value, list | tuple) and all(isinstance(column, str) for column in value):
+def checked(key: str, value: object) -> Any:
+    """The value of a key of [data.schema] as a Schema has it. DataError where it has the wrong form."""
+    if key in ("categorical", "numeric", "sequence", "missing"):
+        if _are_texts(value):
             return tuple(value)
-        raise DataError(f"data.schema.{key} must be a list of column names, got {value!r}")
+        what = "texts" if key == "missing" else "column names"
+        raise DataError(f"data.schema.{key} must be a list of {what}, got {value!r}")
     if key == "max_ids":
         if isinstance(value, int) and not isinstance(value, bool) and value > 0:
             return value
         raise DataError(f"data.schema.max_ids must be a whole number above 0, got {value!r}")
+    if key == "positive" and _are_texts(value) and value:
+        return tuple(value)
     if not isinstance(value, str) or not value:
         raise DataError(f"data.schema.{key} must be a text, got {value!r}")
-    return _threshold(value) if key == "positive" else value
+    if key == "encoding":
+        return _encoding(value)
+    return _positive(value) if key == "positive" else value
 
 
-def _threshold(text: str) -> Threshold:
+def _are_texts(value: object) -> TypeGuard[Sequence[str]]:
+    return isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)
+
+
+def _encoding(name: str) -> str:
+    """The name by which Python knows it."""
+    try:
+        return codecs.lookup(name).name
+    except LookupError:
+        raise DataError(
+            f'data.schema.encoding must be one that Python knows, such as "latin-1", got {name!r}'
+        ) from None
+
+
+def _positive(text: str) -> Threshold | tuple[str, ...]:
+    """A threshold where the text begins as one does, else the word."""
+    if text.strip()[:1] not in "<>=!":
+        return (text,)
     match = re.fullmatch(r"\s*(>=|<=|==|!=|>|<)\s*([-+]?\d+(?:\.\d+)?)\s*", text)
     if not match:
-        raise DataError(f'data.schema.positive must be a comparison such as ">= 4", got {text!r}')
+        raise DataError(
+            f'data.schema.positive must be a word, words, or a comparison such as ">= 4", got {text!r}'
+        )
     compare, number = COMPARISONS[match[1]], float(match[2])
     return lambda values: np.asarray(compare(values, number), dtype=bool)
 

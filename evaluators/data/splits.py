@@ -50,7 +50,7 @@ def split(
     before them (55, 70 and 85 %). Every training row is strictly earlier than every held-out one: rows at the
     boundary's own time are held out.
 
-    A fold without both labels, or nothing to learn from: DataError with what to change.
+    Fewer users than folds, a fold without both labels, nothing to learn from: DataError with what to change.
     """
     if folds < 1:
         raise DataError(f"a split needs at least one fold, got folds = {folds}")
@@ -62,7 +62,7 @@ def split(
         train, mine = parts[name]
         fold_of = _deal(codes[mine], luck, folds)
         rows = tuple(mine[fold_of == fold] for fold in range(folds))
-        _check(log, name, train, rows)
+        _check(log, name, train, rows, len(np.unique(codes[mine])))
         made[name] = Split(train, rows)
     return made
 
@@ -130,7 +130,13 @@ def _cut(times: Rows, share: float) -> int:
     return row if row == len(times) else int(np.searchsorted(times, times[row], side="left"))
 
 
-def _check(log: Log, name: str, train: Rows, folds: tuple[Rows, ...]) -> None:
+def _check(log: Log, name: str, train: Rows, folds: tuple[Rows, ...], users: int) -> None:
+    if len(train) and users < len(folds):
+        raise DataError(
+            f"{log.name}: {users} user{'s' * (users != 1)} in the {name} split's held-out rows; {len(folds)} "
+            f"folds need at least {len(folds)}: use fewer folds, a longer log, or the other way to split "
+            "(user, time)"
+        )
     wanted = [("training rows", train)] + [
         (f"fold {k + 1} of {len(folds)}", rows) for k, rows in enumerate(folds)
     ]

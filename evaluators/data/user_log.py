@@ -1,4 +1,4 @@
-"""The user's own log: a CSV, TSV or Parquet file and a schema that says which column is what.
+"""The user's own log: a file and a schema that says which column is what.
 
 How columns become ids. None of it depends on labels or on a split, so that features are equal in all of them:
 
@@ -15,7 +15,7 @@ How columns become ids. None of it depends on labels or on a split, so that feat
 Rows are numbered from 1 in messages, the header not counted.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,131 +23,91 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from .columns import LAST, Ids, bucketed, coded, hashed, latest
-from .log import DataError, DataUnavailable, Field, Log, did_you_mean
+from .columns import Ids, bucketed, coded, hashed, latest
+from .log import DataError, Field, Log
 from .schema import Schema
+from .table import flags_of, no_nulls, numbers_of, table_of, wrong_cell
 
 if TYPE_CHECKING:
     import polars as pl
 
-READERS: Mapping[str, str] = {".csv": ",", ".tsv": "\t", ".parquet": ""}
-"""File endings, with the separator of those that are text."""
 LICENCE = "the user's own log"
-Values = NDArray[np.float64]
+FEW_ROWS = 1.1
+"""Rows per user up to which the user column looks like the number of a request."""
+SHOWN = 5
+"""Values of a label column that a message lists."""
+ZONED = "%Y-%m-%d %H:%M:%S%.f%#z"
+UNZONED = "%Y-%m-%d %H:%M:%S%.f"
 
 
 def load(path: Path, schema: object) -> Log:
     """The log in `path`, its columns named by the [data.schema] table `schema`; else DataError."""
     plan = Schema.from_table(schema)
-    table = table_of(path, {name: f"data.schema names as {role}" for name, role in plan.columns().items()})
+    wanted = {name: f"data.schema names as {role}" for name, role in plan.columns().items()}
+    table, warnings = table_of(path, wanted, plan.spelling)
     for role in ("label", "user", "item", "time"):
         if column := getattr(plan, role):
             no_nulls(path, role, table[column])
     order, times = moments_of(path, table, plan.time)
     labels = _labels(path, table[plan.label], plan)
-    names, ids = _features(path, table, plan)
+    features = np.empty((table.height, plan.width), dtype=np.int32)
+    fields = []
+    for nth, (field, ids, values) in enumerate(_features(path, table, plan)):
+        features[:, nth] = ids[order]
+        fields.append(field)
+        warnings += _doubts(field, values, plan, table.height)
     return Log(
         name=path.name,
         labels=labels[order],
         users=hashed(table[plan.user])[order],
         times=times[order],
-        features=np.stack(ids, axis=1).astype(np.int32)[order],
-        fields=names,
+        features=features,
+        fields=tuple(fields),
         licence=LICENCE,
+        warnings=warnings,
     )
 
 
-def table_of(path: Path, wanted: Mapping[str, str], asked: str = "data.source") -> "pl.DataFrame":
-    """A log's file, columns of a text file all as text; an empty text is null.
-
-    `wanted` says of each column that must be there who names it; `asked` is what the path of a log is given
-    to. DataError where the file cannot be read, lacks a column, or holds no rows.
-    """
-    table = _contents(path, asked)
-    for column, why in wanted.items():
-        if column not in table.columns:
-            raise DataError(
-                f"{path} has no column {column!r}, which {why}{did_you_mean(column, table.columns)}; "
-                f"its columns are {', '.join(table.columns)}"
-            )
-    if not table.height:
-        raise DataError(f"{path} holds no rows")
-    import polars as pl
-
-    return table.with_columns(pl.col(pl.String).replace("", None))
-
-
-def _contents(path: Path, asked: str) -> "pl.DataFrame":
-    import polars as pl
-
-    if path.suffix.lower() not in READERS:
-        raise DataError(f"{path} must end in {', '.join(READERS)}, got {path.suffix or 'no ending'!r}")
-    if not path.is_file():
-        raise DataUnavailable(f"there is no file {path.absolute()}; give {asked} the path of your log")
-    try:
-        if separator := READERS[path.suffix.lower()]:
-            return pl.read_csv(path, separator=separator, infer_schema=False)
-        return pl.read_parquet(path)
-    except pl.exceptions.NoDataError:
-        raise DataError(f"{path} is empty: a log needs a header and rows") from None
-    except (pl.exceptions.PolarsError, OSError) as why:
-        raise DataError(f"{path} cannot be read: {str(why).splitlines()[0]}") from why
-
-
-def no_nulls(path: Path, role: str, column: "pl.Series") -> None:
-    if empty := column.null_count():
-        row = int(column.is_null().arg_max() or 0) + 1
-        raise DataError(
-            f"{path}: {role} column {column.name!r} is empty in row {row}, in {empty} of {len(column)} rows; "
-            "fill them or leave such rows out"
+def _doubts(field: Field, values: int, plan: Schema, rows: int) -> tuple[str, ...]:
+    """What to ask of a field that has so many different values; 0: no question."""
+    found = []
+    if field.name == plan.user and rows < FEW_ROWS * values:
+        found.append(
+            f"user column {field.name!r} has {values:,} values in {rows:,} rows; check that it names people, "
+            "not requests: nothing can be learnt of a user who is seen once"
         )
-
-
-def _wrong(path: Path, role: str, column: "pl.Series", row: int, wanted: str) -> DataError:
-    return DataError(
-        f"{path}: {role} column {column.name!r} must hold {wanted}, row {row + 1} holds {column[row]!r}"
-    )
-
-
-def numbers_of(
-    path: Path,
-    role: str,
-    column: "pl.Series",
-    wanted: str = "numbers",
-    good: Callable[[Values], NDArray[np.bool_]] = lambda values: np.ones(len(values), dtype=bool),
-) -> Values:
-    """float64, NaN for an empty cell. DataError where one is no number, or not `good`, as `wanted` says."""
-    import polars as pl
-
-    text = column.str.strip_chars() if column.dtype == pl.String else column
-    try:
-        numbers = text.cast(pl.Float64, strict=False)
-    except pl.exceptions.PolarsError:
-        raise DataError(
-            f"{path}: {role} column {column.name!r} must hold {wanted}, is {column.dtype}"
-        ) from None
-    values = numbers.fill_null(float("nan")).to_numpy().astype(np.float64)
-    wrong = (numbers.is_null() & column.is_not_null()).to_numpy() | ~good(values)
-    if wrong.any():
-        raise _wrong(path, role, column, int(wrong.argmax()), wanted)
-    return values
-
-
-def flags_of(path: Path, role: str, column: "pl.Series", wanted: str = "0 or 1") -> Values:
-    """0 or 1, float64; a text may say true or false. DataError for any other cell, the empty one included."""
-    import polars as pl
-
-    if column.dtype == pl.String:
-        column = column.str.to_lowercase().replace({"true": "1", "false": "0"}).alias(column.name)
-    return numbers_of(path, role, column, wanted, lambda values: (values == 0) | (values == 1))
+    if values > plan.max_ids:
+        found.append(
+            f"field {field.name!r} has {values:,} values, hashed to {plan.max_ids:,} ids: about "
+            f"{values / plan.max_ids:.0f} share one; raise data.schema.max_ids to keep them apart"
+        )
+    return tuple(found)
 
 
 def _labels(path: Path, column: "pl.Series", plan: Schema) -> NDArray[np.uint8]:
-    if plan.positive:
-        values = numbers_of(path, "label", column, good=lambda values: ~np.isnan(values))
-        return plan.positive(values).astype(np.uint8)
-    wanted = '0 or 1 (or set data.schema.positive, such as ">= 4")'
-    return flags_of(path, "label", column, wanted).astype(np.uint8)
+    import polars as pl
+
+    match plan.positive:
+        case None:
+            wanted = '0 or 1 (or set data.schema.positive, such as ">= 4" or "yes")'
+            labels = flags_of(path, "label", column, wanted).astype(np.uint8)
+        case tuple() as words:
+            labels = column.cast(pl.String).str.strip_chars().is_in(words).to_numpy().astype(np.uint8)
+        case threshold:
+            values = numbers_of(path, "label", column, good=lambda values: ~np.isnan(values))
+            labels = threshold(values).astype(np.uint8)
+    if (ones := int(labels.sum())) in (0, len(labels)):
+        held = sorted(map(str, column.unique().head(SHOWN + 1)))
+        holds = f"label column {column.name!r} holds {', '.join(map(repr, held[:SHOWN]))}"
+        if plan.positive is None:
+            raise DataError(
+                f"{path}: label column {column.name!r} holds only {labels[0]}; a log needs both labels"
+            )
+        raise DataError(
+            f"{path}: {ones:,} of {len(labels):,} rows match `positive`, and a log needs both labels: {holds}"
+            + (", ..." if len(held) > SHOWN else "")
+        )
+    return labels
 
 
 def moments_of(path: Path, table: "pl.DataFrame", name: str | None) -> tuple[Ids, Ids]:
@@ -172,41 +132,51 @@ def moments_of(path: Path, table: "pl.DataFrame", name: str | None) -> tuple[Ids
 
 def _moments(path: Path, column: "pl.Series") -> Ids:
     """Microseconds since 1970 of ISO 8601 texts."""
-    epoch = datetime(1970, 1, 1, tzinfo=UTC)
-    moments = np.empty(len(column), dtype=np.int64)
-    for row, text in enumerate(column):
-        try:
-            moment = datetime.fromisoformat(text.strip())
-        except ValueError:
-            raise _wrong(path, "time", column, row, "numbers or ISO dates like 2024-05-31 12:00:00") from None
-        since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - epoch
-        moments[row] = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
-    return moments
-
-
-def _features(path: Path, table: "pl.DataFrame", plan: Schema) -> tuple[tuple[Field, ...], list[Ids]]:
-    """The fields, and the ids (N,) of each, in the order of the file."""
     import polars as pl
 
-    fields, ids = [], []
+    text = column.str.strip_chars()
+    plain = text.str.replace("T", " ", literal=True).str.replace("Z$", "+00:00")
+    unzoned = plain.str.to_datetime(UNZONED, strict=False, time_unit="us").cast(pl.Int64)
+    zoned = plain.str.to_datetime(ZONED, strict=False, time_unit="us", time_zone="UTC").cast(pl.Int64)
+    moments = pl.select(pl.coalesce(unzoned, zoned)).to_series()
+    rest = {one: _moment(one) for one in text.filter(moments.is_null()).unique()}
+    if wrong := [one for one, moment in rest.items() if moment is None]:
+        row = int(text.is_in(wrong).arg_max() or 0)
+        raise wrong_cell(path, "time", column, row, "numbers or ISO dates like 2024-05-31 12:00:00")
+    others = text.replace_strict(rest, default=None, return_dtype=pl.Int64)
+    return pl.select(pl.coalesce(moments, others)).to_series().to_numpy()
+
+
+def _moment(text: str) -> int | None:
+    """Microseconds since 1970 of one text; None where it is no date."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - datetime(1970, 1, 1, tzinfo=UTC)
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def _features(path: Path, table: "pl.DataFrame", plan: Schema) -> Iterator[tuple[Field, Ids, int]]:
+    """The fields with the ids (N,) of each, in the order of the file, and how many values it coded."""
+    import polars as pl
+
     for name in [plan.user, *([plan.item] if plan.item else []), *plan.categorical]:
         if table[name].dtype.is_nested():
             raise DataError(
                 f"{path}: column {name!r} holds {table[name].dtype}; name it in data.schema.sequence"
             )
-        codes, size = coded(table[name], plan.max_ids)
-        fields.append(Field(name, size))
-        ids.append(codes)
+        codes, values = coded(table[name], plan.max_ids)
+        yield Field(name, min(values, plan.max_ids)), codes, values
     for name in plan.numeric:
         codes, size = bucketed(numbers_of(path, "numeric", table[name]))
-        fields.append(Field(name, size))
-        ids.append(codes)
+        yield Field(name, size), codes, 0
     for name in plan.sequence:
         if not isinstance(table[name].dtype, pl.String | pl.List):
             raise DataError(
                 f"{path}: sequence column {name!r} must hold lists or texts, is {table[name].dtype}"
             )
-        places, size = latest(table[name], plan.max_ids)
-        fields += [Field(f"{name}_{place}", size) for place in range(1, LAST + 1)]
-        ids += list(places.T)
-    return tuple(fields), ids
+        places, values = latest(table[name], plan.max_ids)
+        for nth, codes in enumerate(places, 1):
+            # one question for all places of a sequence
+            yield Field(f"{name}_{nth}", min(values, plan.max_ids) + 1), codes, values if nth == 1 else 0

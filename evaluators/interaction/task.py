@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ...population.values.verdict import Verdict
+from ..data.schema import KEYS
 from ..kinds.examination import examiner
 from ..kinds.folder import contract, persona, programs
 from ..kinds.task import Judge, Task
@@ -47,6 +48,7 @@ TASK = Task(
     persona=persona(HERE),
     rules=RULES,
     vocabulary=VOCABULARY,
+    schema=KEYS,
     settings=Settings,
     preload=(
         "numpy",

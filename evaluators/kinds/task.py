@@ -64,6 +64,14 @@ class Estimating(Protocol):
         ...
 
 
+@runtime_checkable
+class Warned(Protocol):
+    """A judge of a log that a person should look at again."""
+
+    warnings: tuple[str, ...]
+    """What to check in the log, in a sentence each."""
+
+
 @dataclass(frozen=True)
 class DeviceResults:
     """What a result file says: the device, and each result with why it is not one of the queue's, or ""."""
@@ -143,6 +151,9 @@ class Task:
     """The data source that `recevolve init` writes into a config of this kind."""
     data: str = '"movielens-100k", "open-bandit", "synthetic", or a path to your own log'
     """Which data sources there are for this kind, as `recevolve init` says beside the first."""
+    schema: Mapping[str, tuple[Any, str]] = field(default_factory=dict)
+    """The keys of [data.schema] for a log of one's own, each with an example and its meaning, as `recevolve
+    init` writes them; none: there is no such table."""
     reference: str = ""
     """The kind whose program `recevolve run --reference RUN:PROGRAM` writes into the setting `reference`."""
     adapt: "Callable[[Mapping[str, Any], Mapping[str, Any]], Task] | None" = None

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..data.schema import KEYS
 from ..kinds.examination import examiner
 from ..kinds.folder import contract, persona, programs
 from ..kinds.task import Judge, Task
@@ -33,6 +34,7 @@ TASK = Task(
     persona=persona(HERE),
     rules=RULES,
     vocabulary=VOCABULARY,
+    schema=KEYS,
     settings=Settings,
     preload=(
         "numpy",

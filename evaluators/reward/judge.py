@@ -51,6 +51,7 @@ class RewardJudge:
         self.rungs = len(chosen.rung_rows)
         self.folds = chosen.worlds
         self.data = f"{log.name}: {len(log):,} slates of {log.choices}, {log.fingerprint}"
+        self.warnings = log.warnings
         self._reference = lru_cache(maxsize=1)(self._hates)
         self.fingerprint = fingerprint(
             task_version,

@@ -13,6 +13,7 @@ from ..kinds.task import Judge, Task
 from ..sandbox.limits import Limits
 from .known_rewards import rewards_for
 from .language import ALLOWED, describe_for, rules_for
+from .logs.own_log import KEYS
 from .logs.signals import SIGNALS, SIMULATED, SIMULATED_SOURCE, Signals, signals_of
 from .properties import behaviour
 from .settings import Settings
@@ -107,6 +108,7 @@ def task_for(signals: Signals, star: str = "late_active_days") -> Task:
         guardrails={"hate_ratio": 1.5, "popularity_lean": 0.6, "duration_lean": 0.6},
         source=SIMULATED_SOURCE,
         data=f"{', '.join(map(json.dumps, SIGNALS))}, or a path to your own log",
+        schema=KEYS,
         adapt=adapt,
     )
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from ..data import DataError, load
-from ..data.user_log import READERS, flags_of, moments_of, no_nulls, numbers_of, table_of
+from ..data.table import READERS, flags_of, is_log, no_nulls, numbers_of, table_of
+from ..data.user_log import moments_of
 from .behaviour import Behaviour
 
 DAY = 86_400
@@ -37,12 +38,13 @@ def read(log: str) -> Behaviour:
         nobody = np.arange(len(bandit), dtype=np.int64)
         return Behaviour(nobody, bandit.times // DAY, clicked=bandit.labels.astype(np.float64))
     path = Path(log).expanduser()
-    if path.suffix.lower() not in READERS:
+    if not is_log(path):
         raise DataError(
             f"{log!r} is neither a file ending in {', '.join(READERS)} nor a built-in log that tells of "
             f"behaviour: {', '.join(BUILT_IN)}"
         )
-    table = table_of(path, dict.fromkeys(REQUIRED, "calibration needs"), "the command")
+    wanted = dict.fromkeys(REQUIRED, "calibration needs")
+    table, _ = table_of(path, wanted, optional=OPTIONAL, asked="the command")
     names = [name for name in (*REQUIRED, *OPTIONAL) if name in table.columns]
     for name in names:
         no_nulls(path, name, table[name])

@@ -34,9 +34,10 @@ def entry_for(source: str) -> Entry:
 
 
 class EstimatingJudge:
-    """Judges as the toy does, and says that it only estimates."""
+    """Judges as the toy does, and says that it only estimates, of a log to look at again."""
 
     estimate = REASON
+    warnings = ("the log repeats itself",)
 
     def __init__(self, judge: Judge) -> None:
         self.fingerprint, self.rungs, self.folds, self.data = (

@@ -23,7 +23,8 @@ class RewardLog:
     `columns` are predictions and contexts by name, each (C, M) float64: candidates first, so that each column
     of a slate is one stretch of memory. `chosen` (M,) int64 which candidate was shown, `propensity` (M,) with
     what chance. `outcomes` by name, each (M,) float64, of the one shown. `user` (M,) int64; `before` (M,) on
-    how many of the seven days before the user was active, 0 where the log cannot know. DataError for
+    how many of the seven days before the user was active, 0 where the log cannot know. `warnings` are what a
+    person should check, in a sentence each. DataError for
     arrays of other shapes, numbers outside the range of their signal, chances that are none.
     """
 
@@ -35,6 +36,7 @@ class RewardLog:
     outcomes: Mapping[str, Array]
     user: Ints
     before: Array
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         count = len(self.chosen)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...data import DataError, DataUnavailable
 from ...data.log import did_you_mean
-from ...data.user_log import READERS
+from ...data.table import is_log
 from ...simulator import Parameters, explore, make_users, make_world, scenario
 from ..settings import Settings
 from . import own_log
@@ -74,7 +74,7 @@ def load(data: Mapping[str, Any], settings: Settings, signals: Signals) -> Rewar
             return bandit(**options)
         return movielens(settings) if source == "movielens-100k" else simulated(settings)
     path = Path(source).expanduser()
-    if path.suffix.lower() not in READERS and not path.exists():
+    if not is_log(path) and not path.exists():
         raise DataError(
             f"unknown data source {source!r}{did_you_mean(source, SIGNALS)}: rewards know "
             f"{', '.join(SIGNALS)}, or a path to a log"

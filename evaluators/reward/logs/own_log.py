@@ -1,4 +1,4 @@
-"""The user's own log: a CSV, TSV or Parquet file whose columns their signals file names.
+"""The user's own log: a file whose columns their signals file names.
 
 Two forms. With `slate` in [data.schema], rows that share it are the candidates of one request, exactly one
 of which `shown` marks with 1, and `propensity` holds the chance with which it was; its row holds the
@@ -13,6 +13,7 @@ the log's last seven days, whose week is cut off, are then left out.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,10 @@ from numpy.typing import NDArray
 from ...data import DataError
 from ...data.columns import hashed
 from ...data.log import did_you_mean
-from ...data.user_log import flags_of, moments_of, no_nulls, numbers_of, table_of
+from ...data.schema import KEYS as OF_LOGS
+from ...data.schema import checked
+from ...data.table import Spelling, flags_of, no_nulls, numbers_of, table_of
+from ...data.user_log import moments_of
 from ..settings import Settings
 from .log import RewardLog
 from .signals import Signals
@@ -33,6 +37,16 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 ROLES = ("user", "time", "slate", "shown", "propensity")
+SPELLING = ("missing", "encoding")
+KEYS: Mapping[str, tuple[Any, str]] = {
+    "user": ("user_id", "column that says who"),
+    "time": ("timestamp", "column that says when: seconds since 1970 or ISO dates"),
+    "slate": ("request_id", "column that says which rows were the candidates of one request"),
+    "shown": ("shown", "column that marks one candidate of each request with 1"),
+    "propensity": ("propensity", "column of the chance with which it was shown"),
+    **{key: OF_LOGS[key] for key in SPELLING},
+}
+"""The keys of [data.schema], each with an example and its meaning."""
 COUNTED = ("later_days", "returned")
 
 
@@ -45,7 +59,8 @@ def load(path: Path, schema: Mapping[str, Any], signals: Signals, settings: Sett
         for one in signals.columns
         if one.role != "context" and one.name not in COUNTED
     }
-    table = table_of(path, wanted)
+    spelling = Spelling(**{key: checked(key, schema[key]) for key in SPELLING if key in schema})
+    table, warnings = table_of(path, wanted, spelling, [one.name for one in signals.columns])
     for role in ("user", "time", *(("slate",) if "slate" in roles else ())):
         no_nulls(path, role, table[roles[role]])
     users = hashed(table[roles["user"]])
@@ -57,6 +72,7 @@ def load(path: Path, schema: Mapping[str, Any], signals: Signals, settings: Sett
         if one.name in table.columns
     }
     counted = {"later_days": later, "returned": came_next_day(users, times)}
+    warnings += _observed(path, signals, columns)
     named = {one.name for one in signals.columns if one.role == "outcome"}
     derived = {name: counted[name] for name in COUNTED if name in named and name not in columns}
     usable = times // DAY < times.max() // DAY - WEEK + 1 if derived else np.ones(len(times), dtype=bool)
@@ -66,16 +82,37 @@ def load(path: Path, schema: Mapping[str, Any], signals: Signals, settings: Sett
         rows = np.flatnonzero(usable)
         slates = rows[grouped(users[rows], times[rows], settings.choices)]
         chosen, propensity = by_die(slates, settings.seed)
-    return RewardLog.of_rows(path.name, signals, columns | derived, slates, chosen, propensity, users, before)
+    log = RewardLog.of_rows(path.name, signals, columns | derived, slates, chosen, propensity, users, before)
+    return replace(log, warnings=warnings)
+
+
+def _observed(path: Path, signals: Signals, columns: Mapping[str, Array]) -> tuple[str, ...]:
+    """Warnings about predictions that look observed. DataError where one equals an outcome of the log."""
+    outcomes = [one.name for one in signals.columns if one.role == "outcome" and one.name in columns]
+    varying = [one.name for one in signals.predictions if np.ptp(columns[one.name])]
+    for name in varying:
+        for outcome in outcomes:
+            if np.array_equal(columns[name], columns[outcome]):
+                raise DataError(
+                    f"{path}: prediction {name!r} equals outcome {outcome!r} in every row, and what is "
+                    "known only after an impression can rank nothing; name one that a model predicted"
+                )
+    return tuple(
+        f"prediction {name!r} holds only 0 and 1, as an outcome does; check that a model predicted it before "
+        'the impression, else give it role = "outcome"'
+        for name in varying
+        if np.isin(columns[name], (0.0, 1.0)).all()
+    )
 
 
 def _roles(schema: Mapping[str, Any]) -> dict[str, str]:
-    for key, value in schema.items():
-        if key not in ROLES:
-            raise DataError(
-                f"unknown key data.schema.{key}{did_you_mean(key, ROLES)}; "
-                f"a reward's log has {', '.join(ROLES)}"
-            )
+    if unknown := next((key for key in schema if key not in KEYS), None):
+        raise DataError(
+            f"unknown key data.schema.{unknown}{did_you_mean(unknown, KEYS)}; "
+            f"a reward's log has {', '.join(KEYS)}"
+        )
+    roles = {key: value for key, value in schema.items() if key in ROLES}
+    for key, value in roles.items():
         if not isinstance(value, str) or not value:
             raise DataError(f"data.schema.{key} must name a column, got {value!r}")
     for key in ("user", "time"):
@@ -88,7 +125,7 @@ def _roles(schema: Mapping[str, Any]) -> dict[str, str]:
             f"data.schema has {', '.join(sorted(together))} without {', '.join(missing)}: a log of slates "
             "needs all three, a log of impressions none"
         )
-    return {str(key): str(value) for key, value in schema.items()}
+    return {str(key): str(value) for key, value in roles.items()}
 
 
 def _numbers(path: Path, role: str, column: "pl.Series") -> Array:

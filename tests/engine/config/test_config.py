@@ -1,5 +1,6 @@
 """A config fails at once, with the key, what was expected, what came, and the nearest valid name."""
 
+import dataclasses
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,10 @@ from typing import Any
 import pytest
 
 from recevolve.engine.config.config import Config, ConfigError, changed, commented, parse, read
+from recevolve.evaluators.data.schema import Schema
+from recevolve.evaluators.kinds import registry
 from recevolve.evaluators.optimizer.task import TASK
+from recevolve.evaluators.reward.logs.own_log import ROLES, SPELLING
 
 MINIMAL: dict[str, Any] = {"kind": "optimizer", "run_dir": "runs/x"}
 
@@ -165,3 +169,32 @@ def test_a_key_of_an_earlier_release_is_told_its_new_name() -> None:
         parse({"kind": "toy", "run_dir": "x", "north_star": {"knockouts": 3, "knockout_on": "proxy"}})
     assert "`north_star.ablations` now" in str(caught.value)
     assert "`north_star.ablate_on` now" in str(caught.value)
+
+
+def test_what_is_recorded_of_a_log_with_time_says_that_it_was_split_by_time() -> None:
+    schema = {"label": "y", "user": "u", "time": "t"}
+    data = {"source": "log.csv", "schema": schema}
+    assert parse(MINIMAL).data.table()["split"] == "user"
+    timed = parse({**MINIMAL, "data": data})
+    assert timed.data.table()["split"] == "time"
+    assert changed(timed, ["data.split=user"]).data.split == "user"
+    with pytest.raises(ConfigError, match=r"data.split: .*'user' or 'time', got 'row'"):
+        parse({**MINIMAL, "data": {**data, "split": "row"}})
+
+
+@pytest.mark.parametrize("kind", ["optimizer", "interaction", "reward"])
+def test_the_written_schema_is_one_once_its_comment_signs_are_gone(kind: str) -> None:
+    text = commented(registry.find(kind), "mine")
+    begin, end = text.index("# [data.schema]"), text.index("[population]")
+    assert "schema" not in parse(tomllib.loads(text)).data.table()
+    uncommented = text[begin:end].replace("\n# ", "\n")[2:]
+    schema = parse(tomllib.loads(text[:begin] + uncommented + text[end:])).data.table()["schema"]
+    if kind == "reward":
+        assert {*ROLES, *SPELLING} == schema.keys()
+    else:
+        assert Schema.from_table(schema).positive is not None
+        assert schema.keys() == {field.name for field in dataclasses.fields(Schema)}
+
+
+def test_a_kind_without_a_log_has_no_schema() -> None:
+    assert "data.schema" not in commented(registry.find("kernel"), "mine")

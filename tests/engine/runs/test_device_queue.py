@@ -102,6 +102,8 @@ def test_the_run_says_that_it_estimates_and_leaves_its_elites_and_seeds(
     assert "not measured" in outcome["estimate"]
     facts = report.status(run)
     assert "not measured" in facts["estimate"]
+    assert said.count("WARNING: the log repeats itself") == 1
+    assert facts["warnings"] == ["the log repeats itself"]
     assert facts["measured"] == []
     with Archive.read(archive_of(run)) as archive:
         met = {one.program_id for one in archive.promotions()}

@@ -158,3 +158,10 @@ def test_a_log_of_one_moment_cannot_be_split_by_time() -> None:
 def test_no_folds_are_refused(log: Log) -> None:
     with pytest.raises(DataError, match="at least one fold, got folds = 0"):
         split(log, folds=0)
+
+
+@BY
+@pytest.mark.parametrize(("users", "said"), [(1, "1 user in"), (15, r"\d+ users in")])
+def test_fewer_users_than_folds_are_counted(by: str, users: int, said: str) -> None:
+    with pytest.raises(DataError, match=f"made: {said} the .* held-out rows; 20 folds need at least 20"):
+        split(made(np.arange(4000) % users), by=by, folds=20)

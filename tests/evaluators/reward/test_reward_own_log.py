@@ -223,3 +223,25 @@ def test_files_that_cannot_be_read_are_told(folder: Path) -> None:
     for name, words in (("none.csv", "there is no file"), ("broken.parquet", "cannot be read")):
         with pytest.raises(DataError, match=words):
             read(folder, name)
+
+
+def test_predictions_that_look_observed_are_questioned(folder: Path) -> None:
+    assert read(folder).warnings == ()
+    flags = spoilt(folder, lambda t: t.with_columns(buy=(pl.col("buy") > 0.5).cast(pl.Int64)))
+    (warning,) = read(folder, flags).warnings
+    assert "prediction 'buy' holds only 0 and 1, as an outcome does" in warning
+    nothing = spoilt(folder, lambda t: t.with_columns(buy=pl.lit(0)))
+    assert read(folder, nothing).warnings == (), "a model that says no to everything predicts"
+    equal = spoilt(folder, lambda t: t.with_columns(later_days=pl.col("regret")))
+    with pytest.raises(DataError, match=r"prediction 'regret' equals outcome 'later_days' in every row"):
+        read(folder, equal)
+
+
+def test_the_spelling_of_cells_is_that_of_the_schema(folder: Path) -> None:
+    text = table().rename({"who": "où"}).write_csv(separator=";")
+    (folder / "latin.csv").write_bytes(text.encode("latin-1"))
+    schema = SLATES | {"user": "où", "encoding": "latin-1"}
+    assert read(folder, "latin.csv", schema).fingerprint == read(folder).fingerprint
+    unknown = spoilt(folder, lambda t: t.with_columns(who=pl.lit("NA")))
+    with pytest.raises(DataError, match="user column 'who' is empty in row 1"):
+        read(folder, unknown, {**SLATES, "missing": ["NA"]})

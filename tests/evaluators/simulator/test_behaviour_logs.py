@@ -80,7 +80,8 @@ def test_what_is_no_log_is_said_to_be(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there is no file"):
         read(str(tmp_path / "none.csv"))
     with pytest.raises(
-        DataError, match=r"neither a file ending in \.csv, \.tsv, \.parquet nor a built-in log"
+        DataError,
+        match=r"neither a file ending in \.csv, \.tsv, \.csv\.gz, \.tsv\.gz, \.parquet nor a built-in log",
     ):
         read("synthetic")
     with pytest.raises(DataError, match="cannot be read"):
