@@ -74,6 +74,21 @@ def run_command(
 
 
 @app.command()
+def forecast(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A TOML file.")],
+    changes: Annotated[list[str] | None, typer.Option("--set", help="key=value, over the file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """What a run of a config would cost, part by part, and what would be made smaller; starts no search."""
+    from ..config.config import read
+    from ..loop.events import Progress
+    from ..runs.session import foretold
+
+    facts = until_signalled(foretold(read(config, changes or ()), Progress()))
+    show(facts, as_json, "\n".join(facts["lines"]))
+
+
+@app.command()
 def resume(
     run: RunDir,
     changes: Annotated[

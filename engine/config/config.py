@@ -70,10 +70,15 @@ class Population(Table):
 
 
 class Budget(Table):
-    """Limits of the run; the first one reached ends it, cleanly, and starts the final judgement."""
+    """Limits of the run; the first one reached ends the search, cleanly, and starts the final judgement."""
 
     generations: PositiveInt = Field(40, description="generations per island")
-    seconds: float = Field(900.0, gt=0, description="seconds of searching, over all sessions of the run")
+    seconds: float = Field(
+        900.0, gt=0, description="seconds of the run over all its sessions, the final judgement included"
+    )
+    size: Literal["fit", "fixed"] = Field(
+        "fit", description="what does not fit into the seconds is made smaller, or refused"
+    )
     candidates: PositiveInt = Field(100_000, description="candidates born on all islands together")
     dollars: float = Field(0.0, ge=0, description="US dollars for models; 0: only models that cost nothing")
     dollars_per_day: float | None = Field(

@@ -20,7 +20,8 @@ class Progress:
     def say(self, event: str, **facts: Any) -> None:
         """Takes one event.
 
-        One of 'started', 'generation', 'spent', 'promoted', 'concluding', 'note', 'alarm' and 'ended'.
+        One of 'forecast', 'started', 'generation', 'spent', 'promoted', 'concluding', 'note', 'alarm' and
+        'ended'.
         """
 
     def note(self, line: str) -> None:
@@ -179,7 +180,7 @@ class Display(Counters):
                 self._north_star = facts["line"]
             case "concluding" | "ended":
                 self._headline = facts["line"]
-            case "note":
+            case "forecast" | "note":
                 self._live.console.print(facts["line"])
             case "alarm":
                 self._live.console.print(Text(facts["line"], style="bold red"))

@@ -2,17 +2,20 @@
 
 import asyncio
 import ctypes
+import json
 import multiprocessing
 import os
+import resource
 import signal
 import time
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ...evaluators.kinds.task import Estimating, Warned
+from ...evaluators.kinds.task import Estimating, Size, Sized, Warned
 from ...population.values.evaluation import Stage
 from ...population.values.verdict import Verdict
 from ..config.config import Config, ConfigError
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     from ...evaluators.sandbox import Sandbox
 
 
+SHORTER = 2**0.5
+"""How much longer one size of trainings is than the next."""
 ATTEMPTS = 3
 """Workers that may die one after the other under the same call."""
 
@@ -83,23 +88,42 @@ class LocalExecutor:
     """Evaluation processes on this machine, each with one sandbox and one thread; none before the first call.
 
     Keys stay out of their environment: what looks like one by its name, and the variables in `secrets`.
+    The settings of `config` may be replaced by others between calls; the log stays loaded.
     """
 
     config: Config
     secrets: frozenset[str] = frozenset()
     busy_seconds: float = 0.0
+    spent: dict[tuple[Stage, int], list[float]] = field(default_factory=dict, repr=False)
+    """The seconds of each call of `judge` by stage and number."""
     _pool: ProcessPoolExecutor | None = field(default=None, repr=False)
 
     async def terms(self) -> Terms:
         """The judge's terms, from a worker that has loaded the data and opened its sandbox."""
-        terms: Terms = await self._submit(_terms)
+        terms: Terms = await self._submit(_terms, _text(self.config.settings))
         return terms
 
     async def judge(self, call: Call) -> Verdict:
         """The verdict of one call; a worker that dies under it is replaced and the call made again."""
-        verdict, seconds = await self._submit(_judge, call)
+        verdict, seconds = await self._submit(_judge, call, _text(self.config.settings))
         self.busy_seconds += seconds
+        self.spent.setdefault((call.stage, call.number), []).append(seconds)
         return Verdict.from_json(verdict)
+
+    async def timed(self, calls: Sequence[Call], settings: Mapping[str, Any]) -> list[float]:
+        """The seconds that a worker takes for each call, one after the other, under settings of the kind."""
+        seconds: list[float] = await self._submit(_timed, tuple(calls), _text(settings))
+        return seconds
+
+    async def sizes(self) -> list[Size]:
+        """Sizes that the kind's trainings may have, longest first; empty where the kind cannot say."""
+        sizes: list[Size] = await self._submit(_sizes, _text(self.config.settings))
+        return sizes
+
+    async def memory(self) -> float:
+        """The most memory in MiB that a worker has held so far, its sandbox apart."""
+        peak: float = await self._submit(_memory)
+        return peak
 
     def close(self) -> None:
         """Ends the workers; one in the middle of an evaluation is killed, its sandbox dies with it."""
@@ -169,8 +193,8 @@ def _ready() -> "tuple[Task, Sandbox]":
     return task, Sandbox(task.preload, min_tier=rules.min_tier, unsafe=rules.unsafe)
 
 
-@cache
-def _bound() -> "Judge":
+@lru_cache(maxsize=8)
+def _bound(settings: str) -> "Judge":
     """A worker's judge, which loads the data. DataError, or ConfigError for settings that do not fit it."""
     from ...evaluators.data import DataError
     from ...evaluators.sandbox import Limits
@@ -178,36 +202,60 @@ def _bound() -> "Judge":
     assert _config is not None
     limits = Limits(cpu_seconds=_config.sandbox.cpu_seconds, memory_mb=_config.sandbox.memory_mb)
     try:
-        return _ready()[0].judge(_config.data.table(), _config.settings, limits)
+        return _ready()[0].judge(_config.data.table(), json.loads(settings), limits)
     except DataError:
         raise
     except ValueError as error:
         raise ConfigError(f"{_config.kind}: {error}") from error
 
 
-def _terms() -> Terms:
-    judge, (_, sandbox) = _bound(), _ready()
+def _text(settings: Mapping[str, Any]) -> str:
+    """The one text for equal settings."""
+    return json.dumps(settings, sort_keys=True, default=str)
+
+
+def _sizes(settings: str) -> list[Size]:
+    judge = _bound(settings)
+    if not isinstance(judge, Sized):
+        return []
+    sizes = [judge.size()]
+    while (rows := round(sizes[-1].rows / SHORTER)) > judge.least:
+        sizes.append(judge.size(rows))
+    return [*sizes, judge.size(judge.least)] if sizes[0].rows > judge.least else sizes
+
+
+def _timed(calls: Sequence[Call], settings: str) -> list[float]:
+    _judge(calls[0], settings)  # starts the sandbox
+    return [_judge(call, settings)[1] for call in calls]
+
+
+def _memory() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _terms(settings: str) -> Terms:
+    judge, (_, sandbox) = _bound(settings), _ready()
     estimate = judge.estimate if isinstance(judge, Estimating) else ""
     warnings = judge.warnings if isinstance(judge, Warned) else ()
     return Terms(judge.fingerprint, judge.rungs, judge.folds, sandbox.tier, judge.data, estimate, warnings)
 
 
-def _judge(call: Call) -> tuple[dict[str, Any], float]:
+def _judge(call: Call, settings: str) -> tuple[dict[str, Any], float]:
     task, sandbox = _ready()
     if call.stage != Stage.PROPERTIES:
-        _bound()  # loading the data is no part of an evaluation's time
+        _bound(settings)  # loading the data is no part of an evaluation's time
     begin = time.perf_counter()
     match call.stage:
         case Stage.PROPERTIES:
             verdict = task.examine(call.source, sandbox)
         case Stage.PROXY:
-            verdict = _bound().proxy(call.source, call.number, sandbox)
+            verdict = _bound(settings).proxy(call.source, call.number, sandbox)
         case Stage.NORTH_STAR:
-            verdict = _bound().north_star(call.source, call.split, call.number, call.of, sandbox)
+            verdict = _bound(settings).north_star(call.source, call.split, call.number, call.of, sandbox)
         case Stage.GUARD:
-            verdict = _bound().guard(call.source, sandbox)
+            verdict = _bound(settings).guard(call.source, sandbox)
         case Stage.ORDER:
-            judge = _bound()
+            judge = _bound(settings)
             assert isinstance(judge, Estimating)  # its terms said so
             verdict = judge.order(call.source, sandbox)
     seconds = time.perf_counter() - begin

@@ -62,6 +62,7 @@ def status(run: Path) -> dict[str, Any]:
             "sessions": len(sessions),
             "seconds": round(archive.seconds_used(), 1),
             "ending": sessions[-1]["exit_reason"] if sessions else None,
+            "forecast": run_begun.config.get("forecast"),
             "generations": archive.generations(),
             "candidates": shares.evaluations,
             "verdicts": {str(name): count for name, count in sorted(shares.statuses.items())},
@@ -84,6 +85,7 @@ def status_text(facts: Mapping[str, Any]) -> RenderableType:
         f"{facts['kind']} on {facts['data']}, isolation tier {facts['tier']}",
         *(f"WARNING: {warning}" for warning in facts["warnings"]),
         *([facts["estimate"]] if facts["estimate"] else []),
+        *(facts["forecast"]["lines"] if facts["forecast"] else []),
         f"{facts['sessions']} sessions, {facts['seconds']:g} s; "
         f"ended: {facts['ending'] or 'still running, or killed'}",
         "generations: " + ", ".join(f"island {key}: {done}" for key, done in facts["generations"].items()),

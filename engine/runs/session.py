@@ -1,11 +1,13 @@
 """Session: one process working on a run, from a checked config to the report, and back after any end."""
 
 import os
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from ... import __version__
@@ -20,15 +22,17 @@ from ..experiments.ingest import arrive
 from ..experiments.round import require_backend
 from ..loop.context import SearchContext
 from ..loop.events import Progress
-from ..loop.executor import Executor, LocalExecutor, Terms
+from ..loop.executor import LocalExecutor, Terms
 from ..loop.seeds import seeds_for
 from ..propose.assemble import proposers_for, require_models, with_models
 from ..propose.llm.cost_cap import CostCap
 from ..propose.llm.keys import Keys
 from ..report import alignment_table
 from ..search import run
-from .budget import Budget
+from .budget import Budget, nothing_ahead
 from .device_queue import MEASURE, DeviceQueue
+from .forecast import Forecast
+from .sizing import as_fitted, plan
 from .warm_start import warm_start
 
 
@@ -44,7 +48,7 @@ async def work(
     or in an earlier session, comes from the ledger. ConfigError where the run was begun with another config.
     `environ` is where keys and models are looked for; none: this process's.
     """
-    task = task_for(config)
+    started, task = clock(), task_for(config)
     seeds = seeds_for(config, task)
     require_backend(config, task)
     if strange := config.guardrails.keys() - task.guardrails.keys():
@@ -54,6 +58,7 @@ async def work(
         keys = Keys.read(config.propose.keys, environ, progress.note)
         config = _with_models(archive, config, environ, keys, progress)
         config = _with_data(archive, config, progress)
+        config, sized = as_fitted(archive, config)
         _same_search(archive, config)
         require_models(config, keys)
         if config.propose.journal_from is not None:
@@ -69,11 +74,17 @@ async def work(
                         f"north_star.{name}: the kind has {terms.folds} folds at most on this data, "
                         f"got {folds}"
                     )
+            if sized is None and not archive.generations():
+                made = await plan(executor, config, task, seeds, terms, lambda: clock() - started)
+                config = executor.config = made.config
+                terms, sized = await executor.terms(), made.to_json()
+            if sized is not None:
+                progress.say("forecast", line="\n".join(sized["lines"]), **sized)
             ledger = archive.ledger()
             proposers = proposers_for(
                 config, task, archive, ledger, terms.rungs, keys=keys, say=progress.note, clock=clock
             )
-            _begin(archive, config, terms, proposers.prompts)
+            _begin(archive, config, terms, proposers.prompts, sized)
             elsewhere = task.measuring if terms.estimate else None
             queue = DeviceQueue(config.run_dir, elsewhere, progress.note) if elsewhere else None
             search = SearchContext(
@@ -89,9 +100,34 @@ async def work(
                 order=queue.fill if queue else None,
             )
             try:
-                return await _search_and_conclude(search, executor, proposers.cost_cap, progress, clock)
+                budget = Budget(
+                    config.budget,
+                    config.population.islands * config.population.births,
+                    clock,
+                    started,
+                    archive.seconds_used(),
+                    partial(Forecast.from_json(sized).ahead, executor.spent) if sized else nothing_ahead,
+                    config.north_star.every,
+                )
+                return await _search_and_conclude(search, executor, proposers.cost_cap, progress, budget)
             finally:
                 await proposers.close()
+
+
+async def foretold(
+    config: Config, progress: Progress, clock: Callable[[], float] = time.monotonic
+) -> Mapping[str, Any]:
+    """The forecast of a run of this config as JSON, from calls that are timed now; nothing is kept.
+
+    ConfigError where the budget does not hold the run.
+    """
+    started, task = clock(), task_for(config)
+    with tempfile.TemporaryDirectory() as folder, Archive.create_or_open(archive_of(Path(folder))) as none:
+        config = _with_data(none, config, progress)
+    with closing(LocalExecutor(config)) as executor:
+        terms, seeds = await executor.terms(), seeds_for(config, task)
+        made = await plan(executor, config, task, seeds, terms, lambda: clock() - started)
+    return made.to_json()
 
 
 def _with_models(
@@ -126,15 +162,13 @@ def _with_data(archive: Archive, config: Config, progress: Progress) -> Config:
 
 async def _search_and_conclude(
     search: SearchContext,
-    executor: Executor,
+    executor: LocalExecutor,
     cost_cap: CostCap | None,
     progress: Progress,
-    clock: Callable[[], float],
+    budget: Budget,
 ) -> Mapping[str, Any]:
     """Runs one session inside an open archive; notes its seconds however it ends."""
     archive, config, workers = search.archive, search.config, search.config.executor.workers
-    candidates = config.population.islands * config.population.births
-    budget = Budget(config.budget, candidates, clock, clock(), archive.seconds_used())
     session = archive.begin_session()
     searched, shares = None, archive.shares()
     if search.terms.estimate:
@@ -155,16 +189,18 @@ async def _search_and_conclude(
     ending, told = "interrupted", NOTHING
 
     def limit(island: int, generation: int) -> str | None:
-        archive.note_session(session, clock() - budget.started)
+        archive.note_session(session, budget.clock() - budget.started)
         nonlocal told
         if cost_cap is not None and (spent := cost_cap.total()) != told:
             told = spent
             progress.say("spent", **asdict(spent))
-        return budget.reached(generation) or (cost_cap.exhausted() if cost_cap and generation else None)
+        return budget.reached(generation, island) or (
+            cost_cap.exhausted() if cost_cap and generation else None
+        )
 
     try:
         reason = await run(search, limit, progress)
-        searched = clock() - budget.started
+        searched = budget.clock() - budget.started
         readings = {
             "seconds": round(budget.seconds_used(), 1),
             "evaluating_share": round(executor.busy_seconds / max(searched * workers, 1e-9), 3),
@@ -179,8 +215,9 @@ async def _search_and_conclude(
         progress.say("ended", line=report["gain"]["sentence"], reason=reason, **readings, **answered)
         return report
     finally:
-        # the final judgement is not searching, and counts against no budget
-        archive.note_session(session, clock() - budget.started if searched is None else searched, ending)
+        # a later session has a final judgement of its own, and keeps its seconds free again
+        seconds = budget.clock() - budget.started if searched is None else searched
+        archive.note_session(session, seconds, ending)
 
 
 async def _conclusion(
@@ -210,8 +247,12 @@ def _same_search(archive: Archive, config: Config) -> None:
         )
 
 
-def _begin(archive: Archive, config: Config, terms: Terms, prompts: str) -> None:
+def _begin(
+    archive: Archive, config: Config, terms: Terms, prompts: str, sized: Mapping[str, Any] | None
+) -> None:
     recorded = {"config": config.model_dump(mode="json"), "terms": asdict(terms), "prompts": prompts}
+    if sized is not None:
+        recorded["forecast"] = sized
     begun = archive.begin(recorded, config.seed, __version__)
     if begun.config.get("prompts", "") != prompts:
         raise ConfigError(

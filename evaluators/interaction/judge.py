@@ -1,10 +1,11 @@
 """InteractionJudge: the kind bound to a log and to settings. Source in, Verdict out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...population.values.verdict import Verdict
 from ..ctr.judge import TrainingJudge
+from ..ctr.settings import TrainingSettings
 from ..kinds.failure import judged
 from ..sandbox import Limits, Sandbox
 from .guard import guard
@@ -44,3 +45,18 @@ class InteractionJudge(TrainingJudge[LayerSetup]):
     def guard(self, source: str, sandbox: Sandbox) -> Verdict:
         """`forward_time_ratio`, `parameter_ratio` and `flop_ratio` to dcn_v2, lower is better."""
         return guard(source, self.setup, self.setup.settings.guard_steps, sandbox)
+
+    def trainings_of(self, chosen: TrainingSettings) -> Sequence[tuple[int, int]]:
+        """(training rows, draws of weights and order) of each rung."""
+        assert isinstance(chosen, Settings)
+        train, last = len(self.setup.splits["search"].train), len(chosen.rung_epochs) - 1
+        return [
+            (max(1, round(epochs * train)), chosen.draws if rung == last else 1)
+            for rung, epochs in enumerate(chosen.rung_epochs)
+        ]
+
+    def shorter(self, rows: int) -> dict[str, Any]:
+        """`rung_epochs` in proportion."""
+        train = len(self.setup.splits["search"].train)
+        lengths = self.cut([length for length, _ in self.trainings_of(self.chosen)], rows)
+        return {"rung_epochs": tuple(float(f"{length / train:.4g}") for length in lengths)}

@@ -73,6 +73,38 @@ class Warned(Protocol):
 
 
 @dataclass(frozen=True)
+class Size:
+    """How long the trainings of a judge are, and so what its calls cost."""
+
+    settings: Mapping[str, Any]
+    """The settings that differ from the judge's own."""
+    rows: int
+    """Training rows of the longest training, on the last rung or in a north-star fold."""
+    epochs: Sequence[float]
+    """Passes over the training rows: on each rung, and last of a north-star fold."""
+    rungs: Sequence[float]
+    """Work of each rung, in rows of training."""
+    fold: float
+    """Work of a fold, in rows of training."""
+    audited: float
+    """What fold 0 trains besides, in rows of a rung."""
+    guard: float
+    """What the guard trains, in rows of a rung."""
+
+
+@runtime_checkable
+class Sized(Protocol):
+    """A judge that knows its costs beforehand, and whose trainings can be made shorter by settings."""
+
+    least: int
+    """Training rows that the longest rung and a north-star fold need at the least to rank programs."""
+
+    def size(self, rows: int | None = None) -> Size:
+        """The judge's size; with `rows`, where neither the last rung nor a fold trains on more."""
+        ...
+
+
+@dataclass(frozen=True)
 class DeviceResults:
     """What a result file says: the device, and each result with why it is not one of the queue's, or ""."""
 

@@ -1,13 +1,14 @@
 """OptimizerJudge: the kind bound to a log and to settings. Source in, Verdict out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...population.values.verdict import Verdict
 from ..ctr.judge import TrainingJudge
+from ..ctr.settings import TrainingSettings
 from ..kinds.failure import judged
 from ..sandbox import Limits, Sandbox
-from .endurance.audits import audit_horizon, audit_long_training
+from .endurance.audits import LONGER, audit_horizon, audit_long_training
 from .guard import guard
 from .north_star import NorthStar
 from .proxy import Race
@@ -57,3 +58,16 @@ class OptimizerJudge(TrainingJudge[OptimizerSetup]):
         audit_horizon(source, setup.limits, sandbox)
         audit_long_training(self.race, source, self.trainings.rows("selection"), sandbox)
         return guard(source, setup.shapes(), setup.settings.guard_steps, setup.limits, sandbox)
+
+    def trainings_of(self, chosen: TrainingSettings) -> Sequence[tuple[int, int]]:
+        """(training rows, learning rates tried) of each rung."""
+        assert isinstance(chosen, Settings)
+        return list(zip(chosen.rung_rows, chosen.rung_factors, strict=True))
+
+    def shorter(self, rows: int) -> dict[str, Any]:
+        """`rung_rows` in proportion."""
+        return {"rung_rows": tuple(self.cut([length for length, _ in self.race.rungs], rows))}
+
+    def audits(self, rungs: Sequence[tuple[int, int]], fold: int) -> tuple[float, float]:
+        """Fold 0 repeats all rungs, and their best rate from outside; the guard trains much longer."""
+        return sum((count + 1) * length for length, count in rungs), LONGER * fold

@@ -1,0 +1,234 @@
+"""Sizing: measures what single calls cost on this machine, and makes a run as small as its budget needs."""
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from ...evaluators.kinds.task import Size, Task
+from ...population.archive.archive import Archive
+from ...population.values.evaluation import Stage
+from ...population.values.program import Program
+from ..config.config import Config, ConfigError, parse
+from ..loop.candidate import canonical
+from ..loop.executor import Call, LocalExecutor, Terms
+from .forecast import SPARE, Costs, Forecast, counted, lines
+
+OTHERS = 2
+"""Known programs of the kind that are timed beside production: some cost twice as much as others."""
+LONGER = 4
+"""Places on the ladder of sizes between the two that are timed: four times the rows."""
+HALVED = (
+    ("north_star", "final_folds", 4),
+    ("population", "births", 8),
+    ("north_star", "finalists", 4),
+    ("north_star", "slots", 2),
+    ("population", "births", 4),
+    ("population", "islands", 2),
+)
+"""What is halved in turn, and down to what, once trainings are as short as they may be."""
+
+Pricing = Callable[[Size | None], Costs]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A config that its budget holds, its forecast, and what was made smaller: (asked, taken) by key."""
+
+    config: Config
+    forecast: Forecast
+    fitted: Mapping[str, tuple[Any, Any]]
+
+    def to_json(self) -> dict[str, Any]:
+        """The forecast as JSON, and in "lines" for a person, what was made smaller included."""
+        sentences = [
+            f"{key} {_words(asked)} -> {_words(taken)}, so that the budget holds the run"
+            for key, (asked, taken) in self.fitted.items()
+        ]
+        facts = self.forecast.to_json()
+        return {**facts, "changed": dict(self.fitted), "lines": [*lines(facts), *sentences]}
+
+
+def as_fitted(archive: Archive, config: Config) -> tuple[Config, dict[str, Any] | None]:
+    """(the config with what was made smaller when the run was begun, its forecast), None where there is none.
+
+    A key that is set otherwise than it was then stays as it is.
+    """
+    begun = archive.run()
+    sized = begun.config.get("forecast") if begun and archive.generations() else None
+    if sized is None:
+        return config, None
+    raw = config.model_dump(mode="json")
+    for key, (asked, taken) in sized["changed"].items():
+        table, name = key.split(".")
+        if raw[table].get(name) == asked:
+            raw[table][name] = taken
+    return parse(raw), {**sized, "seconds": config.budget.seconds}
+
+
+async def plan(
+    executor: LocalExecutor,
+    config: Config,
+    task: Task,
+    seeds: Sequence[Program],
+    terms: Terms,
+    clock: Callable[[], float],
+) -> Plan:
+    """The config as its budget holds it; `clock` gives the seconds since the run began.
+
+    Nothing grows beyond what the config says; with `budget.size = "fixed"` nothing shrinks. ConfigError, with
+    the figures, where the budget or the machine's memory does not hold the run.
+    """
+    rungs = min(config.proxy.rungs, terms.rungs)
+    sizes = await executor.sizes()
+    others = [text for source in task.seeds.values() if (text := canonical(source)[0]) != _text(seeds[0])]
+    programs = [_text(seeds[0]), *others[:OTHERS]]
+    pricing = await _priced(executor, config, programs, (rungs, terms.folds), sizes)
+    memory, start = await executor.memory(), clock()
+    _require_memory(config, memory)
+    for chosen, size in _smaller(config, terms.folds, sizes):
+        found = counted(
+            chosen,
+            pricing(size),
+            seeds=len(seeds),
+            known=len(others),
+            folds=terms.folds,
+            start=start,
+            epochs=[*size.epochs[:rungs], size.epochs[-1]] if size else (),
+            memory_mb=memory,
+        )
+        if found.fits and found.costs.longest < SPARE * config.sandbox.cpu_seconds:
+            return Plan(chosen, found, dict(_changes(config, chosen)))
+        if config.budget.size == "fixed":
+            break
+    raise ConfigError(_refusal(config, found))
+
+
+def _text(program: Program) -> str:
+    return canonical(program.source)[0]
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_words, value))
+    return f"{value:,}" if isinstance(value, int) else "all" if value is None else str(value)
+
+
+def _require_memory(config: Config, memory: float) -> None:
+    workers, sandbox = config.executor.workers, config.sandbox.memory_mb
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**20
+    if (needed := workers * (memory + sandbox)) > machine:
+        raise ConfigError(
+            f"executor.workers: {workers} workers need {needed:,.0f} MiB, {memory:,.0f} each and "
+            f"sandbox.memory_mb = {sandbox:,} for a candidate, and this machine has {machine:,.0f} MiB: "
+            "lower executor.workers or sandbox.memory_mb"
+        )
+
+
+def _refusal(config: Config, found: Forecast) -> str:
+    """Why the budget does not hold the run, with the figures and what to set."""
+    fit, needs = config.budget.size == "fit", found.whole(found.least) / SPARE
+    if found.fits:
+        return (
+            f"sandbox.cpu_seconds: a training takes {found.costs.longest:,.0f} s, too long for the "
+            f"{config.sandbox.cpu_seconds:g} CPU seconds that a candidate may use: allow more"
+        )
+    parts = "\n".join(lines(found.to_json())[1:])
+    return (
+        f"budget.seconds: {config.budget.seconds:g} s do not hold {found.least} generations and the final "
+        f"judgement{', made as small as they may be' if fit else ''}; about {needs:,.0f} s do.\n{parts}\n"
+        f"Set budget.seconds = {10 * int(needs / 10 + 1)}, fewer budget.generations or population.births, or "
+        + ("more executor.workers on a larger machine" if fit else 'budget.size = "fit"')
+    )
+
+
+def _smaller(config: Config, folds: int, sizes: Sequence[Size]) -> Iterator[tuple[Config, Size | None]]:
+    """The config, then ever smaller ones: shorter trainings first, then fewer folds, candidates, islands."""
+    size: Size | None = None
+    chosen = config
+    for size in sizes:
+        chosen = config.model_copy(update={"settings": {**config.settings, **size.settings}})
+        yield chosen, size
+    if not sizes:
+        yield chosen, None
+    for table, key, least in HALVED:
+        value = getattr(getattr(chosen, table), key) or folds
+        while value > least:
+            value = max(least, value // 2)
+            update = {key: value}
+            if key == "final_folds":
+                update["folds"] = min(value, chosen.north_star.folds)
+            chosen = chosen.model_copy(update={table: getattr(chosen, table).model_copy(update=update)})
+            yield chosen, size
+
+
+def _changes(before: Config, after: Config) -> Iterator[tuple[str, tuple[Any, Any]]]:
+    """(key, (asked, taken)) of each key in which two configs differ."""
+    old, new = before.model_dump(mode="json"), after.model_dump(mode="json")
+    for table in ("settings", "north_star", "population"):
+        for key, value in new[table].items():
+            if old[table].get(key) != value:
+                yield f"{table}.{key}", (old[table].get(key), value)
+
+
+async def _priced(
+    executor: LocalExecutor,
+    config: Config,
+    sources: Sequence[str],
+    lengths: tuple[int, int],
+    sizes: Sequence[Size],
+) -> Pricing:
+    """What calls cost at a size, from calls at two small ones; at the config's own where sizes are unknown.
+
+    Cost grows in proportion to work from the shorter one on, that of audits and guard as that of rungs; how
+    much dearer than production other programs are is measured at the shorter one. `lengths` counts rungs and
+    folds.
+    """
+    rungs, of = lengths
+    lo, hi = (sizes[-1], sizes[-min(len(sizes), LONGER + 1)]) if sizes else (None, None)
+    proxies = [Stage.PROXY] * rungs
+
+    async def timed(source: str, size: Size | None, *, whole: bool) -> Costs:
+        calls = [Call(stage, source, number) for number, stage in enumerate(proxies)]
+        folds = (1, 0) if whole else (1,)
+        calls += [Call(Stage.NORTH_STAR, source, fold, "selection", of) for fold in folds]
+        calls = [Call(Stage.PROPERTIES, source), *calls, *([Call(Stage.GUARD, source)] if whole else [])]
+        settings = {**config.settings, **(size.settings if size else {})}
+        seconds = await executor.timed(calls, settings)
+        properties, *raced = seconds[: rungs + 1]
+        fold, *rest = seconds[rungs + 1 :]
+        audited, guard = rest or (fold, 0.0)
+        return Costs(properties, tuple(raced), audited, fold, guard)
+
+    waiting = [timed(sources[0], lo, whole=True)]
+    if lo and hi:
+        waiting += [timed(sources[0], hi, whole=False)]
+        waiting += [timed(source, lo, whole=False) for source in sources[1:]]
+    home, *further = await asyncio.gather(*waiting)
+    if not (lo and hi):
+        return lambda size: home
+    long, others = further[0], [home, *further[1:]]
+    dearer = fmean((one.rungs[-1] + one.fold) / (home.rungs[-1] + home.fold) for one in others)
+
+    def slope(dear: float, cheap: float, more: float, less: float) -> float:
+        return max(0.0, (dear - cheap) / (more - less)) if more > less else 0.0
+
+    rung = slope(long.rungs[-1], home.rungs[-1], hi.rungs[rungs - 1], lo.rungs[rungs - 1])
+    fold = slope(long.fold, home.fold, hi.fold, lo.fold)
+
+    def pricing(size: Size | None) -> Costs:
+        assert size is not None
+        star = home.fold + fold * (size.fold - lo.fold)
+        audits = home.audited - home.fold + rung * (size.audited - lo.audited)
+        raced = (cost + rung * (size.rungs[place] - lo.rungs[place]) for place, cost in enumerate(home.rungs))
+        return Costs(
+            properties=home.properties,
+            rungs=tuple(dearer * cost for cost in raced),
+            audited=dearer * (star + max(0.0, audits)),
+            fold=dearer * star,
+            guard=dearer * (home.guard + rung * (size.guard - lo.guard)),
+        )
+
+    return pricing
