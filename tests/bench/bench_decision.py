@@ -3,11 +3,12 @@
     python tests/bench/bench_decision.py                       # movielens-100k, runs of seeds 100 to 104
     python tests/bench/bench_decision.py --log synthetic --seconds 300 --runs 5
 
-Runs `recevolve run` with Adagrad in production, exports what the decision names, and trains with it in plain
-torch: another model (a factorisation machine beside a tower), another split (each user's last rows), learning
-rate and epoch tuned on validation rows for production and for the rule alike, fresh seeds. The gain in log loss
-on test rows stands with an interval from a bootstrap over users. No evaluator of ours takes part: only the log is
-read by our loader. A run that says keep or undecided recommends nothing, and there is nothing to train.
+Runs `recevolve run` with Adagrad in production, exports what the decision names, and trains with it in
+plain torch: another model (a factorisation machine beside a tower), another split (each user's last rows),
+learning rate and epoch tuned on validation rows for production and for the rule alike, fresh seeds. The
+gain in log loss on test rows stands with an interval from a bootstrap over users. No evaluator of ours
+takes part: only the log is read by our loader. A run that says keep or undecided recommends nothing, and
+there is nothing to train.
 """
 
 import argparse
