@@ -49,7 +49,7 @@ Loader = Callable[..., Log]
 LOADERS: Mapping[str, tuple[Loader, Mapping[str, type]]] = {
     movielens.NAME: (movielens.load, {}),
     open_bandit.NAME: (lambda **chosen: open_bandit.load(**chosen).log, {"policy": str, "campaign": str}),
-    synthetic.NAME: (synthetic.load, {"rows": int, "seed": int}),
+    synthetic.NAME: (synthetic.load, {"rows": int, "seed": int, "skew": float}),
 }
 """Per built-in source: its loader, and the further keys of the [data] table with their types."""
 
@@ -74,7 +74,7 @@ def load(table: Mapping[str, Any]) -> Log:
     """The log that a config's [data] table names: a built-in source, or a path with a schema.
 
     {"source": "movielens-100k"}, {"source": "open-bandit", "policy": "random" | "bts", "campaign": "all" |
-    "men" | "women"}, {"source": "synthetic", "rows": 100_000, "seed": 0}, or {"source": "log.csv" |
+    "men" | "women"}, {"source": "synthetic", "rows": 100_000, "seed": 0, "skew": 1.05}, or {"source": "log.csv" |
     "log.parquet", "schema": {...}} as `user_log` describes it. The key "split" is left to whoever splits.
     Raises DataError for what is wrong, DataUnavailable for what cannot be had.
     """
