@@ -10,8 +10,8 @@ from ..kinds.folder import contract, persona, programs
 from ..kinds.task import Judge, Task
 from ..sandbox.limits import Limits
 from .language import ALLOWED, RULES, describe
+from .patch.export import export
 from .settings import Settings
-from .template import export
 from .vocabulary import VOCABULARY
 
 HERE = Path(__file__).parent

@@ -5,9 +5,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..kinds.patch import constants_of, program_text
-from ..language.edit import renamed
-from .language import ELEMENTWISE
+from ...kinds.patch import constants_of, program_text
+from ...language.edit import renamed
+from ...language.simplify import returned_dicts
+from ..language import ACROSS, ELEMENTWISE
+from .forms import call_of, of_rows, slots_of
+from .in_place import in_place
 
 NUMBERED = re.compile(r"v\d+")
 
@@ -21,7 +24,12 @@ class PatchProgram:
 
     def __init__(self, source: str, lr_factor: float) -> None:
         tree = ast.parse(source)
-        self.elementwise = elementwise(tree)
+        tree.body = [
+            renamed(node, _better_names(node)) if isinstance(node, ast.FunctionDef) else node
+            for node in tree.body
+        ]
+        self.reach = reach(tree)
+        self.in_place = in_place(tree)
         self.uses_math = any(isinstance(node, ast.Name) and node.id == "math" for node in ast.walk(tree))
         self.functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
         constants = constants_of(tree)
@@ -29,24 +37,38 @@ class PatchProgram:
         self.hyperparameters: dict[str, float] = {"lr": float(f"{hp['lr'] * lr_factor:.12g}")}
         self.hyperparameters |= {name: value for name, value in hp.items() if name != "lr"}
         self.constants: Mapping[str, Any] = {"HYPERPARAMETERS": self.hyperparameters, **constants}
+        self.slots = {
+            slot
+            for function in self.functions
+            for each in returned_dicts(function)
+            for slot in slots_of(each)
+        }
         self.names = {*self.constants, *(function.name for function in self.functions)}
 
     def text(self) -> str:
         """Constants and functions, laid out as PEP 8 wants them."""
-        return program_text(self.constants, (renamed(each, _better_names(each)) for each in self.functions))
+        return program_text(self.constants, self.functions)
 
 
-def elementwise(tree: ast.Module) -> bool:
-    """Whether every operation treats each number of a tensor by itself; nothing is run."""
-    for node in ast.walk(tree):
+def reach(tree: ast.Module) -> str:
+    """How far a number sees: "number" by number, along the "row" of a matrix, or the whole "tensor".
+
+    Read from every function but `init`; nothing is run.
+    """
+    found, seen = "number", set[ast.AST]()
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name != "init"]
+    for node in (part for function in functions for part in ast.walk(function)):
         match node:
             case ast.Attribute(value=ast.Name(id="math")) | ast.Subscript(slice=ast.Constant(value=str())):
                 continue
-            case ast.Attribute(attr=name) if name not in ELEMENTWISE:
-                return False
+            case ast.Call(func=function) if (call := call_of(node)) and call[0] in ACROSS and of_rows(call):
+                found = "row"
+                seen.add(function)
+            case ast.Attribute(attr=name) if name not in ELEMENTWISE | {"dim", "ndim"} and node not in seen:
+                return "tensor"
             case ast.Subscript() | ast.MatMult() | ast.Name(id="len"):
-                return False
-    return True
+                return "tensor"
+    return found
 
 
 def _better_names(function: ast.FunctionDef) -> dict[str, str]:

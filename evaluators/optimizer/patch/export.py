@@ -1,12 +1,10 @@
 """The patch: an archived program as a `torch.optim.Optimizer` that needs torch alone, with its tests."""
 
-import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..kinds.patch import (
-    WIDTH,
+from ...kinds.patch import (
     check_module_name,
     facts_of,
     module_files,
@@ -14,15 +12,26 @@ from ..kinds.patch import (
     shared_values,
     title_of,
 )
-from ..kinds.task import Winner
-from .patch_program import PatchProgram
+from ...kinds.task import Winner
+from .program import PatchProgram
 
 TEMPLATES = Path(__file__).with_name("templates")
-OWN_NAMES = frozenset({"Any", "Callable", "Iterable", "Optimizer", "Sequence", "Tensor", "math", "torch"})
-"""Names that the module binds beside those of the program."""
-FOREACH_WORDS = (
-    "`foreach` joins parameters into one vector before the update, which treats each number by itself."
+OWN_NAMES = frozenset(
+    {
+        "Any",
+        "BLOCK",
+        "Callable",
+        "Iterable",
+        "Iterator",
+        "Member",
+        "Optimizer",
+        "Tensor",
+        "math",
+        "sys",
+        "torch",
+    }
 )
+"""Names that the module binds beside those of the program."""
 
 
 def export(winner: Winner) -> Mapping[str, str]:
@@ -40,9 +49,10 @@ def export(winner: Winner) -> Mapping[str, str]:
         **shared_values(name, winner.source, facts_of(winner.provenance)),
         "program": program.text(),
         "hyperparameters": program.hyperparameters,
-        "elementwise": program.elementwise,
         "uses_math": program.uses_math,
-        "class_words": _class_words(program.elementwise),
+        "reach": program.reach,
+        "in_place": program.in_place,
+        "counter": "step_number" if "step" in program.slots else "step",
     }
     return module_files(TEMPLATES, name, values)
 
@@ -51,10 +61,3 @@ def _lr_factor(provenance: Mapping[str, Any]) -> float:
     verdicts = [value for value in provenance.values() if isinstance(value, Mapping) and "facts" in value]
     judged = [verdict["facts"]["lr_factor"] for verdict in verdicts if "lr_factor" in verdict["facts"]]
     return float(provenance.get("lr_factor", judged[0] if judged else 1.0))
-
-
-def _class_words(elementwise: bool) -> str:
-    words = ["`maximize` climbs instead of descending."]
-    words += [FOREACH_WORDS] if elementwise else []
-    words += ["Sparse gradients and complex parameters are refused with a RuntimeError."]
-    return textwrap.indent(textwrap.fill(" ".join(words), WIDTH - 4), " " * 4)

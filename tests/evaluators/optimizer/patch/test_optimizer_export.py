@@ -10,9 +10,9 @@ import pytest
 
 from recevolve.evaluators.kinds.task import Winner
 from recevolve.evaluators.language.canonical import canonical
-from recevolve.evaluators.optimizer.patch_program import PatchProgram, elementwise
+from recevolve.evaluators.optimizer.patch.export import export
+from recevolve.evaluators.optimizer.patch.program import PatchProgram, reach
 from recevolve.evaluators.optimizer.task import TASK
-from recevolve.evaluators.optimizer.template import export
 from recevolve.evaluators.sandbox import load
 from recevolve.population.values.verdict import Metric, Status, Verdict
 
@@ -26,7 +26,7 @@ def test_needs_torch_and_the_standard_library_alone() -> None:
         tree = ast.parse(exported(seed)["evolved.py"])
         modules = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
         modules |= {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
-        assert modules <= {"torch", "torch.optim", "math", "typing", "collections.abc"}
+        assert modules <= {"torch", "torch.optim", "math", "sys", "typing", "collections.abc"}
 
 
 def test_the_rate_that_was_judged_is_the_default() -> None:
@@ -72,26 +72,25 @@ def test_the_archived_text_travels_whole() -> None:
 @pytest.mark.parametrize(
     ("expression", "expected"),
     [
-        ("param - grad", True),
-        ("torch.where(grad > 0.0, param, grad.abs())", True),
-        ("param - math.sqrt(step) * grad", True),
-        ("param - grad * hp['lr']", True),
-        ("param - grad.mean()", False),
-        ("param - grad / torch.norm(grad)", False),
-        ("param - grad @ grad", False),
-        ("param - grad[0]", False),
-        ("param - grad * param.numel()", False),
-        ("param - grad * len(grad)", False),
+        ("param - grad", "number"),
+        ("torch.where(grad > 0.0, param, grad.abs())", "number"),
+        ("param - math.sqrt(step) * grad", "number"),
+        ("param - grad * hp['lr']", "number"),
+        ("param - grad / grad.mean(dim=-1, keepdim=True)", "row"),
+        ("param - grad / torch.norm(grad, dim=-1, keepdim=True)", "row"),
+        ("param - grad / grad.mean(dim=0, keepdim=True)", "tensor"),
+        ("param - grad / grad.mean(dim=-1)", "tensor"),
+        ("param - grad.mean()", "tensor"),
+        ("param - grad / torch.norm(grad)", "tensor"),
+        ("param - grad @ grad", "tensor"),
+        ("param - grad[0]", "tensor"),
+        ("param - grad * param.numel()", "tensor"),
+        ("param - grad * len(grad)", "tensor"),
     ],
 )
-def test_what_may_be_joined(expression: str, expected: bool) -> None:
+def test_how_far_a_number_sees(expression: str, expected: str) -> None:
     source = f"def update(grad, state, param, step, hp):\n    return {expression}, {{}}\n"
-    assert elementwise(ast.parse(source)) is expected
-
-
-def test_only_a_program_without_sums_offers_to_join() -> None:
-    assert "foreach" in exported("adam")["evolved.py"]
-    assert "foreach" not in "".join(exported("rowwise_adagrad").values())
+    assert reach(ast.parse(source)) == expected
 
 
 def test_numbered_locals_are_named_after_what_they_become() -> None:
