@@ -74,8 +74,8 @@ def load(table: Mapping[str, Any]) -> Log:
     """The log that a config's [data] table names: a built-in source, or a path with a schema.
 
     {"source": "movielens-100k"}, {"source": "open-bandit", "policy": "random" | "bts", "campaign": "all" |
-    "men" | "women"}, {"source": "synthetic", "rows": 100_000, "seed": 0, "skew": 1.05}, or {"source": "log.csv" |
-    "log.parquet", "schema": {...}} as `user_log` describes it. The key "split" is left to whoever splits.
+    "men" | "women"}, {"source": "synthetic", "rows": 100_000, "seed": 0, "skew": 1.05}, or {"source":
+    "log.csv" | "log.parquet", "schema": {...}} as `user_log` describes it. "split" is left to whoever splits.
     Raises DataError for what is wrong, DataUnavailable for what cannot be had.
     """
     source = table.get("source")
