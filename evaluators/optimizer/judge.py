@@ -8,7 +8,7 @@ from ..ctr.judge import TrainingJudge
 from ..ctr.settings import TrainingSettings
 from ..kinds.failure import judged
 from ..sandbox import Limits, Sandbox
-from .endurance.audits import LONGER, audit_horizon, audit_long_training
+from .endurance import LONGER, audit_horizon, audit_long_training
 from .guard import guard
 from .north_star import NorthStar
 from .proxy import Race

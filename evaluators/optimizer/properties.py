@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..kinds.properties import FACT, Property, Strategy, bits, form, misnamed, nothing
-from .endurance.horizon import Landscapes, Trail, survives
+from .horizon import Landscapes, Trail, survives
 from .step_length import matched_factor
 
 if TYPE_CHECKING:

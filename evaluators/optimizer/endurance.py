@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from ....population.values.verdict import Status
-from ...kinds.failure import Failed
-from ...sandbox import Limits, Sandbox
-from ..proxy import Race
-from ..sandboxed_steps import SandboxedSteps
+from ...population.values.verdict import Status
+from ..kinds.failure import Failed
+from ..sandbox import Limits, Sandbox
 from .horizon import RATES, REGIMES, SHAPE, Landscapes, Trail, survives
+from .proxy import Race
+from .sandboxed_steps import SandboxedSteps
 
 CHUNKS = 10
 """Parts of the long horizon whose times are compared."""

@@ -1,1 +1,0 @@
-"""What a rule must survive beyond its trainings: thousands of steps in a row, and a much longer training."""
