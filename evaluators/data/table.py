@@ -3,6 +3,7 @@
 import csv
 import gzip
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
@@ -126,8 +127,9 @@ def _too_long(path: Path, encoding: str, separator: str) -> str:
     """What to say of a file with a line of more fields than the header has."""
     with _opened(path, encoding) as file:
         rows = csv.reader(file, delimiter=separator)
-        width = len(next(rows))
-        found = next(((rows.line_num, len(row)) for row in rows if len(row) > width), None)
+        width, found = len(next(rows)), None
+        with suppress(csv.Error):  # a quote that nothing closes makes one field of all that follows
+            found = next(((rows.line_num, len(row)) for row in rows if len(row) > width), None)
     where, fields = (f"line {found[0]}", str(found[1])) if found else ("a line", "more")
     return (
         f"{path}: {where} has more fields than the header, {fields} to {width}: put quotes around a text "

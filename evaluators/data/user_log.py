@@ -97,7 +97,7 @@ def _labels(path: Path, column: "pl.Series", plan: Schema) -> NDArray[np.uint8]:
             values = numbers_of(path, "label", column, good=lambda values: ~np.isnan(values))
             labels = threshold(values).astype(np.uint8)
     if (ones := int(labels.sum())) in (0, len(labels)):
-        held = sorted(map(str, column.unique().head(SHOWN + 1)))
+        held = column.cast(pl.String).unique().sort().head(SHOWN + 1).to_list()
         holds = f"label column {column.name!r} holds {', '.join(map(repr, held[:SHOWN]))}"
         if plan.positive is None:
             raise DataError(

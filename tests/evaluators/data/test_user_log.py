@@ -396,6 +396,17 @@ def test_a_line_of_too_many_fields_is_named_as_an_editor_counts_it(
         read(str(path), encoding=encoding)
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [('1,"a,2,3', 'cannot be read: could not parse `"a,2,3'), ('1,a,2,3,4,"5', "a line has more")],
+)
+def test_a_quote_that_nothing_closes_is_told(tmp_path: Path, line: str, said: str) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text(f"clicked,uid,iid,ts\n{line}\n" + "0,b,4,5\n" * 50_000)
+    with pytest.raises(DataError, match=said):
+        read(str(path))
+
+
 def test_a_wrong_encoding_is_named_with_the_key_to_set(write: Write) -> None:
     with pytest.raises(DataError, match=r'is no ascii text: set data\.schema\.encoding, such as "latin-1"'):
         read(write(uid=["Zoë", "b", "c", "d"]), encoding="ascii")
