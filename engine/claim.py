@@ -5,20 +5,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..evaluators.statistics import Interval, paired, winner
 from ..population.archive.archive import Archive
-from ..population.values.program import Program
-from ..population.values.verdict import Verdict
 from .config.run_dir import REPORT
 from .experiments import outcomes
 from .experiments.round import rounds_of
 from .loop.context import SearchContext
 from .loop.events import Progress
-from .north_star.ablation import Evidence, ablate, ancestor_of, keep
+from .north_star.ablation import ablate, ancestor_of, keep
 from .north_star.alignment import Elites, summary
+from .north_star.decision import Rival, Verb, decide, short
+from .north_star.finalists import Finals, as_json, equals, methods_of, name_of, nearest, race
+from .north_star.finalists import rows as rows_of_race
+from .north_star.gains import CONFIDENCE, gain, mean_fact, metrics_of, sunk, values
 from .north_star.promotion import Standing, measure, newcomers, require_folds, rows, standings_of
+from .north_star.trainings import Trainings
 
-CONFIDENCE = 0.95
+EPOCHS = ("best_epochs", "epochs")
+"""Facts of verdicts: after how many epochs a training was best, and how many it had."""
 
 
 async def conclude(
@@ -30,31 +33,40 @@ async def conclude(
 ) -> dict[str, Any]:
     """The report of the run as JSON, committed under "report".
 
-    Finalists are chosen on the selection split. The winner, the program in production and every other seed of
-    the kind then meet the claim split; gains are the winner's (and each seed's) over production. `claimed`
-    are the programs that earlier conclusions of this run measured on the same claim split: each further one
+    Finalists race on the selection split. The best evolved program, the program in production and the known
+    methods that the race did not leave behind then meet the claim split, and the decision is made there.
+    `claimed` are the programs that earlier conclusions of this run tested on the same claim split. There are
+    at least two tests, of an evolved program and of a known method over production; each further program
     widens the intervals (Bonferroni). `readings` are timings of the search, kept with the report's.
     """
-    progress.say("concluding", line="choosing the winner on the selection split")
+    progress.say("concluding", line="choosing finalists on the selection split")
     last = max(search.archive.generations().values())
+    trainings = Trainings(search, progress)
     fresh: list[Standing] = []
+    finals: Finals | None = None
     rounds = rounds_of(search.config)
     if decided := rounds.winner(search):
         chosen, edits = decided
+        methods = tuple(methods_of(search))
     else:
         fresh = await newcomers(search, last)
-        finalists = [*standings_of(search, last), *fresh]
-        chosen, evidence = await _explained(search, _choose(search, finalists), finalists, progress)
-        edits = [edit.to_json() for edit in evidence.edits] if evidence else []
-    progress.say("concluding", line=f"measuring {chosen['program']} on the claim split")
-    sources = _sources(search, chosen["program"])
+        finals = await race(search, [*standings_of(search, last), *fresh], trainings)
+        chosen, edits = await _explained(search, finals, progress)
+        methods = finals.methods
+    home = search.seeds[0]
+    evolved = chosen["program"] if chosen["program"] != home.id else None
+    sources = _sources(search, evolved, methods)
+    trainings.expect(f"the claim split: {len(sources)} programs", len(sources) * search.final_folds)
     standings = await asyncio.gather(
-        *(measure(search, name, source, "claim", search.final_folds) for name, source in sources.items())
+        *(
+            measure(search, name, source, "claim", search.final_folds, told=trainings.told)
+            for name, source in sources.items()
+        )
     )
     arms = {standing.program_id: standing for standing in standings}
-    production = arms[search.seeds[0].id]
-    looks = sorted({*claimed, chosen["program"]})
-    confidence = 1 - (1 - CONFIDENCE) / len(looks)
+    require_folds(search.task, arms[home.id].folds)
+    looks = sorted({*claimed, *([evolved] if evolved else []), *methods[:1]} - {home.id})
+    confidence = 1 - (1 - CONFIDENCE) / max(2, len(looks))
     report: dict[str, Any] = {
         "reason": reason,
         "kind": search.task.kind,
@@ -67,16 +79,20 @@ async def conclude(
         "metrics": list(search.task.metrics),
         "claimed": looks,
         "claimed_before": list(claimed),
-        "production": _name_of(search, production.program_id),
+        "production": name_of(search, home.id),
         "winner": chosen,
         "edits": edits,
         "alignment": _alignment(search, fresh, last),
-        "arms": [_arm(search, arms[one], production, chosen["program"], confidence) for one in sources],
+        "race": rows_of_race(search, finals) if finals else [],
+        "arms": [_arm(search, arms[one], arms[home.id], chosen["program"], confidence) for one in sources],
     }
     if search.terms.estimate:
         report["estimate"] = search.terms.estimate
-    report["gain"] = _verdict(search, report, arms[chosen["program"]])
+    report["gain"] = _verdict(search, report, chosen["program"])
     report |= rounds.told(search, report["gain"])
+    report["decision"] = (
+        _decision(search, report, arms, finals, methods, evolved) if finals else outcomes.decision(report)
+    )
     timings = {
         **readings,
         "arms": {one: dict(arms[one].guard.timings) for one in sources},
@@ -85,55 +101,67 @@ async def conclude(
     return {**report, "timings": timings}
 
 
-def _choose(search: SearchContext, finalists: Sequence[Standing]) -> dict[str, Any]:
-    """The finalist with the highest gain over production on the selection split, corrected for the choice.
-
-    Production itself where nothing eligible is above it.
-    """
-    production = next(one for one in finalists if one.program_id == search.seeds[0].id)
-    require_folds(search.task, production.folds)
-    rivals = [one for one in finalists if one.scores and one is not production]
-    refused = {one.program_id: [*one.broken, *_sunk(search, one, production)] for one in rivals}
-    gains = {
-        one.program_id: paired(one.scores, production.scores) for one in rivals if not refused[one.program_id]
-    }
-    found = {
-        "finalists": len(finalists),
-        "refused": {name: reasons for name, reasons in refused.items() if reasons},
-    }
-    if not any(gain.estimate > 0 for gain in gains.values()):
-        return {"program": production.program_id, **found}
-    best = winner(
-        {name: gain.estimate for name, gain in gains.items()},
-        {name: gain.error for name, gain in gains.items()},
-        len(production.scores),
-    )
-    return {
-        "program": best.name,
-        **found,
-        "selection_gain": best.naive,
-        "selection_gain_shrunken": _interval(best.interval),
-    }
-
-
 async def _explained(
-    search: SearchContext, chosen: dict[str, Any], finalists: Sequence[Standing], progress: Progress
-) -> tuple[dict[str, Any], Evidence | None]:
-    """(the choice, the worth of its edits): without the edits that do nothing where that costs nothing."""
-    if "selection_gain" not in chosen or not search.config.north_star.ablations:
-        return chosen, None
-    progress.say("concluding", line=f"undoing each edit of {chosen['program']} alone")
-    winner_id = chosen["program"]
+    search: SearchContext, finals: Finals, progress: Progress
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """(the choice, its edits and their effects): without the edits that do nothing where that costs nothing.
+
+    A program of which nothing of its own is left is no choice: production stands in its place.
+    """
+    chosen = dict(finals.chosen)
+    found = {name: chosen[name] for name in ("finalists", "refused", "equal")}
+    home, winner_id = search.seeds[0], chosen["program"]
+    if winner_id == home.id or not search.config.north_star.ablations:
+        return chosen, []
+    progress.say("concluding", line=f"undoing each edit of {winner_id} alone")
     ancestor = ancestor_of(search, winner_id)
     evidence = await ablate(search, search.archive.program(winner_id), ancestor)
-    production = next(one for one in finalists if one.program_id == search.seeds[0].id)
-    if evidence.standing and _sunk(search, evidence.standing, production):
+    if evidence.standing and sunk(search, evidence.standing, finals.raced.standings[home.id]):
         evidence = evidence.untouched()
     keep(search, evidence)
     chosen |= {"ancestor": ancestor.id, "measured_by": evidence.measure}
+    edits = [edit.to_json() for edit in evidence.edits]
     if evidence.simplified:
-        chosen |= {"program": evidence.simplified.program.id, "simplified_from": winner_id}
-    return chosen, evidence
+        left = evidence.simplified.program
+        if same := await equals(search, {left.id: left.source}):
+            return {"program": home.id, **found, "equal": {winner_id: same[left.id], **found["equal"]}}, []
+        chosen |= {"program": left.id, "simplified_from": winner_id}
+    return chosen, edits
+
+
+def _decision(
+    search: SearchContext,
+    report: Mapping[str, Any],
+    arms: Mapping[str, Standing],
+    finals: Finals,
+    methods: Sequence[str],
+    evolved: str | None,
+) -> dict[str, Any]:
+    """The decision as reports hold it, by the kind's first metric on the claim split."""
+    metric, confidence = next(iter(search.task.metrics)), report["confidence"]
+    home = arms[search.seeds[0].id]
+    out = {row["program"]: row.get("failed") or "; ".join(row["guardrails_broken"]) for row in report["arms"]}
+    ahead = arms[evolved] if evolved and not out[evolved] else None
+
+    def rival(program_id: str) -> Rival:
+        one = arms[program_id]
+        lead = gain(search, metric, ahead, one, confidence) if ahead and ahead is not one else None
+        return Rival(name_of(search, program_id), gain(search, metric, one, home, confidence), lead)
+
+    made = decide(
+        metric,
+        report["production"],
+        rival(ahead.program_id) if ahead else None,
+        [rival(one) for one in methods if not out[one]],
+        nearest(search, finals),
+        bool(search.terms.estimate),
+    )
+    notes = [
+        f"{short(name_of(search, one))} is out: {out[one]}" for one in (evolved, *methods) if one and out[one]
+    ]
+    if made.verb is not Verb.LAUNCH:
+        notes += [f"{short(one)} {words}" for one, words in report["winner"]["equal"].items()][:1]
+    return {**made.to_json(), "line": "; ".join([made.line, *notes])}
 
 
 def _alignment(search: SearchContext, fresh: Sequence[Standing], last: int) -> dict[str, Any] | None:
@@ -145,38 +173,11 @@ def _alignment(search: SearchContext, fresh: Sequence[Standing], last: int) -> d
     return summary([point for point, _ in measured], search.config.seed)
 
 
-def _sources(search: SearchContext, chosen: str) -> dict[str, str]:
-    """Program id and source of every arm of the claim: winner, production, the kind's other seeds."""
-    kind = search.task.kind
-    arms = {chosen: search.archive.program(chosen).source, search.seeds[0].id: search.seeds[0].source}
-    others = [*search.seeds[1:], *(Program(kind, source) for source in search.task.seeds.values())]
-    return arms | {one.id: one.source for one in others if one.id not in arms}
-
-
-def _sunk(
-    search: SearchContext, arm: Standing, production: Standing, confidence: float = CONFIDENCE
-) -> list[str]:
-    """A sentence for each floor metric that is worse than production's beyond noise."""
-    sentences = []
-    for name in _metrics(search, arm, production):
-        gain = _gain(search, name, arm, production, confidence)
-        if name in search.task.floors and gain.high < 0:
-            sentences.append(f"{name} is worse than production's beyond noise: {gain.estimate:+.4f}")
-    return sentences
-
-
-def _metrics(search: SearchContext, arm: Standing, production: Standing) -> list[str]:
-    """The kind's metrics that every fold of both has, in the order that reports show them."""
-    folds = (*arm.folds, *production.folds)
-    return [name for name in search.task.metrics if all(name in verdict.metrics for verdict in folds)]
-
-
-def _gain(
-    search: SearchContext, metric: str, arm: Standing, production: Standing, confidence: float
-) -> Interval:
-    """The paired gain over production, positive is better."""
-    pair = _values(arm.folds, metric), _values(production.folds, metric)
-    return paired(*(pair if search.task.metrics[metric] else pair[::-1]), confidence)
+def _sources(search: SearchContext, evolved: str | None, methods: Sequence[str]) -> dict[str, str]:
+    """Program id and source of every arm of the claim: the evolved program, production, known methods."""
+    home, known = search.seeds[0], methods_of(search)
+    arms = {evolved: search.archive.program(evolved).source} if evolved else {}
+    return arms | {home.id: home.source} | {name: known[name].source for name in methods if name != evolved}
 
 
 def _arm(
@@ -187,36 +188,37 @@ def _arm(
         "program": arm.program_id,
         "name": "winner"
         if arm.program_id == chosen != production.program_id
-        else _name_of(search, arm.program_id),
+        else name_of(search, arm.program_id),
         "guardrails_broken": list(arm.broken),
         "guard": {name: metric.value for name, metric in arm.guard.metrics.items()},
     }
     if not arm.scores:
         reasons = sorted({verdict.reason for verdict in arm.folds if verdict.reason})
         return {**row, "failed": "; ".join(reasons)}
-    row["guardrails_broken"] += _sunk(search, arm, production, confidence)
+    row["guardrails_broken"] += sunk(search, arm, production, confidence)
+    row |= {name: mean for name in EPOCHS if (mean := mean_fact(arm, name)) is not None}
     row["metrics"] = {}
-    for name in _metrics(search, arm, production):
-        values = _values(arm.folds, name)
-        gain = _interval(_gain(search, name, arm, production, confidence))
-        row["metrics"][name] = {"mean": sum(values) / len(values), "gain": gain}
+    for name in metrics_of(search, arm, production):
+        found = values(arm.folds, name)
+        over = as_json(gain(search, name, arm, production, confidence))
+        row["metrics"][name] = {"mean": sum(found) / len(found), "gain": over}
     return row
 
 
-def _verdict(search: SearchContext, report: Mapping[str, Any], arm: Standing) -> dict[str, Any]:
+def _verdict(search: SearchContext, report: Mapping[str, Any], chosen: str) -> dict[str, Any]:
     """What may be claimed, in words and as data; the first metric of the kind decides."""
     name = next(iter(search.task.metrics))
-    row = next(row for row in report["arms"] if row["program"] == arm.program_id)
-    if report["winner"]["program"] == search.seeds[0].id:
+    row = next(row for row in report["arms"] if row["program"] == chosen)
+    if chosen == search.seeds[0].id:
         return {"beyond_noise": False, "sentence": "No gain: nothing beat the program in production."}
     if "failed" in row:
         return {"beyond_noise": False, "sentence": f"No gain: the winner failed the claim: {row['failed']}"}
-    gain = row["metrics"][name]["gain"]
-    figures = f"{gain['estimate']:+.5f} {name} [{gain['low']:+.5f}, {gain['high']:+.5f}]"
+    over = row["metrics"][name]["gain"]
+    figures = f"{over['estimate']:+.5f} {name} [{over['low']:+.5f}, {over['high']:+.5f}]"
     if broken := row["guardrails_broken"]:
         return {"beyond_noise": False, "sentence": f"Refused by a guardrail: {'; '.join(broken)}"}
     what = "estimated gain" if search.terms.estimate else "gain beyond noise"
-    found = gain["low"] > 0
+    found = over["low"] > 0
     article = ("An" if search.terms.estimate else "A") if found else "No"
     return {"beyond_noise": found, "sentence": f"{article} {what} over {report['production']}: {figures}"}
 
@@ -230,16 +232,3 @@ def covers(archive: Archive, report: Mapping[str, Any]) -> bool:
     """Whether nothing happened since the report: no generation, and no word from outside."""
     seen = archive.experiments().now()
     return bool(report["generations"] == generations(archive)) and outcomes.seen(report) == seen
-
-
-def _name_of(search: SearchContext, program_id: str) -> str:
-    names = {Program(search.task.kind, source).id: name for name, source in search.task.seeds.items()}
-    return names.get(program_id, program_id)
-
-
-def _values(verdicts: Sequence[Verdict], metric: str) -> list[float]:
-    return [verdict.metrics[metric].value for verdict in verdicts]
-
-
-def _interval(interval: Interval) -> dict[str, float]:
-    return {name: getattr(interval, name) for name in ("estimate", "low", "high", "confidence")}

@@ -28,7 +28,9 @@ app.add_typer(kernels_app, name="kernels")
 app.add_typer(online_app, name="online")
 app.add_typer(simulator_app, name="simulator")
 
-ProgramId = Annotated[str, typer.Argument(metavar="PROGRAM", help="An id, its first digits, or `best`.")]
+ProgramId = Annotated[
+    str, typer.Argument(metavar="PROGRAM", help="An id, its first digits, a seed, or `best`.")
+]
 
 Kind = Annotated[str, typer.Option("--kind", help="The kind of program.")]
 Tasks = Annotated[list[Path] | None, typer.Option("--tasks", help="Folder of a kind of your own.")]
@@ -204,12 +206,15 @@ def export(
     run: RunDir,
     program: ProgramId,
     output: Annotated[Path, typer.Option("-o", "--output", help="A folder, new or empty.")],
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Though the run did not decide for it; the patch says so.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Write a program as production code, with its tests and its provenance."""
+    """Write the program that the run decided for as production code, with its tests and its provenance."""
     from ..export.patch import export as write
 
-    facts = until_signalled(write(run, program, output))
+    facts = until_signalled(write(run, program, output, anyway))
     text = f"{len(facts['files'])} files in {output}: {', '.join(facts['files'])}\n{facts['gain']}"
     show(facts, as_json, text)
 

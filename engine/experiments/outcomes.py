@@ -10,6 +10,7 @@ from ...population.archive.experiments import effects as newest
 from ...population.values.experiment import Experiment, Look, Mark, State
 from ..config.experiments import Online
 from ..loop.context import SearchContext
+from ..north_star.decision import Decision, Verb
 from ..north_star.effects import normal
 
 
@@ -79,6 +80,14 @@ def reported(
             "seen": asdict(book.now()),
         },
     }
+
+
+def decision(report: Mapping[str, Any]) -> dict[str, Any]:
+    """The decision of a report on experiments: to launch what was launched, else to keep production."""
+    launched = bool(report["online"]["launched"])
+    program = report["winner"]["program"] if launched else report["production"]
+    verb = Verb.LAUNCH if launched else Verb.KEEP
+    return Decision(verb, program, f"{verb} {program}: {report['gain']['sentence']}").to_json()
 
 
 def seen(report: Mapping[str, Any]) -> Mark:

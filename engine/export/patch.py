@@ -14,10 +14,13 @@ from ...evaluators.language.simplify import simplify
 from ...evaluators.language.vocabulary import Layout
 from ...population.archive.archive import Archive
 from ...population.values.evaluation import Stage
+from ...population.values.program import Program
 from ..config.run_dir import REPORT, archive_of
 from ..config.task import recorded_config, task_for
 from ..loop.executor import Call, Executor, LocalExecutor
+from ..north_star import decision
 from ..north_star.ablation import of_experiments
+from ..north_star.decision import Verb
 from ..report import measurements, report
 
 
@@ -25,30 +28,56 @@ class ExportRefused(Exception):
     """The program cannot be exported; the message says why."""
 
 
-async def export(run: Path, asked: str, output: Path) -> dict[str, Any]:
-    """What was written: program id, file names, and one sentence on its gain.
+async def export(run: Path, asked: str, output: Path, anyway: bool = False) -> dict[str, Any]:
+    """What was written: program id, file names, one sentence on its gain, and the run's decision.
 
     Dead statements are removed first; the shorter program is exported only where it behaves as the archived
-    one on every probe. `output` must be new or empty; it appears complete or not at all.
+    one on every probe. `output` must be new or empty; it appears complete or not at all. A program that the
+    run did not decide for is refused, or exported `anyway`, and the patch says so.
     """
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise ExportRefused(f"{output} must be a new or empty folder; give another with -o, or empty it")
-    facts, files = await packed(run, asked)
+    against = objection(run, asked)
+    if against and not anyway:
+        raise ExportRefused(f"{against}. With --anyway it is exported, and the patch says so")
+    facts, files = await packed(run, asked, against)
     write(output, files)
     return facts
 
 
-async def packed(run: Path, asked: str) -> tuple[dict[str, Any], Mapping[str, str]]:
-    """(what an export of the program is, its files by name), with nothing written."""
+def objection(run: Path, asked: str) -> str:
+    """Why the run did not decide for this program, and what to export instead; "" where it did."""
+    with Archive.read(archive_of(run)) as archive:
+        found, program = archive.conclusion(REPORT), report.find(archive, asked)
+        if found is None:
+            return f"{asked} has no decision yet: the run has no report; `recevolve resume {run}` ends it"
+        decided = decision.recorded(found)
+        wanted = decided["program"] if decided["decision"] in (Verb.LAUNCH, Verb.SWITCH) else None
+        if wanted is None:
+            return f"nothing is to be exported: {decided['line']}"
+        if report.find(archive, wanted).id == program.id:
+            return ""
+    return f"the run did not decide for {asked}: {decided['line']}. Export `{wanted}` instead"
+
+
+async def packed(run: Path, asked: str, against: str = "") -> tuple[dict[str, Any], Mapping[str, str]]:
+    """(what an export of the program is, its files by name), with nothing written.
+
+    The patch tells what speaks `against` it.
+    """
     with Archive.read(archive_of(run)) as archive:
         config = recorded_config(archive)
         task = task_for(config)
-        program = archive.program(report.identify(archive, asked))
+        program = report.find(archive, asked)
         provenance = describe(archive, task, program.id)
+    if against:
+        provenance = {"exported_anyway": against, **provenance}
+    names = {Program(task.kind, source).id: name for name, source in task.seeds.items()}
     with closing(LocalExecutor(config)) as executor:
         source = await _simplified(program.source, task.vocabulary.layout, executor)
-    files = task.export(Winner(f"evolved_{program.id[:8]}", source, provenance))
-    return {"program": program.id, "files": sorted(files), "gain": provenance["gain"]}, files
+    files = task.export(Winner(names.get(program.id, f"evolved_{program.id[:8]}"), source, provenance))
+    told = {"gain": provenance["gain"], "decision": provenance["decision"]}
+    return {"program": program.id, "files": sorted(files), **told}, files
 
 
 async def _simplified(source: str, layout: Layout, executor: Executor) -> str:
@@ -72,6 +101,7 @@ def describe(archive: Archive, task: Task, program_id: str) -> dict[str, Any]:
     claimed = found is not None and found["winner"]["program"] == program_id
     tried = of_experiments(archive).get(program_id, {})
     return {
+        "decision": found["decision"]["line"] if found and "decision" in found else "",
         "program": program_id,
         "kind": task.kind,
         "run": {"begun": begun.created, "seed": begun.seed, "data": begun.config["terms"]["data"]},
@@ -79,9 +109,7 @@ def describe(archive: Archive, task: Task, program_id: str) -> dict[str, Any]:
             f"{evaluation.program.id}: {evaluation.program.explanation or evaluation.program.made_by}"
             for evaluation in archive.lineage(program_id)
         ],
-        "gain": found["gain"]["sentence"]
-        if found and claimed
-        else "Not claimed: it is not the run's winner.",
+        "gain": _gain(found, claimed, arm),
         "metrics": {name: _figures(metric) for name, metric in (arm or {}).get("metrics", {}).items()},
         "production": found["production"] if found else None,
         "trials": archive.shares().evaluations,
@@ -104,6 +132,16 @@ def describe(archive: Archive, task: Task, program_id: str) -> dict[str, Any]:
         "proxy": born[0].verdict.to_json() if born else None,
         "versions": {"recevolve": __version__, "python": platform.python_version(), **_versions()},
     }
+
+
+def _gain(found: Mapping[str, Any] | None, claimed: bool, arm: Mapping[str, Any] | None) -> str:
+    """What may be claimed of the program, in a sentence."""
+    if found and claimed:
+        return str(found["gain"]["sentence"])
+    if arm and "metrics" in arm:
+        name, metric = next(iter(arm["metrics"].items()))
+        return f"{name} {_figures(metric)}"
+    return "Not claimed: it is not the run's winner."
 
 
 def _figures(metric: Mapping[str, Any]) -> str:

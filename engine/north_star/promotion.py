@@ -1,7 +1,7 @@
 """Promotion: elites meet the north star, on data that the search has not seen."""
 
 import asyncio
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from ...evaluators.kinds.task import Task
@@ -49,19 +49,36 @@ class Standing:
         """The mean score over folds."""
         return sum(self.scores) / len(self.scores)
 
+    def over(self, other: "Standing") -> float:
+        """The mean gain over another on the folds that both have, which is at least one."""
+        pairs = list(zip(self.scores, other.scores, strict=False))
+        return sum(ours - theirs for ours, theirs in pairs) / len(pairs)
+
+
+def unheard(program_id: str, split: str, fold: int) -> None:
+    """Nobody wants to know of each training."""
+
 
 async def measure(
-    search: SearchContext, program_id: str, source: str, split: str, folds: int, of: int | None = None
+    search: SearchContext,
+    program_id: str,
+    source: str,
+    split: str,
+    folds: int,
+    of: int | None = None,
+    told: Callable[[str, str, int], None] = unheard,
 ) -> Standing:
     """A program's standing on the first `folds` of a split dealt into `of`, by default `final_folds`.
 
-    What is recorded already costs nothing.
+    What is recorded already costs nothing. `told` hears of each fold as it is there.
     """
-    of = of or search.final_folds
-    guard, *verdicts = await asyncio.gather(
-        judge(search, Stage.GUARD, source),
-        *(judge(search, Stage.NORTH_STAR, source, fold, split, of) for fold in range(folds)),
-    )
+
+    async def on(fold: int) -> Verdict:
+        verdict = await judge(search, Stage.NORTH_STAR, source, fold, split, of or search.final_folds)
+        told(program_id, split, fold)
+        return verdict
+
+    guard, *verdicts = await asyncio.gather(judge(search, Stage.GUARD, source), *map(on, range(folds)))
     return Standing(program_id, tuple(verdicts), guard, broken(guard, search.limits))
 
 

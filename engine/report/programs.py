@@ -15,13 +15,13 @@ from ...population.archive.archive import Archive
 from ...population.values.evaluation import Evaluation
 from ..config.run_dir import REPORT, archive_of
 from .alignment_table import words
-from .report import brief, identify
+from .report import brief, find, identify
 
 
 def program(run: Path, asked: str) -> dict[str, Any]:
     """A program's source, its evaluations and its north-star verdicts."""
     with Archive.read(archive_of(run)) as archive:
-        found = archive.program(identify(archive, asked))
+        found = find(archive, asked)
         report = archive.conclusion(REPORT)
         return {
             "program": found.id,
@@ -78,7 +78,7 @@ def diff(run: Path, a: str, b: str) -> list[str]:
     Seeds are as their authors wrote them, and candidates as syntax trees are printed.
     """
     with Archive.read(archive_of(run)) as archive:
-        first, second = (archive.program(identify(archive, one)) for one in (a, b))
+        first, second = (find(archive, one) for one in (a, b))
     before, after = (_in_one_layout(one.source).splitlines() for one in (first, second))
     return list(difflib.unified_diff(before, after, first.id, second.id, lineterm=""))
 

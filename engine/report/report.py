@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from string import hexdigits
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -11,11 +12,15 @@ from rich.text import Text
 from ...population.archive.archive import Archive, UnknownProgram
 from ...population.archive.views import Elite
 from ...population.values.measurement import timed
+from ...population.values.program import Program
 from ..config.run_dir import REPORT, archive_of
-from ..config.task import begun
+from ..config.task import begun, recorded_config, task_for
+from ..north_star import decision
+from ..north_star.trainings import CONCLUDING
 from . import measurements as measured
 from .alignment_table import UNSURE, gap, words
 from .proposer_stats import accounts, accounts_table, bills, bills_text
+from .race_table import best_after, race_table
 
 BEST = "best"
 SHOWN = 2
@@ -26,13 +31,28 @@ BRIEF = 120
 """Characters of an explanation that a table has room for."""
 
 
+def find(archive: Archive, asked: str) -> Program:
+    """The program asked for: an id, its first digits, a seed of the kind by name, or "best"."""
+    if asked == BEST or set(asked) <= set(hexdigits):
+        return archive.program(identify(archive, asked))
+    task = task_for(recorded_config(archive))
+    if asked not in task.seeds:
+        names = ", ".join(task.seeds)
+        raise UnknownProgram(
+            f"no program is called {asked!r}: give an id, its first digits, `best` or a seed ({names})"
+        )
+    program = Program(task.kind, task.seeds[asked])
+    born = archive.evaluations_of(program.id)
+    return born[0].program if born else program
+
+
 def identify(archive: Archive, asked: str) -> str:
-    """The id of the program asked for: an id, its first digits, or "best", the winner so far.
+    """The id of the program asked for, see `find`; "best" is the winner so far.
 
     A winner that a device found to be wrong is none.
     """
     if asked != BEST:
-        return archive.program(asked).id
+        return archive.program(asked).id if set(asked) <= set(hexdigits) else find(archive, asked).id
     leader = next(iter(archive.elites(1)), None)
     found = archive.conclusion(REPORT)
     wrong = {name for name, one in timed(archive.measurements()).items() if one.share is None}
@@ -51,7 +71,9 @@ def status(run: Path) -> dict[str, Any]:
         shares = archive.shares()
         sessions = archive.sessions()
         evaluations = max(shares.evaluations, 1)
+        found = archive.conclusion(REPORT)
         return {
+            "decision": decision.recorded(found) if found else None,
             "archive": str(archive.path),
             "kind": run_begun.config["config"]["kind"],
             "version": run_begun.version,
@@ -71,8 +93,18 @@ def status(run: Path) -> dict[str, Any]:
             "proposers": accounts(archive),
             "best": _leaders(archive, 3),
             "measured": measured.standings(archive),
-            "report": archive.conclusion(REPORT),
+            "concluding": _concluding(archive),
+            "report": found,
         }
+
+
+def _concluding(archive: Archive) -> dict[str, int] | None:
+    """How many trainings of the final judgement are done, of how many; None where it is not under way."""
+    noted = archive.conclusion(CONCLUDING)
+    if not noted or noted["generation"] != max(archive.generations().values()):
+        return None
+    counts: dict[str, int] = noted["timings"]
+    return counts if counts["done"] < counts["of"] else None
 
 
 def status_text(facts: Mapping[str, Any]) -> RenderableType:
@@ -82,6 +114,7 @@ def status_text(facts: Mapping[str, Any]) -> RenderableType:
         f"{name} {count} ({count / evaluations:.0%})" for name, count in facts["verdicts"].items()
     )
     lines = [
+        *([facts["decision"]["line"]] if facts["decision"] else []),
         f"{facts['kind']} on {facts['data']}, isolation tier {facts['tier']}",
         *(f"WARNING: {warning}" for warning in facts["warnings"]),
         *([facts["estimate"]] if facts["estimate"] else []),
@@ -92,6 +125,8 @@ def status_text(facts: Mapping[str, Any]) -> RenderableType:
         f"{facts['candidates']:,} candidates: {shares}",
         f"answered from the record without an evaluation: {facts['answered_without_evaluation']:.1%}",
     ]
+    if judging := facts["concluding"]:
+        lines.append(f"judging finalists: {judging['done']} of {judging['of']} trainings")
     parts: list[RenderableType] = [Text("\n".join(lines))]
     if facts["models"]:
         parts.append(Text(bills_text(facts["models"])))
@@ -173,7 +208,7 @@ def top_table(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
 
 
 def rendered(report: Mapping[str, Any]) -> RenderableType:
-    """The final report for a person: the claim first, then every arm beside the program in production."""
+    """The final report for a person: the decision first, then every arm beside the program in production."""
     table = Table(
         box=None, title="The claim split, which no search and no selection has seen", title_justify="left"
     )
@@ -218,11 +253,13 @@ def rendered(report: Mapping[str, Any]) -> RenderableType:
             f"On the selection split the winner gained {chosen['selection_gain']:+.4f}; corrected for "
             f"picking it: {words(chosen['selection_gain_shrunken'])}."
         )
+    lines += best_after(report)
     if report.get("edits"):
         lines += [_ancestry(chosen), *(f"  {each}" for each in _edits(report["edits"]))]
     parts: list[RenderableType] = [
-        Text(report["gain"]["sentence"], style="bold"),
+        Text(decision.recorded(report)["line"], style="bold"),
         table,
+        *race_table(report),
         Text("\n".join(lines)),
     ]
     if "online" in report:

@@ -77,7 +77,9 @@ async def replay(source: Archive, progress: Progress) -> list[str]:
             return missing
         tables = [table for table in SEARCH if table not in ("ledger", "conclusions")]
         report = source.conclusion(REPORT)
-        if report and report["generations"] == claim.generations(rebuilt):
+        # an earlier release judged finalists in another way: its reports have no decision
+        judged = report is not None and "decision" in report
+        if report and judged and report["generations"] == claim.generations(rebuilt):
             ours.copy(outside, outcomes.seen(report))
             ablation.hand_on(source, rebuilt)
             await claim.conclude(search, report["reason"], report["claimed_before"], {}, progress)

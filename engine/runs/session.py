@@ -24,6 +24,7 @@ from ..loop.context import SearchContext
 from ..loop.events import Progress
 from ..loop.executor import LocalExecutor, Terms
 from ..loop.seeds import seeds_for
+from ..north_star import decision
 from ..propose.assemble import proposers_for, require_models, with_models
 from ..propose.llm.cost_cap import CostCap
 from ..propose.llm.keys import Keys
@@ -212,7 +213,7 @@ async def _search_and_conclude(
             progress.note(f"{added} new entries in {queue_of(config.run_dir)}: {MEASURE}")
         ending = reason
         answered = {"recalled": search.ledger.hits + search.ledger.shared, "evaluated": search.ledger.misses}
-        progress.say("ended", line=report["gain"]["sentence"], reason=reason, **readings, **answered)
+        progress.say("ended", line=decision.recorded(report)["line"], reason=reason, **readings, **answered)
         return report
     finally:
         # a later session has a final judgement of its own, and keeps its seconds free again

@@ -71,7 +71,7 @@ TASK = Task(
         "parameter_ratio": False,
         "flop_ratio": False,
     },
-    floors=("auc",),
+    floors=("auc", "transfer_log_loss"),
     guardrails={"forward_time_ratio": 2.0},
     adapt=adapt,
 )

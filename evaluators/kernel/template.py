@@ -21,7 +21,9 @@ from ..kinds.patch import (
     facts_of,
     filled,
     function_text,
+    headed,
     header,
+    headline,
     line,
 )
 from ..kinds.task import Winner
@@ -94,7 +96,7 @@ def files(operator: Operator, winner: Winner) -> Mapping[str, str]:
     return {
         f"{winner.name}.py": filled(TEMPLATES, "module", values),
         f"test_{winner.name}.py": filled(TEMPLATES, "test", values),
-        "README.md": filled(TEMPLATES, "readme", values),
+        "README.md": headed(filled(TEMPLATES, "readme", values), headline(facts)),
     }
 
 

@@ -60,16 +60,31 @@ def shared_values(name: str, source: str, facts: "Facts") -> dict[str, str]:
         "archived": as_literal(source),
         "header": header(facts),
         "facts": bullets(facts) or "Nothing was recorded.",
+        "headline": headline(facts),
     }
 
 
 def module_files(templates: Path, name: str, values: Mapping[str, Any]) -> dict[str, str]:
-    """The module, its tests and README.md, from the templates `module`, `test` and `readme`."""
+    """The module, its tests and README.md, from the templates `module`, `test` and `readme`.
+
+    Under README's title stands what the run decided.
+    """
     return {
         f"{name}.py": filled(templates, "module", values),
         f"test_{name}.py": filled(templates, "test", values).rstrip("\n") + "\n",
-        "README.md": filled(templates, "readme", values),
+        "README.md": headed(filled(templates, "readme", values), values["headline"]),
     }
+
+
+def headline(facts: Facts) -> str:
+    """What README says first: why a patch should not exist, else what the run decided; "" for neither."""
+    return next((lines[0] for words, lines in facts if words in ("exported anyway", "decision")), "")
+
+
+def headed(text: str, headline: str) -> str:
+    """A README with its headline under the title."""
+    title, _, rest = text.partition("\n")
+    return f"{title}\n\n**{headline}**\n{rest}" if headline else text
 
 
 def facts_of(provenance: Mapping[str, Any]) -> Facts:

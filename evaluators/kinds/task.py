@@ -193,6 +193,8 @@ class Task:
     edits: Mapping[Edit, float] = field(default_factory=dict)
     """The kind's own edits and how often each is tried relative to the others, in place of the typed edits
     that draw from the vocabulary; none: those."""
+    rate: Callable[[str], float] | None = None
+    """The learning rate that a source holds, where programs of equal behaviour may differ by it alone."""
     measuring: Measuring | None = None
     """How programs are measured on another machine, for judges that estimate; none: they are not."""
     persona: str = ""

@@ -3,6 +3,7 @@
 import ast
 
 from ..kinds.folder import named
+from ..kinds.patch import constants_of
 from ..language.rules import Rules
 
 MOST_SLOTS = 3
@@ -64,3 +65,8 @@ def describe(source: str) -> tuple[str, ...]:
         if called & {"mean", "norm", "sum", "amax", "amin", "std", "var", "matmul"}
         else "elementwise",
     )
+
+
+def rate(source: str) -> float:
+    """The learning rate that a program holds."""
+    return float(constants_of(ast.parse(source))["HYPERPARAMETERS"]["lr"])

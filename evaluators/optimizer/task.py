@@ -9,7 +9,7 @@ from ..kinds.examination import examiner
 from ..kinds.folder import contract, persona, programs
 from ..kinds.task import Judge, Task
 from ..sandbox.limits import Limits
-from .language import ALLOWED, RULES, describe
+from .language import ALLOWED, RULES, describe, rate
 from .patch.export import export
 from .settings import Settings
 from .vocabulary import VOCABULARY
@@ -48,6 +48,7 @@ TASK = Task(
     judge=judge,
     export=export,
     describe=describe,
+    rate=rate,
     metrics={
         "log_loss": False,
         "auc": True,
@@ -56,6 +57,6 @@ TASK = Task(
         "step_time_ratio": False,
         "state_memory_ratio": False,
     },
-    floors=("auc",),
+    floors=("auc", "transfer_log_loss"),
     guardrails={"step_time_ratio": 1.5, "state_memory_ratio": 1.5},
 )

@@ -7,7 +7,7 @@ from .correlation import spearman_interval
 from .intervals import Interval, paired
 from .moments import Moments
 from .policies import PolicyValue, cannot_rank, doubly_robust, snips
-from .racing import Measure, Race, halving, survivors
+from .racing import contenders, survivors
 from .sequential import MINIMUM, always_valid_p, confidence_sequence
 from .streams import lord_level
 from .winners import Shrunken, Winner, shrink, winner
@@ -15,17 +15,15 @@ from .winners import Shrunken, Winner, shrink, winner
 __all__ = [
     "MINIMUM",
     "Interval",
-    "Measure",
     "Moments",
     "PolicyValue",
-    "Race",
     "Shrunken",
     "Winner",
     "always_valid_p",
     "cannot_rank",
     "confidence_sequence",
+    "contenders",
     "doubly_robust",
-    "halving",
     "lord_level",
     "paired",
     "shrink",

@@ -1,6 +1,6 @@
 """The best of many candidates, corrected for having picked it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,16 +52,21 @@ def shrink(estimates: Sequence[float], errors: Sequence[float]) -> Shrunken:
 
 
 def winner(
-    estimates: Mapping[str, float], errors: Mapping[str, float], count: int, confidence: float = 0.95
+    estimates: Mapping[str, float],
+    errors: Mapping[str, float],
+    count: int,
+    confidence: float = 0.95,
+    left: Container[str] | None = None,
 ) -> Winner:
     """The candidate with the highest estimate, equal ones by name, with an estimate and interval to believe.
 
-    `errors` are standard errors, each from `count` measurements. The estimate is the shrunken one, which errs
-    on the low side for a lone outlier in a field of equals: its prior is normal. The interval holds whatever
-    the true effects are, for independent or positively dependent candidates: picking the largest can only
-    flatter, so the lower end takes Sidak's quantile for all candidates (Sidak 1967), and the upper end
-    the quantile of a single one; a correction in the sense of "Inference on winners" (Andrews, Kitagawa and
-    McCloskey 2024, https://doi.org/10.1093/qje/qjad043), wider at the low end and simpler.
+    With `left`, of those that a race left; the others count as tried. `errors` are standard errors, each
+    from `count` measurements. The estimate is the shrunken one, which errs on the low side for a lone
+    outlier in a field of equals: its prior is normal. The interval holds whatever the true effects are,
+    for independent or positively dependent candidates: picking the largest can only flatter, so the lower
+    end takes Sidak's quantile for all candidates (Sidak 1967), and the upper end the quantile of a single
+    one; a correction in the sense of "Inference on winners" (Andrews, Kitagawa and McCloskey 2024,
+    https://doi.org/10.1093/qje/qjad043), wider at the low end and simpler.
     """
     if estimates.keys() != errors.keys() or not estimates:
         raise ValueError(
@@ -71,10 +76,11 @@ def winner(
         raise ValueError(f"an error needs at least two measurements behind it, got {count}")
     names = sorted(estimates, key=lambda name: (-estimates[name], name))
     shrunken = shrink([estimates[name] for name in names], [errors[name] for name in names])
-    naive, error = estimates[names[0]], errors[names[0]]
+    place = next(place for place, name in enumerate(names) if left is None or name in left)
+    naive, error = estimates[names[place]], errors[names[place]]
     tail = tail_of(confidence)
     low = naive - student(1 - (1 - tail) ** (1 / len(names)), count) * error
     high = naive + student(tail, count) * error
     # With one far outlier in a narrow field the prior is wrong about it; what was measured sets the limit.
-    estimate = max(shrunken.estimates[0], low)
-    return Winner(names[0], naive, Interval(estimate, low, high, confidence, count, error), len(names))
+    estimate = max(shrunken.estimates[place], low)
+    return Winner(names[place], naive, Interval(estimate, low, high, confidence, count, error), len(names))
