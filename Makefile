@@ -19,14 +19,21 @@ EXAMPLES := $(basename $(notdir $(wildcard examples/*.toml)))
 
 .PHONY: $(EXAMPLES) demo doctor quick statics quick-tests test second-triton check bench real oracles clean environment
 
-# `make NAME` runs examples/NAME.toml, and the tests of the patch that comes out. A run that was begun is continued:
+# The program that a run decided for, to launch it or to switch to it; nothing where production stays.
+RECOMMENDED = import json, sys; one = json.load(sys.stdin)["decision"]; \
+  print(one["program"] if one["decision"] in ("launch", "switch") else "")
+
+# `make NAME` runs examples/NAME.toml, and the tests of the patch that comes out, if one does. A run that was begun is continued:
 # the same command after an interruption loses nothing. Without a network the examples take synthetic data.
 $(EXAMPLES): $(VENV)/ready
 	$(BIN)/recevolve run examples/$@.toml
 	$(BIN)/recevolve status runs/$@
 	$(BIN)/recevolve alignment runs/$@
 	rm -rf runs/$@/patch
-	$(BIN)/recevolve export runs/$@ best -o runs/$@/patch
+	@program=$$($(BIN)/recevolve status runs/$@ --json | $(BIN)/python -c '$(RECOMMENDED)') || exit; \
+	if [ -z "$$program" ]; then echo "Nothing to export: the run decided for no other program."; exit; fi; \
+	echo "recevolve export runs/$@ $$program -o runs/$@/patch"; \
+	$(BIN)/recevolve export runs/$@ "$$program" -o runs/$@/patch && \
 	$(BIN)/python -m pytest -q -p no:cacheprovider --rootdir runs/$@/patch runs/$@/patch
 
 demo: doctor optimizer

@@ -20,6 +20,7 @@ from recevolve.population.values.verdict import Status
 from .evaluators import cheats
 
 PROVENANCE = {
+    "decision": "launch it: better by 0.002",
     "run": "runs/example",
     "gain": {"log loss": -0.002, "interval": [-0.003, -0.001]},
     "explanation": 'a "quoted" \\ text\nover """two""" lines',
@@ -102,7 +103,7 @@ def test_most_cheats_are_given_away_by_their_text(task: Task) -> None:
 def test_every_seed_exports_with_tests_that_pass(task: Task, tmp_path: Path) -> None:
     for name, source in task.seeds.items():
         files = task.export(Winner(f"evolved_{name}", canonical(source), PROVENANCE))
-        assert "README.md" in files
+        assert files["README.md"].splitlines()[2] == f"**{PROVENANCE['decision']}**"
         folder = tmp_path / name
         folder.mkdir()
         for file, text in files.items():
@@ -251,7 +252,7 @@ def test_an_installed_kind_needs_nothing_but_its_folder(outside: dict[str, str],
         "half becomes three quarters",
     ):
         assert words in prompt
-    called(outside, tmp_path, "export", "runs/outside", "best", "-o", "patch")
+    called(outside, tmp_path, "export", "runs/outside", "best", "-o", "patch", "--anyway")
     assert (tmp_path / "patch" / "README.md").is_file()
     called(outside, tmp_path, "replay", "runs/outside")
     refused = [*changes, "--set", 'online.backend="simulator"', "--set", 'run_dir="other"']

@@ -1,8 +1,10 @@
 """Every `make TARGET` that README and CONTRIBUTING name has work to do; a slow test runs those of README."""
 
+import json
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,41 @@ def test_every_example_has_a_target() -> None:
     for example in (ROOT / "examples").glob("*.toml"):
         shown = asked(example.stem, "--dry-run", "--directory", str(ROOT))
         assert f"recevolve run examples/{example.name}" in shown.stdout
+
+
+RECEVOLVE = """#!/bin/sh
+echo "$@" >> "$0.log"
+case "$1 $3" in "status --json") cat "$0.json" ;; esac
+"""
+PYTHON = """#!/bin/sh
+case "$1" in -m) echo "pytest" >> "$(dirname "$0")/recevolve.log" ;; *) exec REAL "$@" ;; esac
+"""
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("decision", "program"),
+    [("launch", "1a2b"), ("switch", "adam"), ("keep", "adagrad"), ("undecided", None)],
+)
+def test_an_example_ends_well_whatever_its_run_decides(
+    decision: str, program: str | None, tmp_path: Path
+) -> None:
+    """With a recevolve that only writes down what it is asked."""
+    for name, text in (("recevolve", RECEVOLVE), ("python", PYTHON.replace("REAL", sys.executable))):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    told = {"decision": {"decision": decision, "program": program}}
+    (tmp_path / "recevolve.json").write_text(json.dumps(told))
+    done = asked("optimizer", f"BIN={tmp_path}", "--directory", str(ROOT), "--old-file=runs/optimizer")
+    assert done.returncode == 0, done.stderr
+    log = (tmp_path / "recevolve.log").read_text().splitlines()
+    exported = [line for line in log if line.startswith("export")]
+    if decision in ("launch", "switch"):
+        assert exported == [f"export runs/optimizer {program} -o runs/optimizer/patch"]
+        assert log[-1] == "pytest"
+    else:
+        assert not exported
+        assert "Nothing to export" in done.stdout
 
 
 @pytest.mark.slow

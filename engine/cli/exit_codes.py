@@ -1,11 +1,11 @@
 """Exit codes, and the one message for everything that can be expected to go wrong.
 
-0    done; a run ended because a limit of its budget was reached
+0    done; a run ended because a limit of its budget was reached, whatever it decided
 1    an error in recevolve itself, with its traceback
 2    the command line, the config or a seed is wrong; correct it and run again
 3    the environment will not do: isolation, disk, archive, evaluation processes
 4    the data cannot be read or cannot be had
-5    the answer is no: a program that does not check, a replay that differs, a row that is refused
+5    the answer is no: a program that fails a check or that a run did not decide for, a replay that differs
 130  Ctrl-C, 143 SIGTERM: stopped; the same command continues
 """
 

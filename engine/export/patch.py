@@ -69,9 +69,7 @@ async def packed(run: Path, asked: str, against: str = "") -> tuple[dict[str, An
         config = recorded_config(archive)
         task = task_for(config)
         program = report.find(archive, asked)
-        provenance = describe(archive, task, program.id)
-    if against:
-        provenance = {"exported_anyway": against, **provenance}
+        provenance = {"exported_anyway": against, **describe(archive, task, program.id)}
     names = {Program(task.kind, source).id: name for name, source in task.seeds.items()}
     with closing(LocalExecutor(config)) as executor:
         source = await _simplified(program.source, task.vocabulary.layout, executor)

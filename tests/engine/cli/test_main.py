@@ -3,13 +3,16 @@
 import io
 import json
 import shutil
+import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
+from recevolve.engine.config.run_dir import REPORT
 from recevolve.engine.loop.events import Display, JsonLines, Lines
+from recevolve.population.archive.archive import Archive
 
 from ..toy_runs import command, config_file
 
@@ -114,6 +117,61 @@ def test_export_writes_the_program_once_and_never_over_something(finished: Path,
     again = command("export", finished, "best", "-o", tmp_path / "patch")
     assert again.returncode == 5
     assert "empty" in again.stderr
+
+
+def decided(finished: Path, folder: Path, **decision: Any) -> Path:
+    """A copy of the run whose report decided so."""
+    copy = folder / "decided"
+    shutil.copytree(finished, copy)
+    with Archive.create_or_open(copy / "archive.db") as archive:
+        report = archive.conclusion(REPORT) or {}
+        archive.conclude(REPORT, {**report, "decision": {**report["decision"], **decision}})
+    return copy
+
+
+def test_export_refuses_what_the_run_did_not_decide_for_and_says_what_to_export(
+    finished: Path, tmp_path: Path
+) -> None:
+    refused = command("export", finished, "line", "-o", tmp_path / "patch")
+    assert refused.returncode == 5
+    winner = answer("status", finished)["decision"]["program"]
+    assert f"Export `{winner}` instead" in refused.stderr
+    assert not (tmp_path / "patch").exists()
+    switched = decided(finished, tmp_path, decision="switch", program="line", line="switch to line: better")
+    for asked in ("best", winner):
+        refused = command("export", switched, asked, "-o", tmp_path / "patch")
+        assert refused.returncode == 5
+        assert "switch to line: better. Export `line` instead" in refused.stderr
+    answer("export", switched, "line", "-o", tmp_path / "patch")
+    assert (tmp_path / "patch" / "line.py").exists(), "a seed goes by its own name"
+
+
+@pytest.mark.parametrize("decision", ["keep", "undecided"])
+def test_where_production_stays_only_anyway_exports(finished: Path, tmp_path: Path, decision: str) -> None:
+    run = decided(finished, tmp_path, decision=decision, program=None, line=f"{decision}: nothing")
+    refused = command("export", run, "best", "-o", tmp_path / "patch")
+    assert refused.returncode == 5
+    assert f"nothing is to be exported: {decision}: nothing" in refused.stderr
+    assert "--anyway" in refused.stderr
+    answer("export", run, "best", "-o", tmp_path / "patch", "--anyway")
+    assert "nothing is to be exported" in (tmp_path / "patch" / "README.md").read_text()
+
+
+def test_a_run_without_a_report_has_nothing_to_export(finished: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(finished, copy)
+    with sqlite3.connect(copy / "archive.db") as connection:
+        connection.execute("DELETE FROM conclusions WHERE name = ?", (REPORT,))
+    connection.close()
+    refused = command("export", copy, "best", "-o", tmp_path / "patch")
+    assert refused.returncode == 5
+    assert "no decision yet" in refused.stderr
+    assert answer("status", copy)["decision"] is None
+
+
+def test_a_seed_is_shown_and_compared_by_its_name(finished: Path) -> None:
+    assert answer("show", finished, "line")["source"].startswith('"""A straight line."""')
+    assert answer("diff", finished, "flat", "line")["diff"]
 
 
 def test_check_tells_good_from_bad(tmp_path: Path) -> None:

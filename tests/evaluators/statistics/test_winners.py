@@ -121,3 +121,11 @@ def test_a_winner_of_nothing_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match="needs"):
         winner(estimates, errors, count)
+
+
+def test_of_those_that_a_race_left_the_best_is_taken_and_all_count_as_tried() -> None:
+    effects, errors = {"a": 3.0, "b": 2.0, "c": 1.0}, dict.fromkeys("abc", 1.0)
+    left = winner(effects, errors, count=10, left={"b", "c"})
+    assert (left.name, left.naive, left.trials) == ("b", 2.0, 3)
+    alone = winner({"b": 2.0, "c": 1.0}, dict.fromkeys("bc", 1.0), count=10)
+    assert left.interval.low < alone.interval.low
