@@ -123,6 +123,10 @@ class Counters(Progress):
         return f"{seconds:.0f} s searched, about {left[nearest]:.0f} s left ({reached})"
 
 
+EVERY = 10
+"""Trainings of the final judgement from one plain line to the next."""
+
+
 class Lines(Counters):
     """Plain lines for a person who reads a pipe or a file: one for each generation that all islands have."""
 
@@ -144,6 +148,8 @@ class Lines(Counters):
                     )
                     self._write(f"generation {done}: best {best['best']}; {self.time_left()}")
             case "spent" | "ended":
+                pass
+            case "concluding" if "done" in facts and facts["done"] % EVERY and facts["done"] < facts["of"]:
                 pass
             case _:
                 self._write(facts["line"])

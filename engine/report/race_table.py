@@ -17,10 +17,10 @@ def race_table(report: Mapping[str, Any]) -> list[Table]:
     table = Table(box=None, title="The final race, on the selection split", title_justify="left")
     for column in ("program", "folds", "gain"):
         table.add_column(column, justify="left" if column == "program" else "right")
-    table.add_column("")
+    table.add_column("", overflow="fold")
     for row in rows:
         name = f"{row['name']} (in production)" if row["name"] == report["production"] else row["name"]
-        said = row["out"] or ("behind the best beyond noise" if row["behind"] else "")
+        said = row["out"] or ("behind the best" if row["behind"] else "")
         table.add_row(name, str(row["folds"]), words(row["gain"]) if row["gain"] else "", Text(said))
     return [table]
 

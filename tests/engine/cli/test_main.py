@@ -272,3 +272,11 @@ def test_json_lines_are_one_object_each() -> None:
     progress = JsonLines(stream, clock=lambda: 1.0)
     progress.say("note", line="two\nlines")
     assert json.loads(stream.getvalue()) == {"event": "note", "time": 1.0, "line": "two\nlines"}
+
+
+def test_plain_lines_tell_every_tenth_training_of_the_judgement_and_the_last() -> None:
+    stream = io.StringIO()
+    lines = Lines(stream, lambda: 1.0)
+    for done in range(1, 26):
+        lines.say("concluding", line=f"{done} of 25 trainings", done=done, of=25)
+    assert stream.getvalue().splitlines() == [f"{done} of 25 trainings" for done in (10, 20, 25)]
