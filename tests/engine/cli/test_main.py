@@ -87,7 +87,7 @@ def test_running_a_finished_run_again_changes_nothing(finished: Path) -> None:
     assert done.returncode == 0
     assert "{" not in done.stdout, "a pipe without --json is read by a person"
     assert done.stdout.startswith("toy on a hidden curve, 64 points, isolation tier ")
-    assert before["report"]["gain"]["sentence"] in " ".join(done.stdout.split())
+    assert before["decision"]["line"] in " ".join(done.stdout.split())
     after = answer("status", finished)
     assert after["candidates"] == before["candidates"]
     assert after["report"] == before["report"]

@@ -201,7 +201,7 @@ def test_the_tables_and_the_scatter_say_what_is_wrong() -> None:
     gap = gap_of(points)
     with console.capture() as seen:
         console.print(alignment_table.tables(gap))
-        console.print(*alignment_table.brief(gap))
+        console.print(*alignment_table.gap(gap))
     text = seen.get()
     assert "too few" in text
     assert "worse beyond noise by the north star" in text
@@ -209,5 +209,5 @@ def test_the_tables_and_the_scatter_say_what_is_wrong() -> None:
     drawn = alignment_table.scatter(gap["elites"])
     assert drawn.count("x") >= 2
     assert "┼" in drawn
-    assert alignment_table.brief(None) == alignment_table.brief(gap_of([])) == []
+    assert alignment_table.gap(None) == alignment_table.brief(gap_of([])) == []
     assert alignment_table.scatter([gap["elites"][0]])

@@ -128,7 +128,7 @@ def test_a_log_that_is_gone_costs_its_part_of_the_audit_and_not_the_patch(
 ) -> None:
     (folder / "log.csv").rename(tmp_path / "log.csv")
     try:
-        done = command("export", folder / "run", "best", "-o", tmp_path / "patch")
+        done = command("export", folder / "run", "best", "-o", tmp_path / "patch", "--anyway")
     finally:
         (tmp_path / "log.csv").rename(folder / "log.csv")
     assert done.returncode == 0, done.stderr
