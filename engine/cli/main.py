@@ -130,9 +130,21 @@ def _work(config: Any, as_json: bool) -> None:
 
 
 @app.command()
-def status(run: RunDir, as_json: Json = False) -> None:
+def status(
+    run: RunDir,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="An SVG file to write: the decision.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """How far a run is, what its candidates became, and what it has found."""
     facts = report.status(run)
+    if output is not None:
+        from ..report import decision_plot
+
+        if facts["report"] is None:
+            raise typer.BadParameter("the run has no decision to draw yet", param_hint="--output")
+        decision_plot.write(output, facts["report"])
     show(facts, as_json, report.status_text(facts))
 
 
