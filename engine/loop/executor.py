@@ -20,6 +20,7 @@ from ...population.values.evaluation import Stage
 from ...population.values.verdict import Verdict
 from ..config.config import Config, ConfigError
 from .environment import withheld
+from .workers import Workers
 
 if TYPE_CHECKING:
     from ...evaluators.kinds.task import Judge, Task
@@ -96,7 +97,10 @@ class LocalExecutor:
     busy_seconds: float = 0.0
     spent: dict[tuple[Stage, int], list[float]] = field(default_factory=dict, repr=False)
     """The seconds of each call of `judge` by stage and number."""
-    _pool: ProcessPoolExecutor | None = field(default=None, repr=False)
+    _workers: Workers = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._workers = Workers(self.config.executor.workers, self._pool)
 
     async def terms(self) -> Terms:
         """The judge's terms, from a worker that has loaded the data and opened its sandbox."""
@@ -105,7 +109,7 @@ class LocalExecutor:
 
     async def judge(self, call: Call) -> Verdict:
         """The verdict of one call; a worker that dies under it is replaced and the call made again."""
-        verdict, seconds = await self._submit(_judge, call, _text(self.config.settings))
+        verdict, seconds = await self._submit(_judge, call, _text(self.config.settings), program=call.source)
         self.busy_seconds += seconds
         self.spent.setdefault((call.stage, call.number), []).append(seconds)
         return Verdict.from_json(verdict)
@@ -127,41 +131,33 @@ class LocalExecutor:
 
     def close(self) -> None:
         """Ends the workers; one in the middle of an evaluation is killed, its sandbox dies with it."""
-        if self._pool is None:
-            return
-        processes = list((self._pool._processes or {}).values())
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            process.join()
-        self._pool = None
+        self._workers.end()
 
-    async def _submit(self, function: Any, *arguments: Any) -> Any:
+    async def _submit(self, function: Any, *arguments: Any, program: str = "") -> Any:
         for _ in range(ATTEMPTS):
+            worker, broken = await self._workers.take(program), False
             try:
-                with withheld(self.secrets):  # opening and submitting are what starts processes
-                    pool = self._open()
-                    answer = asyncio.get_running_loop().run_in_executor(pool, function, *arguments)
+                with withheld(self.secrets):  # making a pool and submitting are what starts processes
+                    answer = asyncio.get_running_loop().run_in_executor(worker.pool, function, *arguments)
                 return await answer
             except BrokenProcessPool:
-                if self._pool is pool:
-                    self._pool = None
+                broken = True
+            finally:
+                self._workers.give_back(worker, broken=broken)
         raise WorkersLost(
             f"an evaluation process died {ATTEMPTS} times in a row under one evaluation; look for the "
             "kernel's out-of-memory killer (`dmesg`), or lower sandbox.memory_mb or executor.workers"
         )
 
-    def _open(self) -> ProcessPoolExecutor:
-        if self._pool is None:
-            self._pool = ProcessPoolExecutor(
-                self.config.executor.workers,
+    def _pool(self) -> ProcessPoolExecutor:
+        with withheld(self.secrets):
+            return ProcessPoolExecutor(
+                1,
                 # spawn: a fork of a process with an event loop and SQLite handles inherits both
                 mp_context=multiprocessing.get_context("spawn"),
                 initializer=_start,
                 initargs=(self.config, os.getpid()),
             )
-        return self._pool
 
 
 _config: Config | None = None

@@ -40,15 +40,29 @@ class Plan:
     config: Config
     forecast: Forecast
     fitted: Mapping[str, tuple[Any, Any]]
+    rows: tuple[int, int] = (0, 0)
+    """Training rows of the longest training: (asked, taken)."""
 
     def to_json(self) -> dict[str, Any]:
         """The forecast as JSON, and in "lines" for a person, what was made smaller included."""
-        sentences = [
-            f"{key} {_words(asked)} -> {_words(taken)}, so that the budget holds the run"
-            for key, (asked, taken) in self.fitted.items()
+        facts, sentences = self.forecast.to_json(), []
+        if shorter := [f"{key} = {_words(taken)}" for key, _, taken in self._changed("settings")]:
+            asked, taken = self.rows
+            sentences = [f"the longest training {asked:,} -> {taken:,} rows: {', '.join(shorter)}"]
+        for table in ("north_star", "population"):
+            sentences += [
+                f"{key} {_words(asked)} -> {_words(taken)}" for key, asked, taken in self._changed(table)
+            ]
+        made = [f"so that the budget holds the run: {sentence}" for sentence in sentences]
+        return {**facts, "changed": dict(self.fitted), "lines": [*lines(facts), *made]}
+
+    def _changed(self, table: str) -> list[tuple[str, Any, Any]]:
+        """(key, asked, taken) of what was made smaller in a table; settings by their names alone."""
+        return [
+            (key.removeprefix("settings."), *pair)
+            for key, pair in self.fitted.items()
+            if key.startswith(table)
         ]
-        facts = self.forecast.to_json()
-        return {**facts, "changed": dict(self.fitted), "lines": [*lines(facts), *sentences]}
 
 
 def as_fitted(archive: Archive, config: Config) -> tuple[Config, dict[str, Any] | None]:
@@ -100,7 +114,8 @@ async def plan(
             memory_mb=memory,
         )
         if found.fits and found.costs.longest < SPARE * config.sandbox.cpu_seconds:
-            return Plan(chosen, found, dict(_changes(config, chosen)))
+            rows = (sizes[0].rows, size.rows) if size else (0, 0)
+            return Plan(chosen, found, dict(_changes(config, chosen)), rows)
         if config.budget.size == "fixed":
             break
     raise ConfigError(_refusal(config, found))

@@ -131,7 +131,9 @@ def test_after_trainings_folds_and_candidates_shrink_and_each_is_said(tmp_path: 
     assert found.fitted["north_star.final_folds"] == (None, 4)
     assert found.config.population.births < 16
     assert found.config.settings["transfer_rows"] == 20_000
-    assert any("north_star.final_folds all -> 4" in line for line in found.to_json()["lines"])
+    said = "\n".join(found.to_json()["lines"])
+    assert "the longest training 400,000 -> 20,000 rows: transfer_rows = 20,000" in said
+    assert "north_star.final_folds all -> 4" in said
 
 
 def test_the_smallest_run_that_does_not_fit_is_refused_with_what_to_set(tmp_path: Path) -> None:

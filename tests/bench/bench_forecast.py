@@ -1,0 +1,110 @@
+"""Forecast against actual: seconds of calls and of parts of a run, for three kinds.
+
+    python tests/bench/bench_forecast.py
+    python tests/bench/bench_forecast.py --kinds reward
+
+Each run is small and ends by its generations. A call's actual seconds are the mean over the run. The exit
+status is 1 if a forecast is off by more than the factor FACTOR. Both sides are wall clock: where other
+programs come and go, a forecast cannot know it.
+"""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from recevolve.engine.config.config import parse
+from recevolve.engine.loop.events import Progress
+from recevolve.engine.loop.executor import LocalExecutor
+from recevolve.engine.runs import session
+from recevolve.population.values.evaluation import Stage
+
+FACTOR = 1.5
+LEAST = 0.05
+"""Seconds of a call below which it is not compared: the clock and the sandbox's start are as long."""
+SMALL: Mapping[str, Any] = {
+    "population": {"islands": 2, "births": 10},
+    "north_star": {"every": 3, "slots": 2, "folds": 3, "final_folds": 5, "finalists": 4, "ablations": 4},
+    "budget": {"generations": 6, "seconds": 3000.0},
+}
+KINDS: Mapping[str, Mapping[str, Any]] = {
+    "optimizer": {"seeds": ["adagrad"], "data": {"source": "synthetic", "rows": 100_000}},
+    "interaction": {"seeds": ["dcn_v2"], "data": {"source": "synthetic", "rows": 40_000}},
+    "reward": {"seeds": ["click"], "data": {"source": "simulated"}},
+}
+
+
+class Clocked(Progress):
+    """Notes the forecast, and when which event was heard."""
+
+    def __init__(self) -> None:
+        self.forecast: Mapping[str, Any] = {}
+        self.heard: dict[str, float] = {"begin": time.monotonic()}
+
+    def say(self, event: str, **facts: Any) -> None:
+        """Takes the time at which an event is heard first."""
+        self.heard.setdefault(event, time.monotonic())
+        if event == "forecast":
+            self.forecast = facts
+
+
+def compared(kind: str) -> Iterator[tuple[str, float, float]]:
+    """(what, its forecast, its actual seconds) of one run."""
+    executors: list[LocalExecutor] = []
+
+    class Kept(LocalExecutor):
+        """The run's own executor, which remembers its calls."""
+
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            executors.append(self)
+
+    session.LocalExecutor = Kept  # type: ignore[misc]
+    heard = Clocked()
+    with tempfile.TemporaryDirectory() as folder:
+        config = parse({**SMALL, **KINDS[kind], "kind": kind, "run_dir": f"{folder}/run"})
+        report = asyncio.run(session.work(config, heard))
+    end, foretold = time.monotonic(), heard.forecast
+    calls = executors[0].spent
+
+    def mean(stage: Stage, *numbers: int) -> float:
+        known = [seconds for number in numbers for seconds in calls.get((stage, number), ())]
+        return sum(known) / max(len(known), 1)
+
+    costs = foretold["costs"]
+    rungs = len(costs["rungs"])
+    yield "properties", costs["properties"], mean(Stage.PROPERTIES, 0)
+    yield from ((f"rung {rung}", costs["rungs"][rung], mean(Stage.PROXY, rung)) for rung in range(rungs))
+    yield "fold", costs["fold"], mean(Stage.NORTH_STAR, *range(1, 10))
+    yield "fold 0, with audits", costs["audited"], mean(Stage.NORTH_STAR, 0)
+    yield "guard", costs["guard"], mean(Stage.GUARD, 0)
+    generations = max(report["generations"].values())
+    search = foretold["seeds"] + generations * foretold["generation"]
+    search += (1 + generations // foretold["every"]) * foretold["round"]
+    yield "search", search, heard.heard["concluding"] - heard.heard["started"]
+    yield "race, ablation, claim", foretold["conclusion"], end - heard.heard["concluding"]
+    total = foretold["start"] + search + foretold["conclusion"]
+    yield "the whole run", total, end - heard.heard["begin"]
+
+
+def main() -> int:
+    """The exit status: 1 where a forecast is off by more than FACTOR."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--kinds", nargs="+", choices=list(KINDS), default=list(KINDS))
+    off = False
+    for kind in parser.parse_args().kinds:
+        print(f"{kind:22} forecast    actual  actual / forecast")
+        for what, foretold, actual in compared(kind):
+            ratio = actual / max(foretold, 1e-9)
+            wrong = max(foretold, actual) > LEAST and not 1 / FACTOR <= ratio <= FACTOR
+            off = off or wrong
+            mark = f"  off by more than {FACTOR:g}" if wrong else ""
+            print(f"{what:22} {foretold:8.2f} {actual:9.2f} {ratio:8.2f}{mark}", flush=True)
+    return int(off)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
