@@ -147,12 +147,14 @@ def counted(
         cost * share for cost, share in zip(costs.rungs, survivors, strict=True)
     )
     promoted = costs.guard + costs.star(first)
-    further = (final - first) * costs.fold
     ablated = costs.properties + (costs.star(first) if star.ablate_on == "north_star" else costs.rungs[-1])
     each = population.islands * population.births
     most = min(config.budget.generations, config.budget.candidates // each)
-    # of the contenders about half get all folds; those that are clearly worse are not in the claim
-    race = (known + star.slots) * promoted + (known + star.finalists) / 2 * further + further
+    # the most that a final race takes, of which rounds measured the finalists' first folds; about half of
+    # the known programs are clearly worse in it, and are not in the claim
+    entrants = known + star.finalists
+    further = max(0, star.finalists * final - entrants * first) + final - first
+    race = (known + star.slots) * promoted + further * costs.fold
     claim = (2 + known / 2) * costs.star(final)
     return Forecast(
         seconds=config.budget.seconds,
