@@ -110,7 +110,10 @@ def resume(
 
 
 def _work(config: Any, as_json: bool) -> None:
+    from ...population.archive.archive import Archive
+    from ..config.run_dir import archive_of
     from ..loop.events import Display, JsonLines, Lines, Progress
+    from ..report import cautions
     from ..runs.launch import export_launched
     from ..runs.session import work
 
@@ -121,10 +124,14 @@ def _work(config: Any, as_json: bool) -> None:
     finally:
         progress.close()
     folders = until_signalled(export_launched(config.run_dir, outcome))
+    with Archive.read(archive_of(config.run_dir)) as archive:
+        found = cautions.cautions(archive)
     if as_json:
-        print(json.dumps({"event": "report", **outcome, "exported": folders}, default=str))
+        print(json.dumps({"event": "report", **outcome, **found, "exported": folders}, default=str))
     else:
         console.print(report.rendered(outcome))
+        for line in cautions.warned(found):
+            console.print(line)
         for folder in folders:
             console.print(f"the patch that was launched: {folder}")
 

@@ -22,6 +22,7 @@ from ..north_star import decision
 from ..north_star.ablation import of_experiments
 from ..north_star.decision import Verb
 from ..report import measurements, report
+from ..report.cautions import alarm, worse
 
 
 class ExportRefused(Exception):
@@ -111,6 +112,7 @@ def describe(archive: Archive, task: Task, program_id: str) -> dict[str, Any]:
         "metrics": {name: _figures(metric) for name, metric in (arm or {}).get("metrics", {}).items()},
         "production": found["production"] if found else None,
         "trials": archive.shares().evaluations,
+        "ancestor": _ancestor(archive, (found["winner"] if found and claimed else tried).get("ancestor")),
         "edits": [
             {name: edit[name] for name in ("edit", "effect", "low", "high")}
             for edit in (found if found and claimed else tried).get("edits", ())
@@ -122,6 +124,8 @@ def describe(archive: Archive, task: Task, program_id: str) -> dict[str, Any]:
             if name in task.guardrails
         },
         "guardrails_broken": (arm or {}).get("guardrails_broken", []),
+        "worse_than_production": worse(arm or {}),
+        "alarm": alarm(archive),
         "tier": begun.config["terms"]["tier"],
         "estimate": begun.config["terms"].get("estimate", ""),
         "measured": next(
@@ -140,6 +144,14 @@ def _gain(found: Mapping[str, Any] | None, claimed: bool, arm: Mapping[str, Any]
         name, metric = next(iter(arm["metrics"].items()))
         return f"{name} {_figures(metric)}"
     return "Not claimed: it is not the run's winner."
+
+
+def _ancestor(archive: Archive, program_id: str | None) -> str:
+    """What the edits lead from: its id, and how it came about; "" where no edit was undone."""
+    if program_id is None:
+        return ""
+    program = archive.program(program_id)
+    return f"{program.id}, {program.explanation or program.made_by}"
 
 
 def _figures(metric: Mapping[str, Any]) -> str:

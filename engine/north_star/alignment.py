@@ -74,9 +74,13 @@ class RoundNote:
         return cls(**{**data, "weights": weights, "audited": tuple(data["audited"])})
 
 
+NOTE = "round "
+"""How the names of what rounds noted begin."""
+
+
 def note_name(generation: int) -> str:
     """The name of the conclusion under which an archive keeps what the round of a generation noted."""
-    return f"round {generation}"
+    return f"{NOTE}{generation}"
 
 
 def round_before(generation: int, every: int) -> int:

@@ -19,6 +19,7 @@ from ..north_star import decision
 from ..north_star.trainings import CONCLUDING
 from . import measurements as measured
 from .alignment_table import UNSURE, gap, words
+from .cautions import cautions, warned
 from .proposer_stats import accounts, accounts_table, bills, bills_text
 from .race_table import best_after, race_table
 
@@ -92,6 +93,7 @@ def status(run: Path) -> dict[str, Any]:
             "models": bills(archive),
             "proposers": accounts(archive),
             "best": _leaders(archive, 3),
+            **cautions(archive),
             "measured": measured.standings(archive),
             "concluding": _concluding(archive),
             "report": found,
@@ -127,7 +129,7 @@ def status_text(facts: Mapping[str, Any]) -> RenderableType:
     ]
     if judging := facts["concluding"]:
         lines.append(f"judging finalists: {judging['done']} of {judging['of']} trainings")
-    parts: list[RenderableType] = [Text("\n".join(lines))]
+    parts: list[RenderableType] = [Text("\n".join(lines)), *warned(facts)]
     if facts["models"]:
         parts.append(Text(bills_text(facts["models"])))
     if facts["proposers"]:

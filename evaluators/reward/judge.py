@@ -50,7 +50,7 @@ class RewardJudge:
         self.star: Simulated | Replayed = self._star(parts)
         self.rungs = len(chosen.rung_rows)
         self.folds = chosen.worlds
-        self.data = f"{log.name}: {len(log):,} slates of {log.choices}, {log.fingerprint}"
+        self.data = log.summary
         self.warnings = log.warnings
         self._reference = lru_cache(maxsize=1)(self._hates)
         self.fingerprint = fingerprint(

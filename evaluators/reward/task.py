@@ -67,7 +67,7 @@ def adapt(data: Mapping[str, Any], settings: Mapping[str, Any]) -> Task:
         task_for(signals, first),
         metrics={first: METRICS[first], **METRICS},
         floors=_floors(first),
-        export=export_for(signals, lambda: sample_for(data, chosen, signals)),
+        export=export_for(signals, lambda: sample_for(data, chosen, signals), first != "replay"),
         backends=("replay",) if first == "replay" else ("simulator",),
     )
 

@@ -1,7 +1,7 @@
 """The patch: an archived reward as a function for numpy and torch, with tests, audit and picture."""
 
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,30 +44,35 @@ USE_WORDS = (
 )
 BRANCH_WORDS = " A division by zero behind a condition has no gradient: mask such rows."
 PICTURE = "![The reward along each signal, and who gets the top tenth](audit.svg)"
-Sample = tuple[str, Mapping[str, Array]]
-"""Where a sample of a log is from, and its columns."""
+SIMULATED_USERS = "The figures of the claim come from simulated users: no person was asked."
+Sample = tuple[str, Mapping[str, Array], str]
+"""Where a sample of a log is from, its columns, and what the log is, as runs record it."""
 
 
 def export(winner: Winner) -> Mapping[str, str]:
     """Five files by name: the function, its tests, AUDIT.md, audit.svg and README.md.
 
     `winner.name` becomes module and function. `winner.provenance` may hold, beside facts for the reader,
-    `edits` (a list of {edit, effect}), and `production`, the name of a seed. The program is never executed
+    `edits` (a list of {edit, effect}), `ancestor`, what they lead from, and `production`, the name of a seed.
+    README begins with its `gain` and with what speaks against it. The program is never executed
     here: what is more than a plain formula is exported without golden values and audit, and AUDIT.md says so.
     ValueError for a name that is no module's or that the program uses itself, for a program without torch
     form, and for a sample that does not fit.
     """
-    return files(winner, SIMULATED, None)
+    return files(winner, SIMULATED, None, simulated=True)
 
 
 def export_for(
-    signals: Signals, sample: Callable[[], Sample | None]
+    signals: Signals, sample: Callable[[], Sample | None], simulated: bool = True
 ) -> Callable[[Winner], Mapping[str, str]]:
-    """`export` for the signals of a config; `sample` is asked when something is exported, and not before."""
-    return lambda winner: files(winner, signals, sample())
+    """`export` for the signals of a config; `sample` is asked when something is exported, and not before.
+
+    `simulated` says whether simulated users answered, or a log.
+    """
+    return lambda winner: files(winner, signals, sample(), simulated)
 
 
-def files(winner: Winner, signals: Signals, sample: Sample | None) -> dict[str, str]:
+def files(winner: Winner, signals: Signals, sample: Sample | None, simulated: bool) -> dict[str, str]:
     """The files of the patch over these signals."""
     name, program = winner.name, PatchFormula(winner.source)
     check_module_name(name, {"numpy", "torch", "sys"})
@@ -93,12 +98,30 @@ def files(winner: Winner, signals: Signals, sample: Sample | None) -> dict[str, 
         "audit": markdown(found).rstrip() if found else "",
         "picture": PICTURE,
         "production": _production(winner.provenance),
+        "first": [line(one) for one in _first(winner.provenance, sample, simulated)],
+        "ancestor": line(str(winner.provenance.get("ancestor") or "its ancestor")),
         "edits": [(_cell(one["edit"]), _cell(_credit(one))) for one in winner.provenance.get("edits") or ()],
     }
     patch = {**module_files(TEMPLATES, name, values), "AUDIT.md": filled(TEMPLATES, "audit_file", values)}
     if found:
         patch["audit.svg"] = svg(found, f"{name}: the reward along each signal, and who gets the top tenth")
     return patch
+
+
+def _first(provenance: Mapping[str, Any], sample: Sample | None, simulated: bool) -> Iterator[str]:
+    """What README says before all else: the gain, who gave it, and what speaks against the formula."""
+    if gain := provenance.get("gain"):
+        yield str(gain)
+        if simulated:
+            yield SIMULATED_USERS
+    if worse := provenance.get("worse_than_production"):
+        yield f"Worse than production beyond noise: {', '.join(worse)}."
+    if alarm := provenance.get("alarm"):
+        yield f"ALARM of the run: {alarm}."
+    run, now = provenance.get("run"), sample[2] if sample else None
+    then = run.get("data") if isinstance(run, Mapping) else None
+    if then and now and then != now:
+        yield f"The log has changed since the run; the audit is of what it is now. Then: {then}. Now: {now}."
 
 
 def _audited(plain: Reward | None, signals: Signals, sample: Sample | None) -> Audit | None:

@@ -100,6 +100,11 @@ class RewardLog:
         """Candidates per slate."""
         return len(next(iter(self.columns.values())))
 
+    @property
+    def summary(self) -> str:
+        """What a run records of its data: name, size, fingerprint."""
+        return f"{self.name}: {len(self):,} slates of {self.choices}, {self.fingerprint}"
+
     @cached_property
     def fingerprint(self) -> str:
         """16 hexadecimal digits of all that is in it."""

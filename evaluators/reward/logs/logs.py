@@ -102,8 +102,8 @@ def sample_of(log: RewardLog) -> dict[str, Array]:
 
 def sample_for(
     data: Mapping[str, Any], settings: Settings, signals: Signals
-) -> tuple[str, dict[str, Array]] | None:
-    """Where the config's sample is from and its columns; None where the log is not to be had.
+) -> tuple[str, dict[str, Array], str] | None:
+    """Where the config's sample is from, its columns, and the log's summary; None where it is not to be had.
 
     DataError for a log that is not as the config says.
     """
@@ -111,4 +111,4 @@ def sample_for(
         log = load(data, settings, signals)
     except DataUnavailable:
         return None
-    return f"the shown candidates of the search's log, {log.name}", sample_of(log)
+    return f"the shown candidates of the search's log, {log.name}", sample_of(log), log.summary

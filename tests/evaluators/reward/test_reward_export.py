@@ -202,12 +202,12 @@ def test_a_sample_is_audited() -> None:
     rng = np.random.default_rng(0)
     sample = {one.name: rng.uniform(0.0, 1.0, 300) for one in SIMULATED.columns}
     winner = Winner("evolved", canonical(TASK.seeds["click"]), {})
-    files = export_for(SIMULATED, lambda: ("a sample of a log", sample))(winner)
+    files = export_for(SIMULATED, lambda: ("a sample of a log", sample, "a log"))(winner)
     assert "Computed on 300 rows: a sample of a log" in files["AUDIT.md"]
     assert "`popularity`" in files["AUDIT.md"]
     half = {name: np.array([0.5]) for name in ("click", "like", "survey")}
     with pytest.raises(ValueError, match="it lacks watch"):
-        export_for(SIMULATED, lambda: ("a sample of a log", half))(winner)
+        export_for(SIMULATED, lambda: ("a sample of a log", half, "a log"))(winner)
 
 
 def test_signals_of_a_users_own() -> None:
@@ -237,6 +237,39 @@ def test_a_config_audits_its_own_log() -> None:
     found = sample_for(table, Settings(log_users=60), SIMULATED)
     assert found is not None
     assert set(found[1]) == {one.name for one in SIMULATED.columns}
+
+
+FOUND = {
+    "gain": "No gain beyond noise over click: +0.1 [-0.1, +0.3]",
+    "worse_than_production": ["click_rate -0.1795 [-0.1827, -0.1764]"],
+    "alarm": "the proxy orders elites against the north star",
+    "ancestor": "160da05a111a41ef, the seed click",
+    "edits": [{"edit": "a -> b", "effect": 0.1}],
+    "run": {"data": "simulated clickbait: 1 slates of 8, 0123456789abcdef"},
+}
+
+
+@pytest.mark.parametrize(("star", "simulated"), [("late_active_days", True), ("replay", False)])
+def test_the_readme_begins_with_the_gain_and_what_speaks_against_it(star: str, simulated: bool) -> None:
+    task = adapt({"source": "simulated"}, {"log_users": 60, "north_star": star})
+    text = task.export(Winner("evolved", TASK.seeds["click"], FOUND))["README.md"]
+    head, edits = text.partition("```python")[0], text.partition("## What each edit is worth")[2]
+    assert f"\n\n{FOUND['gain']}\n\n" in head
+    assert ("simulated users: no person was asked" in head) == simulated
+    assert "Worse than production beyond noise: click_rate -0.1795 [-0.1827, -0.1764]." in head
+    assert "ALARM of the run: the proxy orders elites against the north star." in head
+    assert "These edits lead to the formula from 160da05a111a41ef, the seed click." in edits
+
+
+def test_a_log_that_changed_since_the_run_is_told_and_the_same_one_is_not() -> None:
+    table, settings = {"source": "simulated"}, {"log_users": 60}
+    found = sample_for(table, Settings(log_users=60), SIMULATED)
+    assert found is not None
+    for data, changed in ((FOUND["run"]["data"], True), (found[2], False)):  # type: ignore[index]
+        winner = Winner("evolved", TASK.seeds["click"], {"run": {"data": data}})
+        head = adapt(table, settings).export(winner)["README.md"].partition("```python")[0]
+        assert ("The log has changed since the run" in head) == changed
+        assert (f"Now: {found[2]}." in head) == changed
 
 
 def test_a_log_is_asked_for_when_something_is_exported_and_may_be_out_of_reach() -> None:

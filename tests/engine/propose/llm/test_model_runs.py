@@ -16,6 +16,7 @@ import pytest
 
 from recevolve.engine.config.config import ConfigError
 from recevolve.engine.loop.events import Progress
+from recevolve.engine.report.cautions import cautions
 from recevolve.engine.report.proposer_stats import accounts
 from recevolve.engine.runs.replay import replay
 from recevolve.engine.runs.session import work
@@ -129,6 +130,9 @@ def test_with_every_model_down_the_others_go_on_and_it_is_said_once(tmp_path: Pa
         ]
         assert {evaluation.program.made_by for evaluation in evaluations} == {"syntax"}
         assert all(evaluation.origin.outcome in ("unavailable", "timed_out") for evaluation in evaluations)
+        (row, *_) = cautions(archive)["unanswered"]
+        assert row["model"] == "openai/scripted"
+        assert row["reason"]
         assert total(archive).calls == 0
 
 
