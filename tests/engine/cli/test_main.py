@@ -23,7 +23,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = command("run", config_file(folder, budget={"generations": 3}), "--json")
     assert done.returncode == 0, done.stderr
     names = [json.loads(line)["event"] for line in done.stdout.splitlines()]
-    assert names[0] == "started"
+    assert names[:2] == ["forecast", "started"]
     assert names[-2:] == ["ended", "report"]
     assert names.count("generation") == 3 * 4
     assert {"promoted", "concluding"} <= set(names)
@@ -86,7 +86,7 @@ def test_running_a_finished_run_again_changes_nothing(finished: Path) -> None:
     done = command("run", finished.parent / "toy.toml")
     assert done.returncode == 0
     assert "{" not in done.stdout, "a pipe without --json is read by a person"
-    assert done.stdout.startswith("toy on a hidden curve, 64 points, isolation tier ")
+    assert "\ntoy on a hidden curve, 64 points, isolation tier " in f"\n{done.stdout}"
     assert before["decision"]["line"] in " ".join(done.stdout.split())
     after = answer("status", finished)
     assert after["candidates"] == before["candidates"]
