@@ -2,7 +2,7 @@
 
 0    done; a run ended because a limit of its budget was reached, whatever it decided
 1    an error in recevolve itself, with its traceback
-2    the command line, the config or a seed is wrong; correct it and run again
+2    the command line, the config, a seed or a kind of your own is wrong; correct it and run again
 3    the environment will not do: isolation, disk, archive, evaluation processes
 4    the data cannot be read or cannot be had
 5    the answer is no: a program that fails a check or that a run did not decide for, a replay that differs

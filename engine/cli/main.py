@@ -13,6 +13,7 @@ from ..report import programs, report
 from . import exit_codes
 from .experiments import online_app
 from .kernels import kernels_app
+from .own_kind import ToldByPlace
 from .simulator import simulator_app
 from .terminal import Json, RunDir, console_for_people, show, until_signalled
 
@@ -38,16 +39,17 @@ Tasks = Annotated[list[Path] | None, typer.Option("--tasks", help="Folder of a k
 
 def main() -> None:
     """Runs the command; every expected failure ends in one message and its documented exit code."""
-    try:
-        app()
-    except SystemExit:
-        # every command ends so; asking for the expected errors would load the whole search
-        raise
-    except exit_codes.expected() as error:
-        code, text = exit_codes.explain(error)
-        if text:
-            print(text, file=sys.stderr)
-        sys.exit(code)
+    with ToldByPlace():
+        try:
+            app()
+        except SystemExit:
+            # every command ends so; asking for the expected errors would load the whole search
+            raise
+        except exit_codes.expected() as error:
+            code, text = exit_codes.explain(error)
+            if text:
+                print(text, file=sys.stderr)
+            sys.exit(code)
 
 
 @app.command("run")

@@ -3,6 +3,7 @@
 import ast
 import importlib
 import importlib.util
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
@@ -18,6 +19,10 @@ HOME = Path(__file__).parents[1]
 """The folder of the built-in kinds."""
 GROUP = "recevolve.tasks"
 """Entry points of this group name a Task, as in `mine = "package.task:TASK"`."""
+
+
+OWN = "recevolve_task_"
+"""How the packages are called that hold kinds of folders outside the package."""
 
 
 class UnknownKind(ValueError):
@@ -53,6 +58,12 @@ def find(kind: str, extra_paths: Sequence[str | Path] = ()) -> Task:
     )
 
 
+def own_folders() -> tuple[str, ...]:
+    """The folders outside the package from which kinds were loaded, each with a separator at its end."""
+    packages = [module for name, module in sys.modules.items() if name.startswith(OWN) and "." not in name]
+    return tuple(f"{module.__path__[0]}{os.sep}" for module in packages)
+
+
 def personas() -> dict[str, str]:
     """The text of `persona.md` of each built-in kind that has one, by kind; no task is loaded."""
     files = {kind: HOME / kind / "persona.md" for kind in _folders()}
@@ -79,7 +90,7 @@ def _from_path(path: str | Path) -> Task:
     file = folder / "task.py"
     if not file.is_file():
         raise BadTask(f"{folder} must be a folder with a task.py that holds TASK; there is no such file")
-    package = f"recevolve_task_{sha256(str(folder).encode()).hexdigest()[:12]}"
+    package = f"{OWN}{sha256(str(folder).encode()).hexdigest()[:12]}"
     if package not in sys.modules:
         spec = importlib.util.spec_from_loader(package, loader=None, is_package=True)
         assert spec is not None

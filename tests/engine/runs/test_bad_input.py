@@ -79,6 +79,48 @@ def test_a_kind_that_names_what_its_judge_does_not_return_is_told_in_the_first_r
     refused(done, 2, *words)
 
 
+BROKEN = """
+from dataclasses import replace
+import importlib.util
+spec = importlib.util.spec_from_file_location("toy_task", "{toy}/task.py")
+toy = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(toy)
+class Judge(toy.CurveJudge):
+    def proxy(self, source, rung, sandbox):
+        return [][rung]
+def judge(data, settings, limits):
+    return Judge(limits, settings)
+{more}
+TASK = replace(toy.TASK, judge=judge)
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ("", ("task.py, line 9", "IndexError: list index out of range")),
+        ("undefined.name", ("task.py, line 12", "NameError: name 'undefined' is not defined")),
+        ("def broken(:", ("task.py, line 12", "SyntaxError")),
+    ],
+    ids=["in the judge of a worker", "where it is loaded", "in its syntax"],
+)
+def test_an_error_in_a_kind_of_ones_own_is_told_by_its_place(
+    more: str, words: tuple[str, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "task.py").write_text(BROKEN.format(toy=TOY, more=more))
+    path = config_file(tmp_path, tasks=[str(tmp_path)], budget={"generations": 1})
+    refused(command("run", path), 2, str(tmp_path), *words, "RECEVOLVE_TRACEBACK=1")
+
+
+def test_the_whole_traceback_of_ones_own_kind_can_be_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "task.py").write_text("undefined.name\n")
+    monkeypatch.setenv("RECEVOLVE_TRACEBACK", "1")
+    with pytest.raises(NameError, match="undefined"):
+        command("run", config_file(tmp_path, tasks=[str(tmp_path)]))
+
+
 def test_a_seed_in_production_that_fails_can_be_exchanged(tmp_path: Path) -> None:
     bad = tmp_path / "bad.py"
     bad.write_text("CONSTANTS = {}\n\n\ndef f(x, c):\n    return c['absent'] * x\n")
