@@ -172,13 +172,17 @@ def _versions() -> dict[str, str]:
 
 
 def write(output: Path, files: Mapping[str, str]) -> None:
-    """Writes the files into a folder that appears complete or not at all."""
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".export-") as folder:
-        made = Path(folder) / output.name
-        made.mkdir()
-        for name, text in files.items():
-            (made / name).write_text(text, encoding="utf-8")
-        if output.exists():
-            output.rmdir()
-        made.replace(output)
+    """Writes the files into a folder that appears complete or not at all. OSError, with its path."""
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=output.parent, prefix=".export-") as folder:
+            made = Path(folder) / output.name
+            made.mkdir()
+            for name, text in files.items():
+                (made / name).write_text(text, encoding="utf-8")
+            if output.exists():
+                output.rmdir()
+            made.replace(output)
+    except OSError as error:
+        # a disk that fills up names no file
+        raise OSError(error.errno, f"the patch cannot be written: {error.strerror}", str(output)) from error

@@ -1,9 +1,10 @@
 """Session: one process working on a run, from a checked config to the report, and back after any end."""
 
 import os
+import re
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict
 from functools import partial
@@ -240,12 +241,22 @@ def _same_search(archive: Archive, config: Config) -> None:
     if begun is None or not archive.generations():
         return
     before, now = parse(begun.config["config"]).identity(), config.identity()
-    changed = [name for name in now if now[name] != before[name]]
-    if changed:
+    if changed := sorted(_changed(before, now)):
+        changed = [re.sub(r"^settings\b", config.kind, key) for key in changed]
         raise ConfigError(
             f"{archive.path} was begun with another config; changed since: {', '.join(changed)}. A changed "
             "search is another run: set another run_dir. Budget and executor may change."
         )
+
+
+def _changed(before: Mapping[str, Any], now: Mapping[str, Any], table: str = "") -> Iterator[str]:
+    """The keys whose values differ, by their whole names."""
+    for key in {**before, **now}:
+        ours, theirs = now.get(key), before.get(key)
+        if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
+            yield from _changed(theirs, ours, f"{table}{key}.")
+        elif ours != theirs:
+            yield f"{table}{key}"
 
 
 def _begin(

@@ -1,5 +1,6 @@
 """Whatever is wrong with the input or the machine: one clear message, its exit code, a readable archive."""
 
+import errno
 import os
 import shutil
 import sqlite3
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from recevolve.engine.export.patch import write
 from recevolve.population.archive.archive import Archive
 
 from ..toy_runs import RECEVOLVE, TOY, command, config_file
@@ -206,6 +208,16 @@ def test_a_full_disk_ends_the_run_and_leaves_its_archive_readable(tmp_path: Path
         assert archive.last_generation(0) is not None
 
 
+def test_a_patch_that_fills_the_disk_names_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match=f"No space left on device: '{tmp_path / 'patch'}'"):
+        write(tmp_path / "patch", {"evolved.py": "", "README.md": ""})
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_read_only_disk_is_said(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -233,7 +245,11 @@ def test_an_archive_of_another_version_is_refused_and_left_alone(finished: Path)
 
 def test_a_changed_search_is_another_run(finished: Path) -> None:
     path = config_file(finished, budget={"generations": 1}, population={"islands": 1})
-    refused(command("run", path), 2, "population", "run_dir")
+    refused(command("run", path), 2, "changed since: population.", "population.islands", "run_dir")
+    path = config_file(finished, budget={"generations": 1})
+    for change, key in (("toy.bait=1.0", "toy.bait"), ("north_star.slots=7", "north_star.slots")):
+        done = command("run", path, "--set", change)
+        refused(done, 2, f"changed since: {key}. ")
 
 
 def test_a_file_that_is_no_archive(tmp_path: Path) -> None:
