@@ -55,6 +55,7 @@ def split(
     if folds < 1:
         raise DataError(f"a split needs at least one fold, got folds = {folds}")
     people, codes = np.unique(log.users, return_inverse=True)
+    _require_users(log, len(people), folds)
     luck = uniform(people, seed + 1)
     parts = _by_user(codes, people, seed) if by == "user" else _windows(log.times)
     made = {}
@@ -62,7 +63,10 @@ def split(
         train, mine = parts[name]
         fold_of = _deal(codes[mine], luck, folds)
         rows = tuple(mine[fold_of == fold] for fold in range(folds))
-        _check(log, name, train, rows, len(np.unique(codes[mine])))
+        if len(train):  # a split without is told by what it lacks
+            where = f" in the held-out rows of the {name} split"
+            _require_users(log, len(np.unique(codes[mine])), folds, where)
+        _check(log, name, train, rows)
         made[name] = Split(train, rows)
     return made
 
@@ -130,13 +134,15 @@ def _cut(times: Rows, share: float) -> int:
     return row if row == len(times) else int(np.searchsorted(times, times[row], side="left"))
 
 
-def _check(log: Log, name: str, train: Rows, folds: tuple[Rows, ...], users: int) -> None:
-    if len(train) and users < len(folds):
+def _require_users(log: Log, users: int, folds: int, where: str = "") -> None:
+    if users < folds:
         raise DataError(
-            f"{log.name}: {users} user{'s' * (users != 1)} in the {name} split's held-out rows; {len(folds)} "
-            f"folds need at least {len(folds)}: use fewer folds, a longer log, or the other way to split "
-            "(user, time)"
+            f"{log.name}: {users} user{'s' * (users != 1)}{where}; {folds} folds need at least {folds}: use "
+            "fewer folds, a longer log, or the other way to split (user, time)"
         )
+
+
+def _check(log: Log, name: str, train: Rows, folds: tuple[Rows, ...]) -> None:
     wanted = [("training rows", train)] + [
         (f"fold {k + 1} of {len(folds)}", rows) for k, rows in enumerate(folds)
     ]

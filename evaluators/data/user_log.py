@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 LICENCE = "the user's own log"
 FEW_ROWS = 1.1
 """Rows per user up to which the user column looks like the number of a request."""
+NUMBERS = "numbers such as 3.5, or words of data.schema.missing"
 SHOWN = 5
 """Values of a label column that a message lists."""
 ZONED = "%Y-%m-%d %H:%M:%S%.f%#z"
@@ -169,7 +170,7 @@ def _features(path: Path, table: "pl.DataFrame", plan: Schema) -> Iterator[tuple
         codes, values = coded(table[name], plan.max_ids)
         yield Field(name, min(values, plan.max_ids)), codes, values
     for name in plan.numeric:
-        codes, size = bucketed(numbers_of(path, "numeric", table[name]))
+        codes, size = bucketed(numbers_of(path, "numeric", table[name], NUMBERS))
         yield Field(name, size), codes, 0
     for name in plan.sequence:
         if not isinstance(table[name].dtype, pl.String | pl.List):

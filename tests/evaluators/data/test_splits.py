@@ -161,7 +161,10 @@ def test_no_folds_are_refused(log: Log) -> None:
 
 
 @BY
-@pytest.mark.parametrize(("users", "said"), [(1, "1 user in"), (15, r"\d+ users in")])
+@pytest.mark.parametrize(
+    ("users", "said"),
+    [(1, "1 user;"), (15, "15 users;"), (25, r"\d+ users in the held-out rows of the .* split;")],
+)
 def test_fewer_users_than_folds_are_counted(by: str, users: int, said: str) -> None:
-    with pytest.raises(DataError, match=f"made: {said} the .* held-out rows; 20 folds need at least 20"):
-        split(made(np.arange(4000) % users), by=by, folds=20)
+    with pytest.raises(DataError, match=f"made: {said} 20 folds need at least 20: use fewer folds"):
+        split(made(np.sort(np.arange(4000) % users)), by=by, folds=20)

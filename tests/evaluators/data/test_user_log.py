@@ -228,7 +228,14 @@ def test_the_layout_of_kuairand_loads_and_splits(tmp_path: Path) -> None:
             {"ts": ["2024-01-01", "2024-13-01", "3", "4"]},
             "time column 'ts' must hold .*ISO.*row 2 holds '2024-13-01'",
         ),
-        ({"num": [1, 2, "3,5", 4]}, "numeric column 'num' must hold numbers, row 3 holds '3,5'"),
+        (
+            {"num": [1, "NA", 3, 4]},
+            "numeric column 'num' must hold .* words of data.schema.missing, row 2 holds 'NA'",
+        ),
+        (
+            {"num": [1, 2, "3,5", 4]},
+            "numeric column 'num' must hold numbers such as 3.5, .* row 3 holds '3,5'",
+        ),
     ],
 )
 def test_a_bad_cell_is_named_by_column_and_row(
@@ -249,7 +256,7 @@ def test_types_that_cannot_be_meant_are_named(write: Write) -> None:
                 "schema": {"label": "ts", "user": "uid", "positive": "> 15", "sequence": ["clicked"]},
             }
         )
-    with pytest.raises(DataError, match="numeric column 'iid' must hold numbers, is List"):
+    with pytest.raises(DataError, match=r"numeric column 'iid' must hold numbers .*, is List"):
         load({"source": nested, "schema": {"label": "clicked", "user": "uid", "numeric": ["iid"]}})
 
 
