@@ -13,6 +13,9 @@ from ..loop.context import SearchContext
 from ..north_star.decision import Decision, Verb
 from ..north_star.effects import normal
 
+NOT_LIVE = {"simulator": "in the simulator, not live: ", "replay": "on the replayed log, not live: "}
+"""Where a program was launched that no person has met, by who answered."""
+
 
 def live_effects(
     archive: "Archive", rules: Online, looks: Iterable[Look] | None = None
@@ -60,7 +63,8 @@ def reported(
     wins = [row for row in rows if row["state"] == State.DECIDED and row["outcome"] == "win"]
     if launched:
         best = max(launched, key=lambda row: (row["effect"], row["experiment"]))
-        sentence = f"Launched {best['program']} (experiment {best['experiment']}, {_figures(best)}). "
+        where = NOT_LIVE.get(best["backend"], "")
+        sentence = f"Launched {where}{best['program']} (experiment {best['experiment']}, {_figures(best)}). "
     elif wins:
         best = max(wins, key=lambda row: (row["effect"], row["experiment"]))
         sentence = (

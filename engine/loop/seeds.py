@@ -38,6 +38,11 @@ def seeds_for(config: Config, task: Task) -> tuple[Program, ...]:
     return tuple(programs)
 
 
+def seed_name(program: Program) -> str:
+    """How people call a seed: its name among those of the kind, or the name of its file."""
+    return Path(program.made_by.removeprefix("seed ")).name
+
+
 def seeds_of(search: SearchContext, island: int) -> list[tuple[Place, Program, Origin]]:
     """The seeds that start an island: dealt out in turn, all of them where there are fewer than islands."""
     seeds, islands = search.seeds, search.config.population.islands

@@ -11,6 +11,7 @@ from ...population.values.program import Program
 from ...population.values.verdict import Verdict
 from ..loop.context import SearchContext
 from ..loop.evaluate import judge
+from ..loop.seeds import seed_name
 from .decision import Rival
 from .effects import plain
 from .final_race import Raced, final_race, most_trainings
@@ -40,8 +41,9 @@ def methods_of(search: SearchContext) -> dict[str, Program]:
 
 
 def name_of(search: SearchContext, program_id: str) -> str:
-    """The name of a seed of the kind, else the id."""
-    names = {Program(search.task.kind, source).id: name for name, source in search.task.seeds.items()}
+    """The name of a seed, of the kind or of a file, else the id."""
+    names = {one.id: seed_name(one) for one in search.seeds}
+    names |= {Program(search.task.kind, source).id: name for name, source in search.task.seeds.items()}
     return names.get(program_id, program_id)
 
 

@@ -15,6 +15,7 @@ from ...population.values.measurement import timed
 from ...population.values.program import Program
 from ..config.run_dir import REPORT, archive_of
 from ..config.task import begun, recorded_config, task_for
+from ..loop.seeds import seed_name
 from ..north_star import decision
 from ..north_star.trainings import CONCLUDING
 from . import measurements as measured
@@ -33,18 +34,19 @@ BRIEF = 120
 
 
 def find(archive: Archive, asked: str) -> Program:
-    """The program asked for: an id, its first digits, a seed of the kind by name, or "best"."""
+    """The program asked for: an id, its first digits, a seed by its name or its file's, or "best"."""
     if asked == BEST or set(asked) <= set(hexdigits):
         return archive.program(identify(archive, asked))
+    born = [one.program for island in archive.generations() for one in archive.evaluations(island, 0)]
+    if named := next((one for one in born if seed_name(one) == asked), None):
+        return named
     task = task_for(recorded_config(archive))
     if asked not in task.seeds:
-        names = ", ".join(task.seeds)
+        names = ", ".join({*map(seed_name, born), *task.seeds})
         raise UnknownProgram(
             f"no program is called {asked!r}: give an id, its first digits, `best` or a seed ({names})"
         )
-    program = Program(task.kind, task.seeds[asked])
-    born = archive.evaluations_of(program.id)
-    return born[0].program if born else program
+    return Program(task.kind, task.seeds[asked])
 
 
 def identify(archive: Archive, asked: str) -> str:
@@ -257,7 +259,7 @@ def rendered(report: Mapping[str, Any]) -> RenderableType:
         )
     lines += best_after(report)
     if report.get("edits"):
-        lines += [_ancestry(chosen), *(f"  {each}" for each in _edits(report["edits"]))]
+        lines += [_ancestry(report), *(f"  {each}" for each in _edits(report["edits"]))]
     parts: list[RenderableType] = [
         Text(decision.recorded(report)["line"], style="bold"),
         table,
@@ -315,10 +317,12 @@ def _edits(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return lines
 
 
-def _ancestry(chosen: Mapping[str, Any]) -> str:
+def _ancestry(report: Mapping[str, Any]) -> str:
     """What heads the edits of a winner."""
+    chosen = report["winner"]
     where = "the last rung" if chosen["measured_by"] == "proxy" else "the selection folds"
-    ancestor = chosen["ancestor"]
+    names = {row["program"]: row["name"] for row in report["arms"]}
+    ancestor = names.get(chosen["ancestor"], chosen["ancestor"])
     if whole := chosen.get("simplified_from"):
         left = f"the winner is {whole} without those removed"
         return f"Edits of {whole} against {ancestor}, each undone alone on {where}; {left}:"

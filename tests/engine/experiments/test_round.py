@@ -58,13 +58,26 @@ def ungated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, A
     return ran(folder, folder / "parts.py", gate=False, batches=4)
 
 
+def test_a_file_in_production_is_called_by_its_name(ungated: tuple[Path, dict[str, Any]]) -> None:
+    run, report = ungated
+    assert report["production"] == "parts.py"
+    shown = command("status", run).stdout
+    assert "parts.py (in production)" in shown
+    assert "gain beyond noise over parts.py" in " ".join(shown.split())
+    source = json.loads(command("show", run, "parts.py", "--json").stdout)["source"]
+    assert source == PARTS
+    unknown = command("show", run, "part.py")
+    assert unknown.returncode == 2
+    assert "parts.py" in unknown.stderr
+
+
 def test_what_wins_is_launched_and_exported_without_a_gate(ungated: tuple[Path, dict[str, Any]]) -> None:
     run, report = ungated
     rows = report["online"]["experiments"]
     launched = [row for row in rows if row["state"] == "launched"]
     assert launched
     assert report["winner"]["program"] == max(launched, key=lambda row: row["effect"])["program"]
-    assert report["gain"]["sentence"].startswith("Launched ")
+    assert report["gain"]["sentence"].startswith("Launched in the simulator, not live: ")
     for row in rows:
         assert row["low"] <= row["effect"] <= row["high"]
         assert (row["outcome"] == "win") == (row["low"] > 0)
