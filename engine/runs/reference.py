@@ -7,7 +7,7 @@ from ...population.archive.archive import Archive
 from ..config.config import Config, ConfigError
 from ..config.run_dir import archive_of
 from ..config.task import recorded_config
-from ..report.report import identify
+from ..report.report import find
 
 
 def with_reference(config: Config, asked: str) -> Config:
@@ -26,6 +26,6 @@ def with_reference(config: Config, asked: str) -> Config:
         kind = recorded_config(archive).kind
         if kind != gives:
             raise ConfigError(f"--reference {run}: expected a run of kind {gives}, got one of kind {kind}")
-        found = archive.program(identify(archive, program))
+        found = find(archive, program)
     layer = {"program": found.id, "source": found.source}
     return config.model_copy(update={"settings": {**config.settings, "reference": layer}})

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -68,12 +69,13 @@ class World:
             return Verdict(Status.SCORED, Metric(0.0), metrics={"length_ratio": Metric(ratio)})
         if call.stage == "north_star":
             value += self.spread * noise(text, call.number, call.split)
-        behaviour = "same" if any(part in text for part in self.same) else text
+        same = next((part for part in self.same if part in text), None)
+        facts = {"behaviour": "same" if same else text, "matched_lr": 0.5 if same == LINE else 0.25}
         return Verdict(
             Status.SCORED,
             Metric(value),
             metrics={"error": Metric(-value)},
-            facts={"behaviour": behaviour} if call.stage == "properties" else {},
+            facts=facts if call.stage == "properties" else {},
         )
 
 
@@ -200,6 +202,16 @@ def test_a_program_that_behaves_as_a_known_method_is_that_method(concluded: Conc
     assert copy not in folds_of(report)
     assert (report["decision"]["decision"], report["decision"]["program"]) == ("switch", "line")
     assert f"{copy[:8]} equals line" in report["decision"]["line"]
+
+
+def test_what_equals_a_known_method_at_another_rate_is_told_the_rate(
+    concluded: Conclude, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its steps at a rate of 0.25 are as long as the method's at 0.5: its own 0.03 is the method's 0.06."""
+    task = replace(registry.find("toy", [TOY]), rate=lambda source: 0.03)
+    monkeypatch.setattr(registry, "find", lambda *_: task)
+    report, _, _ = concluded(World({}, same=("tanh", LINE)), *FORMS[:2])
+    assert list(report["winner"]["equal"].values()) == ["equals line at lr 0.06"]
 
 
 def test_what_looked_better_and_is_not_stays_at_home(concluded: Conclude) -> None:
