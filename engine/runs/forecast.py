@@ -142,7 +142,8 @@ def counted(
     population, star, proxy = config.population, config.north_star, config.proxy
     workers, final = config.executor.workers, star.final_folds or folds
     first = min(star.folds, final)
-    survivors = [proxy.keep**rung for rung in range(len(costs.rungs))]
+    least = min(1.0, proxy.floor / (FRESH * population.births))
+    survivors = [max(proxy.keep**rung, least) for rung in range(len(costs.rungs))]
     candidate = costs.properties + FRESH * sum(
         cost * share for cost, share in zip(costs.rungs, survivors, strict=True)
     )
