@@ -253,3 +253,13 @@ def test_the_meter_finds_numbers_from_elsewhere(work: object) -> None:
 def test_verdicts_travel_as_json(judge: InteractionJudge, sandbox: Sandbox) -> None:
     verdict = judge.north_star(TASK.seeds["fm"], "selection", 1, 2, sandbox)
     assert Verdict.from_json(json.loads(json.dumps(verdict.to_json()))) == verdict
+
+
+def test_shorter_trainings_keep_the_proportions_of_rungs_and_draws() -> None:
+    judge = InteractionJudge(DATA, {"rung_epochs": (0.5, 1.0, 2.0), "batch": 8}, LIMITS, "test")
+    whole, short = judge.size(), judge.size(judge.least)
+    first, _, last = short.settings["rung_epochs"]
+    assert last / first == pytest.approx(4, rel=0.01)
+    assert short.rows == pytest.approx(judge.least, rel=0.01)
+    assert whole.rungs[2] > 2 * whole.rungs[1]  # several draws on the last rung
+    assert (short.audited, short.guard) == (0.0, 0.0)

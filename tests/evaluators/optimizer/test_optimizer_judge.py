@@ -293,3 +293,21 @@ def test_impossible_data_is_refused(tmp_path: Path) -> None:
         OptimizerJudge({"source": "movielens"}, {}, LIMITS, "test")
     with pytest.raises(ValueError, match=r"data\.split"):
         OptimizerJudge({**DATA, "split": "item"}, {}, LIMITS, "test")
+
+
+def test_a_judge_says_how_long_its_trainings_are_and_shortens_them_in_proportion() -> None:
+    judge = OptimizerJudge(
+        DATA, {"rung_rows": (2_000, 8_000, 16_000), "batch": 16, "epochs": 4.0}, LIMITS, "t"
+    )
+    whole, short, shortest = judge.size(), judge.size(8_000), judge.size(judge.least)
+    assert whole.settings == {}
+    assert (whole.rows, short.rows, shortest.rows) == (16_000, 8_000, judge.least)
+    assert short.settings["rung_rows"] == [1_000, 4_000, 8_000]
+    assert shortest.settings["rung_rows"] == [80, 320, 640]
+    made = OptimizerJudge(DATA, {**judge.chosen.model_dump(), **short.settings}, LIMITS, "t")
+    assert made.size().rungs == short.rungs
+    assert made.size().fold == short.fold < whole.fold
+    assert made.race.rungs[-1][0] == 8_000
+    assert made.setup.log is judge.setup.log  # not loaded again
+    assert whole.epochs[-1] == 4.0
+    assert whole.epochs[0] == pytest.approx(2_000 / len(judge.setup.splits["search"].train))
