@@ -106,7 +106,8 @@ class Forecast:
 
     def ahead(self, spent: Mapping[tuple[Stage, int], Sequence[float]]) -> tuple[float, float, float]:
         """Seconds of the conclusion, of a generation and of a round, once calls were made: see `measured`."""
-        dearer = self.costs.measured(spent).star(4) / max(self.costs.star(4), 1e-9)
+        now = self.costs.measured(spent)
+        dearer = (now.guard + now.star(4)) / max(self.costs.guard + self.costs.star(4), 1e-9)
         return dearer * self.conclusion, self.generation, dearer * self.round
 
     def to_json(self) -> dict[str, Any]:

@@ -80,7 +80,6 @@ async def work(
                 made = await plan(executor, config, task, seeds, terms, lambda: clock() - started)
                 config = executor.config = made.config
                 terms, sized = await executor.terms(), made.to_json()
-            if sized is not None:
                 progress.say("forecast", line="\n".join(sized["lines"]), **sized)
             ledger = archive.ledger()
             proposers = proposers_for(

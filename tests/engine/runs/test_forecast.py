@@ -73,7 +73,7 @@ def test_calls_that_were_made_often_replace_what_was_foretold_and_their_outliers
 
 def test_dearer_folds_make_the_end_of_the_run_dearer(tmp_path: Path) -> None:
     found = forecast(config(tmp_path))
-    twice = {(Stage.NORTH_STAR, 0): [20.0] * 4, (Stage.NORTH_STAR, 1): [6.0] * 4}
+    twice = {(Stage.NORTH_STAR, 0): [20.0] * 4, (Stage.NORTH_STAR, 1): [6.0] * 4, (Stage.GUARD, 0): [4.0] * 4}
     assert found.ahead({}) == (found.conclusion, found.generation, found.round)
     assert found.ahead(twice)[0] == pytest.approx(2 * found.conclusion)
 
