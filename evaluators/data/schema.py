@@ -134,6 +134,7 @@ def _are_texts(value: object) -> TypeGuard[Sequence[str]]:
 def _encoding(name: str) -> str:
     """The name by which Python knows it."""
     try:
+        "".encode(name)  # refuses codecs of bytes, such as base64
         return codecs.lookup(name).name
     except LookupError:
         raise DataError(

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import zlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 READERS: Mapping[str, str] = {".csv": ",", ".tsv": "\t", ".csv.gz": ",", ".tsv.gz": "\t", ".parquet": ""}
 """File endings, with the separator of those that are text."""
 SEPARATORS = ",;\t|"
+GZIP = b"\x1f\x8b"
 RENAMED = "_duplicated_0"
 """What polars adds to the name of the second column of one name."""
 Values = NDArray[np.float64]
@@ -68,10 +70,11 @@ def table_of(
             names = text.columns
             _require(path, names, wanted)
             table = text.select(name for name in names if name in {*wanted, *optional})
-    except (pl.exceptions.PolarsError, OSError, EOFError) as why:
+    except (pl.exceptions.PolarsError, OSError, EOFError, zlib.error) as why:
         raise DataError(f"{path} cannot be read: {str(why).splitlines()[0]}") from why
     if not table.height:
         raise DataError(f"{path} holds no rows")
+    table = table.with_columns(pl.col(pl.Categorical).cast(pl.String))
     table = table.with_columns(pl.col(pl.String).replace(["", *spelling.missing], None))
     return table, (*_named_twice(table.columns, names), *_repeated(table))
 
@@ -86,7 +89,9 @@ def _require(path: Path, names: Sequence[str], wanted: Mapping[str, str]) -> Non
 
 
 def _opened(path: Path, encoding: str) -> TextIOWrapper:
-    if path.suffix.lower() == ".gz":
+    with path.open("rb") as file:
+        compressed = file.read(len(GZIP)) == GZIP  # as polars tells, whatever the name says
+    if compressed:
         return gzip.open(path, "rt", encoding=encoding, newline="")
     return path.open(encoding=encoding, newline="")
 

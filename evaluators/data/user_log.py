@@ -173,10 +173,11 @@ def _features(path: Path, table: "pl.DataFrame", plan: Schema) -> Iterator[tuple
         codes, size = bucketed(numbers_of(path, "numeric", table[name], NUMBERS))
         yield Field(name, size), codes, 0
     for name in plan.sequence:
-        if not isinstance(table[name].dtype, pl.String | pl.List):
-            raise DataError(
-                f"{path}: sequence column {name!r} must hold lists or texts, is {table[name].dtype}"
-            )
+        kind = table[name].dtype
+        if not isinstance(kind, pl.String | pl.List) or (
+            isinstance(kind, pl.List) and kind.inner.is_nested()
+        ):
+            raise DataError(f"{path}: sequence column {name!r} must hold lists or texts, is {kind}")
         places, values = latest(table[name], plan.max_ids)
         for nth, codes in enumerate(places, 1):
             # one question for all places of a sequence

@@ -249,6 +249,10 @@ def test_types_that_cannot_be_meant_are_named(write: Write) -> None:
     nested = write("parquet", iid=[[1], [2], [3], [4]])
     with pytest.raises(DataError, match=r"column 'iid' holds List.*data\.schema\.sequence"):
         read(nested)
+    lists = write("parquet", iid=[[[1]], [[2]], [[3]], [[4]]])
+    with pytest.raises(DataError, match=r"sequence column 'iid' must hold lists or texts, is List\(List"):
+        load({"source": lists, "schema": {"label": "clicked", "user": "uid", "sequence": ["iid"]}})
+    nested = write("parquet", iid=[[1], [2], [3], [4]])
     with pytest.raises(DataError, match="sequence column 'clicked' must hold lists or texts, is Int64"):
         load(
             {
@@ -275,8 +279,8 @@ def test_a_missing_column_is_named_with_the_nearest_and_all_others(write: Write)
         ("bytes.csv", "clicked,uid,iid,ts\n1,\udcff,2,3\n", "is no utf-8 text: set data.schema.encoding"),
         ("head.csv", "clicked,uid,iid,\udcff\n1,a,2,3\n", "is no utf-8 text: set data.schema.encoding"),
         ("one.csv", "clicked uid iid ts\n1 a 2 3\n", "has one column, 'clicked uid iid ts': its header must"),
-        ("cut.csv.gz", "\x1f", "cannot be read"),
-        ("plain.csv.gz", "clicked,uid,iid,ts\n1,a,2,3\n", "cannot be read: Not a gzipped file"),
+        ("bad.csv.gz", "\x1f\udc8b\x08" + "\0" * 7 + "\udcff" * 9, "cannot be read: Error -3"),
+        ("cut.csv.gz", "\x1f\udc8b\x08", "cannot be read: Compressed file ended"),
         ("not.parquet", "clicked,uid,iid,ts\n", "cannot be read"),
         ("log.json", "[]", r"must end in \.csv, \.tsv, \.csv\.gz, \.tsv\.gz, \.parquet, got '\.json'"),
     ],
@@ -309,6 +313,7 @@ def test_a_missing_file_is_named_in_full(tmp_path: Path) -> None:
         ),
         ({"categorical": "tab"}, "categorical must be a list of column names, got 'tab'"),
         ({"max_ids": 0}, "max_ids must be a whole number above 0, got 0"),
+        ({"encoding": "base64"}, "encoding must be one that Python knows, such as .*, got 'base64'"),
         ({"max_ids": True}, "max_ids must be a whole number above 0, got True"),
         ({"user": 3}, r"data\.schema\.user must be a text, got 3"),
         ({"numeric": ["clicked"]}, "names column 'clicked' 2 times"),
@@ -417,6 +422,23 @@ def test_a_quote_that_nothing_closes_is_told(tmp_path: Path, line: str, said: st
 def test_a_wrong_encoding_is_named_with_the_key_to_set(write: Write) -> None:
     with pytest.raises(DataError, match=r'is no ascii text: set data\.schema\.encoding, such as "latin-1"'):
         read(write(uid=["Zoë", "b", "c", "d"]), encoding="ascii")
+
+
+def test_what_is_compressed_is_told_by_the_content(write: Write, tmp_path: Path) -> None:
+    content = Path(write()).read_bytes()
+    (tmp_path / "zipped.csv").write_bytes(gzip.compress(content))
+    (tmp_path / "plain.csv.gz").write_bytes(content)
+    prints = {read(str(tmp_path / name)).fingerprint for name in ("log.csv", "zipped.csv", "plain.csv.gz")}
+    assert len(prints) == 1
+
+
+def test_categories_of_a_parquet_file_are_texts(tmp_path: Path, write: Write) -> None:
+    columns = {"clicked": ["yes", "no", "no", "yes"], "cat": ["x", "NA", "x", "y"]}
+    schema = {"positive": "yes", "categorical": ["cat"], "missing": ["NA"]}
+    path = tmp_path / "categories.parquet"
+    frame = pl.DataFrame({**TABLE, **columns}).with_columns(pl.col("clicked", "cat").cast(pl.Categorical))
+    frame.write_parquet(path)
+    assert read(str(path), **schema).fingerprint == read(write(**columns), **schema).fingerprint
 
 
 def test_columns_that_the_schema_does_not_name_are_left_alone(write: Write) -> None:
