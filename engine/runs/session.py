@@ -179,9 +179,13 @@ async def _search_and_conclude(
         kind=config.kind,
         data=search.terms.data,
         tier=search.terms.tier,
-        limits={name: getattr(config.budget, name) for name in ("seconds", "generations", "candidates")},
+        limits={
+            "seconds": max(0.0, config.budget.seconds - budget.ahead()[0]),
+            "generations": config.budget.generations,
+            "candidates": config.budget.candidates,
+        },
         used={
-            "seconds": budget.spent,
+            "seconds": budget.seconds_used(),
             "generations": dict.fromkeys(range(config.population.islands), -1) | archive.generations(),
             "verdicts": {str(status): count for status, count in shares.statuses.items()},
             "duplicates": shares.duplicates,

@@ -26,13 +26,21 @@ FACTOR = 1.5
 LEAST = 0.05
 """Seconds of a call below which it is not compared: the clock and the sandbox's start are as long."""
 SMALL: Mapping[str, Any] = {
-    "population": {"islands": 2, "births": 10},
-    "north_star": {"every": 3, "slots": 2, "folds": 3, "final_folds": 5, "finalists": 4, "ablations": 4},
-    "budget": {"generations": 6, "seconds": 3000.0},
+    "population": {"islands": 2, "births": 8},
+    "north_star": {"every": 2, "slots": 2, "folds": 2, "final_folds": 4, "finalists": 2, "ablations": 4},
+    "budget": {"generations": 4, "seconds": 3000.0},
 }
 KINDS: Mapping[str, Mapping[str, Any]] = {
-    "optimizer": {"seeds": ["adagrad"], "data": {"source": "synthetic", "rows": 100_000}},
-    "interaction": {"seeds": ["dcn_v2"], "data": {"source": "synthetic", "rows": 40_000}},
+    "optimizer": {
+        "seeds": ["adagrad"],
+        "data": {"source": "synthetic", "rows": 40_000},
+        "optimizer": {"rung_rows": [4_000, 10_000, 24_000], "epochs": 1.0},
+    },
+    "interaction": {
+        "seeds": ["dcn_v2"],
+        "data": {"source": "synthetic", "rows": 30_000},
+        "interaction": {"rung_epochs": [0.5, 1.0, 1.5], "epochs": 1.5},
+    },
     "reward": {"seeds": ["click"], "data": {"source": "simulated"}},
 }
 
