@@ -167,3 +167,9 @@ def test_a_run_that_was_made_smaller_is_continued_by_the_same_file(tmp_path: Pat
         assert as_fitted(archive, found.config)[0] == found.config
         other = asked.model_copy(update={"population": asked.population.model_copy(update={"births": 5})})
         assert as_fitted(archive, other)[0].population.births == 5
+
+
+def test_trainings_that_a_candidate_has_no_time_for_are_shortened(tmp_path: Path) -> None:
+    asked = config(tmp_path, budget={"seconds": 1e5}, sandbox={"cpu_seconds": 2.0})
+    assert planned(asked).config.settings["transfer_rows"] == 100_000  # 1.1 s, and 2.1 s at twice the rows
+    assert planned(asked, Timed(sized=False)).config == asked
