@@ -200,7 +200,7 @@ def test_a_log_that_is_not_there(tmp_path: Path) -> None:
 def test_a_full_disk_ends_the_run_and_leaves_its_archive_readable(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    path = config_file(tmp_path, run_dir=str(disk / "run"), budget={"generations": 10_000, "seconds": 120})
+    path = config_file(tmp_path, run_dir=str(disk / "run"), budget={"generations": 10_000, "seconds": 600})
     done = in_small_disk(disk, "size=1m", "run", path)
     refused(done, 3, "archive.db", "full", "same command again")
     with Archive.read(tmp_path / "kept" / "run" / "archive.db") as archive:

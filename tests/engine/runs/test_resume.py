@@ -19,7 +19,7 @@ seeds = ["adagrad"]
 data = {{ source = "synthetic", rows = 6000 }}
 population = {{ islands = 2, births = 6, size = 6 }}
 north_star = {{ every = 2, slots = 1, folds = 2 }}
-budget = {{ generations = 3, seconds = 600 }}
+budget = {{ generations = 3, seconds = 6000, size = "fixed" }}
 guardrails = {{ step_time_ratio = 1e6 }}
 optimizer = {{ rung_rows = [500, 1000, 2000], folds = 2, epochs = 0.5, transfer = false, batch = 64 }}
 """

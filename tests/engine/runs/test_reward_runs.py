@@ -63,6 +63,7 @@ births = 6
 
 [budget]
 generations = 2
+seconds = 6000
 
 [north_star]
 every = 1
