@@ -63,6 +63,13 @@ REPORT: dict[str, Any] = {
     "gain": {"sentence": "No gain beyond noise over satisfaction_gated", "beyond_noise": False},
 }
 REPORT["arms"][3].pop("metrics")
+RACED: dict[str, Any] = {
+    "name": PROGRAM,
+    "folds": 10,
+    "gain": GAIN,
+    "out": "late_active_days is worse than production's beyond noise: -0.1795",
+    "behind": False,
+}
 ELITE: dict[str, Any] = {
     "program": PROGRAM,
     "north_star": -0.61468,
@@ -151,6 +158,7 @@ TABLES: dict[str, tuple[RenderableType, list[str]]] = {
         report.rendered(REPORT),
         [f"winner {PROGRAM}", "16.1325 -0.1795 [-0.1827, -0.1764]", "98.9067 +31.7321 [-0.1827, +32.9725]"],
     ),
+    "race": (report.rendered({**REPORT, "race": [RACED]}), [f" {PROGRAM} ", f"-0.1795 {INTERVAL}"]),
     "top": (report.top_table([ELITE] * 2), [f"{PROGRAM} winner", "-0.61468 ± 0.00429"]),
     "experiments": (report.experiments_table([EXPERIMENT]), ["12-a5403d07", INTERVAL, "rolled_back futile"]),
     "lineage": (programs.lineage_table([ANCESTOR]), [PROGRAM, "3, 100", "8fcd71df"]),
