@@ -39,6 +39,10 @@ def test_names_and_texts_are_there(task: Task) -> None:
     assert set(task.guardrails) <= set(task.metrics)
 
 
+JUDGED = ("gate", "estimate", "guard", "duplicate", "drawn lengths")
+"""Layers that judge what a program computes, and not how it is written."""
+
+
 def test_contract_names_all_that_a_program_must_define(task: Task) -> None:
     for name, parameters in task.rules.functions.items():
         assert f"{name}({', '.join(parameters)})" in task.contract
@@ -91,10 +95,11 @@ def test_cheats_say_what_they_do_and_where_they_are_caught(task: Task) -> None:
 
 def test_most_cheats_are_given_away_by_their_text(task: Task) -> None:
     """But for wrong computations in an honest language: no text tells a kernel that forgets a mask from one
-    that needs none. Such cheats say `gate` or `estimate`, and the kind's own tests run every one of them.
+    that needs none, nor a rule that stops late from one that does not. Such cheats name a layer in JUDGED,
+    and the kind's own tests run every one of them.
     """
     layers = {name: source.partition("Caught by: ")[2] for name, source in cheats.of(task).items()}
-    told = {name for name, layer in layers.items() if not layer.startswith(("gate", "estimate"))}
+    told = {name for name, layer in layers.items() if not layer.startswith(JUDGED)}
     caught = [name for name in told if check(cheats.of(task)[name], task.rules)]
     assert len(caught) >= 0.8 * len(told)
     assert len(told) >= 5

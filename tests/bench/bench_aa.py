@@ -81,7 +81,7 @@ def copies(source: str, seed: int) -> list[str]:
 
 
 @cache
-def sandbox() -> Sandbox:
+def shared_sandbox() -> Sandbox:
     """One for all pipelines of this process."""
     return Sandbox(registry.find("optimizer").preload)
 
@@ -99,16 +99,16 @@ class InProcess:
         return Terms(judge.fingerprint, judge.rungs, judge.folds, 2, judge.data)
 
     async def judge(self, call: Call) -> Verdict:
-        wall, judge = sandbox(), self.judge_of_kind
+        sandbox, judge = shared_sandbox(), self.judge_of_kind
         match call.stage:
             case Stage.PROPERTIES:
-                return self.task.examine(call.source, wall)
+                return self.task.examine(call.source, sandbox)
             case Stage.PROXY:
-                return judge.proxy(call.source, call.number, wall)
+                return judge.proxy(call.source, call.number, sandbox)
             case Stage.GUARD:
                 return UNGUARDED
             case _:
-                return judge.north_star(call.source, call.split, call.number, call.of, wall)
+                return judge.north_star(call.source, call.split, call.number, call.of, sandbox)
 
     def close(self) -> None:
         pass
