@@ -74,7 +74,11 @@ async def packed(run: Path, asked: str, against: str = "") -> tuple[dict[str, An
     names = {Program(task.kind, source).id: name for name, source in task.seeds.items()}
     with closing(LocalExecutor(config)) as executor:
         source = await _simplified(program.source, task.vocabulary.layout, executor)
-    files = task.export(Winner(names.get(program.id, f"evolved_{program.id[:8]}"), source, provenance))
+        trial = await executor.judge(Call(Stage.PATCH, canonical(source))) if task.trial else None
+    if trial is not None and not trial.score:
+        raise ExportRefused(f"a trial of the patch failed: {trial.reason}")
+    name = names.get(program.id, f"evolved_{program.id[:8]}")
+    files = task.export(Winner(name, source, provenance, trial))
     told = {"gain": provenance["gain"], "decision": provenance["decision"]}
     return {"program": program.id, "files": sorted(files), **told}, files
 

@@ -238,12 +238,15 @@ def _terms(settings: str) -> Terms:
 
 def _judge(call: Call, settings: str) -> tuple[dict[str, Any], float]:
     task, sandbox = _ready()
-    if call.stage != Stage.PROPERTIES:
+    if call.stage not in (Stage.PROPERTIES, Stage.PATCH):
         _bound(settings)  # loading the data is no part of an evaluation's time
     begin = time.perf_counter()
     match call.stage:
         case Stage.PROPERTIES:
             verdict = task.examine(call.source, sandbox)
+        case Stage.PATCH:
+            assert task.trial is not None  # who asks has looked
+            verdict = task.trial(call.source, sandbox)
         case Stage.PROXY:
             verdict = _bound(settings).proxy(call.source, call.number, sandbox)
         case Stage.NORTH_STAR:

@@ -140,6 +140,8 @@ class Winner:
     name: str
     source: str
     provenance: Mapping[str, Any]
+    trial: Verdict | None = None
+    """What `Task.trial` said of it; None where it was not tried."""
 
 
 @dataclass(frozen=True)
@@ -195,6 +197,9 @@ class Task:
     that draw from the vocabulary; none: those."""
     rate: Callable[[str], float] | None = None
     """The learning rate that a source holds, where programs of equal behaviour may differ by it alone."""
+    trial: "Callable[[str, Sandbox], Verdict] | None" = None
+    """What a patch tells of itself and must be tried for: SCORED 0 with facts and timings for `export`. Needs
+    no data; none: there is nothing to try."""
     measuring: Measuring | None = None
     """How programs are measured on another machine, for judges that estimate; none: they are not."""
     persona: str = ""

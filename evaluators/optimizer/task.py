@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ...population.values.verdict import Verdict
 from ..data.schema import KEYS
 from ..kinds.examination import examiner
 from ..kinds.folder import contract, persona, programs
@@ -14,9 +15,19 @@ from .patch.export import export
 from .settings import Settings
 from .vocabulary import VOCABULARY
 
+if TYPE_CHECKING:
+    from ..sandbox import Sandbox
+
 HERE = Path(__file__).parent
 PROPERTIES = "recevolve.evaluators.optimizer.properties"
 VERSION = "2"
+
+
+def trial(source: str, sandbox: "Sandbox") -> Verdict:
+    """What a patch tells of its costs, and whether rows without a gradient stay; see `patch.trial`."""
+    from .patch.trial import trial
+
+    return trial(source, sandbox)
 
 
 def judge(data: Mapping[str, Any], settings: Mapping[str, Any], limits: Limits) -> Judge:
@@ -43,10 +54,12 @@ TASK = Task(
         "recevolve.evaluators.kinds.properties",
         PROPERTIES,
         "recevolve.evaluators.optimizer.inside",
+        "recevolve.evaluators.optimizer.patch.inside",
     ),
     examine=examiner("recevolve.evaluators.kinds.properties:inside", {"task": PROPERTIES}),
     judge=judge,
     export=export,
+    trial=trial,
     describe=describe,
     rate=rate,
     metrics={
@@ -56,7 +69,8 @@ TASK = Task(
         "transfer_auc": True,
         "step_time_ratio": False,
         "state_memory_ratio": False,
+        "peak_memory_ratio": False,
     },
     floors=("auc", "transfer_log_loss"),
-    guardrails={"step_time_ratio": 1.5, "state_memory_ratio": 1.5},
+    guardrails={"step_time_ratio": 2.5, "state_memory_ratio": 1.5, "peak_memory_ratio": 2.0},
 )

@@ -13,7 +13,7 @@ class Stage(StrEnum):
 
     A candidate is held against the rules (STATIC), then against what is known (DUPLICATE, by its syntax tree
     or its behaviour), then its properties are tested, then it runs the rungs of the proxy. Elites get their
-    north star with its guardrails; ORDER prepares a measurement by another machine.
+    north star with its guardrails; ORDER prepares a measurement by another machine, PATCH tries an export.
     """
 
     STATIC = "static"
@@ -23,6 +23,7 @@ class Stage(StrEnum):
     NORTH_STAR = "north_star"
     GUARD = "guard"
     ORDER = "order"
+    PATCH = "patch"
 
     def rung(self, number: int) -> str:
         """The stage with the number of its rung, from 0, as evaluations name it: "proxy 1"."""

@@ -46,7 +46,7 @@ def compare(source: str, block: int | None = None) -> str:
     """The module's text, after it was held against the program over some steps."""
     text, module = module_of(source)
     if block is not None:
-        module["BLOCK"] = block
+        module["_BLOCK"] = block
     found: Mapping[str, Any] = load(source)
     rng = torch.Generator().manual_seed(0)
     expected = [torch.randn(shape, generator=rng) for shape in SHAPES]
