@@ -204,15 +204,15 @@ async def _priced(
 
     async def timed(source: str, size: Size | None, *, whole: bool) -> Costs:
         calls = [Call(stage, source, number) for number, stage in enumerate(proxies)]
-        folds = (1, 0) if whole else (1,)
+        folds = (1, 1, 0) if whole else (1, 1)  # the first one finds out what a judge then remembers
         calls += [Call(Stage.NORTH_STAR, source, fold, "selection", of) for fold in folds]
         calls = [Call(Stage.PROPERTIES, source), *calls, *([Call(Stage.GUARD, source)] if whole else [])]
         settings = {**config.settings, **(size.settings if size else {})}
         seconds = await executor.timed(calls, settings)
         properties, *raced = seconds[: rungs + 1]
-        fold, *rest = seconds[rungs + 1 :]
+        first, fold, *rest = seconds[rungs + 1 :]
         audited, guard = rest or (fold, 0.0)
-        return Costs(properties, tuple(raced), audited, fold, guard)
+        return Costs(properties, tuple(raced), audited + max(0.0, first - fold), fold, guard)
 
     waiting = [timed(sources[0], lo, whole=True)]
     if lo and hi:
