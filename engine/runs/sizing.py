@@ -23,12 +23,20 @@ LONGER = 4
 HALVED = (
     ("north_star", "final_folds", 4),
     ("population", "births", 8),
+    ("north_star", "ablations", 4),
     ("north_star", "finalists", 4),
     ("north_star", "slots", 2),
+    ("proxy", "floor", 2),
     ("population", "births", 4),
     ("population", "islands", 2),
+    ("north_star", "slots", 1),
+    ("north_star", "folds", 2),
+    ("north_star", "finalists", 2),
+    ("proxy", "floor", 1),
 )
 """What is halved in turn, and down to what, once trainings are as short as they may be."""
+
+TABLES = ("north_star", "proxy", "population")
 
 Pricing = Callable[[Size | None], Costs]
 
@@ -49,7 +57,7 @@ class Plan:
         if shorter := [f"{key} = {_words(taken)}" for key, _, taken in self._changed("settings")]:
             asked, taken = self.rows
             sentences = [f"the longest training {asked:,} -> {taken:,} rows: {', '.join(shorter)}"]
-        for table in ("north_star", "population"):
+        for table in TABLES:
             sentences += [
                 f"{key} {_words(asked)} -> {_words(taken)}" for key, asked, taken in self._changed(table)
             ]
@@ -166,7 +174,8 @@ def _smaller(config: Config, folds: int, sizes: Sequence[Size]) -> Iterator[tupl
     if not sizes:
         yield chosen, None
     for table, key, least in HALVED:
-        value = getattr(getattr(chosen, table), key) or folds
+        value = getattr(getattr(chosen, table), key)
+        value = folds if value is None else value
         while value > least:
             value = max(least, value // 2)
             update = {key: value}
@@ -179,7 +188,7 @@ def _smaller(config: Config, folds: int, sizes: Sequence[Size]) -> Iterator[tupl
 def _changes(before: Config, after: Config) -> Iterator[tuple[str, tuple[Any, Any]]]:
     """(key, (asked, taken)) of each key in which two configs differ."""
     old, new = before.model_dump(mode="json"), after.model_dump(mode="json")
-    for table in ("settings", "north_star", "population"):
+    for table in ("settings", *TABLES):
         for key, value in new[table].items():
             if old[table].get(key) != value:
                 yield f"{table}.{key}", (old[table].get(key), value)
@@ -210,6 +219,8 @@ async def _priced(
         settings = {**config.settings, **(size.settings if size else {})}
         seconds = await executor.timed(calls, settings)
         properties, *raced = seconds[: rungs + 1]
+        for rung in reversed(range(rungs - 1)):  # the first training of a worker also loads what it needs
+            raced[rung] = min(raced[rung], raced[rung + 1])
         first, fold, *rest = seconds[rungs + 1 :]
         audited, guard = rest or (fold, 0.0)
         return Costs(properties, tuple(raced), audited + max(0.0, first - fold), fold, guard)
