@@ -176,8 +176,7 @@ def test_trainings_that_a_candidate_has_no_time_for_are_shortened(tmp_path: Path
 
 
 class Costly(Timed):
-    """Known programs take twice as long as production. The first training of all, and the first fold, for half
-    a second, take longer."""
+    """Known programs take twice as long as production. The first training and the first fold take longer."""
 
     async def timed(self, calls: Sequence[Call], settings: Mapping[str, Any]) -> list[float]:
         home = "total" in calls[0].source  # only Adagrad keeps such a sum
