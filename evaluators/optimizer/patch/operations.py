@@ -83,6 +83,8 @@ class Translation:
     """Variables that are numbers somewhere."""
     slots: dict[str, Form] = field(default_factory=dict)
     """The forms of the slots of a first state, as `state[name]`."""
+    scaled: dict[str, ast.BinOp] = field(default_factory=dict)
+    """Variables that are a tensor times a number, or divided by one: computed where a factor will not do."""
     steps: list[Step] = field(default_factory=list)
     count: int = 0
 
@@ -91,6 +93,7 @@ class Translation:
         outer, self.steps = self.steps, []
         for node in body:
             self.statement(node)
+        self.settle({*self.scaled})
         steps, self.steps = self.steps, outer
         return steps
 
@@ -104,6 +107,7 @@ class Translation:
             ):
                 self.assignment(target, value)
             case ast.If(test=test) if self.forms.of(test) is Form.NUMBER:
+                self.settle({*self.scaled})
                 before = dict(self.forms.known)
                 body, then = self.block(node.body), self.forms.known
                 self.forms.known = before
@@ -114,6 +118,7 @@ class Translation:
                 self.steps.append(Line(f"# return {ast.unparse(param)}, {ast.unparse(state)}"))
                 slots = {name: self.value(value) for name, value in slots_of(state).items()}
                 self.steps.append(Result(self.value(param), slots))
+                self.scaled.clear()
             case ast.Return(value=ast.Dict() as state):
                 forms = {f"state[{name}]": self.forms.of(value) for name, value in slots_of(state).items()}
                 self.slots = merged(self.slots, forms)
@@ -122,17 +127,36 @@ class Translation:
 
     def assignment(self, target: ast.expr, value: ast.expr) -> None:
         form = self.forms.of(value)
+        bound = {part.id for part in ast.walk(target) if isinstance(part, ast.Name)}
+        self.settle(bound)
         if form is Form.NUMBER:
             self.steps.append(Line(f"{ast.unparse(target)} = {self.number(value)}"))
-            names = [part.id for part in ast.walk(target) if isinstance(part, ast.Name)]
-            self.forms.known |= dict.fromkeys(names, form)
-            self.numbers.update(names)
+            self.forms.known |= dict.fromkeys(bound, form)
+            self.numbers |= bound
         elif isinstance(target, ast.Name):
             self.steps.append(Line(f"# {target.id} = {ast.unparse(value)}"))
-            self.operate(value, target.id)
+            if (scaled := self.scaling(value)) is not None and key_of(scaled.left) != target.id:
+                self.scaled[target.id] = scaled
+            else:
+                self.operate(value, target.id)
             self.forms.known[target.id] = form
         else:
             raise NotTranslated(ast.unparse(value))
+
+    def scaling(self, node: ast.expr) -> ast.BinOp | None:
+        """The node where it is a full tensor with a name, times a number or divided by one."""
+        match node:
+            case ast.BinOp(left=left, op=ast.Mult() | ast.Div(), right=right) if not self.exact:
+                full = self.forms.of(left) is Form.FULL and key_of(left) is not None
+                return node if full and self.forms.is_number(right) else None
+        return None
+
+    def settle(self, names: set[str]) -> None:
+        """Computes the scaled variables that are, or are made from, one of `names`, before these change."""
+        for name, node in list(self.scaled.items()):
+            if names & {name, *(part.id for part in ast.walk(node) if isinstance(part, ast.Name))}:
+                del self.scaled[name]
+                self.operate(node, name)
 
     def number(self, node: ast.expr) -> str:
         """The text of an expression of numbers; a size is that of the parameters, which a list shares."""
@@ -144,6 +168,8 @@ class Translation:
     def value(self, node: ast.expr) -> str:
         """The value of an expression that is a tensor; what it takes to compute it is added to the steps."""
         if (key := key_of(node)) is not None and self.forms.of(node) is not Form.NUMBER:
+            if key in self.scaled:
+                self.operate(self.scaled.pop(key), key)
             return key
         self.count += 1
         target = f"%{self.count}"
@@ -155,8 +181,8 @@ class Translation:
         form = self.forms.of(node)
         if form is Form.NUMBER:
             raise NotTranslated(ast.unparse(node))
-        if (key := key_of(node)) is not None:
-            self.steps.append(Operation(target, "", (key,), form, view=True))
+        if key_of(node) is not None:
+            self.steps.append(Operation(target, "", (self.value(node),), form, view=True))
         elif (found := self.foreach(node)) is not None:
             function, nodes, extra = found
             made = {id(part): self.value(part) for part in nodes}
@@ -239,26 +265,29 @@ class Translation:
 
     def product(self, node: ast.expr) -> Foreach | None:
         """What may be added in one operation: c * x, c * x * y, c * x / y, with the number c."""
+        factor, operand = self.factored(node)
+        function, operands = "add" if factor != "1.0" else "", [operand]
+        match operand:
+            case ast.BinOp(left=left, op=ast.Div() | ast.Mult() as op, right=right) if not function:
+                factor, left = self.factored(left)
+                function, operands = "addcdiv" if isinstance(op, ast.Div) else "addcmul", [left, right]
+        floats = {self.forms.of(each) for each in operands} <= FLOAT
+        allowed = function == "addcdiv" or (function and not self.exact)
+        return (function, operands, factor) if floats and allowed else None
+
+    def factored(self, node: ast.expr) -> tuple[str, ast.expr]:
+        """(the text of c, x) of c * x with the number c; "1.0" where there is none."""
         match node:
-            case ast.BinOp(left=left, op=ast.Div(), right=right):
-                function = "addcdiv"
-            case ast.BinOp(left=left, op=ast.Mult(), right=right) if not self.exact:
-                if self.forms.is_number(left) or self.forms.is_number(right):
-                    number, operand = (left, right) if self.forms.is_number(left) else (right, left)
-                    return (
-                        ("add", [operand], self.number(number)) if self.forms.of(operand) in FLOAT else None
-                    )
-                function = "addcmul"
+            case ast.BinOp(left=left, op=ast.Mult(), right=right) if self.forms.is_number(left):
+                number, node = self.number(left), right
+            case ast.BinOp(left=left, op=ast.Mult(), right=right) if self.forms.is_number(right):
+                number, node = self.number(right), left
             case _:
-                return None
-        factor = "1.0"
-        match left:
-            case ast.BinOp(left=a, op=ast.Mult(), right=b) if self.forms.is_number(a) != self.forms.is_number(
-                b
-            ):
-                factor, left = (self.number(a), b) if self.forms.is_number(a) else (self.number(b), a)
-        floats = {self.forms.of(left), self.forms.of(right)} <= FLOAT
-        return (function, [left, right], factor) if floats else None
+                number = "1.0"
+        if (scaled := self.scaled.get(key_of(node) or "")) is not None:
+            sign = "*" if isinstance(scaled.op, ast.Mult) else "/"
+            number, node = f"{atom(number)} {sign} {atom(self.number(scaled.right))}", scaled.left
+        return number, node
 
 
 class _Sized(ast.NodeTransformer):
@@ -300,7 +329,7 @@ class _Each(ast.NodeTransformer):
         key, translation = key_of(node), self.translation
         match node:
             case ast.Name() | ast.Subscript() if key is not None and not translation.forms.is_number(node):
-                return self.placeholder(key)
+                return self.placeholder(translation.value(node))
             case ast.BinOp() | ast.UnaryOp() | ast.Call() if self.hoists and not translation.forms.is_number(
                 node
             ):
@@ -332,6 +361,11 @@ def torch_call(name: str, arguments: list[ast.expr], keywords: Mapping[str, ast.
     return ast.Call(function, arguments, [ast.keyword(key, value) for key, value in keywords.items()])
 
 
+def atom(text: str) -> str:
+    """The text of a number as it may stand beside any operator."""
+    return text if re.fullmatch(r"[\w.\[\]'\"]+", text) else f"({text})"
+
+
 def negative(text: str) -> str:
     """The text of a number with the other sign."""
-    return f"-{text}" if re.fullmatch(r"[\w.\[\]']+", text) else f"-({text})"
+    return f"-{atom(text)}"

@@ -107,6 +107,18 @@ RULES = {
         'if step == 2:\n    return param, {"slot": state["slot"] + 1.0}\n'
         f'new = state["slot"] * 0.5 + grad\nreturn param - {LR} * new, {{"slot": new}}'
     ),
+    "a scaled value is read before and after its tensor changes": program(
+        'x = state["slot"] + grad\nhalf = x / 2.0\na = param - 0.1 * half\nx = x * grad\n'
+        f'return a - {LR} * (half + x), {{"slot": half * 0.5}}'
+    ),
+    "a scaled value of another one": program(
+        f"rate = 0.5\na = grad * rate\nrate = {LR}\nb = a / 3.0\nif step > 2:\n    b = b * 2.0\n"
+        'return param - rate * b - rate * a * grad, {"slot": state["slot"] + b}'
+    ),
+    "a scaled value in one branch": program(
+        f'x = grad\nif step > 2:\n    x = state["slot"] / 2.0\n'
+        f'return param - {LR} * x, {{"slot": state["slot"] + grad}}'
+    ),
     "a mask": program(
         'keep = (grad > 0.0) & (torch.abs(grad) < 1.0)\nnew = torch.where(keep, grad, state["slot"])\n'
         f'return param - {LR} * torch.where(grad == 0.0, 0.0, new) * keep, {{"slot": new}}'

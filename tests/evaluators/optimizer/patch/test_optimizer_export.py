@@ -117,3 +117,13 @@ def test_passes_the_linter_and_the_type_checker(tmp_path: Path) -> None:
             [sys.executable, "-m", *command], cwd=tmp_path, capture_output=True, text=True, timeout=300
         )
         assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_its_tests_see_a_rule_that_dies_late(tmp_path: Path) -> None:
+    cheat = Path(__file__).parents[1] / "cheats" / "doubling_accumulator.py"
+    for file, text in export(Winner("evolved", canonical(cheat.read_text()), {})).items():
+        (tmp_path / file).write_text(text)
+    command = [sys.executable, "-m", "pytest", "-q", "-k", "thousands", "test_evolved.py"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert run.returncode == 1, run.stdout
+    assert "1 failed" in run.stdout
