@@ -1,6 +1,7 @@
 """Export: an elite as production code, simplified, re-checked, with what a reviewer must know."""
 
 import platform
+import re
 import tempfile
 from collections.abc import Mapping
 from contextlib import closing
@@ -71,16 +72,21 @@ async def packed(run: Path, asked: str, against: str = "") -> tuple[dict[str, An
         task = task_for(config)
         program = report.find(archive, asked)
         provenance = {"exported_anyway": against, **describe(archive, task, program.id)}
-    names = {Program(task.kind, source).id: name for name, source in task.seeds.items()}
     with closing(LocalExecutor(config)) as executor:
         source = await _simplified(program.source, task.vocabulary.layout, executor)
         trial = await executor.judge(Call(Stage.PATCH, canonical(source))) if task.trial else None
     if trial is not None and not trial.score:
         raise ExportRefused(f"a trial of the patch failed: {trial.reason}")
-    name = names.get(program.id, f"evolved_{program.id[:8]}")
-    files = task.export(Winner(name, source, provenance, trial))
+    files = task.export(Winner(_module_name(task, program), source, provenance, trial))
     told = {"gain": provenance["gain"], "decision": provenance["decision"]}
     return {"program": program.id, "files": sorted(files), **told}, files
+
+
+def _module_name(task: Task, program: Program) -> str:
+    """The name of the exported module: a seed has its own, with the kind where it uses that name itself."""
+    names = {Program(task.kind, source).id: name for name, source in task.seeds.items()}
+    name = names.get(program.id, f"evolved_{program.id[:8]}")
+    return f"{name}_{task.kind}" if name in re.findall(r"\w+", canonical(program.source)) else name
 
 
 async def _simplified(source: str, layout: Layout, executor: Executor) -> str:
