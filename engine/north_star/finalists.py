@@ -19,6 +19,9 @@ from .gains import gain, sunk
 from .promotion import Standing
 from .trainings import Trainings
 
+ALIKE = 6
+"""Decimals of a score in which programs differ at least; some edits change a last digit and nothing else."""
+
 
 @dataclass(frozen=True)
 class Finals:
@@ -51,7 +54,8 @@ async def race(search: SearchContext, promoted: Sequence[Standing], trainings: T
     """Who is left after the best promoted programs raced with production and the known methods.
 
     At most `finalists` of them race, best mean first. None that breaks a guardrail or a floor does, nor one
-    that behaves as a known method: "equal" in the choice says what it equals.
+    that behaves as a known method: "equal" in the choice says what it equals. Of those that scored alike on
+    every fold only the first does.
     """
     production = next(one for one in promoted if one.program_id == search.seeds[0].id)
     methods = methods_of(search)
@@ -64,7 +68,9 @@ async def race(search: SearchContext, promoted: Sequence[Standing], trainings: T
     )
     sources = {one.program_id: search.archive.program(one.program_id).source for one in fit}
     equal = await equals(search, sources)
-    finalists = [one.program_id for one in fit if one.program_id not in equal]
+    fit = [one for one in fit if one.program_id not in equal]
+    alike = {tuple(round(score, ALIKE) for score in one.scores): one.program_id for one in reversed(fit)}
+    finalists = [one.program_id for one in fit if one.program_id in alike.values()]
     finalists = finalists[: search.config.north_star.finalists]
     entrants = {name: sources[name] for name in finalists} | {one.id: one.source for one in methods.values()}
     of_claim = (2 + len(methods)) * search.final_folds

@@ -171,6 +171,14 @@ def test_a_race_of_equals_ends_with_its_budget(concluded: Conclude, finalists: i
     assert report["winner"]["finalists"] == finalists
 
 
+def test_of_those_that_score_alike_on_every_fold_one_races(concluded: Conclude) -> None:
+    scores = {"tanh": 0.5, "sin": 0.5 + 1e-9, "square": 0.5 + 1e-4}
+    report, _, _ = concluded(World(scores, 0.0), *FORMS[:4])
+    names = {name: Program("toy", program(f"numpy.{name}(x)")).id for name in ("tanh", "sin", "square")}
+    assert len(folds_of(report).keys() & {names["tanh"], names["sin"]}) == 1
+    assert names["square"] in folds_of(report)
+
+
 def test_a_race_is_a_function_of_its_verdicts(concluded: Conclude) -> None:
     first, second = (concluded(World({"tanh": 0.3}, 0.5), *FORMS)[0] for _ in range(2))
     assert first == second
