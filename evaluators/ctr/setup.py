@@ -140,6 +140,11 @@ def drawn_length(rows: int, rng: np.random.Generator) -> int:
     return max(1, round(rows * stretch))
 
 
+def length_of_rung(rows: int, seed: int, rung: int) -> int:
+    """The length drawn for a rung of a race of this seed: the same for all programs."""
+    return drawn_length(rows, np.random.Generator(np.random.Philox([seed, rung])))
+
+
 S = TypeVar("S", bound=TrainingSetup)
 
 

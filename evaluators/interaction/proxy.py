@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...population.values.verdict import Verdict
-from ..ctr.setup import drawn_length, mean, verdict_of
+from ..ctr.setup import length_of_rung, mean, verdict_of
 from ..sandbox import Sandbox
 from .setup import LayerSetup
 
@@ -31,7 +31,7 @@ class Race:
     def rows(self, rung: int, seed: int) -> int:
         """Training rows that a rung sees in the training of this seed."""
         rows = max(1, round(self.rungs[rung] * len(self.setup.splits["search"].train)))
-        return drawn_length(rows, np.random.Generator(np.random.Philox([seed, rung])))
+        return length_of_rung(rows, seed, rung)
 
     def run(self, source: str, rung: int, sandbox: Sandbox) -> Verdict:
         """SCORED with the negative log loss on held-out rows of the search split. Raises Failed.

@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 
 from ...population.values.verdict import Status, Verdict
-from ..ctr.setup import Score, drawn_length, verdict_of
+from ..ctr.setup import Score, length_of_rung, verdict_of
 from ..kinds.failure import Failed
 from ..sandbox import Sandbox, SharedArrays
 from .setup import OptimizerSetup
@@ -70,7 +70,7 @@ class Race:
 
     def rows(self, rung: int) -> int:
         """Training rows that a rung sees."""
-        return drawn_length(self.rungs[rung][0], np.random.Generator(np.random.Philox([self.seed, rung])))
+        return length_of_rung(self.rungs[rung][0], self.seed, rung)
 
     def inputs(self, rung: int) -> SharedArrays:
         """The training rows of a rung, made once."""
@@ -84,11 +84,11 @@ class Race:
         if rung == 0:
             matched = _remembered(self._matched, source, lambda: self.setup.matched_factor(source, sandbox))
             return [matched * factor for factor in self.factors[:count]]
-        before = dict(self.run(source, rung - 1, sandbox).losses)
-        best = self.run(source, rung - 1, sandbox).ranked[0]
+        before = self.run(source, rung - 1, sandbox)
+        best = before.ranked[0]
         apart = self.spacing(rung - 1)
         lower, higher = (
-            [loss for factor, loss in before.items() if factor * sign > best * sign] for sign in (-1, 1)
+            [loss for factor, loss in before.losses if factor * sign > best * sign] for sign in (-1, 1)
         )
         towards = 1.0 if _least(higher) < _least(lower) else -1.0
         finer = apart**0.5

@@ -86,21 +86,23 @@ class OptimizerSetup(TrainingSetup):
 
     def loss_of(self, weights: np.ndarray, rows: np.ndarray) -> float | None:
         """The mean log loss, in nats, of (P,) weights on these rows; None where they diverged."""
-        model = self.ranker(0)
         try:
-            unflatten(model, weights)
-            return float(self.losses(predict(model, self.log.features[rows]), rows).mean())
+            return float(self.losses(self._logits(weights, rows), rows).mean())
         except Diverged:
             return None
 
     def score_of(self, weights: np.ndarray, rows: np.ndarray) -> Score | None:
         """The score of (P,) weights on held-out rows, None where they diverged."""
-        model = self.ranker(0)
         try:
-            unflatten(model, weights)
-            return self.score(predict(model, self.log.features[rows]), rows)
+            return self.score(self._logits(weights, rows), rows)
         except Diverged:
             return None
+
+    def _logits(self, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """(N,) logits of (P,) weights for these rows. Raises Diverged."""
+        model = self.ranker(0)
+        unflatten(model, weights)
+        return predict(model, self.log.features[rows])
 
     def best_checkpoint(self, weights: np.ndarray, choosing: np.ndarray) -> tuple[int, float] | None:
         """(which of the (C, P) weights has the least log loss on these rows, that loss).
