@@ -8,8 +8,9 @@ from typing import Any
 from ...population.values.evaluation import Stage
 from ..config.config import Config
 
-FRESH = 0.8
-"""Share of candidates that reach the first rung: the others break a rule or repeat a program."""
+FRESH = 0.5
+"""Share of candidates that reach the first rung: the others break a rule or repeat a program. Mutants of the
+syntax tree: 0.38 of 576 optimizers, 0.68 of 1,280 reward formulas."""
 GENERATIONS = 10
 """Generations that a budget must hold at the least, where the run may have so many."""
 OFTEN = 4
@@ -143,8 +144,10 @@ def counted(
     population, star, proxy = config.population, config.north_star, config.proxy
     workers, final = config.executor.workers, star.final_folds or folds
     first = min(star.folds, final)
-    least = min(1.0, proxy.floor / (FRESH * population.births))
-    survivors = [max(proxy.keep**rung, least) for rung in range(len(costs.rungs))]
+    # a newcomer must be among the best of its island and all newcomers; who was among them once is so again
+    # more often than not: 0.59 of 74 optimizers where 0.4 are kept
+    ahead = max(proxy.keep, min(1.0, proxy.floor / (population.size + FRESH * population.births)))
+    survivors = [1.0, *(ahead ** ((rung + 1) / 2) for rung in range(1, len(costs.rungs)))]
     candidate = costs.properties + FRESH * sum(
         cost * share for cost, share in zip(costs.rungs, survivors, strict=True)
     )

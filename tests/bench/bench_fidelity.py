@@ -60,13 +60,13 @@ def bred(count: int) -> list[str]:
     """The seeds, and mutants of them, in their canonical text."""
     proposer = SyntaxProposer(TASK.vocabulary, TASK.rules)
     parents = [Parent(name, source) for name, source in TASK.seeds.items()]
-    programs = [canonical(source)[0] for source in TASK.seeds.values()]
+    programs = [canonical(source) for source in TASK.seeds.values()]
     behaviours: set[object] = set()
     with Sandbox(TASK.preload) as sandbox:
         for number in range(100 * count):
             rng = np.random.Generator(np.random.Philox(key=[23, number]))
             pair = [parents[place] for place in rng.permutation(len(parents))[:2]]
-            source = canonical(proposer.mutant(pair, rng).source)[0]
+            source = canonical(proposer.mutant(pair, rng).source)
             verdict = TASK.examine(source, sandbox)
             if verdict.score and verdict.facts["behaviour"] not in behaviours:
                 behaviours.add(verdict.facts["behaviour"])
