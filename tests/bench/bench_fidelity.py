@@ -33,6 +33,7 @@ from recevolve.evaluators.optimizer.settings import Settings
 from recevolve.evaluators.optimizer.task import TASK
 from recevolve.evaluators.sandbox import Limits, Sandbox
 from recevolve.evaluators.statistics import spearman_interval
+from recevolve.population.values.verdict import Status
 
 LIMITS = Limits(cpu_seconds=120.0)
 LOGS = {
@@ -68,7 +69,7 @@ def bred(count: int) -> list[str]:
             pair = [parents[place] for place in rng.permutation(len(parents))[:2]]
             source = canonical(proposer.mutant(pair, rng).source)
             verdict = TASK.examine(source, sandbox)
-            if verdict.score and verdict.facts["behaviour"] not in behaviours:
+            if verdict.status is Status.SCORED and verdict.facts["behaviour"] not in behaviours:
                 behaviours.add(verdict.facts["behaviour"])
                 programs.append(source)
             if len(programs) == len(TASK.seeds) + count:

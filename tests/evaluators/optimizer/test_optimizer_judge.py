@@ -218,13 +218,15 @@ def test_hoarding_state_is_refused_before_it_is_set_aside(judge: OptimizerJudge,
 
 
 def test_guard_compares_state_and_time_with_adam(judge: OptimizerJudge, sandbox: Sandbox) -> None:
-    ratios = {
-        name: judge.guard(TASK.seeds[name], sandbox).metrics["state_memory_ratio"].value
-        for name in ("adam", "adagrad", "rowwise_adagrad")
-    }
-    assert ratios["adam"] == 1.0
-    assert ratios["adagrad"] == 0.5
-    assert ratios["rowwise_adagrad"] < 0.2
+    def ratio(name: str) -> float:
+        verdict = guard(TASK.seeds[name], judge.setup.shapes(), 5, judge.setup.limits, sandbox)
+        return verdict.metrics["state_memory_ratio"].value
+
+    whole = judge.guard(TASK.seeds["adagrad"], sandbox)
+    assert whole.metrics["state_memory_ratio"].value == ratio("adagrad") == 0.5
+    assert whole.timings["step_time_ratio"] > 0
+    assert ratio("adam") == 1.0
+    assert ratio("rowwise_adagrad") < 0.2
 
 
 def test_guard_takes_the_ratio_of_median_readings(judge: OptimizerJudge, sandbox: Sandbox) -> None:

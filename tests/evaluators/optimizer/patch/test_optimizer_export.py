@@ -106,17 +106,25 @@ def test_names_that_clash_are_refused() -> None:
         export(Winner("evolved", source, {}))
 
 
-def test_passes_the_linter_and_the_type_checker(tmp_path: Path) -> None:
+def passes(folder: Path, *command: str) -> None:
     for seed in ("adam", "rowwise_adagrad"):
         for file, text in export(
             Winner(f"evolved_{seed}", canonical(TASK.seeds[seed]), {"run": "r"})
         ).items():
-            (tmp_path / file).write_text(text)
-    for command in (["ruff", "check", "--isolated", "."], ["mypy", "--no-incremental", "evolved_adam.py"]):
-        run = subprocess.run(
-            [sys.executable, "-m", *command], cwd=tmp_path, capture_output=True, text=True, timeout=300
-        )
-        assert run.returncode == 0, run.stdout + run.stderr
+            (folder / file).write_text(text)
+    run = subprocess.run(
+        [sys.executable, "-m", *command], cwd=folder, capture_output=True, text=True, timeout=300
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_passes_the_linter(tmp_path: Path) -> None:
+    passes(tmp_path, "ruff", "check", "--isolated", ".")
+
+
+@pytest.mark.slow
+def test_passes_the_type_checker(tmp_path: Path) -> None:
+    passes(tmp_path, "mypy", "--no-incremental", "evolved_adam.py")
 
 
 def test_its_tests_see_a_rule_that_dies_late(tmp_path: Path) -> None:
