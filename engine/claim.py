@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..population.archive.archive import Archive
@@ -42,29 +42,10 @@ async def conclude(
     progress.say("concluding", line="choosing finalists on the selection split")
     last = max(search.archive.generations().values())
     trainings = Trainings(search, progress)
-    fresh: list[Standing] = []
-    finals: Finals | None = None
-    rounds = rounds_of(search.config)
-    if decided := rounds.winner(search):
-        chosen, edits = decided
-        methods = tuple(methods_of(search))
-    else:
-        fresh = await newcomers(search, last)
-        finals = await race(search, [*standings_of(search, last), *fresh], trainings)
-        chosen, edits = await _explained(search, finals, progress)
-        methods = finals.methods
-    home = search.seeds[0]
+    choice = await _chosen(search, last, trainings, progress)
+    chosen, methods, home = choice.chosen, choice.methods, search.seeds[0]
     evolved = chosen["program"] if chosen["program"] != home.id else None
-    sources = _sources(search, evolved, methods)
-    trainings.expect(f"the claim split: {len(sources)} programs", len(sources) * search.final_folds)
-    standings = await asyncio.gather(
-        *(
-            measure(search, name, source, "claim", search.final_folds, told=trainings.told)
-            for name, source in sources.items()
-        )
-    )
-    arms = {standing.program_id: standing for standing in standings}
-    require_folds(search.task, arms[home.id].folds)
+    arms = await _arms(search, evolved, methods, trainings)
     looks = sorted({*claimed, *([evolved] if evolved else []), *methods[:1]} - {home.id})
     confidence = 1 - (1 - CONFIDENCE) / max(2, len(looks))
     report: dict[str, Any] = {
@@ -81,24 +62,65 @@ async def conclude(
         "claimed_before": list(claimed),
         "production": name_of(search, home.id),
         "winner": chosen,
-        "edits": edits,
-        "alignment": _alignment(search, fresh, last),
-        "race": rows_of_race(search, finals) if finals else [],
-        "arms": [_arm(search, arms[one], arms[home.id], chosen["program"], confidence) for one in sources],
+        "edits": choice.edits,
+        "alignment": _alignment(search, choice.fresh, last),
+        "race": rows_of_race(search, choice.finals) if choice.finals else [],
+        "arms": [_arm(search, arm, arms[home.id], chosen["program"], confidence) for arm in arms.values()],
     }
     if search.terms.estimate:
         report["estimate"] = search.terms.estimate
     report["gain"] = _verdict(search, report, chosen["program"])
-    report |= rounds.told(search, report["gain"])
+    report |= rounds_of(search.config).told(search, report["gain"])
     report["decision"] = (
-        _decision(search, report, arms, finals, methods, evolved) if finals else outcomes.decision(report)
+        _decision(search, report, arms, choice.finals, methods, evolved)
+        if choice.finals
+        else outcomes.decision(report)
     )
-    timings = {
-        **readings,
-        "arms": {one: dict(arms[one].guard.timings) for one in sources},
-    }
+    timings = {**readings, "arms": {name: dict(arm.guard.timings) for name, arm in arms.items()}}
     search.archive.conclude(REPORT, {**report, "timings": timings})
     return {**report, "timings": timings}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The program that meets the claim split, its edits and their effects, and the known methods beside it.
+
+    `fresh` are finalists that were measured for the choice; no `finals` where experiments had decided.
+    """
+
+    chosen: dict[str, Any]
+    edits: Sequence[Mapping[str, Any]]
+    methods: Sequence[str]
+    fresh: Sequence[Standing] = ()
+    finals: Finals | None = None
+
+
+async def _chosen(search: SearchContext, last: int, trainings: Trainings, progress: Progress) -> Choice:
+    """The choice, by experiments that are decided or by the race on the selection split."""
+    if decided := rounds_of(search.config).winner(search):
+        return Choice(*decided, tuple(methods_of(search)))
+    fresh = await newcomers(search, last)
+    finals = await race(search, [*standings_of(search, last), *fresh], trainings)
+    return Choice(*await _explained(search, finals, progress), finals.methods, fresh, finals)
+
+
+async def _arms(
+    search: SearchContext, evolved: str | None, methods: Sequence[str], trainings: Trainings
+) -> dict[str, Standing]:
+    """The evolved program, production and the known methods on the claim split, by program id."""
+    home, known = search.seeds[0], methods_of(search)
+    sources = {evolved: search.archive.program(evolved).source} if evolved else {}
+    sources |= {home.id: home.source} | {name: known[name].source for name in methods if name != evolved}
+    trainings.expect(f"the claim split: {len(sources)} programs", len(sources) * search.final_folds)
+    standings = await asyncio.gather(
+        *(
+            measure(search, name, source, "claim", search.final_folds, told=trainings.told)
+            for name, source in sources.items()
+        )
+    )
+    arms = {standing.program_id: standing for standing in standings}
+    require_folds(search.task, arms[home.id].folds)
+    return arms
 
 
 async def _explained(
@@ -171,13 +193,6 @@ def _alignment(search: SearchContext, fresh: Sequence[Standing], last: int) -> d
         return None
     measured = replace(elites, further=tuple(rows(fresh, last))).measured()
     return summary([point for point, _ in measured], search.config.seed)
-
-
-def _sources(search: SearchContext, evolved: str | None, methods: Sequence[str]) -> dict[str, str]:
-    """Program id and source of every arm of the claim: the evolved program, production, known methods."""
-    home, known = search.seeds[0], methods_of(search)
-    arms = {evolved: search.archive.program(evolved).source} if evolved else {}
-    return arms | {home.id: home.source} | {name: known[name].source for name in methods if name != evolved}
 
 
 def _arm(

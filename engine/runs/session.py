@@ -67,15 +67,7 @@ async def work(
             warm_start(archive, config.propose.journal_from, config.kind)
         secrets = frozenset(keys.named) | {model.key_env for model in config.propose.paid if model.key_env}
         with closing(LocalExecutor(config, secrets)) as executor:
-            terms = await executor.terms()
-            for warning in terms.warnings:
-                progress.note(f"WARNING: {warning}")
-            for name in ("folds", "final_folds"):
-                if (folds := getattr(config.north_star, name) or 0) > terms.folds:
-                    raise ConfigError(
-                        f"north_star.{name}: the kind has {terms.folds} folds at most on this data, "
-                        f"got {folds}"
-                    )
+            terms = await _terms(executor, progress)
             if sized is None and not archive.generations():
                 made = await plan(executor, config, task, seeds, terms, lambda: clock() - started)
                 config = executor.config = made.config
@@ -131,6 +123,19 @@ async def foretold(
     return made.to_json()
 
 
+async def _terms(executor: LocalExecutor, progress: Progress) -> Terms:
+    """The judge's terms, its warnings told. ConfigError where the log has fewer folds than are asked for."""
+    terms = await executor.terms()
+    for warning in terms.warnings:
+        progress.note(f"WARNING: {warning}")
+    for name in ("folds", "final_folds"):
+        if (folds := getattr(executor.config.north_star, name) or 0) > terms.folds:
+            raise ConfigError(
+                f"north_star.{name}: the kind has {terms.folds} folds at most on this data, got {folds}"
+            )
+    return terms
+
+
 def _with_models(
     archive: Archive, config: Config, environ: Mapping[str, str], keys: Keys, progress: Progress
 ) -> Config:
@@ -169,29 +174,10 @@ async def _search_and_conclude(
     budget: Budget,
 ) -> Mapping[str, Any]:
     """Runs one session inside an open archive; notes its seconds however it ends."""
-    archive, config, workers = search.archive, search.config, search.config.executor.workers
+    archive, workers = search.archive, search.config.executor.workers
     session = archive.begin_session()
-    searched, shares = None, archive.shares()
-    if search.terms.estimate:
-        progress.note(search.terms.estimate)
-    progress.say(
-        "started",
-        kind=config.kind,
-        data=search.terms.data,
-        tier=search.terms.tier,
-        limits={
-            "seconds": max(0.0, config.budget.seconds - budget.ahead()[0]),
-            "generations": config.budget.generations,
-            "candidates": config.budget.candidates,
-        },
-        used={
-            "seconds": budget.seconds_used(),
-            "generations": dict.fromkeys(range(config.population.islands), -1) | archive.generations(),
-            "verdicts": {str(status): count for status, count in shares.statuses.items()},
-            "duplicates": shares.duplicates,
-        },
-    )
-    ending, told = "interrupted", NOTHING
+    _say_started(search, progress, budget)
+    searched, ending, told = None, "interrupted", NOTHING
 
     def limit(island: int, generation: int) -> str | None:
         archive.note_session(session, budget.clock() - budget.started)
@@ -214,7 +200,7 @@ async def _search_and_conclude(
         if search.order is not None and (
             added := await search.order(search, max(archive.generations().values()))
         ):
-            progress.note(f"{added} new entries in {queue_of(config.run_dir)}: {MEASURE}")
+            progress.note(f"{added} new entries in {queue_of(search.config.run_dir)}: {MEASURE}")
         ending = reason
         answered = {"recalled": search.ledger.hits + search.ledger.shared, "evaluated": search.ledger.misses}
         progress.say("ended", line=decision.recorded(report)["line"], reason=reason, **readings, **answered)
@@ -223,6 +209,30 @@ async def _search_and_conclude(
         # a later session has a final judgement of its own, and keeps its seconds free again
         seconds = budget.clock() - budget.started if searched is None else searched
         archive.note_session(session, seconds, ending)
+
+
+def _say_started(search: SearchContext, progress: Progress, budget: Budget) -> None:
+    config, shares = search.config, search.archive.shares()
+    islands = dict.fromkeys(range(config.population.islands), -1)
+    if search.terms.estimate:
+        progress.note(search.terms.estimate)
+    progress.say(
+        "started",
+        kind=config.kind,
+        data=search.terms.data,
+        tier=search.terms.tier,
+        limits={
+            "seconds": max(0.0, config.budget.seconds - budget.ahead()[0]),
+            "generations": config.budget.generations,
+            "candidates": config.budget.candidates,
+        },
+        used={
+            "seconds": budget.seconds_used(),
+            "generations": islands | search.archive.generations(),
+            "verdicts": {str(status): count for status, count in shares.statuses.items()},
+            "duplicates": shares.duplicates,
+        },
+    )
 
 
 async def _conclusion(
