@@ -169,7 +169,7 @@ class _Words:
             f"{evolved.name} is {self._better(evolved)}, but level with {method.name} within noise "
             f"({_figures(method.lead)}), which is not better beyond noise ({_figures(method.gain)})"
         )
-        times = max(2, min(_times(method.lead), _times(method.gain)))
+        times = min(_times(method.lead), _times(method.gain))
         return self.undecided(what, evolved.gain, min(MOST, times))
 
     def _better(self, rival: Rival) -> str:
@@ -205,10 +205,11 @@ def _reach(gain: Interval) -> float:
 
 
 def _times(gain: Interval) -> int:
-    """How many times the measurements bring the interval off zero; MOST + 1 for more, or for never."""
+    """How many times the measurements bring the interval off zero, two at the least; MOST + 1 for more, or
+    for never."""
     if gain.estimate <= 0:
         return MOST + 1
-    return min(MOST + 1, math.ceil((_reach(gain) / gain.estimate) ** 2))
+    return min(MOST + 1, max(2, math.ceil((_reach(gain) / gain.estimate) ** 2)))
 
 
 def _resolves(gain: Interval) -> str:
