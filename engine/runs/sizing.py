@@ -194,6 +194,19 @@ def _changes(before: Config, after: Config) -> Iterator[tuple[str, tuple[Any, An
                 yield f"{table}.{key}", (old[table].get(key), value)
 
 
+def _mean(home: Costs, others: Sequence[Costs]) -> Costs:
+    """The mean costs of programs, of which the first alone was audited and guarded."""
+    several = [home, *others]
+    fold = fmean(one.fold for one in several)
+    return Costs(
+        properties=max(one.properties for one in several),  # candidates are longer than known methods
+        rungs=tuple(map(fmean, zip(*(one.rungs for one in several), strict=True))),
+        audited=fold + max(0.0, home.audited - home.fold),
+        fold=fold,
+        guard=home.guard,
+    )
+
+
 async def _priced(
     executor: LocalExecutor,
     config: Config,
@@ -201,11 +214,11 @@ async def _priced(
     lengths: tuple[int, int],
     sizes: Sequence[Size],
 ) -> Pricing:
-    """What calls cost at a size, from calls at two small ones; at the config's own where sizes are unknown.
+    """What calls cost at a size, from calls at two small ones.
 
-    Cost grows in proportion to work from the shorter one on, that of audits and guard as that of rungs; how
-    much dearer than production other programs are is measured at the shorter one. `lengths` counts rungs and
-    folds.
+    Where sizes are unknown, the mean over `sources` at the config's own. Cost grows in proportion to work
+    from the shorter one on, that of audits and guard as that of rungs; how much dearer than production other
+    programs are is measured at the shorter one. `lengths` counts rungs and folds.
     """
     rungs, of = lengths
     lo, hi = (sizes[-1], sizes[-min(len(sizes), LONGER + 1)]) if sizes else (None, None)
@@ -213,7 +226,9 @@ async def _priced(
 
     async def timed(source: str, size: Size | None, *, whole: bool) -> Costs:
         calls = [Call(stage, source, number) for number, stage in enumerate(proxies)]
-        folds = (1, 1, 0) if whole else (1, 1)  # the first one finds out what a judge then remembers
+        # the first one finds out what a judge then remembers of a program; without trainings to tell apart,
+        # what it remembers of a fold is the larger part, and few programs meet the same one on a worker
+        folds = [1, 1 if size else min(2, of - 1), *([0] if whole else [])]
         calls += [Call(Stage.NORTH_STAR, source, fold, "selection", of) for fold in folds]
         calls = [Call(Stage.PROPERTIES, source), *calls, *([Call(Stage.GUARD, source)] if whole else [])]
         settings = {**config.settings, **(size.settings if size else {})}
@@ -225,14 +240,14 @@ async def _priced(
         audited, guard = rest or (fold, 0.0)
         return Costs(properties, tuple(raced), audited + max(0.0, first - fold), fold, guard)
 
-    waiting = [timed(sources[0], lo, whole=True)]
+    waiting = [timed(source, lo, whole=source == sources[0]) for source in sources]
     if lo and hi:
-        waiting += [timed(sources[0], hi, whole=False)]
-        waiting += [timed(source, lo, whole=False) for source in sources[1:]]
+        waiting.append(timed(sources[0], hi, whole=False))
     home, *further = await asyncio.gather(*waiting)
     if not (lo and hi):
-        return lambda size: home
-    long, others = further[0], [home, *further[1:]]
+        usual = _mean(home, further)
+        return lambda size: usual
+    *others, long = [home, *further]
     dearer = fmean((one.rungs[-1] + one.fold) / (home.rungs[-1] + home.fold) for one in others)
 
     def slope(dear: float, cheap: float, more: float, less: float) -> float:

@@ -15,7 +15,7 @@ class Settings(TrainingSettings):
 
     model: Literal["dcn", "dlrm"] = Field("dcn", description="ranker that is trained on the config's data")
     rung_rows: tuple[Count, ...] = Field(
-        (8_000, 30_000, 90_000),
+        (6_000, 20_000, 60_000),
         description="training rows seen on each rung; more than the log has = epochs",
     )
     rung_factors: tuple[Count, ...] = Field(

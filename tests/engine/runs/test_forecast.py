@@ -38,7 +38,7 @@ def test_parts_add_up_to_the_calls_that_are_made(tmp_path: Path) -> None:
         "executor": {"workers": 1},
     }
     found = forecast(config(tmp_path, **small, north_star={"slots": 3, "folds": 2, "every": 4}))
-    assert found.generation == pytest.approx(10 * (0.5 + 0.5 * (1.0 + 0.5 * 2.0 + 0.5**1.5 * 4.0)))
+    assert found.generation == pytest.approx(10 * (0.5 + 0.55 * (1.0 + 0.5 * 2.0 + 0.5**1.5 * 4.0)))
     assert found.round == pytest.approx(3 * (2.0 + 10.0 + 3.0))
     assert found.seeds == pytest.approx(0.5 + 7.0 + 15.0)
     assert found.claim == pytest.approx((2 + 7 / 2) * (10.0 + 9 * 3.0))
