@@ -113,7 +113,10 @@ NEW = re.compile(
 
 
 def _as_told_then(text: str) -> str:
-    return re.sub(r"These edits lead to the formula from .*?\. Each was", "Each edit was", NEW.sub("", text))
+    text = NEW.sub("", text).replace(
+        ", exported by RecEvolve.", " that RecEvolve found."
+    )  # not said of a seed
+    return re.sub(r"These edits lead to the formula from .*?\. Each was", "Each edit was", text)
 
 
 MADE_WITH = {"recevolve": "0.1.0", "numpy": "2.4.6", "torch": "2.13.0", "triton": "3.7.1"}
