@@ -113,9 +113,8 @@ NEW = re.compile(
 
 
 def _as_told_then(text: str) -> str:
-    text = NEW.sub("", text).replace(
-        ", exported by RecEvolve.", " that RecEvolve found."
-    )  # not said of a seed
+    # not said of a known method any more
+    text = NEW.sub("", text).replace(", exported by RecEvolve.", " that RecEvolve found.")
     return re.sub(r"These edits lead to the formula from .*?\. Each was", "Each edit was", text)
 
 
