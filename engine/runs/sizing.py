@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
@@ -194,14 +194,16 @@ def _changes(before: Config, after: Config) -> Iterator[tuple[str, tuple[Any, An
                 yield f"{table}.{key}", (old[table].get(key), value)
 
 
-def _mean(several: Sequence[Costs]) -> Costs:
-    """The mean costs of several programs."""
+def _mean(home: Costs, others: Sequence[Costs]) -> Costs:
+    """The mean costs of programs, of which the first alone was audited and guarded."""
+    several = [home, *others]
+    fold = fmean(one.fold for one in several)
     return Costs(
-        properties=fmean(one.properties for one in several),
+        properties=max(one.properties for one in several),  # candidates are longer than known methods
         rungs=tuple(map(fmean, zip(*(one.rungs for one in several), strict=True))),
-        audited=fmean(one.audited for one in several),
-        fold=fmean(one.fold for one in several),
-        guard=fmean(one.guard for one in several),
+        audited=fold + max(0.0, home.audited - home.fold),
+        fold=fold,
+        guard=home.guard,
     )
 
 
@@ -238,19 +240,12 @@ async def _priced(
         audited, guard = rest or (fold, 0.0)
         return Costs(properties, tuple(raced), audited + max(0.0, first - fold), fold, guard)
 
-    # all workers at once, as in the run: a worker alone is quicker
-    alike = [timed(sources[0], lo, whole=True) for _ in range(config.executor.workers)]
-    further = [timed(source, lo, whole=False) for source in sources[1:]]
+    waiting = [timed(source, lo, whole=source == sources[0]) for source in sources]
     if lo and hi:
-        further.append(timed(sources[0], hi, whole=False))
-    homes, found = await asyncio.gather(asyncio.gather(*alike), asyncio.gather(*further))
-    home = _mean(homes)
+        waiting.append(timed(sources[0], hi, whole=False))
+    home, *found = await asyncio.gather(*waiting)
     if not (lo and hi):
-        mean = _mean([home, *found])
-        # candidates are longer than known methods, and only production was audited and guarded
-        dearest = max(one.properties for one in [home, *found])
-        audited = mean.fold + max(0.0, home.audited - home.fold)
-        usual = replace(mean, properties=dearest, audited=audited, guard=home.guard)
+        usual = _mean(home, found)
         return lambda size: usual
     *others, long = [home, *found]
     dearer = fmean((one.rungs[-1] + one.fold) / (home.rungs[-1] + home.fold) for one in others)
