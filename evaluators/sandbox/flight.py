@@ -7,7 +7,7 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +22,17 @@ Event = Literal["woken", "ended", "cpu", "deadline", "answer"]
 SHORTEST_WAIT = 0.02
 SECONDS_TO_FORK = 60.0
 OUTPUT_TAIL = 4000
+
+
+@contextlib.contextmanager
+def _opened_anew(descriptors: Sequence[int]) -> Iterator[list[int]]:
+    """The same files, opened once more to read: children share neither position nor flags of a file."""
+    with contextlib.ExitStack() as stack:
+        opened = []
+        for descriptor in descriptors:
+            opened.append(os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC))
+            stack.callback(os.close, opened[-1])
+        yield opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +57,7 @@ class Flight:
         self._ended: dict[str, Any] | None = None
         self._process = 0
         self._pidfd = -1
+        self._waited = 0.0
         self._request = sealed(len(request.body), "request")
         os.pwrite(self._request, request.body, 0)
         self._result = sealed(self._size, "result")
@@ -57,10 +69,10 @@ class Flight:
             "cpu": int(request.limits.cpu_seconds) + 2,
             "inputs": len(request.inputs),
         }
-        files = [self._request, self._result, self._output, *request.inputs, *extra]
         self.began = time.monotonic()
         try:
-            with theirs:
+            with theirs, _opened_anew(request.inputs) as inputs:
+                files = [self._request, self._result, self._output, *inputs, *extra]
                 zygote.send(envelope, [theirs.fileno(), *files])
             self._receive_pidfd()
         except BaseException:
@@ -81,14 +93,20 @@ class Flight:
     def wait(self, wake: int | None = None) -> Event:
         """What happened first: `wake` became readable, the child ended, or a limit was passed.
 
-        Sleeps in poll(2) in between; looks at the child's CPU time only when it could be used up.
-        ZygoteDied where the answer can never come.
+        Sleeps in poll(2) in between; looks at the child's CPU time only when it could be used up. The
+        deadline is for all waiting together. ZygoteDied where the answer can never come.
         """
+        begun = time.monotonic()
+        try:
+            return self._wait(wake, begun + self.limits.deadline_seconds - self._waited)
+        finally:
+            self._waited += time.monotonic() - begun
+
+    def _wait(self, wake: int | None, deadline: float) -> Event:
         poll = select.poll()
         poll.register(self._reply, select.POLLIN)
         if wake is not None:
             poll.register(wake, select.POLLIN)
-        deadline = time.monotonic() + self.limits.deadline_seconds
         left = self.limits.cpu_seconds
         while True:
             left_to_deadline = deadline - time.monotonic()

@@ -8,7 +8,8 @@ class Limits:
     """What one candidate may use before it is killed.
 
     `cpu_seconds` is the limit that counts: it does not depend on how busy the machine is. `wall_seconds` is
-    the backstop for one that sleeps (None: four times the CPU limit plus ten), in a session for each step.
+    the backstop for one that sleeps (None: four times the CPU limit plus ten), in a session for all of our
+    waiting together.
     `memory_mb` is address space on top of what the zygote already holds and of the arrays sent along.
     `output_mb` is the room for everything that it sends back, arrays included.
     """

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+from dataclasses import dataclass
 from typing import Any, Literal, NoReturn
 
 import numpy as np
@@ -37,8 +38,13 @@ def read(descriptor: int, size: int) -> tuple[Literal["finished", "raised"], str
     if not isinstance(described, list) or len(described) > MAX_ARRAYS:
         raise Malformed(f"the arrays are not a list of at most {MAX_ARRAYS}")
     start = shared_arrays.start_of_arrays(length)
-    arrays = dict(_array(descriptor, item, start, size) for item in described)
-    return status, printable(text), arrays
+    pieces = [_piece(item, start, size) for item in described]
+    ends = start
+    for piece in sorted((one for one in pieces if one.begin < one.end), key=lambda one: one.begin):
+        if piece.begin < ends:
+            raise Malformed("two arrays lie in the same place")
+        ends = piece.end
+    return status, printable(text), {piece.name: piece.read(descriptor) for piece in pieces}
 
 
 def escaped(text: str) -> str:
@@ -66,7 +72,26 @@ def _no_constant(text: str) -> NoReturn:
     raise ValueError(text)
 
 
-def _array(descriptor: int, item: Any, start: int, size: int) -> tuple[str, np.ndarray]:
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """One array as the header describes it, checked; places in bytes from the start of the file."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    begin: int
+    end: int
+
+    def read(self, descriptor: int) -> np.ndarray:
+        raw = np.empty(self.end - self.begin, np.uint8)
+        os.preadv(descriptor, [raw.data], self.begin)
+        if self.dtype == "|b1":  # a byte that is neither 0 nor 1 is no boolean
+            return (raw != 0).reshape(self.shape)
+        values: np.ndarray = raw.view(self.dtype).reshape(self.shape)
+        return values
+
+
+def _piece(item: Any, start: int, size: int) -> _Piece:
     if not isinstance(item, list) or len(item) != 4:
         raise Malformed("an array is not described by name, dtype, shape and offset")
     name, dtype, shape, offset = item
@@ -78,13 +103,15 @@ def _array(descriptor: int, item: Any, start: int, size: int) -> tuple[str, np.n
         raise Malformed(f"an array's shape is not a list of at most {MAX_DIMENSIONS} lengths")
     if not all(type(number) is int and 0 <= number < 1 << 40 for number in (offset, *shape)):
         raise Malformed("a length or an offset is not a natural number below 2^40")
-    count = math.prod(shape)
-    if start + offset + count * np.dtype(dtype).itemsize > size:
+    piece = _Piece(
+        name,
+        dtype,
+        tuple(shape),
+        start + offset,
+        start + offset + math.prod(shape) * np.dtype(dtype).itemsize,
+    )
+    if piece.end > size:
         raise Malformed("an array reaches over the end of the result")
     if 0 in shape and max(shape) > size:
         raise Malformed("an empty array claims a length beyond any limit")
-    raw = np.empty(count * np.dtype(dtype).itemsize, np.uint8)
-    os.preadv(descriptor, [raw.data], start + offset)
-    if dtype == "|b1":  # a byte that is neither 0 nor 1 is no boolean
-        return name, (raw != 0).reshape(shape)
-    return name, raw.view(dtype).reshape(shape)
+    return piece

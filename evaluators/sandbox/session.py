@@ -20,7 +20,7 @@ class Session:
 
     `arrays` are our views on memory that the child can write to at any time. After a step copy out what you
     need, and check the copy: a late write cannot reach it.
-    The CPU limit is for the whole session, the wall-clock limit for each step.
+    Both limits are for the whole session. Wall clock counts while we wait for the child.
     """
 
     def __init__(self, zygote: RunningZygote, request: Request, shared: Shapes) -> None:
@@ -28,6 +28,8 @@ class Session:
         descriptor = shared_arrays.sealed(max(size, 1), "shared")
         wake, self._wake = os.pipe()
         self._answer, answer = os.pipe()
+        for ours in (self._wake, self._answer):
+            os.set_blocking(ours, False)
         self._open = {self._wake, self._answer}
         self._outcome: Outcome | None = None
         memory = mmap.mmap(descriptor, max(size, 1))
@@ -50,6 +52,8 @@ class Session:
             os.write(self._wake, message)
         except BrokenPipeError:
             raise SessionEnded(self._end(self._settle())) from None
+        except BlockingIOError:  # it never reads which step is asked for, and answers all the same
+            raise SessionEnded(self._end("answer")) from None
         event = self._settle(self._answer)
         if event != "woken":
             raise SessionEnded(self._end(event))

@@ -155,7 +155,6 @@ class Zygote:
     def __init__(self, control: socket.socket, layers: Layers) -> None:
         self.control = control
         self.layers = layers
-        self.null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
         self.children: dict[int, tuple[int, socket.socket]] = {}
         self.poll = select.poll()
         self.poll.register(control, select.POLLIN)
@@ -207,7 +206,8 @@ class Zygote:
         """Never returns."""
         try:
             _, request, result, output, *rest = descriptors
-            for source, target in ((self.null, 0), (output, 1), (output, 2)):
+            null = os.open(os.devnull, os.O_RDWR)  # its own, as every file: flags are shared otherwise
+            for source, target in ((null, 0), (output, 1), (output, 2)):
                 os.dup2(source, target)
             inputs = tuple(rest[: envelope["inputs"]])
             shared, wake, answer = rest[envelope["inputs"] :] or (-1, -1, -1)

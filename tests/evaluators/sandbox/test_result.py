@@ -84,6 +84,10 @@ def test_a_well_formed_result_is_read_as_private_copies(memory: int) -> None:
         header(["x", "<f8", [10**30], 0]),
         header(["x", "<f8", [0, 2**39], 0]),
         header(["x", "<f8", [1] * 9, 0]),
+        header(["x", "<f8", [2], 0], ["y", "<f8", [1], 8]),
+        header(["y", "<f8", [1], 8], ["x", "|u1", [9], 0]),
+        header(["x", "<f8", [1], 0], ["y", "<f8", [1], 0]),
+        header(*([["x", "|u1", [SIZE - 8192], 0]] * 256)),
     ],
     ids=lambda head: head[:40].decode(errors="replace"),
 )
@@ -138,6 +142,19 @@ def test_scraps_and_bit_flips_never_raise_anything_else(
     assert all(
         type(array) is np.ndarray and array.dtype.str in shared_arrays.DTYPES for array in arrays.values()
     )
+    assert sum(array.nbytes for array in arrays.values()) <= SIZE
+
+
+def test_arrays_that_touch_and_empty_ones_anywhere_are_read(memory: int) -> None:
+    touching = [["x", "|u1", [3], 0], ["y", "|u1", [2], 3], ["none", "<f8", [0], 1], ["more", "<i4", [0], 1]]
+    write(memory, header(*touching), bytes(range(5)))
+    _, _, arrays = result.read(memory, SIZE)
+    assert {name: array.tolist() for name, array in arrays.items()} == {
+        "x": [0, 1, 2],
+        "y": [3, 4],
+        "none": [],
+        "more": [],
+    }
 
 
 @given(st.text(st.characters(), max_size=200) | st.just("\ud800\u202e\x1b[0m"))

@@ -264,3 +264,38 @@ def f():
     assert first.status == "finished", first
     assert first.arrays["out"].shape == (50, 4)
     assert first.arrays["out"].tobytes() == second.arrays["out"].tobytes()
+
+
+FILES = """
+import fcntl, os
+import numpy as np
+def f(x):
+    found = []
+    for descriptor in range(64):
+        try:
+            place, flags = os.lseek(descriptor, 0, 1), fcntl.fcntl(descriptor, 3)
+        except OSError:
+            place, flags = -1, -1
+        found += [place, flags]
+        try:
+            os.lseek(descriptor, 17, 0)
+        except OSError:
+            pass
+        try:
+            fcntl.fcntl(descriptor, 4, flags | os.O_NONBLOCK | os.O_APPEND)
+        except OSError:
+            pass
+    return np.array(found)
+"""
+
+
+@pytest.mark.parametrize("tier", [1, 2])
+def test_no_file_carries_a_place_or_a_flag_from_one_candidate_to_the_next(tier: int) -> None:
+    """The second sees what the first saw, though that one moved and marked whatever was open."""
+    with Sandbox([RUNNERS], tier=tier) as sandbox, SharedArrays({"x": np.zeros(9)}) as inputs:
+        first, second = (
+            sandbox.run(f"{RUNNERS}:call", FILES, parameters={"function": "f"}, inputs=[inputs])
+            for _ in range(2)
+        )
+    assert first.status == "finished", first
+    np.testing.assert_array_equal(first.arrays["out"], second.arrays["out"])

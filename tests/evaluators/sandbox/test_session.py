@@ -1,8 +1,10 @@
 """A candidate stepped from outside: in order, alone with its memory, and ended cleanly."""
 
+import contextlib
 import itertools
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -114,6 +116,66 @@ def f(number, p):
         ended, done = steps_until_the_end(session)
     assert ended.outcome.status == "malformed"
     assert done <= 1
+
+
+@contextlib.contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Fails where the block does not end by itself."""
+
+    def late(*_: object) -> None:
+        raise TimeoutError(f"still waiting after {seconds:g} s")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_who_answers_in_advance_and_reads_no_step_cannot_hold_us(sandbox: Sandbox) -> None:
+    """It answers a hundred thousand steps beforehand and never wakes again."""
+    source = """
+import fcntl, os, time
+def f(number, p):
+    for descriptor in range(3, 64):
+        try:
+            reads = fcntl.fcntl(descriptor, fcntl.F_GETFL) & 3 == os.O_RDONLY
+            fcntl.fcntl(descriptor, 1031, 4096 if reads else 1 << 20)
+        except OSError:
+            pass
+    answers = b"".join(n.to_bytes(8, "little") for n in range(1, 100_000))
+    for descriptor in range(3, 64):
+        try:
+            os.set_blocking(descriptor, False)
+            os.write(descriptor, bytes(8) + answers)
+        except OSError:
+            pass
+    time.sleep(1000)
+"""
+    session = begin(sandbox, source, limits=Limits(cpu_seconds=1, wall_seconds=2))
+    with within(30), session:
+        ended, _ = steps_until_the_end(session)
+    assert ended.outcome.status in {"malformed", "stalled"}
+
+
+def test_sleeping_a_little_in_each_step_is_no_way_around_the_deadline(sandbox: Sandbox) -> None:
+    source = "import time\ndef f(n, p): time.sleep(0.2)\n"
+    session = begin(sandbox, source, limits=Limits(cpu_seconds=5, wall_seconds=0.7))
+    with within(30), session:
+        ended, done = steps_until_the_end(session)
+    assert ended.outcome.status == "stalled"
+    assert 1 <= done <= 3
+
+
+def test_our_own_time_between_steps_is_not_the_childs(sandbox: Sandbox) -> None:
+    with begin(sandbox, DOUBLE, limits=Limits(cpu_seconds=5, wall_seconds=0.5)) as session:
+        session.step(1)
+        until = time.monotonic() + 0.6
+        while time.monotonic() < until:
+            os.sched_yield()
+        session.step(2)
 
 
 def test_a_late_write_cannot_reach_what_was_copied_out(sandbox: Sandbox) -> None:
