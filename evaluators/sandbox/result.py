@@ -85,10 +85,9 @@ class _Piece:
     def read(self, descriptor: int) -> np.ndarray:
         raw = np.empty(self.end - self.begin, np.uint8)
         os.preadv(descriptor, [raw.data], self.begin)
-        if self.dtype == "|b1":  # a byte that is neither 0 nor 1 is no boolean
-            return (raw != 0).reshape(self.shape)
-        values: np.ndarray = raw.view(self.dtype).reshape(self.shape)
-        return values
+        # a byte that is neither 0 nor 1 is no boolean
+        values: np.ndarray = raw != 0 if self.dtype == "|b1" else raw.view(self.dtype)
+        return values.reshape(self.shape)
 
 
 def _piece(item: Any, start: int, size: int) -> _Piece:
