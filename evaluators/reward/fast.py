@@ -6,8 +6,9 @@ comparisons, `&`, `|`, `~` of comparisons, and calls of the functions in `TABLE`
 arguments. What is not in the list is not refused for the search, it goes into the sandbox (`caller`). The
 result is the same there, bit for bit: the same numpy functions meet the same values in the same order.
 
-Cost is bounded by the text: at most MOST_NODES operations on arrays of the given length; Python's own
-integers, which could grow without bound, take part in no power.
+Cost is bounded by the text: at most MOST_NODES operations on each row; Python's own integers, which could
+grow without bound, take part in no power. Memory is bounded too: BLOCK rows are in work at a time, so that
+all that a formula can hold is MOST_NODES arrays of that length.
 """
 
 import ast
@@ -30,6 +31,8 @@ MOST_NODES = 600
 MOST_BYTES = 16_000
 MOST_DEPTH = 60
 MOST_NUMBER = 2**31
+BLOCK = 1 << 13
+"""Rows in work at a time: short enough for the processor's cache, and for what sixty locals hold."""
 
 TABLE: Mapping[str, Callable[..., Any]] = {name: getattr(np, name) for name in ARGUMENTS}
 _SIGNALS = "signals"
@@ -57,7 +60,15 @@ class Formula:
     """The predictions that it reads."""
 
     def __call__(self, signals: Mapping[str, Array]) -> Array:
-        environment: Environment = {f"{_SIGNALS}.{name}": signals[name] for name in self.reads}
+        count = len(next(iter(signals.values())))
+        out = np.empty(count)
+        for start in range(0, max(count, 1), BLOCK):
+            rows = slice(start, start + BLOCK)
+            out[rows] = self._block({name: signals[name][rows] for name in self.reads}, len(out[rows]))
+        return out
+
+    def _block(self, signals: Mapping[str, Array], count: int) -> Array:
+        environment: Environment = {f"{_SIGNALS}.{name}": column for name, column in signals.items()}
         try:
             with np.errstate(all="ignore"):
                 for name, code in self.steps:
@@ -65,7 +76,6 @@ class Formula:
                 out = self.result(environment)
         except (ArithmeticError, TypeError, ValueError) as error:  # 1 / 0, masks added
             raise Undefined(f"{type(error).__name__}: {error}") from None
-        count = len(next(iter(signals.values())))
         if not isinstance(out, np.ndarray) or out.shape != (count,) or out.dtype != np.float64:
             form = f"{out.dtype} of shape {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
             raise Undefined(f"a reward is float64 of shape ({count},), got {form}")

@@ -1,5 +1,7 @@
 """The fast path gives what the sandbox gives, bit for bit, and reads nothing that is more than a formula."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from recevolve.evaluators.kinds.failure import Failed
 from recevolve.evaluators.language.canonical import canonical
 from recevolve.evaluators.language.static import check
 from recevolve.evaluators.reward.caller import ROWS, Caller
-from recevolve.evaluators.reward.fast import Formula, NotPlain, Undefined, formula, parsed
+from recevolve.evaluators.reward.fast import BLOCK, Formula, NotPlain, Undefined, formula, parsed
 from recevolve.evaluators.reward.logs.signals import SIMULATED
 from recevolve.evaluators.reward.properties import Rows, draw
 from recevolve.evaluators.reward.task import TASK
@@ -207,6 +209,29 @@ def test_more_rows_than_fit_are_shown_in_parts_and_keep_their_shape(sandbox: San
             answers.append(caller(table))
     assert answers[0].shape == table["click"].shape
     assert answers[0].tobytes() == answers[1].tobytes()
+
+
+def test_what_a_formula_holds_does_not_grow_with_the_rows() -> None:
+    """Sixty locals, each as long as the rows in work."""
+    lines = ["x0 = signals['click']", *(f"x{number} = -x{number - 1}" for number in range(1, 60))]
+    found = plain("\n".join([*lines, "return x1 + x59"]))
+    click = np.linspace(0, 1, 300_000)
+    tracemalloc.start()
+    out = found({"click": click})
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    np.testing.assert_array_equal(out, -2 * click)
+    assert peak < 3 * click.nbytes
+
+
+def test_blocks_of_rows_give_the_bits_of_all_rows_at_once() -> None:
+    found = plain(
+        "return np.exp(signals['click']) ** 0.3 / np.log1p(signals['watch'])".replace("np.", "numpy.")
+    )
+    rng = np.random.default_rng(5)
+    columns = {name: rng.uniform(0.1, 3, 3 * BLOCK + 5) for name in ("click", "watch")}
+    whole = np.exp(columns["click"]) ** 0.3 / np.log1p(columns["watch"])
+    assert found(columns).tobytes() == whole.tobytes()
 
 
 def test_what_is_not_finite_on_the_data_is_a_verdict(sandbox: Sandbox) -> None:
