@@ -37,6 +37,7 @@ DOCS = Path(__file__).parent
 PROPERTIES = "recevolve.evaluators.{}.properties"
 """Where a kind names its properties, if it examines by such."""
 CHEATS = DOCS.parent / "tests" / "evaluators" / "cheats.py"
+HOSTILE = DOCS.parent / "tests" / "evaluators" / "hostile"
 LONG = 300
 """Characters of a docstring from which the table shows its first paragraph alone."""
 MARKED = re.compile(r"(?P<mark><!-- table: (?P<name>[\w.-]+) -->\n).*?(?P<end><!-- end -->\n)", re.DOTALL)
@@ -160,6 +161,15 @@ def metrics(task: Task) -> str:
     return table(["metric", "better", "floor", "guardrail"], rows)
 
 
+def hostile() -> str:
+    """The hostile programs, what each tries, and at which tiers the tests run it and it is held."""
+    rows = []
+    for path in sorted(HOSTILE.glob("*.py")):
+        words, _, tiers = docstring(path.read_text(encoding="utf-8")).rpartition("\n\nHeld at tiers ")
+        rows.append([f"`{path.stem}`", " ".join(words.split()), tiers.removesuffix(".")])
+    return table(["program", "what it tries", "held at tiers"], rows)
+
+
 def codes() -> str:
     """The exit codes, from the words of engine/cli/exit_codes.py."""
     lines = re.findall(r"^(\d+) +(.+)$", exit_codes.__doc__ or "", re.MULTILINE)
@@ -242,6 +252,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     },
     "signals": SIMULATED.table,
     "exit-codes": codes,
+    "hostile": hostile,
     "simulator": simulator,
     "devices": devices,
     "gate-checks": lambda: _named("check", "what it does", CHECKS),

@@ -1,4 +1,7 @@
-"""Reaches for the calls in which kernels had holes: namespaces, io_uring, bpf, keys, perf, userfaultfd."""
+"""Reaches for the calls in which kernels had holes: namespaces, io_uring, bpf, keys, perf, userfaultfd.
+
+Held at tiers 1 to 3.
+"""
 
 import ctypes
 import os

@@ -1,4 +1,7 @@
-"""Raises an exception that cannot be printed."""
+"""Raises an exception that cannot be printed.
+
+Held at tiers 1 to 4.
+"""
 
 
 class Error(BaseException):

@@ -1,4 +1,7 @@
-"""Changes what a path means, or who may use it, without opening anything."""
+"""Changes what a path means, or who may use it, without opening anything.
+
+Held at tiers 1 to 3.
+"""
 
 import os
 

@@ -1,4 +1,7 @@
-"""Goes round os.fork with raw system calls: clone, clone3, vfork."""
+"""Goes round os.fork with raw system calls: clone, clone3, vfork.
+
+Held at tiers 1 to 3.
+"""
 
 import ctypes
 import os

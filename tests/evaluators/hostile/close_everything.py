@@ -1,4 +1,7 @@
-"""Closes every descriptor, standard streams and all."""
+"""Closes every descriptor, standard streams and all.
+
+Held at tiers 1 to 4.
+"""
 
 import os
 

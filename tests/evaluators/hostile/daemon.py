@@ -1,4 +1,7 @@
-"""Leaves a process behind that outlives it."""
+"""Leaves a process behind that outlives it.
+
+Held at tiers 1 to 3.
+"""
 
 import ctypes
 import os

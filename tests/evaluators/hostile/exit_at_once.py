@@ -1,4 +1,7 @@
-"""Ends the process before anything is written."""
+"""Ends the process before anything is written.
+
+Held at tiers 1 to 4.
+"""
 
 import os
 

@@ -1,4 +1,7 @@
-"""Fills every place that looks writable, up to 300 MB each."""
+"""Fills every place that looks writable, up to 300 MB each.
+
+Held at tiers 1 to 3.
+"""
 
 import os
 

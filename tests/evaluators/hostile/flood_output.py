@@ -1,4 +1,7 @@
-"""Prints 200 MB."""
+"""Prints 200 MB.
+
+Held at tiers 1 to 4.
+"""
 
 import os
 

@@ -1,4 +1,7 @@
-"""Leaves a header nested 60,000 deep."""
+"""Leaves a header nested 60,000 deep.
+
+Held at tiers 1 to 4.
+"""
 
 import json
 import os

@@ -1,4 +1,7 @@
-"""Leaves a header that claims an array of Python objects."""
+"""Leaves a header that claims an array of Python objects.
+
+Held at tiers 1 to 4.
+"""
 
 import json
 import os

@@ -1,4 +1,7 @@
-"""Leaves random bytes."""
+"""Leaves random bytes.
+
+Held at tiers 1 to 4.
+"""
 
 import os
 

@@ -1,4 +1,7 @@
-"""Leaves a header with a number of 5,000 digits and one that is not a number."""
+"""Leaves a header with a number of 5,000 digits and one that is not a number.
+
+Held at tiers 1 to 4.
+"""
 
 import json
 import os

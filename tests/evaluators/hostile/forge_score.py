@@ -1,4 +1,7 @@
-"""Leaves a well-formed header with a score in it."""
+"""Leaves a well-formed header with a score in it.
+
+Held at tiers 1 to 4.
+"""
 
 import json
 import os

@@ -1,4 +1,7 @@
-"""Leaves a header that claims an array of 2^60 elements."""
+"""Leaves a header that claims an array of 2^60 elements.
+
+Held at tiers 1 to 4.
+"""
 
 import json
 import os

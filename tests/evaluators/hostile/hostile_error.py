@@ -1,4 +1,7 @@
-"""Raises an exception whose text is endless, coloured, and half a surrogate pair."""
+"""Raises an exception whose text is endless, coloured, and half a surrogate pair.
+
+Held at tiers 1 to 4.
+"""
 
 
 class Error(Exception):

@@ -1,4 +1,7 @@
-"""Returns more than its limit."""
+"""Returns more than its limit.
+
+Held at tiers 1 to 4.
+"""
 
 import numpy
 

@@ -1,4 +1,7 @@
-"""Looks in the package that runs it for logs with labels, and imports what it likes from there."""
+"""Looks in the package that runs it for logs with labels, and imports what it likes from there.
+
+Held at tiers 1 to 2.
+"""
 
 import os
 

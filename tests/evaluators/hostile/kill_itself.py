@@ -1,4 +1,7 @@
-"""Dies by SIGKILL, as if memory had run out."""
+"""Dies by SIGKILL, as if memory had run out.
+
+Held at tiers 1 to 4.
+"""
 
 import signal
 

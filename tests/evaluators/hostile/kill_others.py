@@ -1,4 +1,7 @@
-"""Sends signals to its parent, to the supervisor, and to everybody."""
+"""Sends signals to its parent, to the supervisor, and to everybody.
+
+Held at tiers 1 to 3.
+"""
 
 import ctypes
 import os

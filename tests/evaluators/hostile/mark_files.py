@@ -1,4 +1,7 @@
-"""Leaves marks on files that it may only read: locks, leases, hints, flags; and looks at what has no name for it."""
+"""Leaves marks on files that it may only read: locks, leases, hints, flags; and looks at what has no name for it.
+
+Held at tiers 1 to 3.
+"""
 
 import fcntl
 import os

@@ -1,4 +1,7 @@
-"""Reserves 100 GB, then touches 3 GB."""
+"""Reserves 100 GB, then touches 3 GB.
+
+Held at tiers 1 to 4.
+"""
 
 try:
     everything = bytearray(100 << 30)

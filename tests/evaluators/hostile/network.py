@@ -1,4 +1,7 @@
-"""Calls out: TCP, UDP, a socket with a path, one without."""
+"""Calls out: TCP, UDP, a socket with a path, one without.
+
+Held at tiers 1 to 3.
+"""
 
 import socket
 

@@ -1,4 +1,7 @@
-"""Returns Python objects, which only pickle could carry."""
+"""Returns Python objects, which only pickle could carry.
+
+Held at tiers 1 to 4.
+"""
 
 import numpy
 

@@ -1,4 +1,7 @@
-"""Returns an array subclass with opinions about comparison."""
+"""Returns an array subclass with opinions about comparison.
+
+Held at tiers 1 to 4.
+"""
 
 import numpy
 

@@ -1,4 +1,7 @@
-"""Unties itself from its parent and from its group, so that nothing takes it along."""
+"""Unties itself from its parent and from its group, so that nothing takes it along.
+
+Held at tiers 1 to 3.
+"""
 
 import ctypes
 import os

@@ -1,4 +1,7 @@
-"""Recurses through C until the stack is gone."""
+"""Recurses through C until the stack is gone.
+
+Held at tiers 1 to 4.
+"""
 
 import sys
 

@@ -1,4 +1,7 @@
-"""Stops the clock, replaces every score function in memory and the JSON writer, then never ends."""
+"""Stops the clock, replaces every score function in memory and the JSON writer, then never ends.
+
+Held at tiers 1 to 4.
+"""
 
 import json
 import sys

@@ -1,4 +1,7 @@
-"""Breaks numpy, builtins and the sandbox's own modules for whoever comes next."""
+"""Breaks numpy, builtins and the sandbox's own modules for whoever comes next.
+
+Held at tiers 1 to 4.
+"""
 
 import builtins
 import sys

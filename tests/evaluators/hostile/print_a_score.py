@@ -1,4 +1,7 @@
-"""Prints a score, in case somebody reads one there."""
+"""Prints a score, in case somebody reads one there.
+
+Held at tiers 1 to 4.
+"""
 
 import sys
 

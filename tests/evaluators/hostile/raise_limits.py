@@ -1,4 +1,7 @@
-"""Raises its own limits."""
+"""Raises its own limits.
+
+Held at tiers 1 to 4.
+"""
 
 import resource
 

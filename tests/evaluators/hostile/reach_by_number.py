@@ -1,4 +1,7 @@
-"""Reaches for System V queues, semaphores and memory of the same user by their numbers, and for POSIX queues."""
+"""Reaches for System V queues, semaphores and memory of the same user by their numbers, and for POSIX queues.
+
+Held at tiers 1 to 3.
+"""
 
 import ctypes
 

@@ -1,4 +1,7 @@
-"""Reads files that are none of its business."""
+"""Reads files that are none of its business.
+
+Held at tiers 1 to 2.
+"""
 
 import os
 

@@ -1,4 +1,7 @@
-"""Becomes root again."""
+"""Becomes root again.
+
+Held at tiers 1 to 3.
+"""
 
 import os
 

@@ -1,4 +1,7 @@
-"""Shrinks and grows the files that it was given, and writes to its inputs."""
+"""Shrinks and grows the files that it was given, and writes to its inputs.
+
+Held at tiers 1 to 4.
+"""
 
 import os
 

@@ -1,4 +1,7 @@
-"""Starts other programs."""
+"""Starts other programs.
+
+Held at tiers 1 to 3.
+"""
 
 import os
 import subprocess

@@ -1,4 +1,7 @@
-"""Reads address zero."""
+"""Reads address zero.
+
+Held at tiers 1 to 4.
+"""
 
 import ctypes
 

@@ -1,4 +1,7 @@
-"""Hoards memory where the limit on address space does not look: memfd, System V, pipes."""
+"""Hoards memory where the limit on address space does not look: memfd, System V, pipes.
+
+Held at tiers 1 to 3.
+"""
 
 import ctypes
 import fcntl

@@ -1,4 +1,7 @@
-"""Has the kernel send a signal to the supervisor, as owner of a pipe with asynchronous input."""
+"""Has the kernel send a signal to the supervisor, as owner of a pipe with asynchronous input.
+
+Held at tiers 1 to 3.
+"""
 
 import fcntl
 import os

@@ -1,4 +1,7 @@
-"""Ignores every signal that it can, and sleeps."""
+"""Ignores every signal that it can, and sleeps.
+
+Held at tiers 1 to 4.
+"""
 
 import signal
 import time

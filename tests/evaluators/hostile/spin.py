@@ -1,4 +1,7 @@
-"""Never ends."""
+"""Never ends.
+
+Held at tiers 1 to 4.
+"""
 
 while True:
     pass

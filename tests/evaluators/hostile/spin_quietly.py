@@ -1,4 +1,7 @@
-"""Ignores every signal that it can, CPU-limit signals included, and spins."""
+"""Ignores every signal that it can, CPU-limit signals included, and spins.
+
+Held at tiers 1 to 4.
+"""
 
 import signal
 

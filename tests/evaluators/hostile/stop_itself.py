@@ -1,4 +1,7 @@
-"""Stops itself, to be neither running nor dead."""
+"""Stops itself, to be neither running nor dead.
+
+Held at tiers 1 to 4.
+"""
 
 import signal
 

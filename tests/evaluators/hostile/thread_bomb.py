@@ -1,4 +1,7 @@
-"""Starts threads, up to 500."""
+"""Starts threads, up to 500.
+
+Held at tiers 1 to 3.
+"""
 
 import threading
 import time

@@ -1,4 +1,7 @@
-"""Attaches to its parent as a debugger, and to its memory as a file."""
+"""Attaches to its parent as a debugger, and to its memory as a file.
+
+Held at tiers 1 to 3.
+"""
 
 import ctypes
 import os

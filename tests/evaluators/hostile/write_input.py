@@ -1,4 +1,7 @@
-"""Writes into the arrays that other candidates will be sent too."""
+"""Writes into the arrays that other candidates will be sent too.
+
+Held at tiers 1 to 4.
+"""
 
 import os
 

@@ -1,4 +1,7 @@
-"""Creates files, and changes code that the next candidate would import."""
+"""Creates files, and changes code that the next candidate would import.
+
+Held at tiers 1 to 3.
+"""
 
 import os
 

@@ -1,4 +1,7 @@
-"""Writes a score into every descriptor there is."""
+"""Writes a score into every descriptor there is.
+
+Held at tiers 1 to 4.
+"""
 
 import os
 

@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import platform
+import re
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,32 +24,14 @@ RUNNERS = "recevolve.evaluators.sandbox.runners"
 PROGRAMS = {path.stem: path for path in (Path(__file__).parent.parent / "hostile").glob("*.py")}
 X = np.linspace(-2, 2, 1000)
 
-FILES_CAN_BE_READ = {"read_secrets", "hunt_labels"}
-NEEDS_SECCOMP = {
-    "attack_kernel",
-    "change_names",
-    "clone_directly",
-    "daemon",
-    "fill_disk",
-    "fork_bomb",
-    "kill_others",
-    "mark_files",
-    "network",
-    "outlive",
-    "reach_by_number",
-    "regain_rights",
-    "run_tools",
-    "shared_memory",
-    "signal_by_pipe",
-    "thread_bomb",
-    "trace_parent",
-    "write_outside",
-}
+HELD = re.compile(r"^Held at tiers 1 to (\d)\.$", re.MULTILINE)
 
 
 def weakest_tier(name: str) -> int:
-    """The weakest tier that claims to contain a program."""
-    return 2 if name in FILES_CAN_BE_READ else 3 if name in NEEDS_SECCOMP else 4
+    """The weakest tier that claims to contain a program: its docstring says so."""
+    found = HELD.search(PROGRAMS[name].read_text())
+    assert found is not None, f"{name} should end its docstring with `Held at tiers 1 to N.`"
+    return int(found[1])
 
 
 ENDS = {
@@ -233,7 +216,7 @@ def test_hostile_program_is_contained(
 
 def test_the_battery_is_not_empty_and_names_only_what_exists() -> None:
     assert len(PROGRAMS) >= 31
-    assert FILES_CAN_BE_READ | NEEDS_SECCOMP | set(ENDS) | set(PATIENCE) | X86_ONLY <= set(PROGRAMS)
+    assert set(ENDS) | set(PATIENCE) | X86_ONLY <= set(PROGRAMS)
 
 
 def test_a_program_that_gets_something_is_noticed(canaries: Canaries, inputs: SharedArrays) -> None:

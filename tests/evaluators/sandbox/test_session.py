@@ -176,6 +176,7 @@ def test_our_own_time_between_steps_is_not_the_childs(sandbox: Sandbox) -> None:
         while time.monotonic() < until:
             os.sched_yield()
         session.step(2)
+        assert session.close().status == "finished"
 
 
 def test_a_late_write_cannot_reach_what_was_copied_out(sandbox: Sandbox) -> None:
