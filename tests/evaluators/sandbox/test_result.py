@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recevolve.evaluators.sandbox import result, shared_arrays
@@ -143,6 +143,53 @@ def test_scraps_and_bit_flips_never_raise_anything_else(
         type(array) is np.ndarray and array.dtype.str in shared_arrays.DTYPES for array in arrays.values()
     )
     assert sum(array.nbytes for array in arrays.values()) <= SIZE
+
+
+LARGE = 3 << 19
+"""Bytes of a result file of more than a megabyte."""
+LENGTHS = st.integers(0, 40) | st.sampled_from([1 << 10, 1 << 16, 1 << 20, LARGE, 1 << 39, 1 << 40])
+FORGED = st.lists(
+    st.tuples(
+        st.text("xyz", min_size=1, max_size=3),
+        st.sampled_from(shared_arrays.DTYPES),
+        st.lists(LENGTHS, max_size=3),
+        LENGTHS | st.integers(0, LARGE),
+    ),
+    max_size=6,
+)
+
+
+def kept_within_the_file(large: int, arrays: list[object]) -> None:
+    write(large, header(*arrays))
+    try:
+        _, _, found = result.read(large, LARGE)
+    except result.Malformed:
+        return
+    assert sum(array.nbytes for array in found.values()) <= LARGE
+
+
+@pytest.fixture(scope="module")
+def large() -> Iterator[int]:
+    descriptor = sealed(LARGE, "result")
+    os.pwrite(descriptor, np.random.default_rng(0).bytes(LARGE), 0)
+    yield descriptor
+    os.close(descriptor)
+
+
+@given(FORGED)
+def test_forged_arrays_never_take_more_than_the_file(large: int, arrays: list[object]) -> None:
+    kept_within_the_file(large, arrays)
+    assert os.fstat(large).st_size == LARGE
+
+
+@pytest.mark.slow
+@given(FORGED)
+@settings(max_examples=20_000)
+def test_twenty_thousand_forged_arrays_never_take_more_than_the_file(
+    large: int, arrays: list[object]
+) -> None:
+    kept_within_the_file(large, arrays)
+    assert os.fstat(large).st_size == LARGE
 
 
 def test_arrays_that_touch_and_empty_ones_anywhere_are_read(memory: int) -> None:
