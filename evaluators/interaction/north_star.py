@@ -62,6 +62,7 @@ def _audited(training: Training, source: str, rng: np.random.Generator, sandbox:
     trained, calls = _run(training, source, sandbox, record)
     with training.setup.sandboxed(source, trained.layer, sandbox) as fresh:
         audit_memory(calls, fresh, rng)
+        audit_companions(calls, fresh, rng)
         audit_rows(training.setup, trained, training.held_out.scoring, fresh, rng)
     return trained
 
@@ -78,6 +79,24 @@ def audit_memory(calls: Sequence[Call], fresh: SandboxedLayer, rng: np.random.Ge
                 Status.CHEATED,
                 f"a training step gave another answer, by {gap:.3g} of its size, when it was shown again to "
                 "a fresh process in another order: it keeps something between calls, or guesses",
+            )
+
+
+def audit_companions(calls: Sequence[Call], fresh: SandboxedLayer, rng: np.random.Generator) -> None:
+    """Shows half the rows of recorded steps again, in a batch of the same size beside rows of another step.
+
+    Catches a layer that looks at other rows in training alone, by the size of the batch. Raises Failed, as
+    CHEATED.
+    """
+    for call, other in zip(calls, [*calls[1:], *calls[:1]], strict=True):
+        order = rng.permutation(len(call.x))
+        kept, companions = order[: -(-len(order) // 2)], other.x[order % len(other.x)]
+        gap = fresh.beside(call, kept, companions)
+        if not gap <= TOLERANCE:
+            raise Failed(
+                Status.CHEATED,
+                f"rows of a training step got another answer, by {gap:.3g} of its size, beside other rows in "
+                "a fresh process: a row's output must depend on that row alone",
             )
 
 

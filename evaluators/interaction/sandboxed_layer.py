@@ -135,6 +135,15 @@ class SandboxedLayer(Sandboxed):
         pairs = zip((out, *grads), (call.out, *call.grads), strict=True)
         return max(apart(ours.numpy(), theirs) for ours, theirs in pairs)
 
+    def beside(self, call: Call, rows: np.ndarray, companions: np.ndarray) -> float:
+        """The largest difference at these rows of a call where all others are those of `companions`."""
+        x = companions.copy()
+        x[rows] = call.x[rows]
+        out = self.forward(torch.from_numpy(x), [torch.from_numpy(p) for p in call.params], True)
+        grad_x = self.backward(torch.from_numpy(call.grad))[0]
+        pairs = ((out, call.out), (grad_x, call.grads[0]))
+        return max(apart(ours.numpy()[rows], theirs[rows]) for ours, theirs in pairs)
+
     def _turn(self, what: int) -> None:
         step(self.session, self._rows * TURNS + what, "computing")
 

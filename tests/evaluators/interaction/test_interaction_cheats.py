@@ -14,6 +14,7 @@ from recevolve.population.values.verdict import Status
 CHEATS = programs(Path(__file__).with_name("cheats"))
 MAY_BE_WRITTEN = {
     "cheap_when_small", "cheap_where_counted", "ignores_embeddings", "index_weights", "late_batch_statistics",
+    "training_batch_statistics",
 }  # fmt: skip
 """Obey every rule of the language: their trick is what they compute."""
 
