@@ -12,10 +12,12 @@ from .horizon import RATES, REGIMES, SHAPE, Landscapes, Trail, survives
 from .proxy import Race
 from .sandboxed_steps import SandboxedSteps
 
+WARM, EARLY = 8, 40
+"""Steps before time is looked at, and the end of the first part: before the guardrail stops reading it."""
 CHUNKS = 10
-"""Parts of the long horizon whose times are compared."""
+"""Further parts of the long horizon whose times are compared."""
 SLOWER = 3.0
-"""How many times as long as the fastest part the slowest one may take."""
+"""How many times as long a step of the slowest part may take as one of the fastest."""
 LONGER = 10
 """The length of the long training, in lengths of the north star's."""
 WORSE = 1.05
@@ -29,8 +31,8 @@ def audit_horizon(
 ) -> None:
     """Steps the program through the whole long horizon, in all regimes at once; see `horizon`.
 
-    Raises Failed, as INVALID where it does not survive, or where some thousand steps take SLOWER times as
-    long as others by `clock`: twice in a row, for a machine may be busy.
+    Raises Failed, as INVALID where it does not survive, or where steps of one part take SLOWER times as long
+    as those of another by `clock`: twice in a row, for a machine may be busy.
     """
     slowest: list[float] = []
 
@@ -54,22 +56,23 @@ def audit_horizon(
 def _walk(
     source: str, landscapes: Landscapes, rate: float, limits: Limits, sandbox: Sandbox, clock: Clock
 ) -> tuple[Trail, list[float]]:
-    """(the trail, the seconds of each of CHUNKS parts of it); each landscape is a weight tensor."""
+    """(the trail, the seconds of a step in each part of it); each landscape is a weight tensor."""
     trail, times, count = Trail(landscapes), [], len(landscapes.regimes)
+    ends = [WARM, EARLY, *(landscapes.steps * part // CHUNKS for part in range(1, CHUNKS + 1))]
     with SandboxedSteps(sandbox, source, rate, [SHAPE] * count, limits) as steps:
         steps.params[:] = landscapes.start.ravel()  # tensors of SHAPE leave no gaps
         steps.begin(steps.params)
         trail.begin()
-        begun = clock(steps)
+        begun, before = clock(steps), 0
         for step in range(1, landscapes.steps + 1):
             steps.grads = landscapes.gradients(steps.params.reshape(count, *SHAPE), step).ravel()
             steps.advance(step)
             trail.note(step, steps.params.reshape(count, *SHAPE), lambda: np.array_split(steps.state, count))
-            if step % (landscapes.steps // CHUNKS) == 0:
+            if step in ends:
                 now = clock(steps)
-                times.append(now - begun)
-                begun = now
-    return trail, times
+                times.append((now - begun) / (step - before))
+                begun, before = now, step
+    return trail, times[1:]
 
 
 def audit_long_training(race: Race, source: str, rows: int, sandbox: Sandbox) -> None:

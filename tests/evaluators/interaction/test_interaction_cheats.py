@@ -24,7 +24,7 @@ def layer(name: str) -> str:
 
 
 def named(wanted: str) -> list[str]:
-    return [name for name in CHEATS if layer(name) == wanted]
+    return [name for name in CHEATS if layer(name).endswith(wanted)]
 
 
 @pytest.mark.parametrize("name", CHEATS)
@@ -33,7 +33,8 @@ def test_text_gives_a_cheat_away(name: str) -> None:
 
 
 def test_every_cheat_names_its_layer() -> None:
-    assert set(map(layer, CHEATS)) == {"properties", "proxy", "north star", "harmless"}
+    stars = {"north star", "companions of its rows at the north star"}
+    assert set(map(layer, CHEATS)) == {"properties", "proxy", "harmless"} | stars
 
 
 @pytest.mark.parametrize("name", named("properties"))

@@ -21,8 +21,8 @@ SETTINGS = {
 }
 CHEATS = programs(Path(__file__).with_name("cheats"))
 MAY_BE_WRITTEN = {
-    "borrowed_name", "doubled_gradient", "doubling_accumulator", "last_step_averager", "late_stop",
-    "late_time_waster", "other_beta",
+    "borrowed_name", "doubled_gradient", "doubling_accumulator", "early_bird", "last_step_averager",
+    "late_stop", "late_time_waster", "other_beta",
 }  # fmt: skip
 """These obey every rule of the language: their trick is what they do where, and when."""
 HONEST = 'HYPERPARAMETERS = {"lr": 0.1}\ndef init(param):\n    return {}\n'

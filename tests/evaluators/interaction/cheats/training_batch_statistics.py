@@ -1,6 +1,6 @@
 """Looks at other rows in batches of exactly the training's size, and in no other.
 
-Caught by: north star
+Caught by: companions of its rows at the north star
 """
 
 HYPERPARAMETERS = {}
