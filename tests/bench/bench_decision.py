@@ -1,14 +1,14 @@
 """Is what a run recommends no worse than production, when somebody else trains with it?
 
     python tests/bench/bench_decision.py                       # movielens-100k, runs of seeds 100 to 104
-    python tests/bench/bench_decision.py --log synthetic --seconds 300 --runs 5
+    python tests/bench/bench_decision.py --log synthetic --production sgd_momentum --seconds 300
 
-Runs `recevolve run` with Adagrad in production, exports what the decision names, and trains with it in
-plain torch: another model (a factorisation machine beside a tower), another split (each user's last rows),
-learning rate and epoch tuned on validation rows for production and for the rule alike, fresh seeds. The
-gain in log loss on test rows stands with an interval from a bootstrap over users. No evaluator of ours
-takes part: only the log is read by our loader. A run that says keep or undecided recommends nothing, and
-there is nothing to train.
+Runs `recevolve run` with a program in production, Adagrad if no other is named, exports what the decision
+names, and trains with it in plain torch: another model (a factorisation machine beside a tower), another
+split (each user's last rows), learning rate and epoch tuned on validation rows for production and for the
+rule alike, fresh seeds. The gain in log loss on test rows stands with an interval from a bootstrap over
+users. No evaluator of ours takes part: only the log is read by our loader. A run that says keep or undecided
+recommends nothing, and there is nothing to train.
 """
 
 import argparse
@@ -33,6 +33,12 @@ BATCH, WIDTH, EPOCHS, LOOKS = 512, 16, 4, 4
 RATES = [1.5**power for power in range(-6, 7)]
 """Multiples of an optimizer's default rate among which validation rows choose."""
 Make = Callable[[Iterable[nn.Parameter], float], torch.optim.Optimizer]
+PRODUCTION: dict[str, tuple[Make, float]] = {
+    "adagrad": (lambda params, lr: torch.optim.Adagrad(params, lr=lr), 0.03),
+    "adam": (lambda params, lr: torch.optim.Adam(params, lr=lr), 0.001),
+    "sgd_momentum": (lambda params, lr: torch.optim.SGD(params, lr=lr, momentum=0.9), 1.0),
+}
+"""The class of torch for what may be in production, and a rate to begin with."""
 
 
 @dataclass(frozen=True)
@@ -157,11 +163,11 @@ def command(*words: str) -> str:
     return done.stdout
 
 
-def decided(log: str, seed: int, seconds: float, run: Path) -> dict[str, Any]:
+def decided(log: str, production: str, seed: int, seconds: float, run: Path) -> dict[str, Any]:
     """The decision of a run, begun or continued."""
     config = run.parent / f"{run.name}.toml"
     config.write_text(
-        f'kind = "optimizer"\nrun_dir = "{run}"\nseed = {seed}\nseeds = ["adagrad"]\n'
+        f'kind = "optimizer"\nrun_dir = "{run}"\nseed = {seed}\nseeds = ["{production}"]\n'
         f'[data]\nsource = "{log}"\n[budget]\nseconds = {seconds}\n'
     )
     command("run", str(config), "--json")
@@ -192,6 +198,7 @@ def main() -> None:
     """Prints a line for each run, and how many recommendations were worse than production beyond noise."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     options.add_argument("--log", default="movielens-100k")
+    options.add_argument("--production", choices=list(PRODUCTION), default="adagrad")
     options.add_argument("--runs", type=int, default=5)
     options.add_argument("--first", type=int, default=100, help="seed of the first run")
     options.add_argument("--seconds", type=float, default=600.0, help="budget of each run")
@@ -203,16 +210,15 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     sizes, data = parts(asked.log)
     users, worse, recommended = data[2].users, 0, 0
-    rate, production = tuned(
-        sizes, data, lambda params, lr: torch.optim.Adagrad(params, lr=lr), 0.03, asked.seeds
-    )
+    rate, production = tuned(sizes, data, *PRODUCTION[asked.production], asked.seeds)
     print(
-        f"production: torch.optim.Adagrad at lr {rate:.3g}, test log loss {production.mean():.5f}", flush=True
+        f"production: {asked.production} of torch at lr {rate:.3g}, test log loss {production.mean():.5f}",
+        flush=True,
     )
     for seed in range(asked.first, asked.first + asked.runs):
-        run = (folder / f"{asked.log}-{seed}").absolute()
-        decision = decided(asked.log, seed, asked.seconds, run)
-        print(f"seed {seed}: {decision['line']}")
+        run = (folder / f"{asked.log}-{asked.production}-{seed}").absolute()
+        decision = decided(asked.log, asked.production, seed, asked.seconds, run)
+        print(f"seed {seed}: {decision['line']}", flush=True)
         if decision["decision"] not in ("launch", "switch"):
             continue
         recommended += 1
