@@ -113,7 +113,7 @@ async def plan(
     for chosen, size in _smaller(config, terms.folds, sizes):
         found = counted(
             chosen,
-            pricing(size),
+            pricing(size).laden(),
             seeds=len(seeds),
             known=len(others),
             folds=terms.folds,

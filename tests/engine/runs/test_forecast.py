@@ -12,7 +12,7 @@ import pytest
 from recevolve.engine.config.config import Config, ConfigError, parse
 from recevolve.engine.loop.executor import Call, Terms
 from recevolve.engine.loop.seeds import seeds_for
-from recevolve.engine.runs.forecast import Costs, Forecast, counted, lines
+from recevolve.engine.runs.forecast import LADEN, Costs, Forecast, counted, lines
 from recevolve.engine.runs.sizing import as_fitted, plan
 from recevolve.evaluators.kinds import registry
 from recevolve.evaluators.kinds.task import Size
@@ -188,7 +188,7 @@ class Costly(Timed):
 
 def test_costs_of_long_trainings_follow_from_short_ones_of_several_programs(tmp_path: Path) -> None:
     whole = planned(config(tmp_path, budget={"seconds": 1e6}), Costly()).forecast.costs
-    dearer = (1 + 2 + 2) / 3
+    dearer = LADEN * (1 + 2 + 2) / 3
     assert whole.rungs == pytest.approx([dearer * 4.1] * 3)
     assert whole.fold == pytest.approx(dearer * 4.1)
     assert whole.audited == pytest.approx(dearer * 4.6)
