@@ -14,7 +14,7 @@ from .loop.events import Progress
 from .north_star.ablation import ablate, ancestor_of, keep
 from .north_star.alignment import Elites, summary
 from .north_star.decision import Rival, Verb, decide, short
-from .north_star.finalists import Finals, as_json, equals, methods_of, name_of, nearest, race
+from .north_star.finalists import Finals, as_json, choose, equals, methods_of, name_of, nearest, race
 from .north_star.finalists import rows as rows_of_race
 from .north_star.gains import CONFIDENCE, gain, mean_fact, metrics_of, sunk, values
 from .north_star.promotion import Standing, measure, newcomers, require_folds, rows, standings_of
@@ -128,27 +128,31 @@ async def _explained(
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """(the choice, its edits and their effects): without the edits that do nothing where that costs nothing.
 
-    A program of which nothing of its own is left is no choice: production stands in its place.
+    A program that is a known method without them is no choice: the next best takes its place.
     """
-    chosen = dict(finals.chosen)
-    found = {name: chosen[name] for name in ("finalists", "refused", "equal")}
-    home, winner_id = search.seeds[0], chosen["program"]
-    if winner_id == home.id or not search.config.north_star.ablations:
-        return chosen, []
-    progress.say("concluding", line=f"undoing each edit of {winner_id} alone")
-    ancestor = ancestor_of(search, winner_id)
-    evidence = await ablate(search, search.archive.program(winner_id), ancestor)
-    if evidence.standing and sunk(search, evidence.standing, finals.raced.standings[home.id]):
-        evidence = evidence.untouched()
-    keep(search, evidence)
-    chosen |= {"ancestor": ancestor.id, "measured_by": evidence.measure}
-    edits = [edit.to_json() for edit in evidence.edits]
-    if evidence.simplified:
-        left = evidence.simplified.program
-        if same := await equals(search, {left.id: left.source}):
-            return {"program": home.id, **found, "equal": {winner_id: same[left.id], **found["equal"]}}, []
-        chosen |= {"program": left.id, "simplified_from": winner_id}
-    return chosen, edits
+    left, equal, home = list(finals.evolved), dict(finals.found["equal"]), search.seeds[0]
+    while True:
+        found = {**finals.found, "equal": equal}
+        chosen = {**choose(search, finals.raced, left), **found}
+        winner_id = chosen["program"]
+        if winner_id == home.id or not search.config.north_star.ablations:
+            return chosen, []
+        progress.say("concluding", line=f"undoing each edit of {winner_id} alone")
+        ancestor = ancestor_of(search, winner_id)
+        evidence = await ablate(search, search.archive.program(winner_id), ancestor)
+        if evidence.standing and sunk(search, evidence.standing, finals.raced.standings[home.id]):
+            evidence = evidence.untouched()
+        keep(search, evidence)
+        chosen |= {"ancestor": ancestor.id, "measured_by": evidence.measure}
+        edits = [edit.to_json() for edit in evidence.edits]
+        if not evidence.simplified:
+            return chosen, edits
+        simpler = evidence.simplified.program
+        same = await equals(search, {simpler.id: simpler.source})
+        if not same:
+            return {**chosen, "program": simpler.id, "simplified_from": winner_id}, edits
+        left.remove(winner_id)
+        equal = {winner_id: same[simpler.id], **equal}
 
 
 def _decision(

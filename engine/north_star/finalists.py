@@ -27,13 +27,14 @@ ALIKE = 6
 class Finals:
     """What the final race came to.
 
-    `chosen` is the report's "winner": the best evolved program, or production where none gained. `methods`
-    are the known methods that the claim measures, the best of the race first: those that were not behind the
-    best of the race, and the best of them all where it gained.
+    `evolved` are the finalists that may win, the best of the race first. `found` is what the report's
+    "winner" says of all of them. `methods` are the known methods that the claim measures, the best of the
+    race first: those that were not behind the best of the race, and the best of them all where it gained.
     """
 
     raced: Raced
-    chosen: Mapping[str, Any]
+    evolved: tuple[str, ...]
+    found: Mapping[str, Any]
     methods: tuple[str, ...]
 
 
@@ -55,7 +56,7 @@ async def race(search: SearchContext, promoted: Sequence[Standing], trainings: T
 
     At most `finalists` of them race, best mean first. None that breaks a guardrail or a floor does, nor one
     that behaves as a known method: "equal" in the choice says what it equals. Of those that scored alike on
-    every fold only the first does.
+    every fold only the first does, and none that scored as production did.
     """
     production = next(one for one in promoted if one.program_id == search.seeds[0].id)
     methods = methods_of(search)
@@ -69,8 +70,8 @@ async def race(search: SearchContext, promoted: Sequence[Standing], trainings: T
     sources = {one.program_id: search.archive.program(one.program_id).source for one in fit}
     equal = await equals(search, sources)
     fit = [one for one in fit if one.program_id not in equal]
-    alike = {tuple(round(score, ALIKE) for score in one.scores): one.program_id for one in reversed(fit)}
-    finalists = [one.program_id for one in fit if one.program_id in alike.values()]
+    alike = {_rounded(one): one.program_id for one in [*reversed(fit), production]}
+    finalists = [one.program_id for one in fit if alike[_rounded(one)] == one.program_id]
     finalists = finalists[: search.config.north_star.finalists]
     entrants = {name: sources[name] for name in finalists} | {one.id: one.source for one in methods.values()}
     of_claim = (2 + len(methods)) * search.final_folds
@@ -82,20 +83,25 @@ async def race(search: SearchContext, promoted: Sequence[Standing], trainings: T
     home = raced.standings[production.program_id]
     refused |= {name: sunk(search, raced.standings[name], home) for name in raced.ranked}
     ranked = [name for name in raced.ranked if not refused[name]]
-    chosen = _choose(search, raced, [name for name in ranked if name in finalists])
     found = {
         "finalists": len(finalists),
         "refused": {name: reasons for name, reasons in refused.items() if reasons and name not in methods},
+        "equal": equal,
     }
     known = [name for name in ranked if name in methods]
     best = [name for name in known[:1] if raced.standings[name].over(home) > 0]
     left = [name for name in known if name in best or name not in raced.behind]
-    return Finals(raced, {**chosen, **found, "equal": equal}, tuple(left))
+    evolved = tuple(name for name in ranked if name in finalists)
+    return Finals(raced, evolved, found, tuple(left))
 
 
-def _choose(search: SearchContext, raced: Raced, evolved: Sequence[str]) -> dict[str, Any]:
-    """The evolved program with the highest gain over production of those longest in the race, corrected for
-    the choice; production itself where that is not above it."""
+def _rounded(one: Standing) -> tuple[float, ...]:
+    return tuple(round(score, ALIKE) for score in one.scores)
+
+
+def choose(search: SearchContext, raced: Raced, evolved: Sequence[str]) -> dict[str, Any]:
+    """The report's "winner": the evolved program with the highest gain over production of those longest in
+    the race, corrected for the choice; production itself where that is not above it."""
     production = raced.standings[search.seeds[0].id]
     folds = {name: len(raced.standings[name].scores) for name in evolved}
     gains = {name: paired(raced.standings[name].scores, production.scores[: folds[name]]) for name in evolved}

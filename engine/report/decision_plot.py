@@ -17,8 +17,9 @@ WIDTH = 96
 def svg(report: Mapping[str, Any]) -> str:
     """The picture of a report as SVG, equal bytes for equal reports; None of its numbers is computed here.
 
-    A row for each program, the best first: its gain in the deciding metric with the interval of the report.
-    Filled: on the claim split. Hollow: left behind in the race, on the selection split.
+    A row for each known method and for the best evolved program, the best first: its gain in the deciding
+    metric with the interval of the report. Filled: on the claim split. Hollow: on the selection split, of a
+    program that the race left behind.
     """
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -66,12 +67,27 @@ def _rows(report: Mapping[str, Any]) -> list[dict[str, Any]]:
     claimed = {row["program"]: row["metrics"][metric]["gain"] for row in report["arms"] if "metrics" in row}
     raced = {row["program"]: row["gain"] for row in report.get("race", ()) if row["gain"]}
     names = {row["program"]: row["name"] for row in [*report.get("race", ()), *report["arms"]]}
-    winner = report["winner"]["program"]
+    evolved = _evolved(report)
     rows = []
     for program, gain in {**raced, **claimed}.items():
-        evolved = names[program] in ("winner", program)
-        if names[program] == report["production"] or gain["low"] is None or (evolved and program != winner):
+        nameless = names[program] in ("winner", program)
+        if names[program] == report["production"] or gain["low"] is None or (nameless and program != evolved):
             continue
-        label = f"evolved {short(program)}" if evolved else names[program]
+        label = f"evolved {short(program)}" if nameless else names[program]
         rows.append({"label": label, "claimed": program in claimed, **gain})
     return sorted(rows, key=lambda row: -row["estimate"])
+
+
+def _evolved(report: Mapping[str, Any]) -> str | None:
+    """The winner; where that is production, the evolved program that came furthest in the race.
+
+    None that is refused or behaves as a known method. None where there is no other.
+    """
+    claimed = [row["program"] for row in report["arms"] if row["name"] == "winner"]
+    copies = report["winner"].get("equal", {})
+    raced = [
+        row["program"]
+        for row in report.get("race", ())
+        if row["name"] == row["program"] and not row["out"] and row["program"] not in copies
+    ]
+    return next(iter([*claimed, *raced]), None)

@@ -100,7 +100,7 @@ def concluded(tmp_path: Path) -> Iterator[Conclude]:
     def make(
         world: World, *forms: str, progress: Progress | None = None, **north_star: Any
     ) -> tuple[dict[str, Any], SearchContext, Scripted]:
-        lines = [program(form) for form in forms] or [program("x")]
+        lines = [form if "def" in form else program(form) for form in forms]
         chosen = config(
             tmp_path,
             population={"islands": 1, "size": 8, "births": len(lines), "migrate_every": 100},
@@ -179,6 +179,12 @@ def test_of_those_that_score_alike_on_every_fold_one_races(concluded: Conclude) 
     assert names["square"] in folds_of(report)
 
 
+def test_what_scores_as_production_does_on_every_fold_does_not_race(concluded: Conclude) -> None:
+    report, _, _ = concluded(World({"tanh": 1e-9, "sin": 1e-4}, 0.0), *FORMS[1:3])
+    assert Program("toy", program("numpy.tanh(x)")).id not in folds_of(report)
+    assert Program("toy", program("numpy.sin(x)")).id in folds_of(report)
+
+
 def test_a_race_is_a_function_of_its_verdicts(concluded: Conclude) -> None:
     first, second = (concluded(World({"tanh": 0.3}, 0.5), *FORMS)[0] for _ in range(2))
     assert first == second
@@ -210,6 +216,19 @@ def test_a_program_that_behaves_as_a_known_method_is_that_method(concluded: Conc
     assert copy not in folds_of(report)
     assert (report["decision"]["decision"], report["decision"]["program"]) == ("switch", "line")
     assert f"{copy[:8]} equals line" in report["decision"]["line"]
+
+
+def test_a_known_method_under_idle_edits_makes_way_for_the_next_best(concluded: Conclude) -> None:
+    copy, own = program("numpy.tanh(x)", 9.0), program("numpy.sin(x)")
+    without_the_idle_constant = "import numpy\nCONSTANTS = {'a': 0.0}"
+    world = World({"tanh": 1.0, "sin": 0.5}, 1e-6, same=(LINE, without_the_idle_constant))
+    report, _, _ = concluded(world, copy, own, ablations=4)
+    copy_id, own_id = (Program("toy", one).id for one in (copy, own))
+    assert report["winner"]["equal"] == {copy_id: "equals line"}
+    assert report["winner"]["ancestor"]
+    assert own_id in (report["winner"]["program"], report["winner"].get("simplified_from"))
+    assert report["decision"]["decision"] == "launch"
+    assert copy_id not in {row["program"] for row in report["arms"]}
 
 
 def test_what_equals_a_known_method_at_another_rate_is_told_the_rate(
