@@ -9,7 +9,7 @@ export MKL_NUM_THREADS := 1
 # Images of containers often set this; each of the many processes of a test run then compiles every file anew.
 unexport PYTHONDONTWRITEBYTECODE
 # A file's tests stay in one process: many share a run that a fixture makes once.
-PARALLEL := --numprocesses 2 --dist loadfile
+PARALLEL := --numprocesses 2 --dist worksteal
 # Kernels are tested with a second Triton where there is a wheel of it.
 ifeq ($(shell uname -sm),Linux x86_64)
 SECOND_TRITON := $(VENV)/triton/ready

@@ -83,7 +83,7 @@ def test_ten_thousand_mutants_get_typed_verdicts() -> None:
     assert sum(bool(verdict.score) for _, verdict in counts) > MUTANTS / 2
 
 
-def test_a_hundred_mutants_get_typed_verdicts() -> None:
-    counts = asyncio.run(all_judged(mutants(100)))
-    assert shares(counts).total() == 100
-    assert sum(bool(verdict.score) for _, verdict in counts) > 50
+def test_forty_mutants_get_typed_verdicts() -> None:
+    counts = asyncio.run(all_judged(mutants(40)))
+    assert shares(counts).total() == 40
+    assert sum(bool(verdict.score) for _, verdict in counts) > 20

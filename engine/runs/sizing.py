@@ -199,7 +199,7 @@ def _mean(home: Costs, others: Sequence[Costs]) -> Costs:
     several = [home, *others]
     fold = fmean(one.fold for one in several)
     return Costs(
-        properties=max(one.properties for one in several),  # candidates are longer than known methods
+        properties=fmean(one.properties for one in several),
         rungs=tuple(map(fmean, zip(*(one.rungs for one in several), strict=True))),
         audited=fold + max(0.0, home.audited - home.fold),
         fold=fold,
@@ -230,15 +230,17 @@ async def _priced(
         # what it remembers of a fold is the larger part, and few programs meet the same one on a worker
         folds = [1, 1 if size else min(2, of - 1), *([0] if whole else [])]
         calls += [Call(Stage.NORTH_STAR, source, fold, "selection", of) for fold in folds]
-        calls = [Call(Stage.PROPERTIES, source), *calls, *([Call(Stage.GUARD, source)] if whole else [])]
+        # twice: the first call of a worker also starts its sandbox
+        properties = [Call(Stage.PROPERTIES, source)] * 2
+        calls = [*properties, *calls, *([Call(Stage.GUARD, source)] if whole else [])]
         settings = {**config.settings, **(size.settings if size else {})}
-        seconds = await executor.timed(calls, settings)
-        properties, *raced = seconds[: rungs + 1]
+        starting, *seconds = await executor.timed(calls, settings)
+        examined, *raced = seconds[: rungs + 1]
         for rung in reversed(range(rungs - 1)):  # the first training of a worker also loads what it needs
             raced[rung] = min(raced[rung], raced[rung + 1])
         first, fold, *rest = seconds[rungs + 1 :]
         audited, guard = rest or (fold, 0.0)
-        return Costs(properties, tuple(raced), audited + max(0.0, first - fold), fold, guard)
+        return Costs(min(starting, examined), tuple(raced), audited + max(0.0, first - fold), fold, guard)
 
     waiting = [timed(source, lo, whole=source == sources[0]) for source in sources]
     if lo and hi:

@@ -175,20 +175,23 @@ def test_trainings_that_a_candidate_has_no_time_for_are_shortened(tmp_path: Path
 
 
 class Costly(Timed):
-    """Known programs take twice as long as production. The first training and the first fold take longer."""
+    """Known programs take twice as long as production. The first call, training and fold take longer."""
 
     async def timed(self, calls: Sequence[Call], settings: Mapping[str, Any]) -> list[float]:
         home = "total" in calls[0].source  # only Adagrad keeps such a sum
         seconds = await super().timed(calls, settings)
         stars = [place for place, call in enumerate(calls) if call.stage is Stage.NORTH_STAR]
         seconds[stars[0]] += 0.5
-        seconds[1] += 30.0
+        seconds[0] += 30.0
+        trainings = [place for place, call in enumerate(calls) if call.stage is Stage.PROXY]
+        seconds[trainings[0]] += 30.0
         return [each * (1 if home else 2) for each in seconds]
 
 
 def test_costs_of_long_trainings_follow_from_short_ones_of_several_programs(tmp_path: Path) -> None:
     whole = planned(config(tmp_path, budget={"seconds": 1e6}), Costly()).forecast.costs
     dearer = LADEN * (1 + 2 + 2) / 3
+    assert whole.properties == pytest.approx(LADEN * 0.01)
     assert whole.rungs == pytest.approx([dearer * 4.1] * 3)
     assert whole.fold == pytest.approx(dearer * 4.1)
     assert whole.audited == pytest.approx(dearer * 4.6)

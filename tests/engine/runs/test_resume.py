@@ -11,7 +11,6 @@ from recevolve.population.archive.archive import Archive
 
 from ..toy_runs import RECEVOLVE, command, config_file, descendants, gone
 
-KILLS = 20
 OPTIMIZER = """
 kind = "optimizer"
 run_dir = "{run_dir}"
@@ -62,11 +61,12 @@ def killed_until_done(path: Path, archive: Path, kills: int, seconds: float, who
     assert not differences(whole, archive)
 
 
-def test_a_run_killed_at_twenty_random_instants_equals_an_uninterrupted_one(
-    uninterrupted: Path, tmp_path: Path
+@pytest.mark.parametrize("kills", [5, pytest.param(20, marks=pytest.mark.slow)])
+def test_a_run_killed_at_random_instants_equals_an_uninterrupted_one(
+    uninterrupted: Path, tmp_path: Path, kills: int
 ) -> None:
     archive = tmp_path / "run" / "archive.db"
-    killed_until_done(config_file(tmp_path), archive, KILLS, 4.0, uninterrupted)
+    killed_until_done(config_file(tmp_path), archive, kills, 4.0, uninterrupted)
 
 
 @pytest.mark.slow
