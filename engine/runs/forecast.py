@@ -16,8 +16,8 @@ GENERATIONS = 10
 OFTEN = 4
 """Calls of one sort from which their median is believed."""
 LADEN = 1.25
-"""Times its cost at the start that a call takes in a run: evolved programs are longer than the known ones
-that were timed, and all workers are busy at once. 1.1 to 1.5 for the parts of three runs."""
+"""Times its cost at the start that a training takes in a run: evolved programs are longer than the known ones
+that were timed, and all workers are busy at once. 1.2 to 1.6 for the parts of two runs."""
 SPARE = 0.9
 """Share of the budget that a forecast may fill: single calls vary."""
 

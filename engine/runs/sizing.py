@@ -113,7 +113,7 @@ async def plan(
     for chosen, size in _smaller(config, terms.folds, sizes):
         found = counted(
             chosen,
-            pricing(size).laden(),
+            pricing(size),
             seeds=len(seeds),
             known=len(others),
             folds=terms.folds,
@@ -199,7 +199,7 @@ def _mean(home: Costs, others: Sequence[Costs]) -> Costs:
     several = [home, *others]
     fold = fmean(one.fold for one in several)
     return Costs(
-        properties=fmean(one.properties for one in several),
+        properties=max(one.properties for one in several),  # candidates are longer than known methods
         rungs=tuple(map(fmean, zip(*(one.rungs for one in several), strict=True))),
         audited=fold + max(0.0, home.audited - home.fold),
         fold=fold,
@@ -269,6 +269,6 @@ async def _priced(
             audited=dearer * (star + max(0.0, audits)),
             fold=dearer * star,
             guard=dearer * (home.guard + rung * (size.guard - lo.guard)),
-        )
+        ).laden()
 
     return pricing
