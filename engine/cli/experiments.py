@@ -61,12 +61,16 @@ def online_ingest(
 ) -> None:
     """Take readings in, look at what they change, and decide."""
     from ..experiments.ingest import FORMS, Letter, receive
+    from ..experiments.readings import MOST_BYTES
 
     form = file.suffix.removeprefix(".").lower()
     if form not in FORMS:
         expected = ", ".join(f".{one}" for one in FORMS)
         raise typer.BadParameter(f"expected a file of {expected}, got {file}", param_hint="FILE")
-    answer = receive(run, Letter(file.read_bytes(), form, file.name))
+    with file.open("rb") as opened:
+        data = opened.read(MOST_BYTES + 1)  # one more, so that what is longer is refused
+    source = file.name.encode("utf-8", "backslashreplace").decode()
+    answer = receive(run, Letter(data, form, source))
     show(answer, as_json, ingested(answer))
     if answer["rejected"]:
         raise typer.Exit(exit_codes.DISAGREED)

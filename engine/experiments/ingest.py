@@ -6,7 +6,7 @@ killed leaves all of a file or nothing, and the same file may be sent again.
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -23,7 +23,7 @@ from ..config.run_dir import archive_of
 from ..config.task import recorded_config
 from .changes import PendingChanges
 from .outcomes import table
-from .readings import Sorted, parse, sort
+from .readings import Row, Sorted, parse, sort
 from .round import live_plan
 from .rules import LATE, look
 
@@ -57,7 +57,7 @@ def receive(run: Path, letter: Letter, clock: Clock = time.time) -> dict[str, An
     """
     with Archive.read(archive_of(run)) as archive:
         require_live(recorded_config(archive))
-    parse(letter.data, letter.form)
+    rows = parse(letter.data, letter.form)  # before the lock, which a run may wait for
     path = archive_of(run)
 
     def taken() -> dict[str, Any]:
@@ -65,7 +65,7 @@ def receive(run: Path, letter: Letter, clock: Clock = time.time) -> dict[str, An
             before = drain(archive)
             own = next((one for one in before if one["digest"] == letter.digest), None)
             if own is None:
-                own = take(archive, recorded_config(archive), letter)
+                own = take(archive, recorded_config(archive), letter, rows)
         return {**own, "before": [one for one in before if one is not own]}
 
     try:
@@ -87,18 +87,17 @@ def require_live(config: Config) -> None:
         )
 
 
-def take(archive: Archive, config: Config, letter: Letter) -> dict[str, Any]:
-    """Takes a letter into an archive that is open for writing: rows, looks and decisions in one transaction.
+def take(archive: Archive, config: Config, letter: Letter, rows: Sequence[Row]) -> dict[str, Any]:
+    """Takes a letter's rows into an open archive, with their looks and decisions, in one transaction.
 
     One that was taken in full before changes nothing. ConfigError where the run has no live experiments.
-    DataError where it cannot be read.
+    DataError where too many rows are refused.
     """
     require_live(config)
     book = archive.experiments()
     for old in book.ingests():
         if old.digest == letter.digest and not old.rejected:
             return {**_answer(old, old.id), "already_known": True}
-    rows = parse(letter.data, letter.form)
     pending = PendingChanges.of(book, config.online)
     today = datetime.fromtimestamp(archive.clock(), UTC).date()
     history = book.history(name for name, one in pending.experiments.items() if one.backend == "live")
@@ -188,7 +187,7 @@ def drain(archive: Archive) -> list[dict[str, Any]]:
             continue
         letter = Letter(path.read_bytes(), form, f"{INBOX}/{path.name}")
         try:
-            taken.append(take(archive, config, letter))
+            taken.append(take(archive, config, letter, parse(letter.data, letter.form)))
         except (ConfigError, DataError) as error:
             path.rename(path.with_name(path.name + REFUSED))
             taken.append({**_answer(Ingest(letter.digest, letter.source), 0), "refused": str(error)})

@@ -1,6 +1,7 @@
 """A live experiment from queue to launch and rollback, with processes killed in between: nothing is lost."""
 
 import json
+import os
 import shutil
 import signal
 import sqlite3
@@ -11,7 +12,9 @@ from typing import Any
 
 import pytest
 
-from recevolve.engine.experiments.ingest import INBOX
+from recevolve.engine.experiments.ingest import INBOX, Letter, receive
+from recevolve.engine.experiments.readings import MOST_BYTES, MOST_ROWS
+from recevolve.evaluators.data import DataError
 from recevolve.population.archive.archive import Archive
 from recevolve.population.archive.compare import EXPERIMENTS
 
@@ -204,6 +207,32 @@ def test_what_comes_while_the_run_works_waits_and_is_taken_in_once(run: Path, tm
     assert [one["accepted"] for one in taken["before"]] == [4, 0]
     assert taken["before"][1]["refused"]
     assert rows(copied / "archive.db", "SELECT count(*) FROM readings") == [(8,)]
+
+
+def test_what_no_archive_can_keep_is_refused_and_what_is_huge_changes_nothing(
+    run: Path, tmp_path: Path
+) -> None:
+    good, _ = two(run)
+    before = rows(run / "archive.db", "SELECT count(*) FROM ingests")
+    names = tmp_path / os.fsdecode(b"day-\xff.json")
+    names.write_text(json.dumps([{**both(good, day(0))[0], "arm": "\ud800"}, *both(good, day(0))]))
+    taken = answer("online", "ingest", run, names, code=5)
+    assert (taken["accepted"], taken["source"]) == (4, "day-\\udcff.json")
+    assert "got '\\ud800'" in taken["rejected"][0]["reason"]
+
+    one = json.dumps(both(good, day(1))[0]).encode()
+    for name, data in (
+        ("digits.json", b"[" + one.replace(b'"count": 1000', b'"count": ' + b"9" * 5000) + b"]"),
+        ("rows.json", b"[" + b",".join([one.replace(b"treatment", b"b")] * 2000) + b"]"),
+        ("bytes.csv", b"x" * (MOST_BYTES + 1)),
+    ):
+        (tmp_path / name).write_bytes(data)
+        done = command("online", "ingest", run, tmp_path / name)
+        assert done.returncode == (5 if name == "digits.json" else 4), done.stderr
+        assert "Traceback" not in done.stderr
+    with pytest.raises(DataError):  # found before the archive is opened for writing
+        receive(run, Letter(b"[{}" + b",{}" * MOST_ROWS + b"]", "json", "x"), clock=pytest.fail)
+    assert rows(run / "archive.db", "SELECT count(*) FROM ingests") == [(before[0][0] + 2,)], "names, digits"
 
 
 def test_a_row_of_the_record_that_was_changed_is_seen_by_replay(run: Path, tmp_path: Path) -> None:

@@ -1,18 +1,20 @@
 """Rows from outside are judged one by one: what is refused says why, and touches no other row."""
 
+import gzip
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from io import BytesIO
+from json import dumps
 from typing import Any
 
 import polars as pl
 import pytest
 
 from recevolve.engine.config.experiments import Measure, Online
-from recevolve.engine.experiments.readings import Sorted, parse, sort
+from recevolve.engine.experiments.readings import MOST_BYTES, Sorted, parse, sort
 from recevolve.evaluators.data import DataError
 from recevolve.population.values.experiment import COUNTS, Experiment, Outcome, State
 
@@ -34,10 +36,10 @@ GOOD = {
     "day": "2026-03-02",
     "arm": "treatment",
     "metric": "days",
-    "count": "1000",
-    "mean": "5.5",
-    "variance": "9",
-    "revision": "0",
+    "count": 1000,
+    "mean": 5.5,
+    "variance": 9.0,
+    "revision": 0,
 }
 
 
@@ -60,25 +62,34 @@ def sorted_of(*rows: Mapping[str, Any], before: Sorted | None = None) -> Sorted:
         ({"day": "20260302"}, "a date such as"),
         ({"day": "2026-02-27"}, "before the experiment was proposed"),
         ({"day": "2026-03-22"}, "has not come yet"),
-        ({"count": "0"}, "count must be a whole number"),
-        ({"count": "-5"}, "count must be a whole number"),
-        ({"count": "10.5"}, "count must be a whole number"),
+        ({"count": 0}, "count must be a whole number"),
+        ({"count": -5}, "count must be a whole number"),
+        ({"count": 10.5}, "count must be a whole number"),
         ({"count": True}, "count must be a number"),
         ({"count": "many"}, "count must be a number"),
-        ({"count": "1e300"}, "count must be a whole number"),
-        ({"mean": "nan"}, "mean must be finite"),
+        ({"count": 1e300}, "count must be finite and at most"),
+        ({"mean": math.nan}, "mean must be finite"),
         ({"mean": math.inf}, "mean must be finite"),
-        ({"mean": "29"}, r"must lie in \[0.0, 28.0\]"),
-        ({"mean": "-1"}, r"must lie in \[0.0, 28.0\]"),
-        ({"variance": "-0.1"}, "variance must be 0 or more"),
-        ({"variance": "inf"}, "variance must be finite"),
-        ({"count": "1", "variance": "2"}, "0 of one user"),
+        ({"mean": 29}, r"must lie in \[0.0, 28.0\]"),
+        ({"mean": -1}, r"must lie in \[0.0, 28.0\]"),
+        ({"variance": -0.1}, "variance must be 0 or more"),
+        ({"variance": math.inf}, "variance must be finite"),
+        ({"count": 1, "variance": 2}, "0 of one user"),
         ({"mean": ""}, "nothing stands in mean"),
         ({"mean": None}, "nothing stands in mean"),
-        ({"revision": "-1"}, "revision must be a whole number"),
-        ({"revision": "1.5"}, "revision must be a whole number"),
-        ({"revision": "10001"}, "revision must be a whole number"),
+        ({"revision": -1}, "revision must be a whole number"),
+        ({"revision": 1.5}, "revision must be a whole number"),
+        ({"revision": 10001}, "revision must be a whole number"),
         ({"note": "x"}, "no such column: note"),
+        ({"count": "1000"}, "count must be a number, got '1000'"),
+        ({"mean": [5.5]}, "mean must be a number, got 'list'"),
+        ({"mean": 1e200, "metric": "hate"}, "at most 1e\\+100"),
+        ({"variance": 1e200}, "at most 1e\\+100"),
+        ({"experiment": ["0-a"]}, "experiment must be a text"),
+        ({"arm": "\ud800\x1b[2J"}, r"got '\\ud800\\x1b\[2J'"),
+        ({"\udc00": 1}, r"no such column: \\udc00"),
+        ({"day": "2026-W10-1"}, "a date such as"),
+        ({"day": "２０２６-03-02"}, "a date such as"),
     ],
 )
 def test_a_bad_row_is_refused_with_its_reason_and_the_others_are_taken(
@@ -89,16 +100,17 @@ def test_a_bad_row_is_refused_with_its_reason_and_the_others_are_taken(
     (bad,) = found.rejected
     assert bad.row == 2
     assert re.search(words, bad.reason), bad.reason
+    assert (bad.reason + bad.what).isprintable()
 
 
 def test_twice_corrected_outdated_and_contradicted_rows_are_told_apart() -> None:
     first = sorted_of(GOOD)
     again = sorted_of(
         GOOD,
-        {**GOOD, "mean": "5.6"},
-        {**GOOD, "revision": "2", "mean": "5.8"},
-        {**GOOD, "revision": "1", "mean": "5.7"},
-        {**GOOD, "revision": "2", "mean": "5.8"},
+        {**GOOD, "mean": 5.6},
+        {**GOOD, "revision": 2, "mean": 5.8},
+        {**GOOD, "revision": 1, "mean": 5.7},
+        {**GOOD, "revision": 2, "mean": 5.8},
         before=first,
     )
     assert [again.counts[name] for name in COUNTS] == [0, 2, 1, 1]
@@ -121,13 +133,40 @@ def table(**columns: list[Any]) -> pl.DataFrame:
     return pl.DataFrame({**rows, **columns})
 
 
+def packed(frame: pl.DataFrame) -> bytes:
+    frame.write_parquet(buffer := BytesIO())
+    assert len(buffer.getvalue()) < 30_000, "small until it is decoded"
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("text", ["1_000", "１０００", " 1000", "0x3e8", "1e", "", "٣"])
+def test_a_number_in_a_csv_is_a_plain_decimal(text: str) -> None:
+    def read(value: str) -> Sorted:
+        return sorted_of(*parse(table(count=[value]).write_csv().encode(), "csv"))
+
+    assert [one.count for one in read("+1.e3").taken] == [1000]
+    assert re.search("count", read(text).rejected[0].reason)
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "1e999", "NaN", "-Infinity", '"5.5"', "1" + "0" * 300])
+def test_a_number_in_json_is_a_finite_number(number: str) -> None:
+    rows = parse(dumps([{**GOOD, "mean": 0}]).replace('"mean": 0', f'"mean": {number}').encode(), "json")
+    assert "mean must be" in sorted_of(*rows).rejected[0].reason
+
+
+def test_a_file_of_bad_rows_is_refused_as_a_whole() -> None:
+    assert len(sorted_of(*[{**GOOD, "arm": "b"}] * 1000, GOOD).rejected) == 1000
+    with pytest.raises(DataError, match=r"none is taken\. Row 2 is the first: arm must be"):
+        sorted_of(GOOD, *[{**GOOD, "arm": "b"}] * 1001)
+
+
 def test_csv_parquet_and_json_say_the_same() -> None:
     text = table().write_csv().encode()
     buffer = BytesIO()
     table(day=[date(2026, 3, 2)], count=[1000], mean=[5.5], variance=[9.0], revision=[0]).write_parquet(
         buffer
     )
-    json = ('{"rows": [' + str(dict(GOOD)).replace("'", '"') + "]}").encode()
+    json = dumps({"rows": [GOOD]}).encode()
     taken = [sorted_of(*parse(data, form)).taken for data, form in
              ((text, "csv"), (buffer.getvalue(), "parquet"), (json, "json"))]  # fmt: skip
     assert taken[0] == taken[1] == taken[2]
@@ -137,7 +176,22 @@ def test_csv_parquet_and_json_say_the_same() -> None:
 @pytest.mark.parametrize(
     ("data", "form", "words"),
     [
-        (b"", "csv", "no csv"),
+        (b"", "csv", "missing: "),
+        (table().write_csv().encode().replace(b"revision", b"count"), "csv", "each column once"),
+        (gzip.compress(table().write_csv().encode()), "csv", "no csv"),
+        (b'[{"count": 5, "count": 500}]', "json", "each name once"),
+        (b"[" + b"[],[]," * 10**6 + b"[]]", "json", "at most 100,000 rows"),
+        (b",".join([b"{}"] * 100_001).join([b"[", b"]"]), "json", "at most 100,000 rows"),
+        (table().write_csv().encode() + b"\n,,,,,,," * 100_000, "csv", "at most 100,000 rows"),
+        (b"," * 10**6, "csv", "at most 100,000 rows"),
+        (b"x" * (MOST_BYTES + 1), "csv", "at most 33,554,432 bytes"),
+        (
+            packed(pl.concat([table()] * 1000).select(pl.all().repeat_by(101).explode())),
+            "parquet",
+            "100,000 rows",
+        ),
+        (packed(table(arm=[["treatment"] * 1000])), "parquet", "one text, number or date in each cell"),
+        (packed(pl.concat([table(arm=["x" * 2**20])] * 33)), "parquet", "33,554,432 bytes of text"),
         (b"experiment,day\n1,2\n", "csv", "missing: arm, count, mean, metric, variance"),
         (table(note=["x"]).write_csv().encode(), "csv", "not known: note"),
         (table().write_csv().encode()[:-2] + b",1,2\n", "csv", "no csv"),
