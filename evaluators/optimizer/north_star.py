@@ -109,8 +109,9 @@ def audit_trajectory(race: Race, source: str, sandbox: Sandbox) -> None:
     """
     setup = race.setup
     for rung in range(len(race.rungs)):
-        rows, factors = race.rows(rung), race.entrants(source, rung, sandbox)
-        best, marks = factors.index(race.run(source, rung, sandbox).ranked[0]), setup.marks(rows)
+        rows, found = race.rows(rung), race.run(source, rung, sandbox)
+        factors = [factor for factor, _ in found.losses]
+        best, marks = factors.index(found.ranked[0]), setup.marks(rows)
         inside, _ = setup.train_inside(source, factors, race.inputs(rung), marks, race.seed, sandbox)
         order = setup.order("search", rows, race.seed)
         with SandboxedSteps(sandbox, source, factors[best], setup.shapes(), setup.limits) as steps:

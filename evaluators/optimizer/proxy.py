@@ -16,6 +16,8 @@ Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 REMEMBERED = 256
 """Results kept per race, so that a rung need not repeat the one before it."""
+BACKOFFS = 3
+"""How often a later rung at which every rate diverges tries rates that are lower by one place of the grid."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Race:
     `rungs` holds (training rows, number of rates) from cheap to dear; lengths are drawn near them, the same
     for all programs. Rates are multiples of the one at which the program's steps have the standard length:
     rung 0 tries the first of `factors`, each later rung the best one so far and its neighbours on a grid
-    that is twice as fine.
+    that is twice as fine, and lower ones where all of these diverge.
     """
 
     setup: OptimizerSetup
@@ -104,20 +106,33 @@ class Race:
         return _remembered(self._results, (source, rung), lambda: self._run(source, rung, sandbox))
 
     def _run(self, source: str, rung: int, sandbox: Sandbox) -> RungResult:
+        factors, tried = self.entrants(source, rung, sandbox), list[float]()
+        # the best rate of a short training may be the last one before it diverges: too high for a longer one
+        for _ in range(1 + (BACKOFFS if rung else 0)):
+            if result := self._trained(source, rung, factors, sandbox):
+                return result
+            tried += factors
+            factors = [factor / self.spacing(0) for factor in factors]
+        words = ", ".join(f"{factor:.3g}" for factor in tried)
+        raise Failed(Status.CRASHED, f"diverged at each learning rate tried: its own times {words}")
+
+    def _trained(
+        self, source: str, rung: int, factors: Sequence[float], sandbox: Sandbox
+    ) -> RungResult | None:
+        """The result of a rung at these rates; None where all of them diverge."""
         setup, rows = self.setup, self.rows(rung)
-        factors, marks = self.entrants(source, rung, sandbox), setup.marks(rows)
+        marks = setup.marks(rows)
         weights, seconds = setup.train_inside(source, factors, self.inputs(rung), marks, self.seed, sandbox)
         held_out = setup.held_out("search")
         chosen = [setup.best_checkpoint(each, held_out.choosing) for each in weights]
         losses = tuple((factor, found and found[1]) for factor, found in zip(factors, chosen, strict=True))
         finite = [(found[1], rate, found[0]) for rate, found in enumerate(chosen) if found]
-        score = None
-        if finite:
-            _, rate, checkpoint = min(finite)
-            score = setup.score_of(weights[rate, checkpoint], held_out.scoring)
+        if not finite:
+            return None
+        _, rate, checkpoint = min(finite)
+        score = setup.score_of(weights[rate, checkpoint], held_out.scoring)
         if score is None:
-            tried = ", ".join(f"{factor:.3g}" for factor in factors)
-            raise Failed(Status.CRASHED, f"diverged at each learning rate tried: its own times {tried}")
+            return None
         best, whole = (setup.epochs("search", marks[which]) for which in (checkpoint, -1))
         return RungResult(losses, score, best, whole, seconds)
 

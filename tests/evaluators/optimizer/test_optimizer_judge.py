@@ -67,6 +67,21 @@ def test_proxy_scores_the_best_rate_and_refines_it(sandbox: Sandbox) -> None:
     assert 0.0 < verdicts[2].metrics["auc"].value < 1.0
 
 
+def test_a_rung_at_which_all_rates_diverge_tries_lower_ones(sandbox: Sandbox) -> None:
+    """The rule explodes once its steps, summed up, are too long: after a few steps at the rates of rung 0."""
+    settings = {
+        "rung_rows": (320, 3_200), "rung_factors": (2, 2), "factors": (1.0, 2.0), "batch": 64, "folds": 2,
+        "transfer": False,
+    }  # fmt: skip
+    judge = OptimizerJudge(DATA, settings, LIMITS, "test")
+    source = update("return param - hp['lr'] * grad * (1.0 + (step * hp['lr'] / 0.7) ** 200), {}")
+    first, second = (judge.proxy(source, rung, sandbox) for rung in range(2))
+    assert first.status is second.status is Status.SCORED
+    rates = [float(rate) for rate in second.facts["log_loss_by_factor"]]
+    assert max(rates) < first.facts["lr_factor"] / 2
+    audit_trajectory(judge.race, source, sandbox)
+
+
 def test_a_rung_is_scored_at_its_best_checkpoint_on_rows_that_did_not_choose(
     judge: OptimizerJudge, sandbox: Sandbox
 ) -> None:
