@@ -207,6 +207,36 @@ def _mean(home: Costs, others: Sequence[Costs]) -> Costs:
     )
 
 
+async def _timed(
+    executor: LocalExecutor,
+    config: Config,
+    source: str,
+    lengths: tuple[int, int],
+    size: Size | None,
+    *,
+    whole: bool,
+) -> Costs:
+    """What the calls of one program cost at a size; guard and a second fold only of the `whole`."""
+    rungs, of = lengths
+    # the first fold finds out what a judge then remembers of a program; without trainings to tell apart,
+    # what it remembers of a fold is the larger part, and few programs meet the same one on a worker
+    folds = [1, 1 if size else min(2, of - 1), *([0] if whole else [])]
+    calls = [
+        # twice: the first call of a worker also starts its sandbox
+        *[Call(Stage.PROPERTIES, source)] * 2,
+        *(Call(Stage.PROXY, source, number) for number in range(rungs)),
+        *(Call(Stage.NORTH_STAR, source, fold, "selection", of) for fold in folds),
+        *([Call(Stage.GUARD, source)] if whole else []),
+    ]
+    settings = {**config.settings, **(size.settings if size else {})}
+    starting, examined, *seconds = await executor.timed(calls, settings)
+    raced, (first, fold, *rest) = seconds[:rungs], seconds[rungs:]
+    for rung in reversed(range(rungs - 1)):  # the first training of a worker also loads what it needs
+        raced[rung] = min(raced[rung], raced[rung + 1])
+    audited, guard = rest or (fold, 0.0)
+    return Costs(min(starting, examined), tuple(raced), audited + max(0.0, first - fold), fold, guard)
+
+
 async def _priced(
     executor: LocalExecutor,
     config: Config,
@@ -220,43 +250,18 @@ async def _priced(
     from the shorter one on, that of audits and guard as that of rungs; how much dearer than production other
     programs are is measured at the shorter one. `lengths` counts rungs and folds.
     """
-    rungs, of = lengths
     lo, hi = (sizes[-1], sizes[-min(len(sizes), LONGER + 1)]) if sizes else (None, None)
-    proxies = [Stage.PROXY] * rungs
-
-    async def timed(source: str, size: Size | None, *, whole: bool) -> Costs:
-        calls = [Call(stage, source, number) for number, stage in enumerate(proxies)]
-        # the first one finds out what a judge then remembers of a program; without trainings to tell apart,
-        # what it remembers of a fold is the larger part, and few programs meet the same one on a worker
-        folds = [1, 1 if size else min(2, of - 1), *([0] if whole else [])]
-        calls += [Call(Stage.NORTH_STAR, source, fold, "selection", of) for fold in folds]
-        # twice: the first call of a worker also starts its sandbox
-        properties = [Call(Stage.PROPERTIES, source)] * 2
-        calls = [*properties, *calls, *([Call(Stage.GUARD, source)] if whole else [])]
-        settings = {**config.settings, **(size.settings if size else {})}
-        starting, *seconds = await executor.timed(calls, settings)
-        examined, *raced = seconds[: rungs + 1]
-        for rung in reversed(range(rungs - 1)):  # the first training of a worker also loads what it needs
-            raced[rung] = min(raced[rung], raced[rung + 1])
-        first, fold, *rest = seconds[rungs + 1 :]
-        audited, guard = rest or (fold, 0.0)
-        return Costs(min(starting, examined), tuple(raced), audited + max(0.0, first - fold), fold, guard)
-
-    waiting = [timed(source, lo, whole=source == sources[0]) for source in sources]
+    waiting = [_timed(executor, config, text, lengths, lo, whole=text == sources[0]) for text in sources]
     if lo and hi:
-        waiting.append(timed(sources[0], hi, whole=False))
+        waiting.append(_timed(executor, config, sources[0], lengths, hi, whole=False))
     home, *found = await asyncio.gather(*waiting)
     if not (lo and hi):
         usual = _mean(home, found)
         return lambda size: usual
     *others, long = [home, *found]
     dearer = fmean((one.rungs[-1] + one.fold) / (home.rungs[-1] + home.fold) for one in others)
-
-    def slope(dear: float, cheap: float, more: float, less: float) -> float:
-        return max(0.0, (dear - cheap) / (more - less)) if more > less else 0.0
-
-    rung = slope(long.rungs[-1], home.rungs[-1], hi.rungs[rungs - 1], lo.rungs[rungs - 1])
-    fold = slope(long.fold, home.fold, hi.fold, lo.fold)
+    rung = _slope(long.rungs[-1] - home.rungs[-1], hi.rungs[lengths[0] - 1] - lo.rungs[lengths[0] - 1])
+    fold = _slope(long.fold - home.fold, hi.fold - lo.fold)
 
     def pricing(size: Size | None) -> Costs:
         assert size is not None
@@ -272,3 +277,7 @@ async def _priced(
         ).laden()
 
     return pricing
+
+
+def _slope(seconds: float, work: float) -> float:
+    return max(0.0, seconds / work) if work > 0 else 0.0
