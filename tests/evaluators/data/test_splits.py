@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from recevolve.evaluators.data import DataError, Field, Log, Split, split
+from recevolve.evaluators.data import DataError, Field, Log, Split, split, split_by
 from recevolve.evaluators.data.synthetic import load
 
 BY = pytest.mark.parametrize("by", ["user", "time"])
@@ -168,3 +168,20 @@ def test_no_folds_are_refused(log: Log) -> None:
 def test_fewer_users_than_folds_are_counted(by: str, users: int, said: str) -> None:
     with pytest.raises(DataError, match=f"made: {said} 20 folds need at least 20: use fewer folds"):
         split(made(np.sort(np.arange(4000) % users)), by=by, folds=20)
+
+
+@pytest.mark.parametrize(
+    ("schema", "split", "by"),
+    [
+        ({"label": "y", "user": "u", "time": "t"}, None, "time"),
+        ({"label": "y", "user": "u"}, None, "user"),
+        ({"label": "y", "user": "u", "time": "t"}, "user", "user"),
+        ({"user": "u", "time": "t"}, None, "user"),
+        (None, None, "user"),
+        (None, "time", "time"),
+    ],
+)
+def test_a_log_with_time_is_split_by_time_unless_the_config_says_otherwise(
+    schema: dict[str, str] | None, split: str | None, by: str
+) -> None:
+    assert split_by({"source": "x", "schema": schema, "split": split}) == by

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from recevolve.evaluators.data import DataError, Log, load, split, split_by
+from recevolve.evaluators.data import DataError, Log, load, split
 
 SCHEMA = {"label": "clicked", "user": "uid", "item": "iid", "time": "ts"}
 TABLE: dict[str, list[Any]] = {
@@ -272,31 +272,6 @@ def test_a_missing_column_is_named_with_the_nearest_and_all_others(write: Write)
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
-    [
-        ("empty.csv", "", "is empty"),
-        ("header.csv", "clicked,uid,iid,ts\n", "holds no rows"),
-        ("bytes.csv", "clicked,uid,iid,ts\n1,\udcff,2,3\n", "is no utf-8 text: set data.schema.encoding"),
-        ("head.csv", "clicked,uid,iid,\udcff\n1,a,2,3\n", "is no utf-8 text: set data.schema.encoding"),
-        ("one.csv", "clicked uid iid ts\n1 a 2 3\n", "has one column, 'clicked uid iid ts': its header must"),
-        ("bad.csv.gz", "\x1f\udc8b\x08" + "\0" * 7 + "\udcff" * 9, "cannot be read: Error -3"),
-        ("cut.csv.gz", "\x1f\udc8b\x08", "cannot be read: Compressed file ended"),
-        ("not.parquet", "clicked,uid,iid,ts\n", "cannot be read"),
-        ("log.json", "[]", r"must end in \.csv, \.tsv, \.csv\.gz, \.tsv\.gz, \.parquet, got '\.json'"),
-    ],
-)
-def test_a_file_that_is_no_log_says_so(tmp_path: Path, name: str, content: str, said: str) -> None:
-    (tmp_path / name).write_bytes(content.encode(errors="surrogateescape"))
-    with pytest.raises(DataError, match=f"{name} {said}"):
-        read(str(tmp_path / name))
-
-
-def test_a_missing_file_is_named_in_full(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=f"there is no file {tmp_path}/gone.csv"):
-        read(str(tmp_path / "gone.csv"))
-
-
-@pytest.mark.parametrize(
     ("change", "said"),
     [
         ({"lable": "x"}, r"unknown key data\.schema\.lable \(did you mean 'label'\?\)"),
@@ -379,46 +354,6 @@ def test_a_label_of_one_value_says_which(
         load({"source": str(path), "schema": schema})
 
 
-@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
-@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-16"])
-@pytest.mark.parametrize("ending", ["csv", "csv.gz", "tsv", "tsv.gz"])
-def test_separator_encoding_and_compression_do_not_change_the_log(
-    tmp_path: Path, separator: str, encoding: str, ending: str
-) -> None:
-    rows = [["clicked", "uid", "iid", "ts"], ["1", "Zoë", '"a,b;c|d\te"', "3"], ["0", "Zoé", "x\u00a0y", "2"]]
-    content = "\r\n".join(separator.join(row) for row in rows).encode(encoding)
-    path = tmp_path / f"log.{ending}"
-    path.write_bytes(gzip.compress(content) if ending.endswith("gz") else content)
-    pl.DataFrame(
-        [["1", "0"], ["Zoë", "Zoé"], ["a,b;c|d\te", "x\u00a0y"], ["3", "2"]], list(TABLE)
-    ).write_parquet(tmp_path / "same.parquet")
-    same = read(str(tmp_path / "same.parquet"))
-    assert read(str(path), encoding=encoding).fingerprint == same.fingerprint
-
-
-@pytest.mark.parametrize(("encoding", "ending"), [("utf-8", "csv"), ("latin-1", "csv"), ("utf-8", "tsv.gz")])
-def test_a_line_of_too_many_fields_is_named_as_an_editor_counts_it(
-    tmp_path: Path, encoding: str, ending: str
-) -> None:
-    lines = ["clicked,uid,iid,ts", '1,"two\nlines",2,3', *["0,b,4,5"] * 13, "1,a,2,3,4", "1,a,2,3,4,5"]
-    content = "\n".join(lines).encode(encoding)
-    path = tmp_path / f"log.{ending}"
-    path.write_bytes(gzip.compress(content) if ending.endswith("gz") else content)
-    with pytest.raises(DataError, match="line 17 has more fields than the header, 5 to 4"):
-        read(str(path), encoding=encoding)
-
-
-@pytest.mark.parametrize(
-    ("line", "said"),
-    [('1,"a,2,3', 'cannot be read: could not parse `"a,2,3'), ('1,a,2,3,4,"5', "a line has more")],
-)
-def test_a_quote_that_nothing_closes_is_told(tmp_path: Path, line: str, said: str) -> None:
-    path = tmp_path / "log.csv"
-    path.write_text(f"clicked,uid,iid,ts\n{line}\n" + "0,b,4,5\n" * 50_000)
-    with pytest.raises(DataError, match=said):
-        read(str(path))
-
-
 def test_a_wrong_encoding_is_named_with_the_key_to_set(write: Write) -> None:
     with pytest.raises(DataError, match=r'is no ascii text: set data\.schema\.encoding, such as "latin-1"'):
         read(write(uid=["Zoë", "b", "c", "d"]), encoding="ascii")
@@ -444,74 +379,3 @@ def test_categories_of_a_parquet_file_are_texts(tmp_path: Path, write: Write) ->
 def test_columns_that_the_schema_does_not_name_are_left_alone(write: Write) -> None:
     nested = write("parquet", other=[[{"a": 1}]] * 4)
     assert read(nested).fingerprint == read(write()).fingerprint
-
-
-LARGE = 2000
-
-
-@pytest.fixture
-def large(tmp_path: Path) -> Callable[..., tuple[str, ...]]:
-    """The warnings about a log of 2,000 rows in which nothing is odd but what a test changes."""
-
-    def large(
-        columns: dict[str, Any] | None = None, header: str | None = None, **data: Any
-    ) -> tuple[str, ...]:
-        at = np.arange(LARGE)
-        table = {"clicked": at % 2, "uid": at % 100, "iid": at % 7, "ts": at} | (columns or {})
-        frame = pl.DataFrame(table)
-        text = frame.write_csv()
-        path = tmp_path / "log.csv"
-        path.write_text(text if header is None else header + text[text.index("\n") :])
-        return load({"source": str(path), "schema": SCHEMA} | data).warnings
-
-    return large
-
-
-def test_a_log_in_which_nothing_is_odd_has_no_warnings(large: Callable[..., tuple[str, ...]]) -> None:
-    assert large() == large(split="time") == ()
-
-
-def test_what_is_often_a_mistake_is_a_warning(large: Callable[..., tuple[str, ...]]) -> None:
-    at = np.arange(LARGE)
-    (repeated,) = large({"ts": at // 2, "clicked": at // 4 % 2, "uid": at // 2 % 100, "iid": at // 2 % 7})
-    assert repeated.startswith("1,000 of 2,000 rows repeat an earlier row in every column that is read")
-    (lonely,) = large({"uid": at})
-    assert lonely.startswith("user column 'uid' has 2,000 values in 2,000 rows; check that it names people")
-    (hashed,) = large({"iid": at}, schema=SCHEMA | {"max_ids": 500})
-    assert hashed.startswith("field 'iid' has 2,000 values, hashed to 500 ids: about 4 share one")
-    (future,) = large(split="user")
-    assert 'set data.split = "time"' in future
-    assert (
-        large(split="user", schema={"label": "clicked", "user": "uid", "item": "iid", "numeric": ["ts"]})
-        == ()
-    )
-
-
-def test_two_columns_of_one_name_are_told_apart(large: Callable[..., tuple[str, ...]]) -> None:
-    at = np.arange(LARGE)
-    (twice,) = large({"spare": at % 3}, header="clicked,uid,iid,ts,iid")
-    assert twice == "several columns are called 'iid'; the first is used"
-    assert large({"a": at, "b": at}, header="clicked,uid,iid,ts,x,x") == (), "nobody reads x"
-
-
-def test_sequences_that_are_hashed_are_told_once(large: Callable[..., tuple[str, ...]]) -> None:
-    lists = [f"{row} {row + 1}" for row in range(LARGE)]
-    (hashed,) = large({"seq": lists}, schema=SCHEMA | {"sequence": ["seq"], "max_ids": 200})
-    assert hashed.startswith("field 'seq_1' has 2,001 values, hashed to 200 ids")
-
-
-@pytest.mark.parametrize(
-    ("schema", "split", "by"),
-    [
-        ({"label": "y", "user": "u", "time": "t"}, None, "time"),
-        ({"label": "y", "user": "u"}, None, "user"),
-        ({"label": "y", "user": "u", "time": "t"}, "user", "user"),
-        ({"user": "u", "time": "t"}, None, "user"),
-        (None, None, "user"),
-        (None, "time", "time"),
-    ],
-)
-def test_a_log_with_time_is_split_by_time_unless_the_config_says_otherwise(
-    schema: dict[str, str] | None, split: str | None, by: str
-) -> None:
-    assert split_by({"source": "x", "schema": schema, "split": split}) == by
