@@ -105,7 +105,10 @@ class NorthStar(Table):
     every: PositiveInt = Field(5, description="generations between promotions")
     slots: PositiveInt = Field(4, description="elites promoted each time")
     folds: int = Field(4, ge=2, description="replicates per promotion: fresh seed, other held-out users")
-    finalists: PositiveInt = Field(8, description="promoted programs that race for the claim, at most")
+    finalists: PositiveInt = Field(
+        8,
+        description="promoted programs that race for the claim, at most, and known methods in it",
+    )
     final_folds: int | None = Field(
         None, ge=2, description="folds of a finalist and of the claim; none: all that the kind has"
     )

@@ -1,7 +1,7 @@
 """The final race: which finalists meet the claim split. Folds of the selection split go to the contenders."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from ...evaluators.statistics import contenders
@@ -29,32 +29,54 @@ def most_trainings(search: SearchContext, entrants: int) -> int:
     return _budget(search, entrants) + search.final_folds
 
 
-async def final_race(search: SearchContext, entrants: Mapping[str, str], trainings: Trainings) -> Raced:
+async def final_race(
+    search: SearchContext, entrants: Mapping[str, str], methods: Collection[str], trainings: Trainings
+) -> Raced:
     """The race of the entrants, source by id without production, on folds of the selection split.
 
     All are measured on the folds of a promotion; those that a round measured cost nothing. Then the folds
     double, up to `final_folds`, for those who are not worse than the best beyond noise, while more than one
     is left and the budget lasts: `finalists` times `final_folds` folds, production's not counted. Where it
     does not hold all of them, the better ones go on. Production gets every fold that a contender gets.
-    Nothing depends on time: a race is a function of its verdicts.
+    Guardrails of known `methods` are looked at where one leads. Nothing depends on time: a race is a function
+    of its verdicts.
     """
     home = search.seeds[0]
     sources = {home.id: home.source, **entrants}
     field, folds, spent = sorted(entrants), search.config.north_star.folds, 0
     standings: dict[str, Standing] = {}
+    unguarded = set(methods)
     behind: frozenset[str] = frozenset()
     done = 0
+
+    async def measured(names: list[str]) -> dict[str, Standing]:
+        waiting = (
+            measure(
+                search,
+                name,
+                sources[name],
+                "selection",
+                folds,
+                told=trainings.told,
+                guarded=name not in unguarded,
+            )
+            for name in names
+        )
+        return dict(zip(names, await asyncio.gather(*waiting), strict=True))
+
     while True:
         running = [home.id, *field]
-        found = await asyncio.gather(
-            *(measure(search, one, sources[one], "selection", folds, told=trainings.told) for one in running)
-        )
-        standings |= dict(zip(running, found, strict=True))
+        standings |= await measured(running)
         require_folds(search.task, standings[home.id].folds)
         spent += (folds - done) * len(field)
         done = folds
-        fit = {one: standings[one].scores for one in running if one == home.id or standings[one].eligible}
-        left = contenders(fit)
+        while True:
+            fit = {one: standings[one].scores for one in running if one == home.id or standings[one].eligible}
+            left = contenders(fit)
+            if left[0] not in unguarded:
+                break
+            unguarded.remove(left[0])
+            standings |= await measured(left[:1])
         behind |= fit.keys() - set(left)
         further = min(2 * folds, search.final_folds)
         if further == folds or len(left) == 1:

@@ -29,7 +29,8 @@ class Finals:
 
     `evolved` are the finalists that may win, the best of the race first. `found` is what the report's
     "winner" says of all of them. `methods` are the known methods that the claim measures, the best of the
-    race first: those that were not behind the best of the race, and the best of them all where it gained.
+    race first and as many as there may be finalists: those that were not behind the best of the race, and the
+    best of them all where it gained.
     """
 
     raced: Raced
@@ -71,15 +72,16 @@ async def race(search: SearchContext, promoted: Sequence[Standing], trainings: T
     equal = await equals(search, sources)
     fit = [one for one in fit if one.program_id not in equal]
     alike = {_rounded(one): one.program_id for one in [*reversed(fit), production]}
+    most = search.config.north_star.finalists
     finalists = [one.program_id for one in fit if alike[_rounded(one)] == one.program_id]
-    finalists = finalists[: search.config.north_star.finalists]
+    finalists = finalists[:most]
     entrants = {name: sources[name] for name in finalists} | {one.id: one.source for one in methods.values()}
-    of_claim = (2 + len(methods)) * search.final_folds
+    of_claim = (2 + min(len(methods), most)) * search.final_folds
     trainings.expect(
         f"{len(finalists)} finalists race with {len(methods)} known methods",
         most_trainings(search, len(entrants)) + of_claim,
     )
-    raced = await final_race(search, entrants, trainings)
+    raced = await final_race(search, entrants, methods.keys(), trainings)
     home = raced.standings[production.program_id]
     refused |= {name: sunk(search, raced.standings[name], home) for name in raced.ranked}
     ranked = [name for name in raced.ranked if not refused[name]]
@@ -92,7 +94,7 @@ async def race(search: SearchContext, promoted: Sequence[Standing], trainings: T
     best = [name for name in known[:1] if raced.standings[name].over(home) > 0]
     left = [name for name in known if name in best or name not in raced.behind]
     evolved = tuple(name for name in ranked if name in finalists)
-    return Finals(raced, evolved, found, tuple(left))
+    return Finals(raced, evolved, found, tuple(left[:most]))
 
 
 def _rounded(one: Standing) -> tuple[float, ...]:

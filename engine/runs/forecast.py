@@ -31,6 +31,8 @@ class Costs:
     audited: float
     """Fold 0 of a split, in which a judge may audit the program."""
     fold: float
+    unseen: float
+    """A fold of a program that no rung has seen: what a judge must first find out about it is in it."""
     guard: float
 
     def measured(self, spent: Mapping[tuple[Stage, int], Sequence[float]]) -> "Costs":
@@ -48,14 +50,19 @@ class Costs:
             tuple(usual(cost, (Stage.PROXY, rung)) for rung, cost in enumerate(self.rungs)),
             usual(self.audited, (Stage.NORTH_STAR, 0)),
             usual(self.fold, *(call for call in spent if call[0] is Stage.NORTH_STAR and call[1])),
+            self.unseen,
             usual(self.guard, (Stage.GUARD, 0)),
         )
 
     def laden(self) -> "Costs":
         """What calls of evolved programs cost while all workers are busy."""
-        rungs = tuple(LADEN * cost for cost in self.rungs)
         return Costs(
-            LADEN * self.properties, rungs, LADEN * self.audited, LADEN * self.fold, LADEN * self.guard
+            properties=LADEN * self.properties,
+            rungs=tuple(LADEN * cost for cost in self.rungs),
+            audited=LADEN * self.audited,
+            fold=LADEN * self.fold,
+            unseen=LADEN * self.unseen,
+            guard=LADEN * self.guard,
         )
 
     def star(self, folds: float) -> float:
@@ -148,8 +155,8 @@ def counted(
 ) -> Forecast:
     """The forecast of a run of `config` where calls cost so much.
 
-    `seeds` start the search, `known` programs of the kind meet the claim beside winner and production, and
-    `folds` are all that the kind has.
+    `seeds` start the search, `known` programs of the kind race beside the finalists, and `folds` are all that
+    the kind has.
     """
     population, star, proxy = config.population, config.north_star, config.proxy
     workers, final = config.executor.workers, star.final_folds or folds
@@ -167,10 +174,11 @@ def counted(
     most = min(config.budget.generations, config.budget.candidates // each)
     # the most that a final race takes, of which rounds measured the finalists' first folds; about half of
     # the known programs are clearly worse in it, and are not in the claim
-    entrants = known + star.finalists
+    entrants, met = known + star.finalists, min(known / 2, star.finalists)
     further = max(0, star.finalists * final - entrants * first) + final - first
-    race = (known + star.slots) * promoted + further * costs.fold
-    claim = (2 + known / 2) * costs.star(final)
+    first_folds = costs.unseen + (first - 1) * costs.fold
+    race = known * first_folds + star.slots * promoted + costs.guard + further * costs.fold
+    claim = costs.star(final) + (1 + met) * final * costs.fold + met * costs.guard
     return Forecast(
         seconds=config.budget.seconds,
         start=start,

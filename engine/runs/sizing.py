@@ -203,6 +203,7 @@ def _mean(home: Costs, others: Sequence[Costs]) -> Costs:
         rungs=tuple(map(fmean, zip(*(one.rungs for one in several), strict=True))),
         audited=fold + max(0.0, home.audited - home.fold),
         fold=fold,
+        unseen=fmean(one.unseen for one in several),
         guard=home.guard,
     )
 
@@ -214,9 +215,11 @@ async def _timed(
     lengths: tuple[int, int],
     size: Size | None,
     *,
-    whole: bool,
+    whole: bool = False,
+    seen: bool = True,
 ) -> Costs:
-    """What the calls of one program cost at a size; guard and a second fold only of the `whole`."""
+    """What the calls of one program cost at a size: fold 0 and guard of the `whole` alone, rungs of one that
+    is `seen` by them before its folds."""
     rungs, of = lengths
     # the first fold finds out what a judge then remembers of a program; without trainings to tell apart,
     # what it remembers of a fold is the larger part, and few programs meet the same one on a worker
@@ -224,17 +227,24 @@ async def _timed(
     calls = [
         # twice: the first call of a worker also starts its sandbox
         *[Call(Stage.PROPERTIES, source)] * 2,
-        *(Call(Stage.PROXY, source, number) for number in range(rungs)),
+        *(Call(Stage.PROXY, source, number) for number in range(rungs if seen else 0)),
         *(Call(Stage.NORTH_STAR, source, fold, "selection", of) for fold in folds),
         *([Call(Stage.GUARD, source)] if whole else []),
     ]
     settings = {**config.settings, **(size.settings if size else {})}
     starting, examined, *seconds = await executor.timed(calls, settings)
-    raced, (first, fold, *rest) = seconds[:rungs], seconds[rungs:]
-    for rung in reversed(range(rungs - 1)):  # the first training of a worker also loads what it needs
+    raced, (first, fold, *rest) = seconds[: -len(folds) - whole], seconds[-len(folds) - whole :]
+    for rung in reversed(range(len(raced) - 1)):  # the first training of a worker also loads what it needs
         raced[rung] = min(raced[rung], raced[rung + 1])
     audited, guard = rest or (fold, 0.0)
-    return Costs(min(starting, examined), tuple(raced), audited + max(0.0, first - fold), fold, guard)
+    return Costs(
+        properties=min(starting, examined),
+        rungs=tuple(raced),
+        audited=audited + max(0.0, first - fold),
+        fold=fold,
+        unseen=max(first, fold),
+        guard=guard,
+    )
 
 
 async def _priced(
@@ -247,32 +257,37 @@ async def _priced(
     """What calls cost at a size, from calls at two small ones.
 
     Where sizes are unknown, the mean over `sources` at the config's own. Cost grows in proportion to work
-    from the shorter one on, that of audits and guard as that of rungs; how much dearer than production other
-    programs are is measured at the shorter one. `lengths` counts rungs and folds.
+    from the shorter one on, that of audits, guard and what a fold first finds out as that of rungs. How much
+    dearer than production other programs are is measured at the shorter one. `lengths`: rungs and folds.
     """
     lo, hi = (sizes[-1], sizes[-min(len(sizes), LONGER + 1)]) if sizes else (None, None)
-    waiting = [_timed(executor, config, text, lengths, lo, whole=text == sources[0]) for text in sources]
+    first, *texts = sources
+    waiting = [_timed(executor, config, first, lengths, lo, whole=True)]
+    waiting += [_timed(executor, config, text, lengths, lo, seen=lo is None) for text in texts]
     if lo and hi:
-        waiting.append(_timed(executor, config, sources[0], lengths, hi, whole=False))
+        waiting.append(_timed(executor, config, first, lengths, hi))
     home, *found = await asyncio.gather(*waiting)
     if not (lo and hi):
         usual = _mean(home, found)
         return lambda size: usual
-    *others, long = [home, *found]
-    dearer = fmean((one.rungs[-1] + one.fold) / (home.rungs[-1] + home.fold) for one in others)
+    *others, long = found
+    dearer = fmean([1.0, *(one.fold / home.fold for one in others)])
+    finding = fmean([one.unseen - one.fold for one in others] or [0.0])
     rung = _slope(long.rungs[-1] - home.rungs[-1], hi.rungs[lengths[0] - 1] - lo.rungs[lengths[0] - 1])
     fold = _slope(long.fold - home.fold, hi.fold - lo.fold)
 
     def pricing(size: Size | None) -> Costs:
         assert size is not None
         star = home.fold + fold * (size.fold - lo.fold)
-        audits = home.audited - home.fold + rung * (size.audited - lo.audited)
-        raced = (cost + rung * (size.rungs[place] - lo.rungs[place]) for place, cost in enumerate(home.rungs))
+        # a judge need not audit a program in production that is the kind's own
+        audits = max(0.0, home.audited - home.fold - rung * lo.audited) + rung * size.audited
+        raced = [cost + rung * (size.rungs[place] - lo.rungs[place]) for place, cost in enumerate(home.rungs)]
         return Costs(
             properties=home.properties,
             rungs=tuple(dearer * cost for cost in raced),
-            audited=dearer * (star + max(0.0, audits)),
+            audited=dearer * (star + audits),
             fold=dearer * star,
+            unseen=dearer * star + finding * sum(raced) / sum(home.rungs),
             guard=dearer * (home.guard + rung * (size.guard - lo.guard)),
         ).laden()
 

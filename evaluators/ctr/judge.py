@@ -2,7 +2,7 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from functools import lru_cache
 from typing import Any, Generic, Literal
@@ -10,6 +10,7 @@ from typing import Any, Generic, Literal
 from ..data import Log, Split, load, split, split_by
 from ..kinds.judge import fingerprint
 from ..kinds.task import Size
+from ..language.canonical import syntax_hash
 from ..sandbox import Limits
 from .settings import TrainingSettings
 from .setup import FullTrainings, S
@@ -35,8 +36,12 @@ class TrainingJudge(ABC, Generic[S]):
         limits: Limits,
         task_version: str,
         models: tuple[str, str],
+        known: Collection[str] = (),
     ) -> None:
-        """`setup` is the kind's; `models` are the ranking models on the log and on the second log."""
+        """`setup` is the kind's; `models` are the ranking models on the log and on the second log.
+
+        `known` are the kind's own programs, which need no audit.
+        """
 
         def on(source: Mapping[str, Any], by: Any, model: str) -> S:
             if by not in ("user", "time"):
@@ -49,6 +54,7 @@ class TrainingJudge(ABC, Generic[S]):
         transfer = on(TRANSFER, "user", models[1]) if chosen.transfer else None
         log, self.chosen = self.setup.log, chosen
         self.trainings = FullTrainings(self.setup, transfer)
+        self.known = frozenset(map(syntax_hash, known))
         self.folds = chosen.folds
         self.data = f"{log.name}: {len(log):,} rows, {len(log.fields)} fields, {log.fingerprint[:16]}"
         self.warnings = log.warnings
@@ -60,6 +66,10 @@ class TrainingJudge(ABC, Generic[S]):
             [setup.log.fingerprint for setup in (self.setup, transfer) if setup is not None],
             packages=("torch", "numpy"),
         )
+
+    def audited(self, source: str, fold: int) -> bool:
+        """Whether audits run with this fold: with the first, of a program that is not the kind's own."""
+        return fold == 0 and syntax_hash(source) not in self.known
 
     @property
     def least(self) -> int:

@@ -1,6 +1,6 @@
 """InteractionJudge: the kind bound to a log and to settings. Source in, Verdict out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ...population.values.verdict import Verdict
@@ -24,10 +24,16 @@ class InteractionJudge(TrainingJudge[LayerSetup]):
     """
 
     def __init__(
-        self, data: Mapping[str, Any], settings: Mapping[str, Any], limits: Limits, task_version: str
+        self,
+        data: Mapping[str, Any],
+        settings: Mapping[str, Any],
+        limits: Limits,
+        task_version: str,
+        known: Collection[str] = (),
     ) -> None:
         chosen = Settings.model_validate(settings)
-        super().__init__(LayerSetup, data, chosen, limits, task_version, (chosen.model, OTHER[chosen.model]))
+        models = (chosen.model, OTHER[chosen.model])
+        super().__init__(LayerSetup, data, chosen, limits, task_version, models, known)
         self.race = Race(self.setup, chosen.rung_epochs, chosen.seed, chosen.draws)
         self.rungs = len(chosen.rung_epochs)
 
@@ -39,7 +45,8 @@ class InteractionJudge(TrainingJudge[LayerSetup]):
     @judged
     def north_star(self, source: str, split: str, fold: int, of: int, sandbox: Sandbox) -> Verdict:
         """The negative log loss on the fold's users of 'selection' or 'claim'."""
-        return full_score(self.trainings, source, split, fold, of, sandbox)
+        audited = self.audited(source, fold)
+        return full_score(self.trainings, source, split, fold, of, sandbox, audited=audited)
 
     @judged
     def guard(self, source: str, sandbox: Sandbox) -> Verdict:

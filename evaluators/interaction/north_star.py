@@ -24,16 +24,23 @@ SAMPLED = 16
 
 
 def full_score(
-    trainings: FullTrainings[LayerSetup], source: str, split: str, fold: int, of: int, sandbox: Sandbox
+    trainings: FullTrainings[LayerSetup],
+    source: str,
+    split: str,
+    fold: int,
+    of: int,
+    sandbox: Sandbox,
+    *,
+    audited: bool,
 ) -> Verdict:
-    """SCORED with the negative log loss on the held-out users of `fold`, of `of`. Audits run with fold 0.
+    """SCORED with the negative log loss on the held-out users of `fold`, of `of`.
 
     Trainings on the second log give the `transfer_` metrics. facts["units"] has the negative loss of each
     user, whose mean is the score. Raises Failed, as CHEATED where an audit finds that the layer is not what
     it seems.
     """
     training, further, rng = trainings.of_fold(split, fold, of)
-    trained = _run(training, source, sandbox)[0] if fold else _audited(training, source, rng, sandbox)
+    trained = _audited(training, source, rng, sandbox) if audited else _run(training, source, sandbox)[0]
     verdict = verdict_of(trained.score.metrics())
     metrics = verdict.metrics
     if further is not None:

@@ -26,7 +26,7 @@ def judge(data: Mapping[str, Any], settings: Mapping[str, Any], limits: Limits) 
     """The kind bound to a log and to settings. DataError or ValidationError, both ValueErrors."""
     from .judge import InteractionJudge
 
-    return InteractionJudge(data, settings, limits, VERSION)
+    return InteractionJudge(data, settings, limits, VERSION, TASK.seeds.values())
 
 
 def adapt(data: Mapping[str, Any], settings: Mapping[str, Any]) -> Task:

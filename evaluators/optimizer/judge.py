@@ -1,6 +1,6 @@
 """OptimizerJudge: the kind bound to a log and to settings. Source in, Verdict out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ...population.values.verdict import Verdict
@@ -25,10 +25,16 @@ class OptimizerJudge(TrainingJudge[OptimizerSetup]):
     """
 
     def __init__(
-        self, data: Mapping[str, Any], settings: Mapping[str, Any], limits: Limits, task_version: str
+        self,
+        data: Mapping[str, Any],
+        settings: Mapping[str, Any],
+        limits: Limits,
+        task_version: str,
+        known: Collection[str] = (),
     ) -> None:
         chosen = Settings.model_validate(settings)
-        super().__init__(OptimizerSetup, data, chosen, limits, task_version, (chosen.model, TRANSFER_RANKER))
+        models = (chosen.model, TRANSFER_RANKER)
+        super().__init__(OptimizerSetup, data, chosen, limits, task_version, models, known)
         rungs = list(zip(chosen.rung_rows, chosen.rung_factors, strict=True))
         self.race = Race(self.setup, rungs, chosen.factors, chosen.seed)
         other, last = self.trainings.transfer, len(rungs) - 1
@@ -46,7 +52,7 @@ class OptimizerJudge(TrainingJudge[OptimizerSetup]):
     @judged
     def north_star(self, source: str, split: str, fold: int, of: int, sandbox: Sandbox) -> Verdict:
         """The negative log loss on the fold's users of 'selection' or 'claim', stepped from outside."""
-        return self.star.judge(source, split, fold, of, sandbox)
+        return self.star.judge(source, split, fold, of, sandbox, audited=self.audited(source, fold))
 
     @judged
     def guard(self, source: str, sandbox: Sandbox) -> Verdict:

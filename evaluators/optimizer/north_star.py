@@ -35,14 +35,16 @@ class NorthStar:
     race: Race
     transfer: Race | None
 
-    def judge(self, source: str, split: str, fold: int, of: int, sandbox: Sandbox) -> Verdict:
-        """SCORED with the negative log loss on the held-out users of `fold`, of `of`. Audits run with fold 0.
+    def judge(
+        self, source: str, split: str, fold: int, of: int, sandbox: Sandbox, *, audited: bool
+    ) -> Verdict:
+        """SCORED with the negative log loss on the held-out users of `fold`, of `of`.
 
         Raises Failed, as CHEATED where an audit finds that the program is not what it seems.
         """
         training, further, rng = self.trainings.of_fold(split, fold, of)
         factor = self.race.factor(source, sandbox)
-        if fold == 0:
+        if audited:
             audit_trajectory(self.race, source, sandbox)
             trained = _audited(training, source, factor, rng, sandbox)
         else:

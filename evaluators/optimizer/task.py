@@ -34,7 +34,7 @@ def judge(data: Mapping[str, Any], settings: Mapping[str, Any], limits: Limits) 
     """The kind bound to a log and to settings. DataError or ValidationError, both ValueErrors."""
     from .judge import OptimizerJudge
 
-    return OptimizerJudge(data, settings, limits, VERSION)
+    return OptimizerJudge(data, settings, limits, VERSION, TASK.seeds.values())
 
 
 TASK = Task(

@@ -208,6 +208,23 @@ def test_a_known_method_over_its_guardrail_is_neither_switched_to_nor_in_the_way
     assert "length_ratio is 99" in row["out"]
 
 
+def test_guardrails_of_a_known_method_are_measured_where_it_could_be_recommended(concluded: Conclude) -> None:
+    for score, measured in ((-1.0, False), (1.0, True)):
+        _, _, executor = concluded(World({LINE: score, "tanh": 0.5}, 1e-6), *FORMS[:2])
+        assert any(call.stage == "guard" and LINE in call.source for call in executor.calls) is measured
+
+
+def test_the_claim_measures_as_many_known_methods_as_there_may_be_finalists(
+    concluded: Conclude, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy = registry.find("toy", [TOY])
+    more = {f"line_{digit}": toy.seeds["line"].replace("0.5", f"0.5{digit}") for digit in range(1, 5)}
+    monkeypatch.setattr(registry, "find", lambda *_: replace(toy, seeds={**toy.seeds, **more}))
+    report, _, _ = concluded(World({LINE[:-1]: 1.0}, 0.2), *FORMS[:2], finalists=2)
+    assert sum(name.startswith("line") for name in folds_of(report)) == 5
+    assert sum(row["name"].startswith("line") for row in report["arms"]) == 2
+
+
 def test_a_program_that_behaves_as_a_known_method_is_that_method(concluded: Conclude) -> None:
     world = World({"tanh": 1.0, LINE: 1.0}, same=("tanh", LINE))
     report, _, _ = concluded(world, *FORMS[:2])

@@ -20,7 +20,7 @@ from recevolve.population.archive.archive import Archive
 from recevolve.population.values.evaluation import Stage
 
 ROWS = (400_000, 200_000, 100_000, 50_000, 20_000)
-COSTS = Costs(properties=0.5, rungs=(1.0, 2.0, 4.0), audited=10.0, fold=3.0, guard=2.0)
+COSTS = Costs(properties=0.5, rungs=(1.0, 2.0, 4.0), audited=10.0, fold=3.0, unseen=8.0, guard=2.0)
 
 
 def config(tmp_path: Path, **tables: Mapping[str, Any]) -> Config:
@@ -41,7 +41,8 @@ def test_parts_add_up_to_the_calls_that_are_made(tmp_path: Path) -> None:
     assert found.generation == pytest.approx(10 * (0.5 + 0.55 * (1.0 + 0.5 * 2.0 + 0.5**1.5 * 4.0)))
     assert found.round == pytest.approx(3 * (2.0 + 10.0 + 3.0))
     assert found.seeds == pytest.approx(0.5 + 7.0 + 15.0)
-    assert found.claim == pytest.approx((2 + 7 / 2) * (10.0 + 9 * 3.0))
+    assert found.race == pytest.approx(7 * (8.0 + 3.0) + 3 * (2.0 + 10.0 + 3.0) + 2.0 + (50 + 8) * 3.0)
+    assert found.claim == pytest.approx(10.0 + 9 * 3.0 + (1 + 7 / 2) * 10 * 3.0 + 7 / 2 * 2.0)
     assert found.whole(8) == pytest.approx(
         5.0 + found.seeds + 8 * found.generation + 3 * found.round + found.conclusion
     )
@@ -67,7 +68,7 @@ def test_calls_that_were_made_often_replace_what_was_foretold_and_their_outliers
         (Stage.NORTH_STAR, 0): [99.0],
         (Stage.PROXY, 1): [1.0] * 4,
     }
-    assert COSTS.measured(spent) == Costs(0.5, (1.0, 1.0, 4.0), audited=10.0, fold=6.0, guard=2.0)
+    assert COSTS.measured(spent) == Costs(0.5, (1.0, 1.0, 4.0), audited=10.0, fold=6.0, unseen=8.0, guard=2.0)
 
 
 def test_dearer_folds_make_the_end_of_the_run_dearer(tmp_path: Path) -> None:
@@ -183,8 +184,8 @@ class Costly(Timed):
         stars = [place for place, call in enumerate(calls) if call.stage is Stage.NORTH_STAR]
         seconds[stars[0]] += 0.5
         seconds[0] += 30.0
-        trainings = [place for place, call in enumerate(calls) if call.stage is Stage.PROXY]
-        seconds[trainings[0]] += 30.0
+        if trainings := [place for place, call in enumerate(calls) if call.stage is Stage.PROXY]:
+            seconds[trainings[0]] += 30.0
         return [each * (1 if home else 2) for each in seconds]
 
 
@@ -195,3 +196,4 @@ def test_costs_of_long_trainings_follow_from_short_ones_of_several_programs(tmp_
     assert whole.rungs == pytest.approx([dearer * 4.1] * 3)
     assert whole.fold == pytest.approx(dearer * 4.1)
     assert whole.audited == pytest.approx(dearer * 4.6)
+    assert whole.unseen == pytest.approx(dearer * 4.1 + LADEN * 2 * 0.5 * 4.1 / 0.3), "as rungs grow"

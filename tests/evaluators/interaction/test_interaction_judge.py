@@ -18,6 +18,7 @@ from recevolve.evaluators.interaction.proxy import Race
 from recevolve.evaluators.interaction.reference_cost import ReferenceCost
 from recevolve.evaluators.interaction.setup import RankingModel, adam
 from recevolve.evaluators.interaction.task import TASK, adapt
+from recevolve.evaluators.kinds.failure import Failed
 from recevolve.evaluators.language.canonical import canonical
 from recevolve.evaluators.sandbox import Sandbox, load
 from recevolve.population.values.verdict import Status, Verdict
@@ -263,3 +264,19 @@ def test_shorter_trainings_keep_the_proportions_of_rungs_and_draws() -> None:
     assert short.rows == pytest.approx(judge.least, rel=0.01)
     assert whole.rungs[2] > 2 * whole.rungs[1]  # several draws on the last rung
     assert (short.audited, short.guard) == (0.0, 0.0)
+
+
+def test_only_layers_that_are_not_the_kinds_own_are_audited(
+    judge: InteractionJudge, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = InteractionJudge(DATA, SETTINGS, LIMITS, "test", [TASK.seeds["fm"]])
+    audited = judge.north_star(TASK.seeds["fm"], "selection", 0, 2, sandbox)
+    assert own.north_star(TASK.seeds["fm"], "selection", 0, 2, sandbox) == audited
+
+    def refuse(*_: object) -> None:
+        raise Failed(Status.CHEATED, "an audit ran")
+
+    monkeypatch.setattr("recevolve.evaluators.interaction.north_star.audit_memory", refuse)
+    assert own.north_star(canonical(TASK.seeds["fm"]), "selection", 0, 2, sandbox) == audited
+    for judge_of, name in ((own, "pairwise_dot"), (judge, "fm")):
+        assert judge_of.north_star(TASK.seeds[name], "selection", 0, 2, sandbox).status is Status.CHEATED

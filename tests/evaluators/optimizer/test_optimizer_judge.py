@@ -12,6 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from recevolve.evaluators.data import DataError
+from recevolve.evaluators.kinds.failure import Failed
 from recevolve.evaluators.language.canonical import canonical
 from recevolve.evaluators.optimizer.guard import guard
 from recevolve.evaluators.optimizer.judge import OptimizerJudge
@@ -20,6 +21,8 @@ from recevolve.evaluators.optimizer.sandboxed_steps import SandboxedSteps
 from recevolve.evaluators.optimizer.task import TASK
 from recevolve.evaluators.sandbox import Limits, Sandbox
 from recevolve.population.values.verdict import Status, Verdict
+
+from .conftest import SETTINGS
 
 DATA = {"source": "synthetic", "rows": 6_000}
 LIMITS = Limits(cpu_seconds=20.0)
@@ -328,3 +331,19 @@ def test_a_judge_says_how_long_its_trainings_are_and_shortens_them_in_proportion
     assert made.setup.log is judge.setup.log  # not loaded again
     assert whole.epochs[-1] == 4.0
     assert whole.epochs[0] == pytest.approx(2_000 / len(judge.setup.splits["search"].train))
+
+
+def test_only_programs_that_are_not_the_kinds_own_are_audited(
+    judge: OptimizerJudge, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = OptimizerJudge(DATA, SETTINGS, LIMITS, "test", [TASK.seeds["adam"]])
+    audited = judge.north_star(TASK.seeds["adam"], "selection", 0, 2, sandbox)
+    assert own.north_star(TASK.seeds["adam"], "selection", 0, 2, sandbox) == audited
+
+    def refuse(*_: object) -> None:
+        raise Failed(Status.CHEATED, "an audit ran")
+
+    monkeypatch.setattr("recevolve.evaluators.optimizer.north_star.audit_trajectory", refuse)
+    assert own.north_star(canonical(TASK.seeds["adam"]), "selection", 0, 2, sandbox) == audited
+    for judge_of, name in ((own, "adagrad"), (judge, "adam")):
+        assert judge_of.north_star(TASK.seeds[name], "selection", 0, 2, sandbox).status is Status.CHEATED
