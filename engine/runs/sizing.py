@@ -240,7 +240,8 @@ async def _timed(
     return Costs(
         properties=min(starting, examined),
         rungs=tuple(raced),
-        audited=audited + max(0.0, first - fold),
+        # the first fold of a worker also loads what it needs
+        audited=audited + (0.0 if size else max(0.0, first - fold)),
         fold=fold,
         unseen=max(first, fold),
         guard=guard,

@@ -195,5 +195,5 @@ def test_costs_of_long_trainings_follow_from_short_ones_of_several_programs(tmp_
     assert whole.properties == pytest.approx(LADEN * 0.01)
     assert whole.rungs == pytest.approx([dearer * 4.1] * 3)
     assert whole.fold == pytest.approx(dearer * 4.1)
-    assert whole.audited == pytest.approx(dearer * 4.6)
+    assert whole.audited == pytest.approx(dearer * 4.1), "what a worker loads first is no audit"
     assert whole.unseen == pytest.approx(dearer * 4.1 + LADEN * 2 * 0.5 * 4.1 / 0.3), "as rungs grow"
