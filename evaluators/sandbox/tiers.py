@@ -22,6 +22,8 @@ REMEDIES = {
     3: "needs seccomp filters in the kernel, and an x86_64 or aarch64 processor",
     4: "needs Linux, with pidfd and memfd (5.4 or newer)",
 }
+OPEN = {2: "stat tells names, sizes and times of files that are not named; their contents stay closed"}
+"""What a tier leaves to a candidate and cannot close."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,8 @@ class Report:
 
     def __str__(self) -> str:
         found = f"sandbox tier {self.tier} ({TIERS[self.tier]})" if self.tier else "no sandbox"
-        return "\n".join([found, *(_line(layer) for layer in self.layers)])
+        open_still = [f"  not closed: {OPEN[self.tier]}"] if self.tier in OPEN else []
+        return "\n".join([found, *(_line(layer) for layer in self.layers), *open_still])
 
 
 def _line(layer: Layer) -> str:

@@ -27,6 +27,9 @@ def test_the_report_names_every_tier_and_a_remedy_for_each_that_fails(
     assert "bubblewrap is not installed" in str(report)
     assert "pip install 'recevolve[bubblewrap]'" in str(report)
     assert all(bool(layer.remedy) != layer.holds for layer in report.layers)
+    told = [line for line in str(report).splitlines() if line.startswith("  not closed: ")]
+    assert ["stat tells names" in line for line in told] == [True] * (report.tier == 2)
+    assert "not closed" not in str(dataclasses.replace(report, tier=1))
     json.dumps(dataclasses.asdict(report))
 
 
