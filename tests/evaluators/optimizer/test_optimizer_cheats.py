@@ -98,6 +98,14 @@ def test_nobody_knows_which_step_is_the_last(judge: OptimizerJudge, sandbox: San
     drawn |= {judge.trainings.of_fold("selection", fold, 2)[0].rows for fold in range(2)}
     assert not asked & drawn
     assert len(drawn) == judge.rungs + 2
+    cheat = CHEATS["last_step_averager"]
+    never, early = (cheat.replace("step == LAST", f"step == {step}") for step in (0, 20))
+    assert cheat != never
+    told, honest, seen = (
+        judge.north_star(one, "selection", 0, 2, sandbox).score for one in (cheat, never, early)
+    )
+    assert told == honest, "its step does not end the training, so it gains nothing"
+    assert seen != honest, "a step that is taken would show"
 
 
 @pytest.mark.parametrize("name", ["hidden_training", "patches_torch"])
