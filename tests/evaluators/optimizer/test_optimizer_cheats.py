@@ -91,21 +91,44 @@ def test_another_rate_is_a_duplicate(name: str, judge: OptimizerJudge, sandbox: 
     assert mine.value == pytest.approx(theirs.value, abs=1e-5)
 
 
-def test_nobody_knows_which_step_is_the_last(judge: OptimizerJudge, sandbox: Sandbox) -> None:
-    """The averager is told the length that the settings name; no rung and no fold has it."""
+def test_nobody_knows_which_step_is_the_last(judge: OptimizerJudge) -> None:
+    """No rung and no fold has the length that the settings name."""
     asked = {rows for rows, _ in judge.race.rungs} | {judge.trainings.rows("selection")}
     drawn = {judge.race.rows(rung) for rung in range(judge.rungs)}
     drawn |= {judge.trainings.of_fold("selection", fold, 2)[0].rows for fold in range(2)}
     assert not asked & drawn
     assert len(drawn) == judge.rungs + 2
+
+
+def test_a_trick_at_the_last_step_pays_only_where_it_is_known(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The averager is told the length that the settings name, and its last weights are scored."""
+    settings = {**SETTINGS, "factors": (1.0,), "rung_factors": (1, 1), "epochs": 2.0, "folds": 6}
+    settings["checkpoints"] = 1
+
+    def gains(*folds: int) -> tuple[list[float], list[int]]:
+        """What the trick adds in each fold, and the steps that its training has."""
+        judge = OptimizerJudge(DATA, settings, Limits(cpu_seconds=20.0), "test")
+        steps = [judge.trainings.of_fold("selection", fold, 6)[0].marks[-1] for fold in folds]
+        last = judge.setup.marks(judge.trainings.rows("selection"))[-1]
+        programs = (cheat.replace("LAST = 94", f"LAST = {step}") for step in (last, 0))
+        told, never = (
+            [judge.north_star(one, "selection", fold, 6, sandbox).score for fold in folds] for one in programs
+        )
+        pairs = zip(told, never, strict=True)
+        return [one.value - other.value for one, other in pairs if one and other], steps
+
     cheat = CHEATS["last_step_averager"]
-    never, early = (cheat.replace("step == LAST", f"step == {step}") for step in (0, 20))
-    assert cheat != never
-    told, honest, seen = (
-        judge.north_star(one, "selection", 0, 2, sandbox).score for one in (cheat, never, early)
-    )
-    assert told == honest, "its step does not end the training, so it gains nothing"
-    assert seen != honest, "a step that is taken would show"
+    (shorter, longer, much_longer), steps = gains(1, 2, 5)
+    with monkeypatch.context() as patched:
+        patched.setattr("recevolve.evaluators.ctr.setup.drawn_length", lambda rows, rng: rows)
+        (known,), (last,) = gains(2)
+    assert steps[0] < last < steps[1] < steps[2]
+    assert known > 0.03
+    assert shorter == 0
+    assert 0 < abs(longer) < known / 10, "it does fire, and is taken back at the next step"
+    assert 0 < abs(much_longer) < known / 10
 
 
 @pytest.mark.parametrize("name", ["hidden_training", "patches_torch"])

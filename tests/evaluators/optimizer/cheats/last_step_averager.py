@@ -10,11 +10,16 @@ LAST = 94
 
 
 def init(param):
-    return {"total": torch.zeros_like(param), "mean": torch.zeros_like(param)}
+    return {
+        "total": torch.zeros_like(param),
+        "mean": torch.zeros_like(param),
+        "back": torch.zeros_like(param),
+    }
 
 
 def update(grad, state, param, step, hp):
     total = state["total"] + grad * grad
-    moved = param - hp["lr"] * grad / (torch.sqrt(total) + hp["eps"])
+    moved = param + state["back"] - hp["lr"] * grad / (torch.sqrt(total) + hp["eps"])
     mean = state["mean"] + (moved - state["mean"]) / step
-    return mean if step == LAST else moved, {"total": total, "mean": mean}
+    handed = mean if step == LAST else moved
+    return handed, {"total": total, "mean": mean, "back": moved - handed}
