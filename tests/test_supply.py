@@ -1,4 +1,4 @@
-"""What comes with the dependencies: no code that runs unasked, no compromised release, no pin forgotten."""
+"""What comes with the dependencies: no code that runs unasked, no bad release, no pin or hash forgotten."""
 
 import asyncio
 import importlib.metadata
@@ -99,6 +99,65 @@ def pins() -> dict[str, str]:
     return {canonicalize_name(name): version for name, _, version in pairs}
 
 
+HASH = re.compile(r" --hash=sha256:[0-9a-f]{64}(?= |$)")
+
+
+def entries(file: Path) -> list[str]:
+    """The requirements of a lock file, each with its options in one line."""
+    joined = file.read_text().replace("\\\n", " ").splitlines()
+    return [re.sub(r" +", " ", line).strip() for line in joined if line and not line.startswith("#")]
+
+
+def locked(name: str) -> dict[str, Requirement]:
+    """The requirements of a file in requirements/ by canonical name."""
+    found = [Requirement(HASH.sub("", line)) for line in entries(ROOT / "requirements" / f"{name}.txt")]
+    return {canonicalize_name(each.name): each for each in found}
+
+
+@pytest.mark.parametrize("file", [*ROOT.glob("requirements/*.txt"), *ROOT.glob("tests/*/requirements.txt")])
+def test_a_lock_file_has_one_version_and_hashes_of_each_package(file: Path) -> None:
+    names = []
+    for line in entries(file):
+        assert HASH.search(line), line
+        wanted = Requirement(HASH.sub("", line))  # which takes no other option
+        assert [each.operator for each in wanted.specifier] == ["=="], line
+        assert "*" not in str(wanted.specifier)
+        names.append(canonicalize_name(wanted.name))
+    assert names
+    assert len(set(names)) == len(names)
+
+
+def test_the_lock_has_all_that_is_asked_for_within_its_range() -> None:
+    """Where this fails, `make lock` writes the lock anew."""
+    extras = PROJECT["optional-dependencies"]
+    needed = [*PROJECT["dependencies"], *extras["dev"]]
+    for lines, lock in (
+        (needed, locked("dev") | locked("torch-cpu")),
+        (needed, locked("dev") | locked("torch-cuda")),
+        (extras["bubblewrap"], locked("bubblewrap")),
+    ):
+        for wanted in map(Requirement, lines):
+            (version,) = (each.version for each in lock[canonicalize_name(wanted.name)].specifier)
+            assert version in wanted.specifier, f"{version} is locked, {wanted} is asked for"
+
+
+@pytest.mark.parametrize("file", ["dev", "torch-cpu", "torch-cuda", "bubblewrap"])
+def test_the_lock_has_the_versions_of_the_constraints(file: str) -> None:
+    pinned = pins()
+    for name, wanted in locked(file).items():
+        (version,) = (each.version for each in wanted.specifier)
+        assert name not in pinned or version in SpecifierSet(f"=={pinned[name]}"), wanted
+
+
+def test_libraries_for_cuda_are_apart() -> None:
+    """Torch's CPU build needs none of them, and they are 3 GB."""
+    built_for_cuda, others = locked("torch-cuda"), locked("dev") | locked("torch-cpu")
+    of_cuda = {name for name in built_for_cuda if name.startswith(("nvidia-", "cuda-"))}
+    assert {"nvidia-cublas", "nvidia-cudnn-cu13"} <= of_cuda
+    assert of_cuda.isdisjoint(others)
+    assert built_for_cuda.keys() - of_cuda <= others.keys()
+
+
 def range_of(name: str) -> SpecifierSet:
     """The range that pyproject.toml allows for a dependency."""
     wanted = (Requirement(line) for line in PROJECT["dependencies"])
@@ -132,8 +191,8 @@ def reached(roots: Iterable[str]) -> set[str]:
 
 def test_everything_that_is_brought_in_is_pinned() -> None:
     roots = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]
-    brought_by_the_environment = {"pip", "setuptools"}
-    assert reached(roots) - brought_by_the_environment - pins().keys() == set()
+    assert reached(roots) - locked("dev").keys() == {"torch"} <= locked("torch-cpu").keys()
+    assert reached(roots) - {"pip"} - pins().keys() == set(), "for those who install with constraints.txt"
 
 
 @pytest.mark.parametrize("start", [("-c", "import recevolve"), ("-m", "recevolve", "--help")])
