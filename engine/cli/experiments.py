@@ -60,8 +60,8 @@ def online_ingest(
     as_json: Json = False,
 ) -> None:
     """Take readings in, look at what they change, and decide."""
+    from ..experiments.formats import MOST_BYTES
     from ..experiments.ingest import FORMS, Letter, receive
-    from ..experiments.readings import MOST_BYTES
 
     form = file.suffix.removeprefix(".").lower()
     if form not in FORMS:

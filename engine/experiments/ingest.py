@@ -17,13 +17,14 @@ from typing import Any
 from ...evaluators.data import DataError
 from ...population.archive.archive import Archive, ArchiveBusy
 from ...population.archive.experiments import Experiments
-from ...population.values.experiment import CONTROL, COUNTS, TREATMENT, Ingest, Look, State
+from ...population.values.experiment import CONTROL, COUNTS, TREATMENT, Ingest, Look, Reading, State
 from ..config.config import Config, ConfigError
 from ..config.run_dir import archive_of
 from ..config.task import recorded_config
 from .changes import PendingChanges
+from .formats import parse
 from .outcomes import table
-from .readings import Row, Sorted, parse, sort
+from .readings import Rejected, Sorted, read, sort
 from .round import live_plan
 from .rules import LATE, look
 
@@ -56,8 +57,8 @@ def receive(run: Path, letter: Letter, clock: Clock = time.time) -> dict[str, An
     read, ConfigError where the run has no live experiments, ArchiveError where there is no run.
     """
     with Archive.read(archive_of(run)) as archive:
-        require_live(recorded_config(archive))
-    rows = parse(letter.data, letter.form)  # before the lock, which a run may wait for
+        config = recorded_config(archive)
+    rows = _rows(letter, config)  # before the lock, which a run may wait for
     path = archive_of(run)
 
     def taken() -> dict[str, Any]:
@@ -87,13 +88,19 @@ def require_live(config: Config) -> None:
         )
 
 
-def take(archive: Archive, config: Config, letter: Letter, rows: Sequence[Row]) -> dict[str, Any]:
+def _rows(letter: Letter, config: Config) -> list[Reading | Rejected]:
+    """The letter's rows, checked as far as that takes no archive. ConfigError and DataError as `receive`."""
+    require_live(config)
+    return read(parse(letter.data, letter.form), config.online)
+
+
+def take(
+    archive: Archive, config: Config, letter: Letter, rows: Sequence[Reading | Rejected]
+) -> dict[str, Any]:
     """Takes a letter's rows into an open archive, with their looks and decisions, in one transaction.
 
-    One that was taken in full before changes nothing. ConfigError where the run has no live experiments.
-    DataError where too many rows are refused.
+    One that was taken in full before changes nothing. DataError where too many rows are refused.
     """
-    require_live(config)
     book = archive.experiments()
     for old in book.ingests():
         if old.digest == letter.digest and not old.rejected:
@@ -187,7 +194,7 @@ def drain(archive: Archive) -> list[dict[str, Any]]:
             continue
         letter = Letter(path.read_bytes(), form, f"{INBOX}/{path.name}")
         try:
-            taken.append(take(archive, config, letter, parse(letter.data, letter.form)))
+            taken.append(take(archive, config, letter, _rows(letter, config)))
         except (ConfigError, DataError) as error:
             path.rename(path.with_name(path.name + REFUSED))
             taken.append({**_answer(Ingest(letter.digest, letter.source), 0), "refused": str(error)})

@@ -12,9 +12,9 @@ from ...population.values.experiment import CONTROL, TREATMENT, Changes, Experim
 from ..config.config import Config
 from ..config.run_dir import archive_of
 from ..config.task import recorded_config, task_for
+from ..experiments.formats import COLUMNS
 from ..experiments.ingest import drain
 from ..experiments.outcomes import table
-from ..experiments.readings import COLUMNS
 from ..export.patch import ExportRefused, packed, write
 from ..loop.seeds import seeds_for
 

@@ -8,7 +8,9 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from recevolve.engine.experiments.readings import COLUMNS
+import polars as pl
+
+from recevolve.engine.experiments.formats import COLUMNS
 
 from .toy_runs import RECEVOLVE, command, descendants, gone
 
@@ -49,6 +51,14 @@ def row(experiment: str, on: date, arm: str, metric: str, mean: float, **more: A
         "revision": 0,
         **more,
     }
+
+
+GOOD = row("0-a", date(2026, 3, 2), "treatment", "days", 5.5)
+
+
+def table(**columns: list[Any]) -> pl.DataFrame:
+    """A good reading, and more or others where columns are given."""
+    return pl.DataFrame({**{name: [value] for name, value in GOOD.items()}, **columns})
 
 
 def both(experiment: str, on: date, *, effect: float = 0.0, harm: float = 0.0) -> list[dict[str, Any]]:

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from recevolve.engine.experiments.formats import MOST_BYTES, MOST_ROWS
 from recevolve.engine.experiments.ingest import INBOX, Letter, receive
-from recevolve.engine.experiments.readings import MOST_BYTES, MOST_ROWS
 from recevolve.evaluators.data import DataError
 from recevolve.population.archive.archive import Archive
 from recevolve.population.archive.compare import EXPERIMENTS
@@ -230,8 +230,10 @@ def test_what_no_archive_can_keep_is_refused_and_what_is_huge_changes_nothing(
         done = command("online", "ingest", run, tmp_path / name)
         assert done.returncode == (5 if name == "digits.json" else 4), done.stderr
         assert "Traceback" not in done.stderr
-    with pytest.raises(DataError):  # found before the archive is opened for writing
-        receive(run, Letter(b"[{}" + b",{}" * MOST_ROWS + b"]", "json", "x"), clock=pytest.fail)
+    bad = [one.replace(b"treatment", b"b")] * 2000
+    for many in ([b"{}"] * (MOST_ROWS + 1), bad):  # found before the archive is opened for writing
+        with pytest.raises(DataError):
+            receive(run, Letter(b"[" + b",".join(many) + b"]", "json", "x"), clock=pytest.fail)
     assert rows(run / "archive.db", "SELECT count(*) FROM ingests") == [(before[0][0] + 2,)], "names, digits"
 
 

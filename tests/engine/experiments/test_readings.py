@@ -1,6 +1,5 @@
 """Rows from outside are judged one by one: what is refused says why, and touches no other row."""
 
-import gzip
 import math
 import re
 from collections.abc import Mapping
@@ -10,13 +9,15 @@ from io import BytesIO
 from json import dumps
 from typing import Any
 
-import polars as pl
 import pytest
 
 from recevolve.engine.config.experiments import Measure, Online
-from recevolve.engine.experiments.readings import MOST_BYTES, Sorted, parse, sort
+from recevolve.engine.experiments.formats import parse
+from recevolve.engine.experiments.readings import Sorted, read, sort
 from recevolve.evaluators.data import DataError
 from recevolve.population.values.experiment import COUNTS, Experiment, Outcome, State
+
+from ..platform import GOOD, table
 
 RULES = Online(
     backend="live",
@@ -31,21 +32,11 @@ KNOWN = {
     "2-c": replace(ONE, id="2-c", backend="simulator", state=State.LIVE),
     "3-d": replace(ONE, id="3-d", state=State.ROLLED_BACK),
 }
-GOOD = {
-    "experiment": "0-a",
-    "day": "2026-03-02",
-    "arm": "treatment",
-    "metric": "days",
-    "count": 1000,
-    "mean": 5.5,
-    "variance": 9.0,
-    "revision": 0,
-}
 
 
 def sorted_of(*rows: Mapping[str, Any], before: Sorted | None = None) -> Sorted:
     known = {"0-a": before.taken if before else []}
-    return sort(rows, KNOWN, known, RULES, date(2026, 3, 20))
+    return sort(read(rows, RULES), KNOWN, known, RULES, date(2026, 3, 20))
 
 
 @pytest.mark.parametrize(
@@ -118,6 +109,28 @@ def test_twice_corrected_outdated_and_contradicted_rows_are_told_apart() -> None
     assert "a correction is revision 1" in again.rejected[0].reason
 
 
+class Compared(int):
+    """A revision that counts how often one is compared with another."""
+
+    times = 0
+
+    def __gt__(self, other: int) -> bool:
+        Compared.times += 1
+        return int(self) > other
+
+    def __lt__(self, other: int) -> bool:
+        Compared.times += 1
+        return int(self) < other
+
+
+def test_a_row_costs_the_same_however_many_revisions_its_place_has() -> None:
+    first = sorted_of(*({**GOOD, "mean": 5 + k / 1000, "revision": k} for k in range(1000)))
+    first.taken = [replace(one, revision=Compared(one.revision)) for one in first.taken]
+    found = sorted_of(*({**GOOD, "mean": 6.0, "revision": 1000 + k} for k in range(1000)), before=first)
+    assert found.counts["corrected"] == 1000
+    assert 0 < Compared.times < 10_000
+
+
 def test_an_experiment_has_so_many_days_and_takes_late_ones_within_them() -> None:
     found = sorted_of(
         {**GOOD, "day": "2026-03-08"}, {**GOOD, "day": "2026-03-02"}, {**GOOD, "day": "2026-03-09"},
@@ -126,17 +139,6 @@ def test_an_experiment_has_so_many_days_and_takes_late_ones_within_them() -> Non
     assert found.counts["accepted"] == 3, "a rolled back experiment still takes what comes late"
     assert [one.row for one in found.rejected] == [3, 4]
     assert "2026-03-02 to 2026-03-08 are known" in found.rejected[0].reason
-
-
-def table(**columns: list[Any]) -> pl.DataFrame:
-    rows = {name: [value] for name, value in GOOD.items()}
-    return pl.DataFrame({**rows, **columns})
-
-
-def packed(frame: pl.DataFrame) -> bytes:
-    frame.write_parquet(buffer := BytesIO())
-    assert len(buffer.getvalue()) < 30_000, "small until it is decoded"
-    return buffer.getvalue()
 
 
 @pytest.mark.parametrize("text", ["1_000", "１０００", " 1000", "0x3e8", "1e", "", "٣"])
@@ -160,6 +162,7 @@ def test_a_file_of_bad_rows_is_refused_as_a_whole() -> None:
         sorted_of(GOOD, *[{**GOOD, "arm": "b"}] * 1001)
 
 
+@pytest.mark.process
 def test_csv_parquet_and_json_say_the_same() -> None:
     text = table().write_csv().encode()
     buffer = BytesIO()
@@ -171,39 +174,3 @@ def test_csv_parquet_and_json_say_the_same() -> None:
              ((text, "csv"), (buffer.getvalue(), "parquet"), (json, "json"))]  # fmt: skip
     assert taken[0] == taken[1] == taken[2]
     assert taken[0][0].day == "2026-03-02"
-
-
-@pytest.mark.parametrize(
-    ("data", "form", "words"),
-    [
-        (b"", "csv", "missing: "),
-        (table().write_csv().encode().replace(b"revision", b"count"), "csv", "each column once"),
-        (gzip.compress(table().write_csv().encode()), "csv", "no csv"),
-        (b'[{"count": 5, "count": 500}]', "json", "each name once"),
-        (b"[" + b"[],[]," * 10**6 + b"[]]", "json", "at most 100,000 rows"),
-        (b",".join([b"{}"] * 100_001).join([b"[", b"]"]), "json", "at most 100,000 rows"),
-        (table().write_csv().encode() + b"\n,,,,,,," * 100_000, "csv", "at most 100,000 rows"),
-        (b"," * 10**6, "csv", "at most 100,000 rows"),
-        (b"x" * (MOST_BYTES + 1), "csv", "at most 33,554,432 bytes"),
-        (
-            packed(pl.concat([table()] * 1000).select(pl.all().repeat_by(101).explode())),
-            "parquet",
-            "100,000 rows",
-        ),
-        (packed(table(arm=[["treatment"] * 1000])), "parquet", "one text, number or date in each cell"),
-        (packed(pl.concat([table(arm=["x" * 2**20])] * 33)), "parquet", "33,554,432 bytes of text"),
-        (b"experiment,day\n1,2\n", "csv", "missing: arm, count, mean, metric, variance"),
-        (table(note=["x"]).write_csv().encode(), "csv", "not known: note"),
-        (table().write_csv().encode()[:-2] + b",1,2\n", "csv", "no csv"),
-        (table().head(0).write_csv().encode(), "csv", "no rows"),
-        (b"PAR1 and nothing else", "parquet", "no parquet"),
-        (b"{", "json", "no json"),
-        (b'{"rows": 3}', "json", "a list of readings"),
-        (b"[1]", "json", "a list of readings"),
-        (b"[" * 100_000, "json", "no json"),
-        (b"x", "xlsx", "as .csv, .parquet or .json"),
-    ],
-)
-def test_what_is_no_table_of_readings_is_refused_as_a_whole(data: bytes, form: str, words: str) -> None:
-    with pytest.raises(DataError, match=words):
-        parse(data, form)
