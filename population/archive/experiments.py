@@ -1,6 +1,7 @@
 """Experiments: the lives of north-star experiments, in the archive's connection. Written in whole steps."""
 
 import json
+import re
 import sqlite3
 import time
 from collections.abc import Iterable, Sequence
@@ -8,7 +9,7 @@ from dataclasses import asdict, replace
 from typing import Any, TypeVar
 
 from ..values.experiment import Changes, Experiment, Ingest, Look, Mark, Outcome, Reading, State, Transition
-from .connection import transaction
+from .connection import ArchiveError, transaction
 from .ledger import canonical
 from .rows import Row, insert, query
 from .schema import Clock, stamp
@@ -21,6 +22,8 @@ NEWEST = """
 """
 MARK = "SELECT ingests, transitions, looks FROM rounds WHERE generation <= ? ORDER BY generation DESC LIMIT 1"
 EVERYTHING = 2**62
+ID = re.compile(r"[0-9]+-[0-9a-f]+", re.ASCII)
+"""Ids of experiments. They become names of folders, so a path must not pass for one."""
 Value = TypeVar("Value", Transition, Reading, Look, Ingest)
 
 
@@ -42,6 +45,7 @@ class Experiments:
             steps.setdefault(row["experiment"], []).append(_transition_of(row))
         found = []
         for row in self._query(EXPERIMENTS):
+            _require_id(row["id"])
             if row["id"] in steps:
                 found.append(_lived(Experiment(program_id=row.pop("program"), **row), steps[row["id"]]))
         return tuple(found)
@@ -169,6 +173,15 @@ class Experiments:
 def effects(looks: Iterable[Look], metric: str) -> dict[str, Look]:
     """The newest look of each experiment at that metric."""
     return {one.experiment: one for one in looks if one.metric == metric}
+
+
+def _require_id(name: str) -> None:
+    """ArchiveError where this cannot be the id of an experiment."""
+    if not ID.fullmatch(name):
+        raise ArchiveError(
+            f"table experiments: expected an id such as 3-0a1b2c3d, got {name!r}; "
+            "this archive was not written by recevolve: do not use it"
+        )
 
 
 def _lived(born: Experiment, steps: Sequence[Transition]) -> Experiment:

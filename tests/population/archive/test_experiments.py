@@ -1,11 +1,13 @@
 """Experiments in the archive: a step that may not be writes nothing, and the past stays as it was known."""
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from recevolve.population.archive.archive import Archive
+from recevolve.population.archive.archive import Archive, ArchiveError
 from recevolve.population.archive.experiments import effects
 from recevolve.population.values.evaluation import Evaluation
 from recevolve.population.values.experiment import (
@@ -97,3 +99,13 @@ def test_what_came_from_outside_is_copied_and_nothing_else(
         assert other.experiments().readings() == book.readings()
         other.experiments().copy(book, book.now())
         assert live.compare(other, ("experiments", "transitions", "readings", "looks", "ingests")) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["../outside", "/outside", "0-a/../../outside", "..", "", "0-a\n", "0-\u0661"]
+)
+def test_an_id_that_could_lead_out_of_a_folder_is_not_read(live: Archive, name: str) -> None:
+    with closing(sqlite3.connect(live.path)) as stranger, stranger:
+        stranger.execute("UPDATE experiments SET id = ?", (name,))
+    with pytest.raises(ArchiveError, match="table experiments: expected an id"):
+        live.experiments().all()
