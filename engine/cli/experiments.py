@@ -10,7 +10,7 @@ from rich.text import Text
 
 from ..report.report import experiments_table
 from . import exit_codes
-from .terminal import Json, RunDir, show, until_signalled
+from .terminal import Json, RunDir, Tasks, show, until_signalled
 
 online_app = typer.Typer(
     help="North-star experiments, and the platform that runs them.", no_args_is_help=True
@@ -41,12 +41,13 @@ def online_queue(
     program: Annotated[
         str | None, typer.Argument(metavar="PROGRAM", help="One experiment or program; else all in training.")
     ] = None,
+    tasks: Tasks = None,
     as_json: Json = False,
 ) -> None:
     """Write patch, manifest and example rows of each experiment that waits for your platform."""
     from ..runs.launch import queue
 
-    rows = until_signalled(queue(run, program, output))
+    rows = until_signalled(queue(run, program, output, tasks or ()))
     lines = [
         f"{row['experiment']}: {row['folder']}{'' if row['written'] else ' (as it was)'}" for row in rows
     ]
@@ -81,12 +82,13 @@ def online_launch(
     run: RunDir,
     experiment: ExperimentId,
     approve: Annotated[bool, typer.Option("--approve", help="Yes: this goes to production.")] = False,
+    tasks: Tasks = None,
     as_json: Json = False,
 ) -> None:
     """Launch an experiment that won, and export its patch."""
     from ..runs.launch import launch
 
-    facts = asyncio.run(launch(run, experiment, approved=approve))
+    facts = asyncio.run(launch(run, experiment, tasks or (), approved=approve))
     show(facts, as_json, f"{facts['experiment']} launched; its patch is in {facts['export']}")
 
 

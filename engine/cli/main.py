@@ -15,7 +15,7 @@ from .experiments import online_app
 from .kernels import kernels_app
 from .own_kind import ToldByPlace
 from .simulator import simulator_app
-from .terminal import Json, RunDir, console_for_people, show, until_signalled
+from .terminal import Json, RunDir, Tasks, console_for_people, show, until_signalled
 
 app = typer.Typer(
     help="Evolve the programs of a recommender.",
@@ -34,7 +34,6 @@ ProgramId = Annotated[
 ]
 
 Kind = Annotated[str, typer.Option("--kind", help="The kind of program.")]
-Tasks = Annotated[list[Path] | None, typer.Option("--tasks", help="Folder of a kind of your own.")]
 
 
 def main() -> None:
@@ -98,16 +97,19 @@ def resume(
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="Raise a limit: budget.seconds=600.")
     ] = None,
+    tasks: Tasks = None,
     as_json: Json = False,
 ) -> None:
     """Continue a run as it was begun; answers already paid for come from its record."""
     from ...population.archive.archive import Archive
     from ..config.config import changed
     from ..config.run_dir import archive_of
-    from ..config.task import recorded_config
+    from ..config.task import config_to_run, require_no_address
 
     with Archive.read(archive_of(run)) as archive:
-        config = recorded_config(archive).model_copy(update={"run_dir": archive.path.parent.absolute()})
+        config = config_to_run(archive, tasks or ())
+        require_no_address(config)
+        config = config.model_copy(update={"run_dir": archive.path.parent.absolute()})
     _work(changed(config, changes or ()), as_json)
 
 
@@ -125,7 +127,7 @@ def _work(config: Any, as_json: bool) -> None:
         outcome = until_signalled(work(config, progress))
     finally:
         progress.close()
-    folders = until_signalled(export_launched(config.run_dir, outcome))
+    folders = until_signalled(export_launched(config, outcome))
     with Archive.read(archive_of(config.run_dir)) as archive:
         found = cautions.cautions(archive)
     if as_json:
@@ -210,12 +212,13 @@ def prompt(
     island: Annotated[int, typer.Option("--island", help="The island's number.")] = 0,
     form: Annotated[str | None, typer.Option("--form", help="edits, whole or crossover.")] = None,
     generation: Annotated[int | None, typer.Option("--generation", help="Another than the next.")] = None,
+    tasks: Tasks = None,
     as_json: Json = False,
 ) -> None:
     """The next prompt of an island as a model would get it, with its token count; asks no model."""
     from ..report.prompt_preview import preview, rendered
 
-    facts = until_signalled(preview(run, island, form, generation))
+    facts = until_signalled(preview(run, island, form, generation, tasks or ()))
     if as_json:
         show(facts, as_json, "")
     else:
@@ -230,12 +233,13 @@ def export(
     anyway: Annotated[
         bool, typer.Option("--anyway", help="Though the run did not decide for it; the patch says so.")
     ] = False,
+    tasks: Tasks = None,
     as_json: Json = False,
 ) -> None:
     """Write the program that the run decided for as production code, with its tests and its provenance."""
     from ..export.patch import export as write
 
-    facts = until_signalled(write(run, program, output, anyway))
+    facts = until_signalled(write(run, program, output, anyway, tasks or ()))
     text = f"{len(facts['files'])} files in {output}: {', '.join(facts['files'])}\n{facts['gain']}"
     show(facts, as_json, text)
 
@@ -257,7 +261,7 @@ def check(
 
 
 @app.command()
-def replay(run: RunDir, as_json: Json = False) -> None:
+def replay(run: RunDir, tasks: Tasks = None, as_json: Json = False) -> None:
     """Rebuild the search from its record alone, and compare."""
     from ...population.archive.archive import Archive
     from ..config.run_dir import archive_of
@@ -265,7 +269,7 @@ def replay(run: RunDir, as_json: Json = False) -> None:
     from ..runs.replay import replay as rebuild
 
     with Archive.read(archive_of(run)) as archive:
-        differences = until_signalled(rebuild(archive, Progress()))
+        differences = until_signalled(rebuild(archive, Progress(), tasks or ()))
     text = "\n".join(differences) or "The search rebuilt from the record equals the archive, row for row."
     show({"equal": not differences, "differences": differences}, as_json, text)
     if differences:

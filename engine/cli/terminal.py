@@ -15,6 +15,7 @@ from . import exit_codes
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 RunDir = Annotated[Path, typer.Argument(metavar="RUN", help="The run's folder or its archive.db.")]
+Tasks = Annotated[list[Path] | None, typer.Option("--tasks", help="Folder of a kind of your own.")]
 PIPED = 100
 """Columns of what a file or a pipe gets; every table fits them."""
 T = TypeVar("T")

@@ -17,7 +17,14 @@ from pydantic import (
 )
 
 Share = Annotated[float, Field(gt=0, le=1)]
-Place = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
+
+
+def placed(path: Path) -> Path:
+    """The path as a run finds it again from any other folder."""
+    return path.expanduser().absolute()
+
+
+Place = Annotated[Path, AfterValidator(placed)]
 """A path that a run finds again from any other folder."""
 Form = Literal["edits", "whole", "crossover"]
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1", "0.0.0.0"})
@@ -93,6 +100,12 @@ class Model(Table):
         if self.api_base:
             return urlsplit(self.api_base).hostname in LOOPBACK
         return self.name.startswith(KEYLESS)
+
+    @property
+    def addressed(self) -> bool:
+        """Whether this table, and not its provider's name alone, may say where a key is sent."""
+        elsewhere = self.api_base is not None and not self.local
+        return elsewhere or bool(self.extra) or "://" in self.name
 
     def asked(self) -> dict[str, Any]:
         """The parameters that decide what it answers: part of the ledger's key."""

@@ -1,4 +1,11 @@
-"""What a config stands for: the kind that it names, and the run that was begun with it."""
+"""What a config stands for: the kind that it names, and the run that was begun with it.
+
+An archive may be a stranger's. Its config says what was searched. It does not say which code is loaded,
+whether there is a sandbox, and where keys are sent: the user does.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
 
 from pydantic import ValidationError
 
@@ -7,6 +14,7 @@ from ...evaluators.kinds.task import Task
 from ...population.archive.archive import Archive
 from ...population.archive.views import Run
 from .config import Config, ConfigError, explain, parse
+from .proposers import placed
 
 
 def task_for(config: Config) -> Task:
@@ -34,5 +42,33 @@ def begun(archive: Archive) -> Run:
 
 
 def recorded_config(archive: Archive) -> Config:
-    """The config that the run was begun with. ConfigError where none was."""
-    return parse(begun(archive).config["config"])
+    """The config that the run was begun with, without its `tasks`. ConfigError where none was."""
+    return parse(begun(archive).config["config"]).model_copy(update={"tasks": ()})
+
+
+def config_to_run(archive: Archive, tasks: Sequence[Path], *, unsafe: bool = False) -> Config:
+    """The recorded config for work that loads its kind, with the user's own `tasks` and `sandbox.unsafe`.
+
+    ConfigError where the run was begun with `tasks` and the user gives none.
+    """
+    config = parse(begun(archive).config["config"])
+    if config.tasks and not tasks:
+        folders = ", ".join(map(str, config.tasks))
+        raise ConfigError(
+            f"{archive.path} takes its kind from {folders}. Code is not loaded because an archive "
+            "names it: read the code, then give its folder with --tasks"
+        )
+    own = {
+        "tasks": tuple(map(placed, tasks)),
+        "sandbox": config.sandbox.model_copy(update={"unsafe": unsafe}),
+    }
+    return config.model_copy(update=own)
+
+
+def require_no_address(config: Config) -> None:
+    """ConfigError where a recorded config gives the address of a model, which would get the user's keys."""
+    if strange := ", ".join(model.name for model in config.propose.paid if model.addressed):
+        raise ConfigError(
+            f"propose.models: the archive gives the address or further parameters of {strange}. Keys are not "
+            "sent where an archive says: continue with your own config, `recevolve run CONFIG`"
+        )

@@ -3,7 +3,7 @@
 import platform
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from ...population.archive.archive import Archive
 from ...population.values.evaluation import Stage
 from ...population.values.program import Program
 from ..config.run_dir import REPORT, archive_of
-from ..config.task import recorded_config, task_for
+from ..config.task import config_to_run, task_for
 from ..loop.executor import Call, Executor, LocalExecutor
 from ..north_star import decision
 from ..north_star.ablation import of_experiments
@@ -30,7 +30,9 @@ class ExportRefused(Exception):
     """The program cannot be exported; the message says why."""
 
 
-async def export(run: Path, asked: str, output: Path, anyway: bool = False) -> dict[str, Any]:
+async def export(
+    run: Path, asked: str, output: Path, anyway: bool = False, tasks: Sequence[Path] = ()
+) -> dict[str, Any]:
     """What was written: program id, file names, one sentence on its gain, and the run's decision.
 
     Dead statements are removed first; the shorter program is exported only where it behaves as the archived
@@ -39,38 +41,41 @@ async def export(run: Path, asked: str, output: Path, anyway: bool = False) -> d
     """
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise ExportRefused(f"{output} must be a new or empty folder; give another with -o, or empty it")
-    against = objection(run, asked)
+    against = objection(run, asked, tasks)
     if against and not anyway:
         raise ExportRefused(f"{against}. With --anyway it is exported, and the patch says so")
-    facts, files = await packed(run, asked, against)
+    facts, files = await packed(run, asked, tasks, against=against)
     write(output, files)
     return facts
 
 
-def objection(run: Path, asked: str) -> str:
+def objection(run: Path, asked: str, tasks: Sequence[Path] = ()) -> str:
     """Why the run did not decide for this program, and what to export instead; "" where it did."""
     with Archive.read(archive_of(run)) as archive:
-        found, program = archive.conclusion(REPORT), report.find(archive, asked)
+        task = task_for(config_to_run(archive, tasks))
+        found, program = archive.conclusion(REPORT), report.find(archive, asked, task)
         if found is None:
             return f"{asked} has no decision yet: the run has no report; `recevolve resume {run}` ends it"
         decided = decision.recorded(found)
         wanted = decided["program"] if decided["decision"] in (Verb.LAUNCH, Verb.SWITCH) else None
         if wanted is None:
             return f"nothing is to be exported: {decided['line']}"
-        if report.find(archive, wanted).id == program.id:
+        if report.find(archive, wanted, task).id == program.id:
             return ""
     return f"the run did not decide for {asked}: {decided['line']}. Export `{wanted}` instead"
 
 
-async def packed(run: Path, asked: str, against: str = "") -> tuple[dict[str, Any], Mapping[str, str]]:
+async def packed(
+    run: Path, asked: str, tasks: Sequence[Path] = (), *, unsafe: bool = False, against: str = ""
+) -> tuple[dict[str, Any], Mapping[str, str]]:
     """(what an export of the program is, its files by name), with nothing written.
 
     The patch tells what speaks `against` it.
     """
     with Archive.read(archive_of(run)) as archive:
-        config = recorded_config(archive)
+        config = config_to_run(archive, tasks, unsafe=unsafe)
         task = task_for(config)
-        program = report.find(archive, asked)
+        program = report.find(archive, asked, task)
         provenance = {"exported_anyway": against, **describe(archive, task, program.id)}
     with closing(LocalExecutor(config)) as executor:
         source = await _simplified(program.source, task.vocabulary.layout, executor)

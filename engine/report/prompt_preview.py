@@ -8,7 +8,7 @@ from ...population.archive.archive import Archive
 from ..config.config import Config, ConfigError
 from ..config.proposers import Form
 from ..config.run_dir import archive_of
-from ..config.task import recorded_config, task_for
+from ..config.task import config_to_run, task_for
 from ..experiments.round import rounds_of
 from ..loop.context import SearchContext
 from ..loop.events import Progress
@@ -35,7 +35,11 @@ class Listener:
 
 
 async def preview(
-    run: Path, island: int, form: str | None = None, generation: int | None = None
+    run: Path,
+    island: int,
+    form: str | None = None,
+    generation: int | None = None,
+    tasks: Sequence[Path] = (),
 ) -> dict[str, Any]:
     """The prompt of the first slot of that generation, the next one by default, with its count of tokens.
 
@@ -43,7 +47,7 @@ async def preview(
     written are not in it. ConfigError where the run has no such island, generation or form.
     """
     with Archive.read(archive_of(run)) as archive:
-        config = recorded_config(archive)
+        config = config_to_run(archive, tasks)
         number = _number(archive, config, island, generation)
         request = await _request(archive, config, island, number)
         chosen = _form(config, form, request)
@@ -96,7 +100,7 @@ def _number(archive: Archive, config: Config, island: int, generation: int | Non
 async def _request(archive: Archive, config: Config, island: int, number: int) -> Request:
     """What the proposer of the first slot will be asked; neighbours that are behind send nothing yet."""
     begun = archive.run()
-    assert begun is not None  # recorded_config read it
+    assert begun is not None  # config_to_run read it
     terms = Terms(**begun.config["terms"])
     listener, ledger = Listener(), archive.ledger(replaying=True)
     search = SearchContext(config, task_for(config), terms, (), archive, ledger, listener, None)

@@ -9,6 +9,8 @@ from rich.console import Group, RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
+from ...evaluators.kinds.registry import kinds
+from ...evaluators.kinds.task import Task
 from ...population.archive.archive import Archive, UnknownProgram
 from ...population.archive.views import Elite
 from ...population.values.measurement import timed
@@ -33,20 +35,26 @@ BRIEF = 120
 """Characters of an explanation that a table has room for."""
 
 
-def find(archive: Archive, asked: str) -> Program:
-    """The program asked for: an id, its first digits, a seed by its name or its file's, or "best"."""
+def find(archive: Archive, asked: str, task: Task | None = None) -> Program:
+    """The program asked for: an id, its first digits, a seed by its name or its file's, or "best".
+
+    Seeds of the kind that the run did not start from are known of `task`, or of a kind that is installed.
+    """
     if asked == BEST or set(asked) <= set(hexdigits):
         return archive.program(identify(archive, asked))
     born = [one.program for island in archive.generations() for one in archive.evaluations(island, 0)]
     if named := next((one for one in born if seed_name(one) == asked), None):
         return named
-    task = task_for(recorded_config(archive))
-    if asked not in task.seeds:
-        names = ", ".join({*map(seed_name, born), *task.seeds})
+    config = recorded_config(archive)
+    if task is None and config.kind in kinds():
+        task = task_for(config)
+    seeds = task.seeds if task else {}
+    if asked not in seeds:
+        names = ", ".join({*map(seed_name, born), *seeds})
         raise UnknownProgram(
             f"no program is called {asked!r}: give an id, its first digits, `best` or a seed ({names})"
         )
-    return Program(task.kind, task.seeds[asked])
+    return Program(config.kind, seeds[asked])
 
 
 def identify(archive: Archive, asked: str) -> str:

@@ -1,6 +1,7 @@
 """A run's gpu-queue: worked off by its kind's command, and the results taken into the archive."""
 
 import subprocess
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,10 @@ from ...evaluators.kinds.task import Measuring
 from ...population.archive.archive import Archive, UnknownProgram
 from ..config.config import ConfigError
 from ..config.run_dir import archive_of, queue_of
-from ..config.task import recorded_config
+from ..config.task import config_to_run
 
 
-def measure(run: Path, output: Path) -> int:
+def measure(run: Path, output: Path, tasks: Sequence[Path] = ()) -> int:
     """The exit code of the command that measures what is in the run's gpu-queue and writes `output`.
 
     ConfigError where the run has no queue.
@@ -26,11 +27,11 @@ def measure(run: Path, output: Path) -> int:
             "promotion rounds and at its end"
         )
     with Archive.read(archive_of(run)) as archive:
-        command = measuring_of(archive).command(folder, output)
+        command = measuring_of(archive, tasks).command(folder, output)
     return subprocess.run(command, check=False).returncode
 
 
-def ingest(run: Path, file: Path) -> dict[str, Any]:
+def ingest(run: Path, file: Path, tasks: Sequence[Path] = ()) -> dict[str, Any]:
     """What became of a result file: how many results were taken, which were refused and why.
 
     A result of a program, a size or binaries that this run did not queue is refused, and the others are
@@ -38,7 +39,7 @@ def ingest(run: Path, file: Path) -> dict[str, Any]:
     where there is no run, or where it is at work.
     """
     with Archive.create_or_open(archive_of(run)) as archive:
-        measuring = measuring_of(archive)
+        measuring = measuring_of(archive, tasks)
         try:
             content = file.read_bytes()
             measured = measuring.results(queue_of(run), content)
@@ -65,9 +66,9 @@ def ingest(run: Path, file: Path) -> dict[str, Any]:
         }
 
 
-def measuring_of(archive: Archive) -> Measuring:
+def measuring_of(archive: Archive, tasks: Sequence[Path]) -> Measuring:
     """How the kind of a run is measured elsewhere. ConfigError where it is not."""
-    config = recorded_config(archive)
+    config = config_to_run(archive, tasks)
     task = registry.find(config.kind, config.tasks)
     if task.measuring is None:
         raise ConfigError(f"programs of kind {task.kind} are not measured on another machine")

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from ...population.archive.archive import Archive
 from ...population.values.experiment import CONTROL, TREATMENT, Changes, Experiment, State, Transition
 from ..config.config import Config
 from ..config.run_dir import archive_of
-from ..config.task import recorded_config, task_for
+from ..config.task import config_to_run, recorded_config, task_for
 from ..experiments.formats import COLUMNS
 from ..experiments.ingest import drain
 from ..experiments.outcomes import table
@@ -53,14 +53,16 @@ def identify(experiments: Mapping[str, Experiment], asked: str) -> Experiment:
     return (exact or found)[0]
 
 
-async def queue(run: Path, asked: str | None, output: Path) -> list[dict[str, Any]]:
+async def queue(
+    run: Path, asked: str | None, output: Path, tasks: Sequence[Path] = ()
+) -> list[dict[str, Any]]:
     """One folder in `output` for each experiment that waits for its platform, or for the one asked for.
 
     Each holds the exported patch, the manifest, and an example of the rows that are wanted. A folder that is
     there already is left as it is, so the command can be repeated.
     """
     with Archive.read(archive_of(run)) as archive:
-        config = recorded_config(archive)
+        config = config_to_run(archive, tasks)
         everyone = {one.id: one for one in archive.experiments().all()}
         if asked is None:
             chosen = [one for one in everyone.values() if one.state is State.TRAINING]
@@ -78,7 +80,7 @@ async def queue(run: Path, asked: str | None, output: Path) -> list[dict[str, An
         folder, facts = output / one.id, manifests[one.id]
         written = not folder.exists()
         if written:
-            _, files = await packed(run, one.program_id)
+            _, files = await packed(run, one.program_id, tasks)
             example = example_rows(one, config)
             write(folder, {**files, MANIFEST: json.dumps(facts, indent=2) + "\n", EXAMPLE: example})
         rows.append(
@@ -142,10 +144,14 @@ def example_rows(one: Experiment, config: Config) -> str:
     return "\n".join(lines) + "\n"
 
 
-async def launch(run: Path, asked: str, *, approved: bool, clock: Clock = time.time) -> dict[str, Any]:
+async def launch(
+    run: Path, asked: str, tasks: Sequence[Path] = (), *, approved: bool, clock: Clock = time.time
+) -> dict[str, Any]:
     """The experiment after its launch, and where its patch lies. NotApproved, IllegalTransition."""
+    with Archive.read(archive_of(run)) as archive:
+        config_to_run(archive, tasks)  # what no patch can be made of is not launched
     facts = _ordered(run, asked, State.LAUNCHED, "approved by a person", approved=approved, clock=clock)
-    return {**facts, "export": await exported(run, facts["experiment"], facts["program"])}
+    return {**facts, "export": await exported(run, facts["experiment"], facts["program"], tasks)}
 
 
 def roll_back(run: Path, asked: str, reason: str, *, clock: Clock = time.time) -> dict[str, Any]:
@@ -175,17 +181,22 @@ def _ordered(
         return next(row for row in table(archive, config.online) if row["experiment"] == one.id)
 
 
-async def exported(run: Path, name: str, program_id: str) -> str:
+async def exported(
+    run: Path, name: str, program_id: str, tasks: Sequence[Path], *, unsafe: bool = False
+) -> str:
     """The folder in the run's own that holds the patch of a launch, written where it is missing."""
     folder = archive_of(run).parent / EXPORTS / name
     if not folder.exists():
-        _, files = await packed(run, program_id)
+        _, files = await packed(run, program_id, tasks, unsafe=unsafe)
         write(folder, files)
     return str(folder)
 
 
-async def export_launched(run: Path, report: Mapping[str, Any]) -> list[str]:
-    """The folders of the patches of every experiment that a report says is launched."""
+async def export_launched(config: Config, report: Mapping[str, Any]) -> list[str]:
+    """The folders of the patches of every experiment that the run's report says is launched."""
     rows = {row["experiment"]: row["program"] for row in report.get("online", {}).get("experiments", ())}
     launched = report.get("online", {}).get("launched", ())
-    return [await exported(run, name, rows[name]) for name in launched]
+    unsafe = config.sandbox.unsafe
+    return [
+        await exported(config.run_dir, name, rows[name], config.tasks, unsafe=unsafe) for name in launched
+    ]

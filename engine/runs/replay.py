@@ -1,6 +1,7 @@
 """Replay: the whole search again from its record, with computing switched off."""
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from ...population.archive.archive import Archive
@@ -9,7 +10,7 @@ from ...population.archive.ledger import NotRecorded
 from ...population.values.experiment import Mark
 from .. import claim
 from ..config.run_dir import REPORT
-from ..config.task import recorded_config, task_for
+from ..config.task import config_to_run, task_for
 from ..experiments import outcomes
 from ..experiments.ingest import looked_again
 from ..loop.context import SearchContext
@@ -22,14 +23,14 @@ from ..search import run
 from .warm_start import hand_on
 
 
-async def replay(source: Archive, progress: Progress) -> list[str]:
+async def replay(source: Archive, progress: Progress, tasks: Sequence[Path] = ()) -> list[str]:
     """Sentences on where the record and the search rebuilt from it differ; none where they agree.
 
     No worker starts, nothing is evaluated, and the run's own archive is only read.
     """
-    config = recorded_config(source)
+    config = config_to_run(source, tasks)
     begun = source.run()
-    assert begun is not None  # recorded_config read it
+    assert begun is not None  # config_to_run read it
     task = task_for(config)
     with (
         tempfile.TemporaryDirectory() as folder,

@@ -139,10 +139,15 @@ async def _terms(executor: LocalExecutor, progress: Progress) -> Terms:
 def _with_models(
     archive: Archive, config: Config, environ: Mapping[str, str], keys: Keys, progress: Progress
 ) -> Config:
-    """The config with the models that "auto" stands for; a run keeps those that it was begun with."""
+    """The config with the models that "auto" stands for; a run keeps those that it was begun with.
+
+    An address is taken from the environment again, not from the archive.
+    """
     if config.propose.models == "auto" and archive.run() is not None:
-        models = recorded_config(archive).propose.models
-        return config.model_copy(update={"propose": config.propose.model_copy(update={"models": models})})
+        before = recorded_config(archive).propose
+        if not any(model.addressed for model in before.chosen):
+            own = config.propose.model_copy(update={"models": before.models})
+            return config.model_copy(update={"propose": own})
     return with_models(config, environ, keys, progress.note)
 
 

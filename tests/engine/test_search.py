@@ -291,4 +291,4 @@ def test_a_run_of_islands_is_rebuilt_from_its_record(made: Any, topology: str) -
     with patch.context() as context:
         scripted = SimpleNamespace(mixture=Deterministic())
         context.setattr("recevolve.engine.runs.replay.proposers_for", lambda *_, **__: scripted)
-        assert asyncio.run(replay(search.archive, Progress())) == []
+        assert asyncio.run(replay(search.archive, Progress(), [TOY])) == []

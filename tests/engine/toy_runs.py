@@ -14,6 +14,8 @@ from recevolve.engine.cli.main import main
 from recevolve.engine.config.config import Config, parse
 
 TOY = Path(__file__).parents[1] / "toy"
+TASKS = ("--tasks", str(TOY))
+"""What a command needs that loads the kind of an archive."""
 RECEVOLVE = (sys.executable, "-m", "recevolve")
 CONFIG: dict[str, Any] = {
     "kind": "toy",

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from recevolve.engine.config.task import recorded_config, task_for
+from recevolve.engine.config.task import config_to_run, task_for
 from recevolve.engine.export.patch import packed, write
 from recevolve.engine.loop.events import Progress
 from recevolve.engine.runs.replay import replay
@@ -26,12 +26,11 @@ from recevolve.evaluators.kinds.patch import title_of
 from recevolve.evaluators.sandbox import Limits
 from recevolve.population.archive.archive import Archive
 
-from ..engine.toy_runs import command
+from ..engine.toy_runs import TASKS, TOY, command
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.heavy]
 
 STORED = Path(__file__).parent
-TOY = STORED.parent / "toy"
 NAMES = sorted(path.name.removesuffix(".tar.xz") for path in STORED.glob("*.tar.xz"))
 KINDS = ("interaction", "kernel", "optimizer", "reward")
 
@@ -60,7 +59,7 @@ def run(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 def test_it_replays_equal(run: Path) -> None:
     with Archive.read(run / "archive.db") as archive:
-        assert asyncio.run(replay(archive, Progress())) == []
+        assert asyncio.run(replay(archive, Progress(), [TOY])) == []
 
 
 def test_it_can_be_read(run: Path) -> None:
@@ -79,7 +78,7 @@ def _module(names: Iterable[str]) -> str:
 @pytest.mark.sandbox
 def test_it_exports_the_same_files(run: Path, tmp_path: Path) -> None:
     exported = {path.name: path.read_text(encoding="utf-8") for path in (run / "exported").iterdir()}
-    _, files = asyncio.run(packed(run, "best"))
+    _, files = asyncio.run(packed(run, "best", [TOY]))
     before, now = (_module(names) for names in (exported, files))
     if now != before:  # a seed goes by its own name now
         titles = [(title_of(before), title_of(now)), (before, now)]
@@ -134,7 +133,7 @@ replay and export, and may not go on."""
 def test_it_may_go_on(run: Path) -> None:
     """The judge that the code builds today signs its verdicts as the judge of the run did."""
     with Archive.read(run / "archive.db") as archive:
-        config, begun = recorded_config(archive), archive.run()
+        config, begun = config_to_run(archive, [TOY]), archive.run()
     assert begun is not None
     limits = Limits(cpu_seconds=config.sandbox.cpu_seconds, memory_mb=config.sandbox.memory_mb)
     judge = task_for(config).judge(config.data.table(), config.settings, limits)
@@ -155,8 +154,8 @@ def test_it_goes_on(run: Path) -> None:
     with Archive.read(run / "archive.db") as archive:
         before = archive.last_generation(0)
     assert before is not None
-    done = command("resume", run, "--set", f"budget.generations={before + 2}")
+    done = command("resume", *TASKS, run, "--set", f"budget.generations={before + 2}")
     assert done.returncode == 0, done.stderr
     with Archive.read(run / "archive.db") as archive:
         assert archive.last_generation(0) == before + 2
-        assert asyncio.run(replay(archive, Progress())) == []
+        assert asyncio.run(replay(archive, Progress(), [TOY])) == []

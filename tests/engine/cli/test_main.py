@@ -14,7 +14,7 @@ from recevolve.engine.config.run_dir import REPORT
 from recevolve.engine.loop.events import Display, JsonLines, Lines
 from recevolve.population.archive.archive import Archive
 
-from ..toy_runs import command, config_file
+from ..toy_runs import TASKS, command, config_file
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def test_status_top_show_and_lineage_tell_the_same_story(finished: Path) -> None
 
 
 @pytest.mark.parametrize(
-    "arguments", [("status",), ("top",), ("show", "best"), ("lineage", "best"), ("replay",)]
+    "arguments", [("status",), ("top",), ("show", "best"), ("lineage", "best"), ("replay", *TASKS)]
 )
 def test_every_reading_command_prints_for_a_person(finished: Path, arguments: tuple[str, ...]) -> None:
     name, *rest = arguments
@@ -96,7 +96,7 @@ def test_running_a_finished_run_again_changes_nothing(finished: Path) -> None:
 def test_a_copied_run_goes_on_with_a_larger_budget_and_a_wider_claim(finished: Path, tmp_path: Path) -> None:
     before = answer("status", finished)["report"]
     copy = shutil.copytree(finished, tmp_path / "copy")
-    done = command("resume", copy, "--set", "budget.generations=5")
+    done = command("resume", *TASKS, copy, "--set", "budget.generations=5")
     assert done.returncode == 0, done.stderr
     after = answer("status", copy)
     told = [line for line in done.stdout.splitlines() if line.startswith("generation ")]
@@ -107,14 +107,14 @@ def test_a_copied_run_goes_on_with_a_larger_budget_and_a_wider_claim(finished: P
     assert set(after["generations"].values()) == {5}
     assert set(before["claimed"]) <= set(after["report"]["claimed"])
     assert after["report"]["confidence"] == pytest.approx(1 - 0.05 / len(after["report"]["claimed"]))
-    assert answer("replay", copy)["equal"]
+    assert answer("replay", *TASKS, copy)["equal"]
     assert answer("status", finished)["report"] == before
 
 
 def test_export_writes_the_program_once_and_never_over_something(finished: Path, tmp_path: Path) -> None:
-    facts = answer("export", finished, "best", "-o", tmp_path / "patch")
+    facts = answer("export", *TASKS, finished, "best", "-o", tmp_path / "patch")
     assert {path.name for path in (tmp_path / "patch").iterdir()} == set(facts["files"])
-    again = command("export", finished, "best", "-o", tmp_path / "patch")
+    again = command("export", *TASKS, finished, "best", "-o", tmp_path / "patch")
     assert again.returncode == 5
     assert "empty" in again.stderr
 
@@ -132,28 +132,28 @@ def decided(finished: Path, folder: Path, **decision: Any) -> Path:
 def test_export_refuses_what_the_run_did_not_decide_for_and_says_what_to_export(
     finished: Path, tmp_path: Path
 ) -> None:
-    refused = command("export", finished, "line", "-o", tmp_path / "patch")
+    refused = command("export", *TASKS, finished, "line", "-o", tmp_path / "patch")
     assert refused.returncode == 5
     winner = answer("status", finished)["decision"]["program"]
     assert f"Export `{winner}` instead" in refused.stderr
     assert not (tmp_path / "patch").exists()
     switched = decided(finished, tmp_path, decision="switch", program="line", line="switch to line: better")
     for asked in ("best", winner):
-        refused = command("export", switched, asked, "-o", tmp_path / "patch")
+        refused = command("export", *TASKS, switched, asked, "-o", tmp_path / "patch")
         assert refused.returncode == 5
         assert "switch to line: better. Export `line` instead" in refused.stderr
-    answer("export", switched, "line", "-o", tmp_path / "patch")
+    answer("export", *TASKS, switched, "line", "-o", tmp_path / "patch")
     assert (tmp_path / "patch" / "line.py").exists(), "a seed goes by its own name"
 
 
 @pytest.mark.parametrize("decision", ["keep", "undecided"])
 def test_where_production_stays_only_anyway_exports(finished: Path, tmp_path: Path, decision: str) -> None:
     run = decided(finished, tmp_path, decision=decision, program=None, line=f"{decision}: nothing")
-    refused = command("export", run, "best", "-o", tmp_path / "patch")
+    refused = command("export", *TASKS, run, "best", "-o", tmp_path / "patch")
     assert refused.returncode == 5
     assert f"nothing is to be exported: {decision}: nothing" in refused.stderr
     assert "--anyway" in refused.stderr
-    answer("export", run, "best", "-o", tmp_path / "patch", "--anyway")
+    answer("export", *TASKS, run, "best", "-o", tmp_path / "patch", "--anyway")
     assert "nothing is to be exported" in (tmp_path / "patch" / "README.md").read_text()
 
 
@@ -163,15 +163,16 @@ def test_a_run_without_a_report_has_nothing_to_export(finished: Path, tmp_path: 
     with sqlite3.connect(copy / "archive.db") as connection:
         connection.execute("DELETE FROM conclusions WHERE name = ?", (REPORT,))
     connection.close()
-    refused = command("export", copy, "best", "-o", tmp_path / "patch")
+    refused = command("export", *TASKS, copy, "best", "-o", tmp_path / "patch")
     assert refused.returncode == 5
     assert "no decision yet" in refused.stderr
     assert answer("status", copy)["decision"] is None
 
 
 def test_a_seed_is_shown_and_compared_by_its_name(finished: Path) -> None:
-    assert answer("show", finished, "line")["source"].startswith('"""A straight line."""')
-    assert answer("diff", finished, "flat", "line")["diff"]
+    assert answer("show", finished, "flat")["source"].startswith('"""')
+    assert answer("diff", finished, "flat", "best")["diff"]
+    assert command("show", finished, "line").returncode == 2, "a seed that only the kind's own code holds"
 
 
 def test_check_tells_good_from_bad(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from recevolve.population.values.verdict import Status, Verdict
 
 from ..north_star.test_ablation import OLD, WINNER, Curve, Once
 from ..platform import LIVE, both, day, written
-from ..toy_runs import TOY, command, config, config_file
+from ..toy_runs import TASKS, TOY, command, config, config_file
 from .test_round import PARTS
 
 
@@ -115,20 +115,20 @@ def test_a_live_experiment_is_queued_launched_and_exported_without_what_does_not
         causes = of_experiments(archive)
         name = next(one.id for one in archive.experiments().all() if causes[one.program_id]["simplified"])
         program = next(one.program_id for one in archive.experiments().all() if one.id == name)
-    assert command("online", "queue", run, name, "-o", tmp_path / "queue").returncode == 0
+    assert command("online", "queue", *TASKS, run, name, "-o", tmp_path / "queue").returncode == 0
     manifest = json.loads((tmp_path / "queue" / name / "manifest.json").read_text())
     assert manifest["arms"]["treatment"]["program"] == program
     rows = [row for number in (1, 2) for row in both(name, day(number), effect=2.0)]
     assert command("online", "ingest", run, written(tmp_path / "rows.csv", rows)).returncode == 0
-    done = command("online", "launch", run, name, "--approve", "--json")
+    done = command("online", "launch", *TASKS, run, name, "--approve", "--json")
     assert done.returncode == 0, done.stderr
     (module,) = Path(json.loads(done.stdout)["export"]).glob("evolved_*.py")
     assert module.stem == f"evolved_{program[:8]}"
-    report = json.loads(command("resume", run, "--json").stdout.splitlines()[-1])
+    report = json.loads(command("resume", *TASKS, run, "--json").stdout.splitlines()[-1])
     assert report["winner"]["program"] == program
     assert report["edits"] == causes[program]["edits"]
     with Archive.read(run / "archive.db") as archive:
         facts = describe(archive, registry.find("toy", [TOY]), program)
     assert len(facts["edits"]) == sum(not edit["removed"] for edit in report["edits"])
     shutil.rmtree(tmp_path / "queue")
-    assert command("replay", run).returncode == 0
+    assert command("replay", *TASKS, run).returncode == 0

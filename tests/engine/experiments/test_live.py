@@ -19,7 +19,7 @@ from recevolve.population.archive.archive import Archive
 from recevolve.population.archive.compare import EXPERIMENTS
 
 from ..platform import LIVE, both, csv, day, killed_then_done, row, written
-from ..toy_runs import command, config_file
+from ..toy_runs import TASKS, command, config_file
 
 FUSED = """
 import os, signal, sys
@@ -104,7 +104,7 @@ def files(folder: Path, good: str, bad: str) -> list[Path]:
 
 def test_from_queue_to_launch_with_kills_in_between(run: Path, tmp_path: Path) -> None:
     good, bad = two(run)
-    queued = answer("online", "queue", run, "-o", tmp_path / "queue")
+    queued = answer("online", "queue", *TASKS, run, "-o", tmp_path / "queue")
     assert [one["experiment"] for one in queued] == [good, bad]
     manifest = json.loads((tmp_path / "queue" / good / "manifest.json").read_text())
     assert manifest["decides"]["metric"] == "days"
@@ -146,16 +146,16 @@ def test_from_queue_to_launch_with_kills_in_between(run: Path, tmp_path: Path) -
     assert answer("online", "ingest", run, second)["already_known"]
     assert answer("show", run, bad.partition("-")[2])["evaluations"]
 
-    refused = command("online", "launch", run, good)
+    refused = command("online", "launch", *TASKS, run, good)
     assert refused.returncode == 5
     assert "--approve" in refused.stderr
-    assert command("online", "launch", run, bad, "--approve").returncode == 5
-    launched = answer("online", "launch", run, good, "--approve")
+    assert command("online", "launch", *TASKS, run, bad, "--approve").returncode == 5
+    launched = answer("online", "launch", *TASKS, run, good, "--approve")
     assert launched["state"] == "launched"
     assert list(Path(launched["export"]).glob("evolved_*.py"))
-    assert command("replay", run).returncode == 0, "a replay agrees with what came from outside"
+    assert command("replay", *TASKS, run).returncode == 0, "a replay agrees with what came from outside"
 
-    killed_then_done(["resume", run, "--set", "budget.generations=7"], 2, 2.5, seed=2)
+    killed_then_done(["resume", *TASKS, run, "--set", "budget.generations=7"], 2, 2.5, seed=2)
     after = experiments(run)
     assert after[good]["state"] == "launched"
     assert len(after) == 4, "the slots went to newcomers"
@@ -164,13 +164,13 @@ def test_from_queue_to_launch_with_kills_in_between(run: Path, tmp_path: Path) -
     assert top[-1]["program"].startswith(bad.partition("-")[2])
     report = answer("status", run)["report"]
     assert report["gain"]["sentence"].startswith(f"Launched {top[0]['program']}")
-    shown = command("prompt", run).stdout
+    shown = command("prompt", *TASKS, run).stdout
     assert "(live" in shown, "the journal shows what live users said"
 
     back = answer("online", "rollback", run, good, "--reason", "a bad week")
     assert (back["state"], back["reason"]) == ("rolled_back", "a bad week")
     assert command("online", "rollback", run, good, "--reason", "again").returncode == 5
-    replayed = command("replay", run)
+    replayed = command("replay", *TASKS, run)
     assert replayed.returncode == 0, replayed.stdout + replayed.stderr
     steps = rows(run / "archive.db", f"SELECT state FROM transitions WHERE experiment = '{good}' ORDER BY id")
     assert [state for (state,) in steps] == [
@@ -195,12 +195,12 @@ def test_what_comes_while_the_run_works_waits_and_is_taken_in_once(run: Path, tm
     (run / INBOX / "99-broken.csv").write_text("no readings\n1\n")
     copied = Path(shutil.copytree(run, tmp_path / "copy"))
 
-    done = command("resume", run, "--set", "budget.generations=4")
+    done = command("resume", *TASKS, run, "--set", "budget.generations=4")
     assert done.returncode == 0, done.stderr
     assert "4 accepted, 0 rejected" in done.stdout
     assert [one.name for one in (run / INBOX).iterdir()] == ["99-broken.csv.refused"]
     assert experiments(run)[good]["state"] == "live"
-    assert command("replay", run).returncode == 0
+    assert command("replay", *TASKS, run).returncode == 0
 
     other = written(tmp_path / "late.csv", both(good, day(1), effect=0.1))
     taken = answer("online", "ingest", copied, other)
@@ -240,10 +240,10 @@ def test_what_no_archive_can_keep_is_refused_and_what_is_huge_changes_nothing(
 def test_a_row_of_the_record_that_was_changed_is_seen_by_replay(run: Path, tmp_path: Path) -> None:
     good, _ = two(run)
     answer("online", "ingest", run, written(tmp_path / "a.csv", both(good, day(0), effect=0.1)))
-    assert command("replay", run).returncode == 0
+    assert command("replay", *TASKS, run).returncode == 0
     with sqlite3.connect(run / "archive.db") as connection:
         connection.execute("UPDATE readings SET mean = mean + 1 WHERE arm = 'treatment' AND metric = 'days'")
-    done = command("replay", run)
+    done = command("replay", *TASKS, run)
     assert done.returncode == 5
     assert "look 0" in done.stdout
 

@@ -20,7 +20,7 @@ from recevolve.population.archive.history import History
 from recevolve.population.values.experiment import State
 
 from ..platform import both, day, killed_then_done, written
-from ..toy_runs import TOY, command, config_file
+from ..toy_runs import TASKS, TOY, command, config_file
 
 PARTS = '''"""Parts that are edited one by one, so that some edits of an elite do nothing."""
 import numpy
@@ -83,7 +83,7 @@ def test_what_wins_is_launched_and_exported_without_a_gate(ungated: tuple[Path, 
         assert (row["outcome"] == "win") == (row["low"] > 0)
     assert [Path(folder).name for folder in report["exported"]] == [row["experiment"] for row in launched]
     assert all(list(Path(folder).glob("evolved_*.py")) for folder in report["exported"])
-    done = command("replay", run)
+    done = command("replay", *TASKS, run)
     assert done.returncode == 0, done.stdout
 
 
@@ -160,7 +160,7 @@ def test_commands_know_a_simplified_program_and_a_patch_tells_the_effect_of_its_
     assert [one["program"] for one in line[:2]] == [winner, report["winner"]["simplified_from"]]
     assert command("diff", run, winner, report["winner"]["simplified_from"]).returncode == 0
     assert winner in {one["program"] for one in json.loads(command("top", run, "--json").stdout)}
-    assert command("export", run, winner, "-o", tmp_path / "patch").returncode == 0
+    assert command("export", *TASKS, run, winner, "-o", tmp_path / "patch").returncode == 0
     rows = {row["experiment"]: row for row in report["online"]["experiments"]}
     with Archive.read(run / "archive.db") as archive:
         for row in (rows[name] for name in report["online"]["launched"]):
@@ -176,7 +176,7 @@ def test_a_replay_finds_ablations_itself(ungated: tuple[Path, dict[str, Any]], t
     with Archive.create_or_open(run / "archive.db") as archive:
         elite, kept = next(iter(of_rounds(archive).items()))
         archive.conclude(f"ablation {elite}", {**kept, "edits": []})
-    done = command("replay", run)
+    done = command("replay", *TASKS, run)
     assert done.returncode == 5
     assert f"ablation {elite}" in done.stdout
 
@@ -205,7 +205,7 @@ def test_with_the_gate_a_win_waits_and_without_one_there_is_no_launch(tmp_path: 
     won = next(row for row in report["online"]["experiments"] if row["outcome"] == "win")
     assert won["state"] == "decided"
     assert "waits for" in report["gain"]["sentence"]
-    done = command("online", "launch", run, won["experiment"], "--approve", "--json")
+    done = command("online", "launch", *TASKS, run, won["experiment"], "--approve", "--json")
     assert json.loads(done.stdout)["state"] == "launched"
     file = written(tmp_path / "rows.csv", both(won["experiment"], day(0)))
     with Archive.create_or_open(run / "archive.db"):
@@ -222,7 +222,7 @@ def test_a_guardrail_of_folds_and_nothing_to_launch(tmp_path: Path) -> None:
         "rolled_back"
     }
     assert report["gain"]["sentence"].startswith("No launch: ")
-    assert command("replay", run).returncode == 0
+    assert command("replay", *TASKS, run).returncode == 0
 
 
 @pytest.mark.parametrize(("answers", "star"), [("simulator", "replay"), ("replay", "late_active_days")])
@@ -247,10 +247,10 @@ def test_word_from_outside_makes_a_new_report(ungated: tuple[Path, dict[str, Any
     launched = ungated[1]["online"]["launched"]
     for name in launched:
         assert command("online", "rollback", run, name, "--reason", "it broke").returncode == 0
-    done = command("resume", run, "--json")
+    done = command("resume", *TASKS, run, "--json")
     report = json.loads(done.stdout.splitlines()[-1])
     assert report["online"]["launched"] == []
     assert report["winner"]["program"] not in {name.partition("-")[2] for name in launched}
-    assert command("replay", run).returncode == 0
+    assert command("replay", *TASKS, run).returncode == 0
     with Archive.read(run / "archive.db") as archive:
         assert {one.state for one in archive.experiments().all() if one.id in launched} == {State.ROLLED_BACK}

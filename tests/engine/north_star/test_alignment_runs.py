@@ -12,7 +12,7 @@ import pytest
 from recevolve.engine.north_star.alignment import note_at
 from recevolve.population.archive.archive import Archive
 
-from ..toy_runs import RECEVOLVE, command, config_file, descendants, gone
+from ..toy_runs import RECEVOLVE, TASKS, command, config_file, descendants, gone
 
 EVERYTHING: dict[str, Any] = {
     "seeds": ["line"],
@@ -93,7 +93,7 @@ def test_the_winners_edits_are_in_the_patch_and_the_winner_can_be_shown(baited: 
 
 
 def test_replay_rebuilds_all_of_it(baited: Path) -> None:
-    done = command("replay", baited)
+    done = command("replay", *TASKS, baited)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -119,6 +119,6 @@ def test_a_run_that_goes_on_after_its_report_is_rebuilt_too(tmp_path: Path) -> N
     budget = {"generations": 3, "seconds": 600}
     path = config_file(tmp_path, **{**EVERYTHING, "population": population, "budget": budget})
     assert command("run", path).returncode == 0
-    assert command("resume", tmp_path / "run", "--set", "budget.generations=5").returncode == 0
-    done = command("replay", tmp_path / "run")
+    assert command("resume", *TASKS, tmp_path / "run", "--set", "budget.generations=5").returncode == 0
+    done = command("replay", *TASKS, tmp_path / "run")
     assert done.returncode == 0, done.stdout + done.stderr

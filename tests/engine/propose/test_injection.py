@@ -23,7 +23,7 @@ from recevolve.population.values.verdict import Status
 
 from ...server.scripted import FENCE, Server, edited, text_of
 from ...toy.task import RULES
-from ..toy_runs import command, config_file
+from ..toy_runs import TASKS, command, config_file
 from .llm.test_model_runs import serving
 
 ROOT = Path(__file__).parents[3]
@@ -241,12 +241,12 @@ def test_the_archive_has_the_tables_and_conclusions_of_any_other(attacked: Attac
 
 
 def test_a_replay_without_model_or_key_finds_the_same(attacked: Attacked) -> None:
-    replayed = command("replay", attacked.run)
+    replayed = command("replay", *TASKS, attacked.run)
     assert replayed.returncode == 0, replayed.stderr
 
 
 def test_the_key_is_found_nowhere(attacked: Attacked, tmp_path: Path) -> None:
-    exported = command("export", attacked.run, "best", "-o", tmp_path / "out")
+    exported = command("export", *TASKS, attacked.run, "best", "-o", tmp_path / "out")
     assert exported.returncode == 0, exported.stderr
     told = [attacked.done.stdout, attacked.done.stderr, exported.stdout, exported.stderr]
     told += [command(name, attacked.run).stdout for name in ("status", "top", "lineage")]

@@ -10,7 +10,7 @@ from recevolve.engine.propose.llm.prompts.prompt import count
 from recevolve.engine.report.prompt_preview import preview, rendered
 
 from ..story import Story, source_of
-from ..toy_runs import command
+from ..toy_runs import TASKS, TOY, command
 
 
 @pytest.fixture
@@ -28,21 +28,21 @@ def run(tmp_path: Path) -> Path:
 
 
 def test_it_is_the_next_prompt_of_that_island(run: Path) -> None:
-    facts = asyncio.run(preview(run, 1, "crossover"))
+    facts = asyncio.run(preview(run, 1, "crossover", tasks=[TOY]))
     assert (facts["island"], facts["generation"], facts["slot"], facts["form"]) == (1, 3, 0, "crossover")
     text = facts["messages"][-1]["content"]
     assert "keep it small" in text
     assert "## Parent 2" in text
     assert facts["tokens"] > 300
     assert facts["counted_by"] == "estimate"
-    assert asyncio.run(preview(run, 1, "crossover")) == facts
+    assert asyncio.run(preview(run, 1, "crossover", tasks=[TOY])) == facts
 
 
 @pytest.mark.heavy
 def test_with_a_model_in_the_config_a_tokenizer_counts_and_nothing_is_fetched(tmp_path: Path) -> None:
     story = Story(tmp_path / "run", propose={"models": ["hosted_vllm/meta-llama/Llama-3-8B"]})
     story.archive.close()
-    facts = asyncio.run(preview(tmp_path / "run", 0))
+    facts = asyncio.run(preview(tmp_path / "run", 0, tasks=[TOY]))
     assert facts["form"] == "edits"
     assert facts["counted_by"] == "the tokenizer of gpt-4o"
     estimated = count(facts["messages"])
@@ -50,7 +50,7 @@ def test_with_a_model_in_the_config_a_tokenizer_counts_and_nothing_is_fetched(tm
 
 
 def test_an_earlier_generation_knows_only_what_was_known_then(run: Path) -> None:
-    text = asyncio.run(preview(run, 0, "edits", 2))["messages"][-1]["content"]
+    text = asyncio.run(preview(run, 0, "edits", 2, tasks=[TOY]))["messages"][-1]["content"]
     assert "00.5" in text
     assert "10.5" not in text
     assert "keep it small" not in text
@@ -69,16 +69,16 @@ def test_what_is_not_there_is_refused(
     run: Path, island: int, form: str | None, generation: int | None, words: str
 ) -> None:
     with pytest.raises(ConfigError, match=words):
-        asyncio.run(preview(run, island, form, generation))
+        asyncio.run(preview(run, island, form, generation, tasks=[TOY]))
 
 
 def test_the_command_prints_it_as_it_is(run: Path) -> None:
-    facts = asyncio.run(preview(run, 0))
-    done = command("prompt", run, "--island", "0")
+    facts = asyncio.run(preview(run, 0, tasks=[TOY]))
+    done = command("prompt", *TASKS, run, "--island", "0")
     assert done.returncode == 0, done.stderr
     assert done.stdout == rendered(facts) + "\n"
     assert "----- system (constant up to here) -----" in done.stdout
     assert facts["messages"][-1]["content"] in done.stdout
-    refused = command("prompt", run, "--island", "9")
+    refused = command("prompt", *TASKS, run, "--island", "9")
     assert refused.returncode == 2
     assert "--island" in refused.stderr

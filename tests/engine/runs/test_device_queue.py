@@ -13,7 +13,7 @@ from recevolve.engine.config.run_dir import archive_of, queue_of
 from recevolve.engine.loop.events import Progress
 from recevolve.engine.report import measurements as measured
 from recevolve.engine.report import report
-from recevolve.engine.runs.device_results import ingest
+from recevolve.engine.runs import device_results
 from recevolve.engine.runs.replay import replay
 from recevolve.engine.runs.session import work
 from recevolve.evaluators.data import DataError
@@ -25,6 +25,12 @@ from recevolve.population.archive.archive import Archive
 from ..toy_runs import CONFIG, command, config
 
 ESTIMATED = Path(__file__).parents[2] / "estimated"
+
+
+def ingest(run: Path, file: Path) -> dict[str, Any]:
+    return device_results.ingest(run, file, [ESTIMATED])
+
+
 MACHINE = Machine(
     "H100", "9.0", "580", 3e12, {"torch": "2.11.0", "triton": "3.6.0"}, "measure", "2026-01-01T00:00:00Z"
 )
@@ -129,7 +135,7 @@ def test_what_was_measured_outranks_what_was_estimated_and_replay_agrees(run: Pa
     assert [row["program"] for row in report.top(run, 2)] == [fast, slow]
     with Archive.read(archive_of(run)) as archive:
         assert report.identify(archive, "best") == fast
-        assert asyncio.run(replay(archive, Progress())) == []
+        assert asyncio.run(replay(archive, Progress(), [ESTIMATED])) == []
     rows = report.status(run)["measured"]
     assert [row["program"] for row in rows] == [fast, slow]
     assert rows[0]["roofline_share"] == pytest.approx(0.5)
@@ -190,7 +196,7 @@ def test_results_of_what_is_not_in_the_run_are_refused_and_the_others_taken(
     assert "no entry ffff-0" in reasons["ffff-0"]
     assert f"of program {programs[1]}" in reasons[second.id]
     assert "not those that the run queued" in reasons[third.id]
-    done = command("kernels", "ingest", run, file)
+    done = command("kernels", "ingest", run, file, "--tasks", ESTIMATED)
     assert done.returncode == 5
     assert "refused ffff-0" in done.stdout
 

@@ -9,7 +9,7 @@ import pytest
 
 from recevolve.population.archive.archive import Archive
 
-from ..toy_runs import RECEVOLVE, command, config_file, descendants, gone
+from ..toy_runs import RECEVOLVE, TASKS, command, config_file, descendants, gone
 
 OPTIMIZER = """
 kind = "optimizer"
@@ -78,7 +78,7 @@ def test_a_killed_search_for_optimizers_equals_an_uninterrupted_one(tmp_path: Pa
     assert done.returncode == 0, done.stderr
     archives = [tmp_path / name / "run" / "archive.db" for name in ("whole", "killed")]
     killed_until_done(tmp_path / "killed" / "config.toml", archives[1], 8, 20.0, archives[0])
-    assert command("replay", archives[1]).returncode == 0
+    assert command("replay", *TASKS, archives[1]).returncode == 0
 
 
 def test_one_worker_and_two_find_the_same(uninterrupted: Path, tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_replay_rebuilds_the_search_and_sees_a_changed_row(uninterrupted: Path, 
     import shutil
     import sqlite3
 
-    done = command("replay", uninterrupted)
+    done = command("replay", *TASKS, uninterrupted)
     assert done.returncode == 0, done.stdout + done.stderr
     forged = tmp_path / "archive.db"
     shutil.copy(uninterrupted, forged)
@@ -101,7 +101,7 @@ def test_replay_rebuilds_the_search_and_sees_a_changed_row(uninterrupted: Path, 
         )
         changed = connection.total_changes
     assert changed
-    done = command("replay", forged)
+    done = command("replay", *TASKS, forged)
     assert done.returncode == 5
     assert "evaluations" in done.stdout
 

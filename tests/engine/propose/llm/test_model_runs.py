@@ -25,7 +25,7 @@ from recevolve.population.archive.spending import Spending
 from recevolve.population.values.origin import NOTHING, Spend
 
 from ....server.scripted import Server, shares
-from ...toy_runs import RECEVOLVE, config, config_file, descendants, gone
+from ...toy_runs import RECEVOLVE, TOY, config, config_file, descendants, gone
 
 SMALL: dict[str, Any] = {
     "population": {"islands": 2, "size": 6, "births": 6, "migrate_every": 2},
@@ -90,7 +90,7 @@ def test_a_run_pays_for_what_it_was_answered_and_nothing_twice(tmp_path: Path) -
             evaluation.program.made_by for island in (0, 1) for evaluation in archive.evaluations(island, 3)
         }
         assert "openai/scripted whole" in makers
-        assert asyncio.run(replay(archive, Progress())) == []
+        assert asyncio.run(replay(archive, Progress(), [TOY])) == []
     server.asked.clear()
     ran(tmp_path, server, ONLY_MODELS, budget={"generations": 4, "seconds": 500})
     assert not server.asked
@@ -113,7 +113,7 @@ def test_no_fault_ends_a_run_or_spoils_the_account(tmp_path: Path) -> None:
         for row in accounts(archive):
             outcomes.update(row["outcomes"])
         assert outcomes["proposed"] > outcomes["empty"] + outcomes["refused"] > 0
-        assert asyncio.run(replay(archive, Progress())) == []
+        assert asyncio.run(replay(archive, Progress(), [TOY])) == []
 
 
 def test_with_every_model_down_the_others_go_on_and_it_is_said_once(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_a_cap_is_never_passed_and_ends_the_run_with_its_reason(
         assert (
             0 < {"dollars": spent.dollars, "tokens": spent.tokens, "calls": spent.calls}[word] <= budget[word]
         )
-        assert asyncio.run(replay(archive, Progress())) == []
+        assert asyncio.run(replay(archive, Progress(), [TOY])) == []
 
 
 @contextmanager
@@ -296,4 +296,4 @@ def test_a_run_that_compares_by_meaning_replays_without_the_embedding_model(tmp_
         spent = Spending(archive.connection).by_model()
         assert spent["openai/vectors"].spend.calls > 1
         assert "near" in accounts(archive)[0]["outcomes"]
-        assert asyncio.run(replay(archive, Progress())) == []
+        assert asyncio.run(replay(archive, Progress(), [TOY])) == []

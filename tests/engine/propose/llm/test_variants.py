@@ -13,7 +13,7 @@ from recevolve.engine.runs.session import work
 from recevolve.population.archive.archive import Archive
 
 from ....server.scripted import Server, text_of
-from ...toy_runs import config
+from ...toy_runs import TOY, config
 
 TABLES: dict[str, Any] = {
     "population": {"islands": 2, "size": 6, "births": 6},
@@ -54,7 +54,7 @@ def test_a_variant_competes_from_the_first_generation_on(tmp_path: Path) -> None
         bold = ["You are bold." in text_of(body["messages"][0]) for body in server.bodies]
         assert any(bold)
         assert not all(bold)
-        assert asyncio.run(replay(archive, Progress())) == []
+        assert asyncio.run(replay(archive, Progress(), [TOY])) == []
 
 
 def test_a_variant_that_cannot_be_rendered_stops_the_run_at_its_start(tmp_path: Path) -> None:
