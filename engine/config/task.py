@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from ...evaluators.kinds import registry
 from ...evaluators.kinds.task import Task
+from ...evaluators.language.static import check
 from ...population.archive.archive import Archive
 from ...population.archive.views import Run
 from .config import Config, ConfigError, explain, parse
@@ -63,6 +64,18 @@ def config_to_run(archive: Archive, tasks: Sequence[Path], *, unsafe: bool = Fal
         "sandbox": config.sandbox.model_copy(update={"unsafe": unsafe}),
     }
     return config.model_copy(update=own)
+
+
+def recorded_kind(archive: Archive, tasks: Sequence[Path], *, unsafe: bool = False) -> tuple[Config, Task]:
+    """(`config_to_run`, its task); from here on the archive gives no program that breaks the task's rules."""
+    config = config_to_run(archive, tasks, unsafe=unsafe)
+    return config, guarded(archive, task_for(config))
+
+
+def guarded(archive: Archive, task: Task) -> Task:
+    """The task, whose rules every program must pass from here on that the archive gives to be used."""
+    archive.refused = lambda source: "; ".join(map(str, check(source, task.rules)))
+    return task
 
 
 def require_no_address(config: Config) -> None:

@@ -17,7 +17,7 @@ from ...population.archive.archive import Archive
 from ...population.values.evaluation import Stage
 from ...population.values.program import Program
 from ..config.run_dir import REPORT, archive_of
-from ..config.task import config_to_run, task_for
+from ..config.task import recorded_kind
 from ..loop.executor import Call, Executor, LocalExecutor
 from ..north_star import decision
 from ..north_star.ablation import of_experiments
@@ -52,7 +52,7 @@ async def export(
 def objection(run: Path, asked: str, tasks: Sequence[Path] = ()) -> str:
     """Why the run did not decide for this program, and what to export instead; "" where it did."""
     with Archive.read(archive_of(run)) as archive:
-        task = task_for(config_to_run(archive, tasks))
+        _, task = recorded_kind(archive, tasks)
         found, program = archive.conclusion(REPORT), report.find(archive, asked, task)
         if found is None:
             return f"{asked} has no decision yet: the run has no report; `recevolve resume {run}` ends it"
@@ -73,8 +73,7 @@ async def packed(
     The patch tells what speaks `against` it.
     """
     with Archive.read(archive_of(run)) as archive:
-        config = config_to_run(archive, tasks, unsafe=unsafe)
-        task = task_for(config)
+        config, task = recorded_kind(archive, tasks, unsafe=unsafe)
         program = report.find(archive, asked, task)
         provenance = {"exported_anyway": against, **describe(archive, task, program.id)}
     with closing(LocalExecutor(config)) as executor:

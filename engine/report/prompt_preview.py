@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
+from ...evaluators.kinds.task import Task
 from ...population.archive.archive import Archive
 from ..config.config import Config, ConfigError
 from ..config.proposers import Form
 from ..config.run_dir import archive_of
-from ..config.task import config_to_run, task_for
+from ..config.task import recorded_kind
 from ..experiments.round import rounds_of
 from ..loop.context import SearchContext
 from ..loop.events import Progress
@@ -47,11 +48,10 @@ async def preview(
     written are not in it. ConfigError where the run has no such island, generation or form.
     """
     with Archive.read(archive_of(run)) as archive:
-        config = config_to_run(archive, tasks)
+        config, task = recorded_kind(archive, tasks)
         number = _number(archive, config, island, generation)
-        request = await _request(archive, config, island, number)
+        request = await _request(archive, config, task, island, number)
         chosen = _form(config, form, request)
-        task = task_for(config)
         journal = Journal(archive, config, task.guardrails)
         due = rounds(config, journal.last_round(number))
         lessons = recorded(archive, due[-1] if due else -1) or journal.warm_start[1]
@@ -97,13 +97,13 @@ def _number(archive: Archive, config: Config, island: int, generation: int | Non
     return number
 
 
-async def _request(archive: Archive, config: Config, island: int, number: int) -> Request:
+async def _request(archive: Archive, config: Config, task: Task, island: int, number: int) -> Request:
     """What the proposer of the first slot will be asked; neighbours that are behind send nothing yet."""
     begun = archive.run()
-    assert begun is not None  # config_to_run read it
+    assert begun is not None  # recorded_kind read it
     terms = Terms(**begun.config["terms"])
     listener, ledger = Listener(), archive.ledger(replaying=True)
-    search = SearchContext(config, task_for(config), terms, (), archive, ledger, listener, None)
+    search = SearchContext(config, task, terms, (), archive, ledger, listener, None)
     islands = Islands(search, Progress())
     islands.ended = dict.fromkeys(islands.done, "only looking")
     population = await arrive(search, islands, rounds_of(config), island, number)

@@ -44,7 +44,7 @@ def find(archive: Archive, asked: str, task: Task | None = None) -> Program:
         return archive.program(identify(archive, asked))
     born = [one.program for island in archive.generations() for one in archive.evaluations(island, 0)]
     if named := next((one for one in born if seed_name(one) == asked), None):
-        return named
+        return archive.program(named.id)
     config = recorded_config(archive)
     if task is None and config.kind in kinds():
         task = task_for(config)

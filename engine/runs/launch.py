@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ...evaluators.kinds.task import Task
 from ...evaluators.language.canonical import syntax_hash
 from ...population.archive.archive import Archive
 from ...population.values.experiment import CONTROL, TREATMENT, Changes, Experiment, State, Transition
 from ..config.config import Config
 from ..config.run_dir import archive_of
-from ..config.task import config_to_run, recorded_config, task_for
+from ..config.task import recorded_config, recorded_kind
 from ..experiments.formats import COLUMNS
 from ..experiments.ingest import drain
 from ..experiments.outcomes import table
@@ -62,13 +63,13 @@ async def queue(
     there already is left as it is, so the command can be repeated.
     """
     with Archive.read(archive_of(run)) as archive:
-        config = config_to_run(archive, tasks)
+        config, task = recorded_kind(archive, tasks)
         everyone = {one.id: one for one in archive.experiments().all()}
         if asked is None:
             chosen = [one for one in everyone.values() if one.state is State.TRAINING]
         else:
             chosen = [identify(everyone, asked)]
-        manifests = {one.id: manifest(archive, config, one) for one in chosen}
+        manifests = {one.id: manifest(archive, config, task, one) for one in chosen}
     rows = []
     for one in chosen:
         if one.backend != "live":
@@ -89,10 +90,10 @@ async def queue(
     return rows
 
 
-def manifest(archive: Archive, config: Config, one: Experiment) -> dict[str, Any]:
+def manifest(archive: Archive, config: Config, task: Task, one: Experiment) -> dict[str, Any]:
     """All that a platform, and the person who sets the experiment up, must know."""
     rules = config.online
-    production = seeds_for(config, task_for(config))[0]
+    production = seeds_for(config, task)[0]
     program = archive.program(one.program_id)
     return {
         "experiment": one.id,
@@ -149,7 +150,7 @@ async def launch(
 ) -> dict[str, Any]:
     """The experiment after its launch, and where its patch lies. NotApproved, IllegalTransition."""
     with Archive.read(archive_of(run)) as archive:
-        config_to_run(archive, tasks)  # what no patch can be made of is not launched
+        recorded_kind(archive, tasks)  # what no patch can be made of is not launched
     facts = _ordered(run, asked, State.LAUNCHED, "approved by a person", approved=approved, clock=clock)
     return {**facts, "export": await exported(run, facts["experiment"], facts["program"], tasks)}
 

@@ -10,7 +10,7 @@ from ...population.archive.ledger import NotRecorded
 from ...population.values.experiment import Mark
 from .. import claim
 from ..config.run_dir import REPORT
-from ..config.task import config_to_run, task_for
+from ..config.task import recorded_kind
 from ..experiments import outcomes
 from ..experiments.ingest import looked_again
 from ..loop.context import SearchContext
@@ -28,10 +28,9 @@ async def replay(source: Archive, progress: Progress, tasks: Sequence[Path] = ()
 
     No worker starts, nothing is evaluated, and the run's own archive is only read.
     """
-    config = config_to_run(source, tasks)
+    config, task = recorded_kind(source, tasks)
     begun = source.run()
-    assert begun is not None  # config_to_run read it
-    task = task_for(config)
+    assert begun is not None  # recorded_kind read it
     with (
         tempfile.TemporaryDirectory() as folder,
         Archive.create_or_open(Path(folder) / "replay.db") as rebuilt,

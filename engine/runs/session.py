@@ -18,7 +18,7 @@ from ...population.values.origin import NOTHING
 from .. import claim
 from ..config.config import Config, ConfigError, Data, parse, unknown
 from ..config.run_dir import PICTURE, REPORT, archive_of, queue_of
-from ..config.task import recorded_config, task_for
+from ..config.task import guarded, recorded_config, task_for
 from ..experiments.ingest import arrive
 from ..experiments.round import require_backend
 from ..loop.context import SearchContext
@@ -56,6 +56,7 @@ async def work(
     if strange := config.guardrails.keys() - task.guardrails.keys():
         raise unknown("guardrails", task.kind, strange, task.guardrails)
     with Archive.create_or_open(archive_of(config.run_dir)) as archive:
+        guarded(archive, task)
         environ = os.environ if environ is None else environ
         keys = Keys.read(config.propose.keys, environ, progress.note)
         config = _with_models(archive, config, environ, keys, progress)

@@ -133,9 +133,9 @@ def line(text: str) -> str:
 
 
 def as_literal(source: str) -> str:
-    """The source as a Python literal, line by line where that is possible."""
+    """The source as a Python literal, line by line where it shows all that it holds."""
     for quotes in ('"""', "'''"):
-        if quotes not in source and "\\" not in source:
+        if quotes not in source and "\\" not in source and source.replace("\n", "").isprintable():
             return f"{quotes}\\\n{source.rstrip()}\n{quotes}"
     return repr(source)
 

@@ -5,7 +5,7 @@ import math
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -94,6 +94,9 @@ class Views:
         self.connection = connection
         self.path = path
         self.clock = clock
+        self.refused: Callable[[str], str] = lambda source: ""
+        """What the kind has against a source, "" for nothing; set by whoever runs what is read here. Programs
+        that an evaluation scored, members, and what `program` gives must pass it: else ArchiveError."""
 
     def run(self) -> Run | None:
         """What the run was asked to do, or None before it began."""
@@ -123,7 +126,10 @@ class Views:
     def population(self, island: int, generation: int) -> tuple[Member, ...]:
         """The members the island held after that generation, as they were committed. LookupError if none."""
         places = json.loads(self._generation(island, generation)[0])
-        return tuple(member_of(place, self.source(place["program"])) for place in places)
+        members = tuple(member_of(place, self.source(place["program"])) for place in places)
+        for one in members:
+            self._require_sound(one.program_id, one.source)
+        return members
 
     def statistics(self, island: int, generation: int) -> Answer:
         """What was noted with that generation. LookupError where it is not committed."""
@@ -155,7 +161,9 @@ class Views:
             ids = ", ".join(row["id"] for row in found[:10]) + (", …" if len(found) > 10 else "")
             raise UnknownProgram(f"several programs' ids begin with {prefix!r}: {ids}. Give more digits.")
         evaluations = self.evaluations_of(found[0]["id"])
-        return evaluations[0].program if evaluations else Program(found[0]["kind"], found[0]["source"])
+        program = evaluations[0].program if evaluations else Program(found[0]["kind"], found[0]["source"])
+        self._require_sound(found[0]["id"], program.source)
+        return program
 
     def source(self, program_id: str) -> str:
         """The program's source text. LookupError where it was never born."""
@@ -303,7 +311,18 @@ class Views:
         return population, statistics
 
     def _evaluations(self, sql: str, values: Sequence[Any]) -> tuple[Evaluation, ...]:
-        return tuple(map(evaluation_of, self._query(sql, values)))
+        found = tuple(map(evaluation_of, self._query(sql, values)))
+        for one in found:
+            if one.verdict.score:
+                self._require_sound(one.program.id, one.program.source)
+        return found
+
+    def _require_sound(self, program_id: str, source: str) -> None:
+        if reason := self.refused(source):
+            raise ArchiveError(
+                f"{self.path}: table programs, row {program_id}: it breaks the rules of its kind, so it is "
+                f"neither run nor exported nor shown to a model: {reason}"
+            )
 
     def _query(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
         return query(self.connection, sql, values)

@@ -41,13 +41,13 @@ def reconfigured(run: Path, change: Callable[[dict[str, Any]], None]) -> None:
         stranger.execute("UPDATE run SET config = ?", (json.dumps(begun),))
 
 
-def exchanged(run: Path, change: Callable[[str], str]) -> str:
-    """Changes the source of the run's winner, as if the run had found it so; the id that it has then."""
+def exchanged(run: Path, which: str, change: Callable[[str], str]) -> str:
+    """Changes the source of a program, as if the run had found it so; the id that it has then.
+
+    `which` is SQL that gives the program's id.
+    """
     with closing(sqlite3.connect(run / "archive.db")) as stranger, stranger:
-        report = json.loads(
-            stranger.execute("SELECT value FROM conclusions WHERE name = 'report'").fetchone()[0]
-        )
-        old = report["winner"]["program"]
+        (old,) = stranger.execute(which).fetchone()
         kind, source = stranger.execute("SELECT kind, source FROM programs WHERE id = ?", (old,)).fetchone()
         new = Program(kind, change(source)).id
         stranger.execute("UPDATE programs SET source = ? WHERE id = ?", (change(source), old))
@@ -57,3 +57,10 @@ def exchanged(run: Path, change: Callable[[str], str]) -> str:
                 if kind == "TEXT":
                     stranger.execute(f'UPDATE {table} SET "{column}" = replace("{column}", ?, ?)', (old, new))
     return new
+
+
+WINNER = "SELECT json_extract(value, '$.winner.program') FROM conclusions WHERE name = 'report'"
+MEMBER = """
+    SELECT json_extract(population, '$[0].program') FROM generations
+    WHERE island = 0 ORDER BY generation DESC LIMIT 1
+"""

@@ -11,7 +11,7 @@ from recevolve.engine.config.task import config_to_run, require_no_address
 from recevolve.population.archive.archive import Archive
 
 from ..toy_runs import TASKS, TOY, command
-from .strangers import crafted, exchanged, reconfigured, stored_run
+from .strangers import MEMBER, WINNER, crafted, exchanged, reconfigured, stored_run
 
 READING = [
     ("status",),
@@ -139,19 +139,20 @@ def test_embeddings_have_no_address_of_a_stranger_either(run: Path) -> None:
         ("export", "best", "-o", "out", "--anyway"),
         ("export", "flat", "-o", "out", "--anyway"),
         ("prompt",),
-        ("resume", "--set", "budget.generations=4"),
+        ("resume", "--set", "budget.generations=9"),
     ],
     ids=" ".join,
 )
 def test_a_program_that_breaks_the_rules_does_not_leave_the_archive(
     line: tuple[str, ...], run: Path, tmp_path: Path
 ) -> None:
-    program = exchanged(run, lambda source: f"{source}\nimport os\n")
+    which = MEMBER if line[0] in ("prompt", "resume") else WINNER
+    program = exchanged(run, which, lambda source: f"{source}\nimport os\n")
     if "flat" in line:  # a seed whose own evaluation failed is found by its name all the same
         crafted(
             run,
             "UPDATE evaluations SET program = (SELECT id FROM programs WHERE source LIKE '%import os%'), "
-            "status = 'crashed', score = NULL WHERE made_by = 'seed flat'",
+            "status = 'crashed', reason = 'it fell', score = NULL WHERE made_by = 'seed flat'",
         )
     done = command(*asked_of(run, line), *TASKS, cwd=tmp_path)
     assert done.returncode == 3, done.stdout + done.stderr
