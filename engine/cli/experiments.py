@@ -62,7 +62,7 @@ def online_ingest(
 ) -> None:
     """Take readings in, look at what they change, and decide."""
     from ..experiments.formats import MOST_BYTES
-    from ..experiments.ingest import FORMS, Letter, receive
+    from ..experiments.ingest import FORMS, Letter, printable, receive
 
     form = file.suffix.removeprefix(".").lower()
     if form not in FORMS:
@@ -70,8 +70,7 @@ def online_ingest(
         raise typer.BadParameter(f"expected a file of {expected}, got {file}", param_hint="FILE")
     with file.open("rb") as opened:
         data = opened.read(MOST_BYTES + 1)  # one more, so that what is longer is refused
-    source = file.name.encode("utf-8", "backslashreplace").decode()
-    answer = receive(run, Letter(data, form, source))
+    answer = receive(run, Letter(data, form, printable(file.name)))
     show(answer, as_json, ingested(answer))
     if answer["rejected"]:
         raise typer.Exit(exit_codes.DISAGREED)

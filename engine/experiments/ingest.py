@@ -19,7 +19,7 @@ from ...population.archive.archive import Archive, ArchiveBusy
 from ...population.archive.experiments import Experiments
 from ...population.values.experiment import CONTROL, COUNTS, TREATMENT, Ingest, Look, Reading, State
 from ..config.config import Config, ConfigError
-from ..config.run_dir import archive_of
+from ..config.run_dir import archive_of, within
 from ..config.task import recorded_config
 from .changes import PendingChanges
 from .formats import parse
@@ -154,9 +154,14 @@ def _answer(ingest: Ingest, number: int) -> dict[str, Any]:
     }
 
 
+def printable(name: str) -> str:
+    """The name of a file as text that an archive can hold."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 def put(run_dir: Path, letter: Letter, clock: Clock) -> Path:
     """The letter's place in the inbox, where it lies durably. One that waits already is not put twice."""
-    inbox = run_dir / INBOX
+    inbox = within(run_dir, INBOX)
     inbox.mkdir(exist_ok=True)
     name = f"{letter.digest}.{letter.form}"
     for old in sorted(inbox.iterdir()):
@@ -164,7 +169,8 @@ def put(run_dir: Path, letter: Letter, clock: Clock) -> Path:
             return old
     path = inbox / f"{int(clock() * 1e9):020d}-{name}"
     partial = inbox / f".{path.name}.{os.getpid()}"
-    with partial.open("wb") as file:
+    partial.unlink(missing_ok=True)
+    with partial.open("xb") as file:
         file.write(letter.data)
         file.flush()
         os.fsync(file.fileno())
@@ -183,16 +189,16 @@ def drain(archive: Archive) -> list[dict[str, Any]]:
     A process that is killed in between takes it again, and then it is known already. What cannot be read
     is set aside under another name.
     """
-    inbox = archive.path.parent / INBOX
+    inbox = within(archive.path.parent, INBOX)
     if not inbox.is_dir():
         return []
     taken = []
     config = recorded_config(archive)
     for path in sorted(inbox.iterdir()):
         form = path.suffix.removeprefix(".")
-        if path.name.startswith(".") or form not in FORMS:
+        if path.name.startswith(".") or form not in FORMS or path.is_symlink() or not path.is_file():
             continue
-        letter = Letter(path.read_bytes(), form, f"{INBOX}/{path.name}")
+        letter = Letter(path.read_bytes(), form, f"{INBOX}/{printable(path.name)}")
         try:
             taken.append(take(archive, config, letter, _rows(letter, config)))
         except (ConfigError, DataError) as error:

@@ -16,7 +16,7 @@ from ...evaluators.language.vocabulary import Layout
 from ...population.archive.archive import Archive
 from ...population.values.evaluation import Stage
 from ...population.values.program import Program
-from ..config.run_dir import REPORT, archive_of
+from ..config.run_dir import REPORT, archive_of, within
 from ..config.task import recorded_kind
 from ..loop.executor import Call, Executor, LocalExecutor
 from ..north_star import decision
@@ -186,14 +186,17 @@ def _versions() -> dict[str, str]:
 
 
 def write(output: Path, files: Mapping[str, str]) -> None:
-    """Writes the files into a folder that appears complete or not at all. OSError, with its path."""
+    """Writes the files into a folder that appears complete or not at all. OSError, with its path.
+
+    ArchiveError for a name that leads out of the folder.
+    """
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=output.parent, prefix=".export-") as folder:
             made = Path(folder) / output.name
             made.mkdir()
             for name, text in files.items():
-                (made / name).write_text(text, encoding="utf-8")
+                within(made, name).write_text(text, encoding="utf-8")
             if output.exists():
                 output.rmdir()
             made.replace(output)

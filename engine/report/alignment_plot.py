@@ -5,6 +5,8 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..config.run_dir import write_whole
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -46,9 +48,7 @@ def svg(gap: Mapping[str, Any], title: str, alarms: Sequence[int] = ()) -> str:
 
 def write(path: Path, gap: Mapping[str, Any], title: str, alarms: Sequence[int] = ()) -> None:
     """Writes the picture; the file appears complete or not at all."""
-    made = path.with_name(f".{path.name}.part")
-    made.write_text(svg(gap, title, alarms), encoding="utf-8")
-    made.replace(path)
+    write_whole(path, svg(gap, title, alarms))
 
 
 def _elites(figure: "Figure", axes: "Axes", gap: Mapping[str, Any]) -> None:

@@ -6,6 +6,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from ..config.run_dir import write_whole
 from ..north_star.decision import recorded, short
 from .alignment_plot import FAINT, INK, STYLE
 
@@ -56,9 +57,7 @@ def svg(report: Mapping[str, Any]) -> str:
 
 def write(path: Path, report: Mapping[str, Any]) -> None:
     """Writes the picture; the file appears complete or not at all."""
-    made = path.with_name(f".{path.name}.part")
-    made.write_text(svg(report), encoding="utf-8")
-    made.replace(path)
+    write_whole(path, svg(report))
 
 
 def _rows(report: Mapping[str, Any]) -> list[dict[str, Any]]:

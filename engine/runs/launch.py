@@ -11,7 +11,7 @@ from ...evaluators.language.canonical import syntax_hash
 from ...population.archive.archive import Archive
 from ...population.values.experiment import CONTROL, TREATMENT, Changes, Experiment, State, Transition
 from ..config.config import Config
-from ..config.run_dir import archive_of
+from ..config.run_dir import archive_of, within
 from ..config.task import recorded_config, recorded_kind
 from ..experiments.formats import COLUMNS
 from ..experiments.ingest import drain
@@ -78,7 +78,7 @@ async def queue(
             )
         if one.state not in (State.TRAINING, State.LIVE):
             raise ExportRefused(f"experiment {one.id} is {one.state}: only one in training or live is queued")
-        folder, facts = output / one.id, manifests[one.id]
+        folder, facts = within(output, one.id), manifests[one.id]
         written = not folder.exists()
         if written:
             _, files = await packed(run, one.program_id, tasks)
@@ -186,7 +186,7 @@ async def exported(
     run: Path, name: str, program_id: str, tasks: Sequence[Path], *, unsafe: bool = False
 ) -> str:
     """The folder in the run's own that holds the patch of a launch, written where it is missing."""
-    folder = archive_of(run).parent / EXPORTS / name
+    folder = within(within(archive_of(run).parent, EXPORTS), name)
     if not folder.exists():
         _, files = await packed(run, program_id, tasks, unsafe=unsafe)
         write(folder, files)

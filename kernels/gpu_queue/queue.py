@@ -147,8 +147,7 @@ def write(folder: Path, entries: Iterable[Entry]) -> list[Path]:
     """
     written = []
     for entry in entries:
-        if not _ID.fullmatch(entry.id):
-            raise ValueError(f"expected an id of letters, digits, `.`, `_` and `-`, got {entry.id!r}")
+        _require_name(entry.id)
         for name, file in entry.files().items():
             write_whole(folder / "binaries" / file, _checked(entry.code, name, entry.id))
         path = folder / "entries" / f"{entry.id}.json"
@@ -168,11 +167,17 @@ def read(folder: Path) -> list[Entry]:
 
 
 def read_one(folder: Path, name: str) -> Entry:
-    """The entry of an id, with its code. Raises as `read` does."""
+    """The entry of an id, with its code. Raises as `read` does, and ValueError for no file's name."""
+    _require_name(name)
     entry = Entry.from_json(json.loads((folder / "entries" / f"{name}.json").read_text()))
     paths = {key: folder / "binaries" / file for key, file in entry.files().items()}
     code = {key: path.read_bytes() for key, path in paths.items() if path.is_file()}
     return replace(entry, code={key: _checked(code, key, entry.id) for key in paths})
+
+
+def _require_name(entry: str) -> None:
+    if not _ID.fullmatch(entry):
+        raise ValueError(f"expected an id of letters, digits, `.`, `_` and `-`, got {entry!r}")
 
 
 def _checked(code: Mapping[str, bytes], name: str, entry: str) -> bytes:
@@ -189,5 +194,7 @@ def write_whole(path: Path, content: bytes) -> None:
     """Writes a file that readers see whole or not at all. Folders are made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_bytes(content)
+    beside.unlink(missing_ok=True)
+    with beside.open("xb") as file:  # a link of that name is not followed
+        file.write(content)
     beside.replace(path)

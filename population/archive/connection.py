@@ -48,7 +48,7 @@ class WriterLock:
     def __init__(self, archive: Path) -> None:
         path = archive.with_name(archive.name + ".lock")
         try:
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
         except OSError as error:
             raise unwritable(archive, error) from error
         try:

@@ -1,5 +1,6 @@
 """The commands on archives of strangers: no code, no key and no sandbox but the user's own."""
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -8,7 +9,8 @@ import pytest
 
 from recevolve.engine.config.config import ConfigError
 from recevolve.engine.config.task import config_to_run, require_no_address
-from recevolve.population.archive.archive import Archive
+from recevolve.engine.export.patch import write
+from recevolve.population.archive.archive import Archive, ArchiveError
 
 from ..toy_runs import TASKS, TOY, command
 from .strangers import MEMBER, WINNER, crafted, exchanged, reconfigured, stored_run
@@ -159,3 +161,98 @@ def test_a_program_that_breaks_the_rules_does_not_leave_the_archive(
     assert f"table programs, row {program}" in done.stderr
     assert "line" in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+LAUNCHED = """
+    UPDATE conclusions SET value = json_set(
+        value, '$.online.launched', json_array('{0}'),
+        '$.online.experiments', json_array(json_object('experiment', '{0}', 'program', '7b537c68d7f9bfae'))
+    ) WHERE name = 'report'
+"""
+"""A report that says that an experiment is launched: its patch is then written into the run's folder."""
+
+
+@pytest.mark.parametrize("name", ["../outside", "/tmp/outside-of-a-run", "..", "a/../../outside", ""])
+def test_a_launched_experiment_cannot_name_a_folder_elsewhere(name: str, run: Path) -> None:
+    crafted(run, LAUNCHED.format(name))
+    done = command("resume", run, *TASKS)
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "leads elsewhere" in done.stderr
+    assert not (run / "outside").exists()
+    assert not Path("/tmp/outside-of-a-run").exists()
+
+
+def test_an_experiment_cannot_queue_itself_outside_of_the_output(run: Path, tmp_path: Path) -> None:
+    changes = ("experiments SET id", "transitions SET experiment", "readings SET experiment")
+    crafted(run, *(f"UPDATE {each} = '../outside' WHERE {each.split()[-1]} LIKE '2-%'" for each in changes))
+    done = command("online", "queue", run, "-o", tmp_path / "queue", *TASKS)
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "table experiments" in done.stderr
+    assert not (tmp_path / "outside").exists()
+
+
+@pytest.mark.parametrize(
+    ("link", "line"),
+    [
+        ("export", ("resume",)),
+        ("inbox", ("online", "ingest", "readings.csv")),
+        ("gpu-queue", ("kernels", "measure")),
+    ],
+    ids=["export", "inbox", "gpu-queue"],
+)
+def test_a_folder_of_a_run_that_is_a_link_elsewhere_is_refused(
+    link: str, line: tuple[str, ...], run: Path, tmp_path: Path
+) -> None:
+    crafted(run, LAUNCHED.format("0-7b537c68"))
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (run / link).symlink_to(elsewhere)
+    (tmp_path / "readings.csv").write_text(
+        "experiment,day,arm,metric,count,mean,variance,revision\n0,0,0,0,0,0,0,0\n"
+    )
+    tasks = () if link == "inbox" else TASKS
+    done = command(*asked_of(run, line), *tasks, cwd=tmp_path)
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "leads elsewhere" in done.stderr
+    assert not list(elsewhere.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("link", "line"),
+    [
+        ("archive.db.lock", ("online", "rollback", "2-", "--reason", "why")),
+        ("alignment.svg", ("alignment", "-o", "live/alignment.svg")),
+        (".alignment.svg.part", ("alignment", "-o", "live/alignment.svg")),
+    ],
+    ids=["lock", "picture", "half a picture"],
+)
+def test_a_file_of_a_run_that_is_a_link_elsewhere_is_not_written_through(
+    link: str, line: tuple[str, ...], run: Path, tmp_path: Path
+) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    (run / link).unlink(missing_ok=True)
+    (run / link).symlink_to(victim)
+    done = command(*asked_of(run, line), cwd=tmp_path)
+    assert done.returncode in (0, 3), done.stderr
+    assert victim.read_text() == "mine"
+
+
+def test_what_is_no_plain_file_in_an_inbox_stays_there(run: Path, tmp_path: Path) -> None:
+    inbox = run / "inbox"
+    inbox.mkdir()
+    (inbox / "1.csv").mkdir()
+    (inbox / "2.csv").symlink_to(tmp_path / "absent")
+    os.mkfifo(inbox / "3.csv")
+    (inbox / os.fsdecode(b"4-\xff.csv")).write_text("no readings\n1\n")
+    done = command("online", "rollback", run, "2-", "--reason", "why")
+    assert done.returncode == 0, done.stderr
+    left = sorted(os.fsencode(path.name) for path in inbox.iterdir())
+    assert left == [b"1.csv", b"2.csv", b"3.csv", b"4-\xff.csv.refused"]
+
+
+@pytest.mark.parametrize("name", ["../x", "/tmp/x", "a/b", "", ".", ".."])
+def test_a_kind_cannot_name_a_file_outside_of_a_patch(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ArchiveError, match="leads elsewhere"):
+        write(tmp_path / "patch", {"good.py": "", name: ""})
+    assert not list(tmp_path.iterdir())
