@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ... import __version__
+from ...evaluators.language.sanitize import visible
 from ..report import programs, report
 from . import exit_codes
 from .experiments import online_app
@@ -47,7 +48,7 @@ def main() -> None:
         except exit_codes.expected() as error:
             code, text = exit_codes.explain(error)
             if text:
-                print(text, file=sys.stderr)
+                print(visible(text), file=sys.stderr)
             sys.exit(code)
 
 
@@ -222,7 +223,7 @@ def prompt(
     if as_json:
         show(facts, as_json, "")
     else:
-        print(rendered(facts))  # as it is: no markup, no wrapping
+        print(visible(rendered(facts)))  # as it is: no wrapping
 
 
 @app.command()

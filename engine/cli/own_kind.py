@@ -6,6 +6,7 @@ import sys
 import traceback
 from types import TracebackType
 
+from ...evaluators.language.sanitize import visible
 from .exit_codes import USAGE
 
 TRACEBACK = "RECEVOLVE_TRACEBACK"
@@ -24,7 +25,7 @@ class ToldByPlace:
     ) -> None:
         """SystemExit in place of such an error; every other one goes on."""
         if isinstance(error, Exception) and not os.environ.get(TRACEBACK) and (told := place_of(error)):
-            print(told, file=sys.stderr)
+            print(visible(told), file=sys.stderr)
             raise SystemExit(USAGE) from None
 
 

@@ -4,13 +4,15 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 
+from ...evaluators.language.sanitize import visible
 from . import exit_codes
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -31,7 +33,19 @@ def show(value: Any, as_json: bool, text: Any) -> None:
 
 def console_for_people() -> Console:
     """The terminal as wide as it is; a file or a pipe as wide as our tables."""
-    return Console() if sys.stdout.isatty() else Console(width=PIPED)
+    return PlainConsole() if sys.stdout.isatty() else PlainConsole(width=PIPED)
+
+
+class PlainConsole(Console):
+    """A console on which text is text: no markup, and no control characters but those of our own styles."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, emoji=False, **options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """The renderable as segments of visible text."""
+        for part in super().render(renderable, options):
+            yield part if part.control else Segment(visible(part.text), part.style)
 
 
 def until_signalled(work: Coroutine[Any, Any, T]) -> T:

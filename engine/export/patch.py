@@ -11,6 +11,7 @@ from typing import Any
 from ... import __version__
 from ...evaluators.kinds.task import Task, Winner
 from ...evaluators.language.canonical import canonical
+from ...evaluators.language.sanitize import everywhere, markdown
 from ...evaluators.language.simplify import simplify
 from ...evaluators.language.vocabulary import Layout
 from ...population.archive.archive import Archive
@@ -81,7 +82,7 @@ async def packed(
         trial = await executor.judge(Call(Stage.PATCH, canonical(source))) if task.trial else None
     if trial is not None and not trial.score:
         raise ExportRefused(f"a trial of the patch failed: {trial.reason}")
-    files = task.export(Winner(_module_name(task, program), source, provenance, trial))
+    files = task.export(Winner(_module_name(task, program), source, everywhere(markdown, provenance), trial))
     told = {"gain": provenance["gain"], "decision": provenance["decision"]}
     return {"program": program.id, "files": sorted(files), **told}, files
 

@@ -13,6 +13,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from ...evaluators.language.sanitize import visible
+
 
 class Progress:
     """Hears what happened; decides nothing. This one says nothing."""
@@ -160,7 +162,7 @@ class Lines(Counters):
             self._write(line)
 
     def _write(self, line: str) -> None:
-        print(line, file=self._stream, flush=True)
+        print(visible(line), file=self._stream, flush=True)
 
 
 class Display(Counters):

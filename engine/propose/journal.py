@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from typing import Any
 
+from ...evaluators.language.sanitize import one_line
 from ...population.archive.experiments import effects
 from ...population.archive.history import Failure, History, Tried, ranked
 from ...population.archive.views import Views
@@ -22,7 +23,6 @@ from ..config.experiments import Online
 from ..north_star.ablation import of_experiments
 from ..north_star.alignment import round_before
 from ..north_star.promotion import broken
-from .sanitize import one_line
 from .source_diff import difference
 
 WARM_START = "warm start"

@@ -5,6 +5,7 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...evaluators.language.sanitize import visible
 from ..config.run_dir import write_whole
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ STYLE: Any = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.size": 9.5,
+    "text.parse_math": False,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.edgecolor": "#888888",
@@ -40,7 +42,7 @@ def svg(gap: Mapping[str, Any], title: str, alarms: Sequence[int] = ()) -> str:
         above, below = figure.subplots(2, 1, height_ratios=(2.6, 1))
         _elites(figure, above, gap)
         _correlations(below, gap, alarms)
-        figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold", color=INK)
+        figure.suptitle(visible(title), x=0.01, ha="left", fontsize=11, fontweight="bold", color=INK)
         out = StringIO()
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": "recevolve"})
     return out.getvalue()

@@ -6,6 +6,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from ...evaluators.language.sanitize import everywhere, visible
 from ..config.run_dir import write_whole
 from ..north_star.decision import recorded, short
 from .alignment_plot import FAINT, INK, STYLE
@@ -26,6 +27,7 @@ def svg(report: Mapping[str, Any]) -> str:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
+    report = everywhere(visible, report)
     rows, metric = _rows(report), next(iter(report["metrics"]))
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7.6, 1.5 + 0.3 * len(rows)), layout="constrained")

@@ -1,7 +1,9 @@
 """The commands on archives of strangers: no code, no key and no sandbox but the user's own."""
 
 import os
+import re
 import sqlite3
+import unicodedata
 from contextlib import closing
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from recevolve.engine.export.patch import write
 from recevolve.population.archive.archive import Archive, ArchiveError
 
 from ..toy_runs import TASKS, TOY, command
-from .strangers import MEMBER, WINNER, crafted, exchanged, reconfigured, stored_run
+from .strangers import MEMBER, WINNER, crafted, exchanged, poisoned, reconfigured, stored_run
 
 READING = [
     ("status",),
@@ -251,8 +253,63 @@ def test_what_is_no_plain_file_in_an_inbox_stays_there(run: Path, tmp_path: Path
     assert left == [b"1.csv", b"2.csv", b"3.csv", b"4-\xff.csv.refused"]
 
 
-@pytest.mark.parametrize("name", ["../x", "/tmp/x", "a/b", "", ".", ".."])
+@pytest.mark.parametrize("name", ["../x", "/absent/x", "a/b", "", ".", ".."])
 def test_a_kind_cannot_name_a_file_outside_of_a_patch(name: str, tmp_path: Path) -> None:
     with pytest.raises(ArchiveError, match="leads elsewhere"):
         write(tmp_path / "patch", {"good.py": "", name: ""})
     assert not list(tmp_path.iterdir())
+
+
+ROLES = re.compile(r"<[|\uff5c]|\[INST\]|<<SYS|<start_of|\[\||</s>|^Human:|^### Inst", re.MULTILINE)
+MARKUP = re.compile(r"<script|\]\(|^.*\]:", re.MULTILINE)
+
+
+def unseen(text: str) -> list[str]:
+    """What a terminal, or a reader of a file, must not be given."""
+    return sorted(
+        {one for one in text if one not in "\n\t" and unicodedata.category(one) in ("Cc", "Cf", "Zl", "Zp")}
+    )
+
+
+@pytest.fixture(params=["live", "models"])
+def poison(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    run = stored_run(tmp_path, request.param)
+    poisoned(run)
+    return run
+
+
+@pytest.mark.parametrize(
+    "line", [*READING, ("replay", *TASKS), ("prompt", *TASKS)], ids=lambda line: " ".join(line[:3])
+)
+def test_nothing_but_visible_text_reaches_the_terminal(line: tuple[str, ...], poison: Path) -> None:
+    done = command(*asked_of(poison, line))
+    assert unseen(done.stdout + done.stderr) == []
+
+
+@pytest.mark.filterwarnings("ignore:Glyph")
+def test_a_run_that_goes_on_prints_visible_text(run: Path) -> None:
+    poisoned(run)
+    for json_lines in ((), ("--json",)):
+        done = command("resume", run, *TASKS, *json_lines)
+        assert done.returncode == 0, done.stderr
+        assert unseen(done.stdout + done.stderr) == []
+    drawn = command("status", run, "-o", run / "decision.svg")
+    assert drawn.returncode == 0, drawn.stderr
+    assert unseen((run / "decision.svg").read_text()) == []
+    assert "<script" not in (run / "decision.svg").read_text()
+
+
+def test_no_role_is_spoken_in_a_prompt(poison: Path) -> None:
+    done = command("prompt", poison, *TASKS)
+    assert done.returncode == 0, done.stderr
+    assert "esrever" in done.stdout, "the text itself is shown"
+    assert not ROLES.search(done.stdout)
+
+
+def test_no_tag_and_no_link_is_in_a_patch(poison: Path, tmp_path: Path) -> None:
+    done = command("export", poison, "best", "-o", tmp_path / "out", "--anyway", *TASKS)
+    assert done.returncode == 0, done.stderr
+    readme = (tmp_path / "out" / "README.md").read_text()
+    assert "esrever" in readme
+    assert not MARKUP.search(readme)
+    assert not [path for path in (tmp_path / "out").iterdir() if unseen(path.read_text())]

@@ -4,11 +4,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from .....evaluators.language.sanitize import one_line
 from .....population.archive.history import History
 from .....population.archive.views import Views
 from ....config.config import Config
 from ...journal import Journal
-from ...sanitize import one_line
 from ..client import Ask, Models
 from ..endpoint import Outcome
 from .prompt import Prompts

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from .....evaluators.kinds.task import Task
+from .....evaluators.language.sanitize import clean, one_line
 from .....population.values.member import Member
 from ....config.config import Config
 from ....config.proposers import Form
 from ....loop.proposer import Parent, Request
 from ...journal import Entry, Journal, estimate, render
-from ...sanitize import clean, one_line
 from ..endpoint import Message
 from .templates import BLOCKS, Templates
 

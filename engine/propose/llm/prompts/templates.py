@@ -20,8 +20,8 @@ from jinja2 import (
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from .....evaluators.kinds import registry
+from .....evaluators.language.sanitize import clean, code_block, one_line
 from ....config.config import ConfigError
-from ...sanitize import clean, code_block, one_line
 
 OURS = Path(__file__).parent
 PERSONA = "personas/any.md"

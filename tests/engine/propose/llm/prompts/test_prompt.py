@@ -18,10 +18,10 @@ from recevolve.engine.propose.llm.answers.answers import Unusable, read
 from recevolve.engine.propose.llm.endpoint import Message
 from recevolve.engine.propose.llm.prompts.prompt import Prompts, count, others
 from recevolve.engine.propose.llm.prompts.templates import OURS
-from recevolve.engine.propose.sanitize import clean
 from recevolve.evaluators.kinds import registry
 from recevolve.evaluators.kinds.task import Task
 from recevolve.evaluators.language.rules import Rules
+from recevolve.evaluators.language.sanitize import clean
 from recevolve.population.values.member import Member
 from recevolve.population.values.program import Program
 
