@@ -27,6 +27,10 @@ LEAP = 0.01
 """A change of reward, as a share of its spread, that a nudge must not cause ..."""
 MOST_LEAPS = 0.2
 """... in more than this share of the rows: a threshold lies under few of them, a hash under nearly all."""
+ROUNDED = 1e-5
+"""A change of a reward, as a share of it, that rounding its predictions to float32 may cause ..."""
+MOST_MOVED = 0.01
+"""... and in what share of the rows it may cause more, together with another place."""
 SAME = 1e-9
 """How far two sums of the same numbers may lie apart, as a share of their size."""
 
@@ -229,6 +233,32 @@ def _luck(rows: Rows) -> Array:
     return np.random.Generator(np.random.Philox([rows.seed, 7])).random(rows.count)
 
 
+def holds_for_rows_of_a_log(signals: Signals, namespace: Namespace, rows: Rows) -> str | None:
+    """Rows keep their places when every prediction is rounded to float32, as rows of a log are.
+
+    Places are compared, not sizes: a few huge rewards would hide what the others do.
+    """
+    columns = draw(signals, rows)
+    exact = namespace["reward"](columns)
+    rounded = namespace["reward"](
+        {name: one.astype(np.float32).astype(float) for name, one in columns.items()}
+    )
+    moved = np.abs(_places(rounded) - _places(exact)) > LEAP * rows.count
+    leaps = float((moved & ~np.isclose(rounded, exact, rtol=ROUNDED, atol=0.0)).mean())
+    if leaps > MOST_MOVED:
+        return (
+            f"rounded to float32, as the rows of a log are, {leaps:.0%} of the rows get other places; "
+            "no meaning lies in such digits"
+        )
+    return None
+
+
+def _places(rewards: Array) -> Array:
+    """(N,) ranks, ties sharing the middle of theirs."""
+    known = np.sort(rewards)
+    return (np.searchsorted(known, rewards, "left") + np.searchsorted(known, rewards, "right")) / 2.0
+
+
 def properties_for(signals: Signals = SIMULATED) -> tuple[Property, ...]:
     """What must hold of rewards over these signals."""
 
@@ -250,6 +280,7 @@ def properties_for(signals: Signals = SIMULATED) -> tuple[Property, ...]:
         ("each row is judged by itself", rows(), judges_rows_alone, 6),
         ("tells rows apart", nothing, tells_rows_apart, 1),
         ("steady in the digits that mean nothing", rows((200,), edges=False), is_steady, 3),
+        ("the same for rows of a log", rows((200,), edges=False), holds_for_rows_of_a_log, 3),
     )
     return tuple(
         Property(name, strategy, partial(holds, signals), examples)

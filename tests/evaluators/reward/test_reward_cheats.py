@@ -13,7 +13,7 @@ from recevolve.evaluators.sandbox import Sandbox
 from recevolve.population.values.verdict import Status
 
 CHEATS = programs(Path(__file__).with_name("cheats"))
-MAY_BE_WRITTEN = {"constant", "scale_inflation"}
+MAY_BE_WRITTEN = {"constant", "low_bits", "scale_inflation"}
 """Obey every rule of the language: their trick is in the numbers."""
 
 
@@ -58,6 +58,7 @@ def test_properties_catch(name: str, sandbox: Sandbox) -> None:
         ("scale_inflation", "scale it down"),
         ("batch_rank", "judge each row by itself"),
         ("digits_hash", "no meaning lies in such digits"),
+        ("low_bits", "rounded to float32, as the rows of a log are"),
         ("keeps_maximum", "keep nothing"),
         ("constant", "tells 1 apart"),
     ],

@@ -53,6 +53,9 @@ def test_a_program_that_breaks_a_property_is_told_which(source: str, words: str)
         "-signals['watch']",
         "signals['watch'] ** 2",
         "1e8 * signals['click'] + 1.0",
+        "numpy.tanh(3e3 * signals['click']) + 1e-9 * signals['like']",
+        "signals['click'] - signals['like'] + numpy.sign(signals['survey'])",
+        "numpy.where(signals['click'] >= 0.1, numpy.minimum(signals['watch'], 30.0), signals['like'])",
     ],
 )
 def test_thresholds_and_steep_formulas_are_honest(expression: str) -> None:
