@@ -16,6 +16,7 @@ from ..simulator import Lives, Parameters, Users, World, make_users, make_world,
 from .caller import Caller
 from .logs.log import RewardLog
 from .logs.signals import Signals
+from .properties import MOST_SPIKES, spikes
 from .proxy import Proxy
 from .settings import Settings
 
@@ -25,6 +26,8 @@ WORLDS = {"selection": 100, "claim": 200, "guard": 300}
 CLOSE = 1e-9
 PARTS = 7
 """Into how many calls an audit divides what was one."""
+ROWS = 8_000
+"""Rows, at most, on which an audit looks for a reward that knows them by their digits."""
 
 
 class Simulated:
@@ -61,13 +64,15 @@ class Simulated:
 
             def policy(offers: Mapping[str, NDArray[np.float32]]) -> NDArray[Any]:
                 rewards = caller(offers)
-                if not caller.fast and len(asked) < 3:
+                if len(asked) < (1 if caller.fast else 3):
                     asked.append(({name: np.array(offers[name]) for name in caller.names}, rewards))
                 return rewards
 
             lives = simulate(world, people, policy, number, self.settings.days)
-        for columns, rewards in asked:
-            self._audit(source, columns, rewards, number, sandbox)
+            for columns, rewards in () if caller.fast else asked:
+                self._audit(source, columns, rewards, number, sandbox)
+            for columns, _ in asked[:1]:
+                _require_steady(caller, self.signals, columns, number)
         return lives
 
     def _audit(
@@ -93,6 +98,17 @@ class Simulated:
     def _made(self, number: int, count: int) -> tuple[World, Users]:
         world = make_world(self.parameters, number)
         return world, make_users(world, count, number)
+
+
+def _require_steady(caller: Caller, signals: Signals, columns: Mapping[str, Array], seed: int) -> None:
+    """Failed where the reward knows real rows by their digits: moved a little, they get another order."""
+    rows = {name: columns[name].reshape(-1)[:ROWS].astype(np.float64) for name in caller.names}
+    if (share := spikes(signals, caller, rows, seed)) > MOST_SPIKES:
+        raise Failed(
+            Status.CHEATED,
+            f"of rows that the search has not seen, {share:.0%} get another place when the last digits of "
+            "their predictions move, up or down: the reward tells rows of a log from others",
+        )
 
 
 def measured(lives: Lives) -> dict[str, Array]:
@@ -129,6 +145,7 @@ class Replayed:
         proxy = self._dealt(split, fold, of)
         with Caller(source, self.signals, sandbox, self.limits) as caller:
             verdict = proxy.run(caller, 0)
+            _require_steady(caller, self.signals, proxy.last.columns, self.settings.seed + fold)
         assert verdict.score is not None
         return Verdict(Status.SCORED, verdict.score, metrics={"replay": verdict.score, **verdict.metrics})
 

@@ -1,7 +1,7 @@
 """What every reward must do, as properties that run beside it, and the probe that tells two apart."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 from typing import Any
@@ -27,12 +27,23 @@ LEAP = 0.01
 """A change of reward, as a share of its spread, that a nudge must not cause ..."""
 MOST_LEAPS = 0.2
 """... in more than this share of the rows: a threshold lies under few of them, a hash under nearly all."""
-ROUNDED = 1e-5
-"""A change of a reward, as a share of it, that rounding its predictions to float32 may cause ..."""
-MOST_MOVED = 0.01
-"""... and in what share of the rows it may cause more, together with another place."""
+CUSP = 30.0
+"""How much further a nudge may move a reward than its second half does: 2 on a slope, 9 at the foot of a
+logarithm of x + 1e-9."""
+MOST_SPIKES = 0.05
+"""The share of the rows that may have rewards which their neighbours on either side do not have."""
 SAME = 1e-9
 """How far two sums of the same numbers may lie apart, as a share of their size."""
+
+FORMS: Mapping[str, int | None] = {
+    "float32": None, "4 decimals": 4, "3 decimals": 3, "2 decimals": 2, "one decimal": 1, "whole numbers": 0,
+}  # fmt: skip
+"""To how many decimals the numbers of a log may be rounded; drawn numbers have the 53 bits of a float64."""
+TIES = "equal predictions"
+"""The form of a row whose predictions all equal its first, as far as their ranges go."""
+EXACT = ""
+LOGGED = (*FORMS, TIES)
+"""The forms that rows of a log may have."""
 
 DIGITS = 11
 """Significant digits of a reward that count where two rewards are compared."""
@@ -40,11 +51,15 @@ DIGITS = 11
 
 @dataclass(frozen=True)
 class Rows:
-    """Predictions of `count` impressions, drawn with a seed; "edges" puts many at the ends of their range."""
+    """Predictions of `count` impressions, drawn with a seed; "edges" puts many at the ends of their range.
+
+    `form` is EXACT or one of LOGGED: half of the rows have it in every prediction, the others in some.
+    """
 
     count: int
     seed: int
     edges: bool = False
+    form: str = EXACT
 
 
 class Trap(dict[str, Array]):
@@ -76,7 +91,22 @@ def _why_not(signals: Signals, name: str) -> str:
 def draw(signals: Signals, rows: Rows) -> dict[str, Array]:
     """Each prediction (count,) float64 within its range: by halves even and crowded towards its low end."""
     rng = np.random.Generator(np.random.Philox([rows.seed, rows.count]))
-    return {one.name: _column(one, rng, rows) for one in signals.predictions}
+    columns = {one.name: _column(one, rng, rows) for one in signals.predictions}
+    if rows.form == EXACT:
+        return columns
+    first = columns[signals.predictions[0].name]
+    every = rng.random(rows.count) < 0.5
+    for one in signals.predictions:
+        column = columns[one.name]
+        formed = np.clip(
+            first if rows.form == TIES else _rounded(column, FORMS[rows.form]), one.low, one.high
+        )
+        columns[one.name] = np.where(every | (rng.random(rows.count) < 0.5), formed, column)
+    return columns
+
+
+def _rounded(values: Array, decimals: int | None) -> Array:
+    return values.astype(np.float32).astype(np.float64) if decimals is None else np.round(values, decimals)
 
 
 def _column(one: Signal, rng: np.random.Generator, rows: Rows) -> Array:
@@ -233,41 +263,71 @@ def _luck(rows: Rows) -> Array:
     return np.random.Generator(np.random.Philox([rows.seed, 7])).random(rows.count)
 
 
-def holds_for_rows_of_a_log(signals: Signals, namespace: Namespace, rows: Rows) -> str | None:
-    """Rows keep their places when every prediction is rounded to float32, as rows of a log are.
-
-    Places are compared, not sizes: a few huge rewards would hide what the others do.
-    """
-    columns = draw(signals, rows)
-    exact = namespace["reward"](columns)
-    rounded = namespace["reward"](
-        {name: one.astype(np.float32).astype(float) for name, one in columns.items()}
-    )
-    moved = np.abs(_places(rounded) - _places(exact)) > LEAP * rows.count
-    leaps = float((moved & ~np.isclose(rounded, exact, rtol=ROUNDED, atol=0.0)).mean())
-    if leaps > MOST_MOVED:
-        return (
-            f"rounded to float32, as the rows of a log are, {leaps:.0%} of the rows get other places; "
-            "no meaning lies in such digits"
-        )
+def reads_no_form(signals: Signals, namespace: Namespace, rows: Rows) -> str | None:
+    """Rows in the forms of a log get no reward that they would lose with their last digits."""
+    for form in LOGGED:
+        columns = draw(signals, replace(rows, form=form))
+        if (share := spikes(signals, namespace["reward"], columns, rows.seed)) > MOST_SPIKES:
+            return (
+                f"for rows in a form that logs have ({form}), {share:.0%} of the rewards leap when the last "
+                "digits of the predictions move, up or down; no meaning lies in such digits"
+            )
     return None
 
 
-def _places(rewards: Array) -> Array:
-    """(N,) ranks, ties sharing the middle of theirs."""
-    known = np.sort(rewards)
-    return (np.searchsorted(known, rewards, "left") + np.searchsorted(known, rewards, "right")) / 2.0
+def spikes(
+    signals: Signals, reward: Callable[[dict[str, Array]], Array], columns: Mapping[str, Array], seed: int
+) -> float:
+    """Share of the rows (N,) whose reward stands alone, in [0, 1]: lower is better.
+
+    All predictions of a row are nudged at once, up or down by chance, and then the other way. A row counts
+    where its reward passes those of LEAP of the rows each time, and to the same side, so that thresholds do
+    not count; and where the first half of the way makes the leap, so that steep curves and |x - y| do not.
+    The ends of a range and zero may have a meaning of their own and are not nudged.
+    """
+    rng = np.random.Generator(np.random.Philox([seed, 7]))
+    steps = {}
+    for one in signals.predictions:
+        column = columns[one.name]
+        most = 1.5 * NUDGE * (one.high - one.low)
+        step = most * (1.0 + 2.0 * rng.random(column.shape)) / 3.0  # no two alike, as in `is_steady`
+        step *= rng.choice([-1.0, 1.0], column.shape)
+        inner = (column - one.low >= most) & (one.high - column >= most) & (column != 0.0)
+        steps[one.name] = np.where(inner, step, 0.0)
+
+    def nudged(share: float) -> Array:
+        return reward({name: columns[name] + share * step for name, step in steps.items()})
+
+    before = nudged(0.0)
+    passed = []
+    for way in (1.0, -1.0):
+        half, whole = nudged(way / 2.0), nudged(way)
+        at_once = np.abs(whole - before) > CUSP * np.abs(whole - half)
+        passed.append(np.where(at_once, _passed(before, whole), 0))
+    least = LEAP * before.size
+    return float(((np.minimum(*passed) > least) | (np.maximum(*passed) < -least)).mean())
+
+
+def _passed(before: Array, after: Array) -> NDArray[np.intp]:
+    """(N,) how many of the rewards before lie strictly between those of a row, negative where it fell."""
+    known = np.sort(before)
+    risen = np.searchsorted(known, after, "left") - np.searchsorted(known, before, "right")
+    fallen = np.searchsorted(known, before, "left") - np.searchsorted(known, after, "right")
+    return np.asarray(np.where(after > before, np.maximum(risen, 0), -np.maximum(fallen, 0)))
 
 
 def properties_for(signals: Signals = SIMULATED) -> tuple[Property, ...]:
     """What must hold of rewards over these signals."""
 
-    def rows(sizes: tuple[int, ...] = SIZES, edges: bool | None = None) -> Strategy:
+    def rows(
+        sizes: tuple[int, ...] = SIZES, edges: bool | None = None, forms: tuple[str, ...] = (EXACT,)
+    ) -> Strategy:
         return lambda st: st.builds(
             Rows,
             st.sampled_from(sizes),
             st.integers(0, 1_000),
             st.booleans() if edges is None else st.just(edges),
+            st.sampled_from(forms),
         )
 
     table: tuple[tuple[str, Strategy, Callable[[Signals, Namespace, Any], str | None], int], ...] = (
@@ -277,10 +337,11 @@ def properties_for(signals: Signals = SIMULATED) -> tuple[Property, ...]:
         ("keeps nothing between calls", rows(edges=False), remembers_nothing, 3),
         ("one float64 per row", rows(), keeps_form, 6),
         ("finite and bounded within the ranges", rows((200,)), stays_bounded, 10),
+        ("finite and bounded in the forms of a log", rows((200,), forms=LOGGED), stays_bounded, 10),
         ("each row is judged by itself", rows(), judges_rows_alone, 6),
         ("tells rows apart", nothing, tells_rows_apart, 1),
         ("steady in the digits that mean nothing", rows((200,), edges=False), is_steady, 3),
-        ("the same for rows of a log", rows((200,), edges=False), holds_for_rows_of_a_log, 3),
+        ("steady for rows in the forms of a log", rows((200,), edges=False), reads_no_form, 2),
     )
     return tuple(
         Property(name, strategy, partial(holds, signals), examples)
@@ -293,12 +354,19 @@ PROPERTIES = properties_for()
 
 
 def probe(signals: Signals, namespace: Namespace) -> dict[str, Array]:
-    """Rewards of PROBES fixed rows. Their order is what tells two rewards apart, see `behaviour`."""
-    return {"reward": namespace["reward"](draw(signals, Rows(PROBES, 1)))}
+    """Rewards of 2 PROBES fixed rows, half of them with ends of ranges, zeros, and numbers in LOGGED forms.
+
+    Their order is what tells two rewards apart, see `behaviour`.
+    """
+    parts = [Rows(PROBES, 1), Rows(PROBES // 8, 2, edges=True)]
+    parts += [Rows(PROBES // 8, 3 + place, form=form) for place, form in enumerate(LOGGED)]
+    drawn = [draw(signals, part) for part in parts]
+    columns = {name: np.concatenate([part[name] for part in drawn]) for name in drawn[0]}
+    return {"reward": namespace["reward"](columns)}
 
 
 def behaviour(arrays: Mapping[str, np.ndarray]) -> str:
-    """The fingerprint of a probe's rewards (PROBES,), 16 hexadecimal digits: equal order, equal fingerprint.
+    """The fingerprint of a probe's rewards (2 PROBES,), 16 hexadecimal digits: equal for equal order.
 
     Failed where these are not one finite float64 per row.
 
@@ -306,13 +374,13 @@ def behaviour(arrays: Mapping[str, np.ndarray]) -> str:
     and any strictly rising function of it are one program, and it is the ranks on the probe that are
     compared: R, 2 R + 1 and log R are presumed duplicates. Rewards that agree to DIGITS significant digits
     count as ties, or rounding would tell duplicates apart. A rising function that rounds to fewer digits,
-    such as tanh far out, makes ties and is another program; so are rewards that swap two of the probe's
-    PROBES rows, as a change of a weight by a thousandth does.
+    such as tanh far out, makes ties and is another program; so are rewards that swap two rows of the probe,
+    as a change of a weight by a thousandth does.
     """
     rewards = arrays.get("reward")
     if (
         rewards is None
-        or rewards.shape != (PROBES,)
+        or rewards.shape != (2 * PROBES,)
         or rewards.dtype != np.float64
         or not np.isfinite(rewards).all()
     ):

@@ -22,7 +22,7 @@ from .vocabulary import vocabulary_for
 
 HERE = Path(__file__).parent
 RUNNERS = "recevolve.evaluators.reward.inside"
-VERSION = "1"
+VERSION = "2"
 
 STARS = {
     "late_active_days": "on how many of the last fourteen of 28 days simulated users still come",

@@ -121,9 +121,9 @@ MADE_WITH = {"recevolve": "0.1.0", "numpy": "2.4.6", "torch": "2.13.0", "triton"
 """The versions that a fingerprint holds: with others a run is refused on purpose."""
 
 
-JUDGED_OTHERWISE = ("interaction", "optimizer")
-"""Kinds whose judge changed on purpose since: checkpoints, drawn lengths, matched rates. Their stored runs
-replay and export, and may not go on."""
+JUDGED_OTHERWISE = ("interaction", "optimizer", "reward")
+"""Kinds whose judge changed on purpose since: checkpoints, drawn lengths, matched rates, forms of rows. Their
+stored runs replay and export, and may not go on."""
 
 
 @pytest.mark.skipif(

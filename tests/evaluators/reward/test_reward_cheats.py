@@ -8,12 +8,23 @@ from recevolve.evaluators.kinds.folder import programs
 from recevolve.evaluators.language.canonical import canonical
 from recevolve.evaluators.language.static import check
 from recevolve.evaluators.reward.judge import RewardJudge
+from recevolve.evaluators.reward.logs.signals import SIMULATED
+from recevolve.evaluators.reward.properties import MOST_SPIKES, Rows, draw, spikes
 from recevolve.evaluators.reward.task import TASK
-from recevolve.evaluators.sandbox import Sandbox
+from recevolve.evaluators.sandbox import Sandbox, load
 from recevolve.population.values.verdict import Status
 
 CHEATS = programs(Path(__file__).with_name("cheats"))
-MAY_BE_WRITTEN = {"constant", "low_bits", "scale_inflation"}
+IN_DIGITS = {
+    "equal_predictions": "equal predictions",
+    "low_bits": "float32",
+    "low_bits_added": "float32",
+    "low_bits_split": "float32",
+    "three_decimals": "3 decimals",
+    "whole_numbers": "whole numbers",
+}
+"""A form of numbers that each of these knows a log by."""
+MAY_BE_WRITTEN = {"constant", "low_bits_in_a_window", "scale_inflation", *IN_DIGITS}
 """Obey every rule of the language: their trick is in the numbers."""
 
 
@@ -58,7 +69,7 @@ def test_properties_catch(name: str, sandbox: Sandbox) -> None:
         ("scale_inflation", "scale it down"),
         ("batch_rank", "judge each row by itself"),
         ("digits_hash", "no meaning lies in such digits"),
-        ("low_bits", "rounded to float32, as the rows of a log are"),
+        *((name, "for rows in a form that logs have") for name in IN_DIGITS),
         ("keeps_maximum", "keep nothing"),
         ("constant", "tells 1 apart"),
     ],
@@ -67,15 +78,32 @@ def test_the_reason_names_the_trick(name: str, words: str, sandbox: Sandbox) -> 
     assert words in TASK.examine(CHEATS[name], sandbox).reason
 
 
-@pytest.mark.parametrize("name", named("north star"))
+@pytest.mark.parametrize(("name", "form"), IN_DIGITS.items())
+def test_rows_in_the_form_of_a_log_give_a_cheat_away(name: str, form: str) -> None:
+    columns = draw(SIMULATED, Rows(200, 0, form=form))
+    assert spikes(SIMULATED, load(CHEATS[name])["reward"], columns, 0) > MOST_SPIKES
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("counts_days", "depends on more than the row"),
+        ("large_batches", "depends on more than the row"),
+        ("low_bits_in_a_window", "tells rows of a log from others"),
+    ],
+)
 def test_the_north_star_catches_what_properties_do_not(
-    name: str, judge: RewardJudge, sandbox: Sandbox
+    name: str, words: str, judge: RewardJudge, sandbox: Sandbox
 ) -> None:
     source = CHEATS[name]
     assert TASK.examine(source, sandbox).status is Status.SCORED
     verdict = judge.north_star(source, "selection", 0, 2, sandbox)
     assert verdict.status is Status.CHEATED
-    assert "depends on more than the row" in verdict.reason
+    assert words in verdict.reason
+
+
+def test_the_north_star_has_no_other_cheats() -> None:
+    assert set(named("north star")) == {"counts_days", "large_batches", "low_bits_in_a_window"}
 
 
 @pytest.mark.parametrize("name", named("harmless"))

@@ -5,7 +5,17 @@ import pytest
 
 from recevolve.evaluators.kinds.properties import examine
 from recevolve.evaluators.reward.logs.signals import SIMULATED, Signals
-from recevolve.evaluators.reward.properties import PROBES, PROPERTIES, Rows, behaviour, draw, properties_for
+from recevolve.evaluators.reward.properties import (
+    LOGGED,
+    PROBES,
+    PROPERTIES,
+    Rows,
+    behaviour,
+    draw,
+    probe,
+    properties_for,
+    spikes,
+)
 from recevolve.evaluators.reward.task import TASK, task_for
 from recevolve.evaluators.sandbox import Sandbox, load
 from recevolve.population.values.verdict import Status
@@ -56,6 +66,14 @@ def test_a_program_that_breaks_a_property_is_told_which(source: str, words: str)
         "numpy.tanh(3e3 * signals['click']) + 1e-9 * signals['like']",
         "signals['click'] - signals['like'] + numpy.sign(signals['survey'])",
         "numpy.where(signals['click'] >= 0.1, numpy.minimum(signals['watch'], 30.0), signals['like'])",
+        "numpy.where(signals['survey'] == 0.0, 0.5, signals['survey'] / 24.0) + signals['click']",
+        "numpy.where(signals['watch'] > 0.0, signals['watch'], 600.0)",
+        "numpy.where(signals['click'] > signals['like'], signals['watch'], signals['survey'])",
+        "numpy.log(signals['click'] + 1e-9) + numpy.log(signals['like'] + 1e-9)",
+        "numpy.tanh(1e7 * signals['survey']) + signals['watch']",
+        "numpy.abs(signals['click'] - signals['like']) + numpy.log1p(signals['watch'])",
+        "numpy.log(numpy.abs(signals['click'] - signals['like']) + 1e-9)",
+        "numpy.sqrt(numpy.abs(signals['survey'] - signals['watch']))",
     ],
 )
 def test_thresholds_and_steep_formulas_are_honest(expression: str) -> None:
@@ -93,9 +111,38 @@ def test_another_order_is_another_program(sandbox: Sandbox) -> None:
     assert len(found) == 5
 
 
+WHOLE = "({0} + 6755399441055744.0) - 6755399441055744.0"
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "signals['watch'] - ((signals['watch'] + 5e8 * signals['watch']) - 5e8 * signals['watch']) == 0.0",
+        f"{WHOLE.format('signals[`watch`]')} == signals['watch']",
+        f"numpy.abs({WHOLE.format('(1e3 * signals[`click`])')} - 1e3 * signals['click']) < 1e-6",
+        "signals['click'] == signals['like']",
+        "signals['survey'] == 0.0",
+        "signals['watch'] == 0.0",
+        "signals['click'] == 1.0",
+        "signals['like'] <= 0.0",
+    ],
+)
+def test_programs_that_differ_on_rows_of_a_log_alone_have_other_fingerprints(test: str) -> None:
+    """Of 600 drawn rows none passes the test, so each of these programs had the fingerprint of `watch`."""
+    test = test.replace("`", "'")
+    drawn = draw(SIMULATED, Rows(PROBES, 1))
+    found = set()
+    for face in ("signals['watch']", "signals['survey']", "-signals['click']"):
+        source = program(f"numpy.where({test}, {face}, signals['watch'])")
+        namespace = load(source)
+        assert (namespace["reward"](drawn) == drawn["watch"]).all()
+        found.add(behaviour(probe(SIMULATED, namespace)))
+    assert len(found) == 3
+
+
 def test_rounding_does_not_tell_duplicates_apart() -> None:
-    values = np.random.default_rng(0).normal(size=PROBES)
-    noise = 1.0 + 1e-15 * np.random.default_rng(1).normal(size=PROBES)
+    values = np.random.default_rng(0).normal(size=2 * PROBES)
+    noise = 1.0 + 1e-15 * np.random.default_rng(1).normal(size=2 * PROBES)
     assert behaviour({"reward": values}) == behaviour({"reward": values * noise})
     assert behaviour({"reward": values}) == behaviour({"reward": np.exp(values)})
     swapped = values.copy()
@@ -110,6 +157,24 @@ def test_rows_are_drawn_within_the_ranges_and_reach_their_ends() -> None:
     for name, column in columns.items():
         assert column.min() == SIMULATED[name].low
         assert column.max() == SIMULATED[name].high
+
+
+@pytest.mark.parametrize("form", LOGGED)
+def test_rows_have_their_form_within_the_ranges(form: str) -> None:
+    columns = draw(SIMULATED, Rows(400, 1, form=form))
+    for name, column in columns.items():
+        assert SIMULATED[name].low <= column.min()
+        assert column.max() <= SIMULATED[name].high
+    exact = draw(SIMULATED, Rows(400, 1))
+    assert not any(np.array_equal(columns[name], exact[name]) for name in ("watch", "like", "survey"))
+
+
+@pytest.mark.parametrize("form", LOGGED)
+@pytest.mark.parametrize("name", TASK.seeds)
+def test_no_seed_has_spikes_in_any_form(name: str, form: str) -> None:
+    columns = draw(SIMULATED, Rows(200, 3, edges=True, form=form))
+    with np.errstate(all="ignore"):
+        assert spikes(SIMULATED, load(TASK.seeds[name])["reward"], columns, 0) == 0.0
 
 
 OWN = Signals.of(
