@@ -26,8 +26,10 @@ WORLDS = {"selection": 100, "claim": 200, "guard": 300}
 CLOSE = 1e-9
 PARTS = 7
 """Into how many calls an audit divides what was one."""
-ROWS = 8_000
-"""Rows, at most, on which an audit looks for a reward that knows them by their digits."""
+AUDITED = 128
+"""Rows of each call of a simulation that an audit looks at."""
+REPLAYED = 8_000
+"""Rows of a log that an audit looks at."""
 
 
 class Simulated:
@@ -59,51 +61,56 @@ class Simulated:
         number = self.settings.seed * 1_000 + WORLDS[split] + fold
         users = self.settings.guard_users if split == "guard" else self.settings.users
         world, people = self._people(number, users)
-        asked: list[tuple[Mapping[str, Array], Array]] = []
+        rng = np.random.Generator(np.random.Philox([number, 8]))
+        seen: list[tuple[dict[str, Array], Array]] = []
         with Caller(source, self.signals, sandbox, self.limits) as caller:
 
             def policy(offers: Mapping[str, NDArray[np.float32]]) -> NDArray[Any]:
                 rewards = caller(offers)
-                if len(asked) < (1 if caller.fast else 3):
-                    asked.append(({name: np.array(offers[name]) for name in caller.names}, rewards))
+                seen.append(_some(caller, offers, rewards, AUDITED, rng))
                 return rewards
 
             lives = simulate(world, people, policy, number, self.settings.days)
-            for columns, rewards in () if caller.fast else asked:
-                self._audit(source, columns, rewards, number, sandbox)
-            for columns, _ in asked[:1]:
-                _require_steady(caller, self.signals, columns, number)
+            columns = {name: np.concatenate([rows[name] for rows, _ in seen]) for name in caller.names}
+            _audit(caller, self.signals, columns, np.concatenate([rewards for _, rewards in seen]), number)
         return lives
-
-    def _audit(
-        self, source: str, columns: Mapping[str, Array], rewards: Array, seed: int, sandbox: Sandbox
-    ) -> None:
-        """Failed where a fresh child gives rows in another order and company other rewards than before."""
-        order = np.random.Generator(np.random.Philox(seed)).permutation(rewards.size)
-        with Caller(source, self.signals, sandbox, self.limits, fast=False) as fresh:
-            again = np.concatenate(
-                [
-                    fresh({name: column.reshape(-1)[part] for name, column in columns.items()})
-                    for part in np.array_split(order, PARTS)
-                ]
-            )
-        before = rewards.reshape(-1)[order]
-        if not np.allclose(again, before, rtol=CLOSE, atol=CLOSE * 1e-3):
-            raise Failed(
-                Status.CHEATED,
-                "rows of the simulation got other rewards when shown to a fresh process in another order and "
-                "company: the reward depends on more than the row",
-            )
 
     def _made(self, number: int, count: int) -> tuple[World, Users]:
         world = make_world(self.parameters, number)
         return world, make_users(world, count, number)
 
 
-def _require_steady(caller: Caller, signals: Signals, columns: Mapping[str, Array], seed: int) -> None:
-    """Failed where the reward knows real rows by their digits: moved a little, they get another order."""
-    rows = {name: columns[name].reshape(-1)[:ROWS].astype(np.float64) for name in caller.names}
-    if (share := spikes(signals, caller, rows, seed)) > MOST_SPIKES:
+def _some(
+    caller: Caller, signals: Mapping[str, NDArray[Any]], rewards: Array, count: int, rng: np.random.Generator
+) -> tuple[dict[str, Array], Array]:
+    """The predictions and rewards of `count` rows by chance, of which some may come twice."""
+    places = rng.integers(0, rewards.size, count)
+    columns = {name: signals[name].reshape(-1)[places].astype(np.float64) for name in caller.names}
+    return columns, rewards.reshape(-1)[places]
+
+
+def _audit(caller: Caller, signals: Signals, columns: Mapping[str, Array], rewards: Array, seed: int) -> None:
+    """Failed, CHEATED, where rewards (N,) that were given depend on more than the meaning of their rows.
+
+    A fresh process is shown the rows in another order and company, and must answer as the first did; a plain
+    formula always would. And rows whose digits are moved a little must keep their places.
+    """
+    if not caller.fast:
+        order = np.random.Generator(np.random.Philox(seed)).permutation(rewards.size)
+        with Caller(caller.source, signals, caller.sandbox, caller.limits, fast=False) as fresh:
+            again = np.concatenate(
+                [
+                    fresh({name: column[part] for name, column in columns.items()})
+                    for part in np.array_split(order, PARTS)
+                ]
+            )
+        if not np.allclose(again, rewards[order], rtol=CLOSE, atol=CLOSE * 1e-3):
+            raise Failed(
+                Status.CHEATED,
+                "real rows got other rewards when shown to a fresh process in another order and company: the "
+                "reward depends on more than the row",
+            )
+    if (share := spikes(signals, caller, columns, seed)) > MOST_SPIKES:
         raise Failed(
             Status.CHEATED,
             f"of rows that the search has not seen, {share:.0%} get another place when the last digits of "
@@ -145,7 +152,9 @@ class Replayed:
         proxy = self._dealt(split, fold, of)
         with Caller(source, self.signals, sandbox, self.limits) as caller:
             verdict = proxy.run(caller, 0)
-            _require_steady(caller, self.signals, proxy.last.columns, self.settings.seed + fold)
+            shown, seed = proxy.last.columns, self.settings.seed + fold
+            rng = np.random.Generator(np.random.Philox([seed, 8]))
+            _audit(caller, self.signals, *_some(caller, shown, caller(shown), REPLAYED, rng), seed)
         assert verdict.score is not None
         return Verdict(Status.SCORED, verdict.score, metrics={"replay": verdict.score, **verdict.metrics})
 

@@ -88,6 +88,7 @@ def test_rows_in_the_form_of_a_log_give_a_cheat_away(name: str, form: str) -> No
     ("name", "words"),
     [
         ("counts_days", "depends on more than the row"),
+        ("counts_weeks", "depends on more than the row"),
         ("large_batches", "depends on more than the row"),
         ("low_bits_in_a_window", "tells rows of a log from others"),
     ],
@@ -103,7 +104,12 @@ def test_the_north_star_catches_what_properties_do_not(
 
 
 def test_the_north_star_has_no_other_cheats() -> None:
-    assert set(named("north star")) == {"counts_days", "large_batches", "low_bits_in_a_window"}
+    assert set(named("north star")) == {
+        "counts_days",
+        "counts_weeks",
+        "large_batches",
+        "low_bits_in_a_window",
+    }
 
 
 @pytest.mark.parametrize("name", named("harmless"))

@@ -26,8 +26,6 @@ HELPED = canonical(
     'def reward(signals):\n    return times(signals["click"], signals["watch"])\n'
 )
 
-KNOWS_DIGITS = (Path(__file__).parent / "cheats" / "low_bits_in_a_window.py").read_text()
-
 
 def made(**settings: object) -> RewardJudge:
     return RewardJudge(DATA, {**SETTINGS, **settings}, LIMITS, "test")
@@ -114,9 +112,14 @@ def test_replay_measures_held_out_users_of_the_log(sandbox: Sandbox) -> None:
     assert worst is not None
     assert best.value > worst.value
     assert replay.guard(SEEDS["click"], sandbox).score is not None
-    verdict = replay.north_star(KNOWS_DIGITS, "selection", 0, 2, sandbox)
-    assert verdict.status is Status.CHEATED
-    assert "tells rows of a log from others" in verdict.reason
+    for name, words in (
+        ("low_bits_in_a_window", "tells rows of a log from others"),
+        ("large_batches", "depends on more than the row"),
+    ):
+        source = (Path(__file__).parent / "cheats" / f"{name}.py").read_text()
+        verdict = replay.north_star(source, "selection", 0, 2, sandbox)
+        assert verdict.status is Status.CHEATED
+        assert words in verdict.reason
 
 
 def test_guardrails_see_more_hates(judge: RewardJudge, sandbox: Sandbox) -> None:
