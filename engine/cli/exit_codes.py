@@ -5,7 +5,7 @@
 2    the command line, the config, a seed or a kind of your own is wrong; correct it and run again
 3    the environment will not do: isolation, disk, archive, evaluation processes
 4    the data cannot be read or cannot be had
-5    the answer is no: a program that fails a check or that a run did not decide for, a replay that differs
+5    the answer is no: a check fails, a run did not decide for a program, a replay differs, damage is found
 130  Ctrl-C, 143 SIGTERM: stopped; the same command continues
 """
 

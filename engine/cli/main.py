@@ -12,6 +12,7 @@ from ... import __version__
 from ...evaluators.language.sanitize import visible
 from ..report import programs, report
 from . import exit_codes
+from .damage import ToldByRow, cause_of
 from .experiments import online_app
 from .kernels import kernels_app
 from .own_kind import ToldByPlace
@@ -39,7 +40,7 @@ Kind = Annotated[str, typer.Option("--kind", help="The kind of program.")]
 
 def main() -> None:
     """Runs the command; every expected failure ends in one message and its documented exit code."""
-    with ToldByPlace():
+    with ToldByPlace(), ToldByRow():
         try:
             app()
         except SystemExit:
@@ -47,6 +48,7 @@ def main() -> None:
             raise
         except exit_codes.expected() as error:
             code, text = exit_codes.explain(error)
+            text = cause_of(error) or text
             if text:
                 print(visible(text), file=sys.stderr)
             sys.exit(code)
@@ -274,6 +276,18 @@ def replay(run: RunDir, tasks: Tasks = None, as_json: Json = False) -> None:
     text = "\n".join(differences) or "The search rebuilt from the record equals the archive, row for row."
     show({"equal": not differences, "differences": differences}, as_json, text)
     if differences:
+        raise typer.Exit(exit_codes.DISAGREED)
+
+
+@app.command()
+def verify(run: RunDir, as_json: Json = False) -> None:
+    """Find everything in an archive that recevolve could not have written."""
+    from ..report.verify import damages
+
+    found = list(damages(run))
+    text = "\n".join(map(str, found)) or "Every row of the archive is as recevolve writes it."
+    show({"damages": list(map(asdict, found))}, as_json, text)
+    if found:
         raise typer.Exit(exit_codes.DISAGREED)
 
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from ...evaluators.kinds import registry
 from ...evaluators.kinds.task import Task
 from ...evaluators.language.static import check
-from ...population.archive.archive import Archive
+from ...population.archive.archive import Archive, ArchiveError
 from ...population.archive.views import Run
 from .config import Config, ConfigError, explain, parse
 from .proposers import placed
@@ -42,9 +42,17 @@ def begun(archive: Archive) -> Run:
     return run
 
 
+def _recorded(archive: Archive) -> Config:
+    raw = begun(archive).config["config"]
+    try:
+        return parse(raw)
+    except ConfigError as error:
+        raise ArchiveError(f"{archive.path}: table run, row 1: no config of this release: {error}") from error
+
+
 def recorded_config(archive: Archive) -> Config:
     """The config that the run was begun with, without its `tasks`. ConfigError where none was."""
-    return parse(begun(archive).config["config"]).model_copy(update={"tasks": ()})
+    return _recorded(archive).model_copy(update={"tasks": ()})
 
 
 def config_to_run(archive: Archive, tasks: Sequence[Path], *, unsafe: bool = False) -> Config:
@@ -52,7 +60,7 @@ def config_to_run(archive: Archive, tasks: Sequence[Path], *, unsafe: bool = Fal
 
     ConfigError where the run was begun with `tasks` and the user gives none.
     """
-    config = parse(begun(archive).config["config"])
+    config = _recorded(archive)
     if config.tasks and not tasks:
         folders = ", ".join(map(str, config.tasks))
         raise ConfigError(

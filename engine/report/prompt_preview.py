@@ -88,7 +88,7 @@ def _number(archive: Archive, config: Config, island: int, generation: int | Non
     islands = config.population.islands
     if not 0 <= island < islands:
         raise ConfigError(f"--island: expected 0 to {islands - 1}, got {island}")
-    last = archive.last_generation(island)
+    last = archive.generations().get(island)
     if last is None:
         raise ConfigError(f"--island: island {island} has no generation yet; look again later")
     number = last + 1 if generation is None else generation

@@ -8,7 +8,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from typing import Any, TypeVar
 
-from ..values.experiment import Changes, Experiment, Ingest, Look, Mark, Outcome, Reading, State, Transition
+from ..values.experiment import (
+    Changes,
+    Experiment,
+    IllegalTransition,
+    Ingest,
+    Look,
+    Mark,
+    Outcome,
+    Reading,
+    State,
+    Transition,
+)
 from .connection import ArchiveError, transaction
 from .ledger import canonical
 from .rows import Row, insert, query
@@ -42,17 +53,17 @@ class Experiments:
         """Every experiment, in order of number, in the state after the first `transitions`."""
         steps: dict[str, list[Transition]] = {}
         for row in self._query(STEPS, (transitions,)):
-            steps.setdefault(row["experiment"], []).append(_transition_of(row))
+            steps.setdefault(row["experiment"], []).append(transition_of(row))
         found = []
         for row in self._query(EXPERIMENTS):
-            _require_id(row["id"])
-            if row["id"] in steps:
-                found.append(_lived(Experiment(program_id=row.pop("program"), **row), steps[row["id"]]))
+            born = experiment_of(row)
+            if born.id in steps:
+                found.append(_lived(born, steps[born.id]))
         return tuple(found)
 
     def transitions(self) -> tuple[Transition, ...]:
         """Every step of every experiment, in the order in which they were made."""
-        return tuple(map(_transition_of, self._query(STEPS, (EVERYTHING,))))
+        return tuple(map(transition_of, self._query(STEPS, (EVERYTHING,))))
 
     def readings(self, ingests: int = EVERYTHING) -> tuple[Reading, ...]:
         """The newest revision at each place, in order of place; of the first `ingests`, and of folds."""
@@ -62,24 +73,20 @@ class Experiments:
             "GROUP BY experiment, day, metric, arm ORDER BY experiment, day, metric, arm",
             (ingests,),
         )
-        return tuple(_value(Reading, row) for row in rows)
+        return tuple(map(reading_of, rows))
 
     def history(self, names: Iterable[str]) -> dict[str, tuple[Reading, ...]]:
         """Every revision of every reading of each experiment named."""
         sql = "SELECT * FROM readings WHERE experiment = ? ORDER BY day, metric, arm, revision"
-        return {name: tuple(_value(Reading, row) for row in self._query(sql, (name,))) for name in names}
+        return {name: tuple(map(reading_of, self._query(sql, (name,)))) for name in names}
 
     def looks(self, looks: int = EVERYTHING) -> tuple[Look, ...]:
         """The first `looks` looks, in the order in which they were made."""
-        return tuple(
-            _value(Look, row)
-            for row in self._query("SELECT * FROM looks WHERE id <= ? ORDER BY id", (looks,))
-        )
+        return tuple(map(look_of, self._query("SELECT * FROM looks WHERE id <= ? ORDER BY id", (looks,))))
 
     def ingests(self) -> tuple[Ingest, ...]:
         """Every file and request that brought readings, oldest first."""
-        rows = self._query("SELECT * FROM ingests ORDER BY id")
-        return tuple(_value(Ingest, row | {"rejected": tuple(json.loads(row["rejected"]))}) for row in rows)
+        return tuple(map(ingest_of, self._query("SELECT * FROM ingests ORDER BY id")))
 
     def mark(self, generation: int) -> Mark | None:
         """How far the last round up to that generation saw, itself included; None where there was none."""
@@ -187,8 +194,11 @@ def _require_id(name: str) -> None:
 def _lived(born: Experiment, steps: Sequence[Transition]) -> Experiment:
     """The experiment after its steps, the first of which proposed it."""
     lived = replace(born, reason=steps[0].reason)
-    for step in steps[1:]:
-        lived = lived.after(step)
+    try:
+        for step in steps[1:]:
+            lived = lived.after(step)
+    except IllegalTransition as error:
+        raise ArchiveError(f"table transitions, experiment {born.id}: {error}") from error
     return lived
 
 
@@ -208,5 +218,28 @@ def _experiment_row(one: Experiment) -> Row:
     return {"program": one.program_id, **{name: getattr(one, name) for name in names}}
 
 
-def _transition_of(row: Row) -> Transition:
+def experiment_of(row: Row) -> Experiment:
+    """The experiment of a row of `experiments`, as it was proposed. ArchiveError where its id is none."""
+    _require_id(row["id"])
+    plain = {name: value for name, value in row.items() if name != "program"}
+    return Experiment(program_id=row["program"], **plain)
+
+
+def reading_of(row: Row) -> Reading:
+    """The reading of a row of `readings`."""
+    return _value(Reading, row)
+
+
+def look_of(row: Row) -> Look:
+    """The look of a row of `looks`."""
+    return _value(Look, row)
+
+
+def ingest_of(row: Row) -> Ingest:
+    """The ingest of a row of `ingests`."""
+    return _value(Ingest, row | {"rejected": tuple(json.loads(row["rejected"]))})
+
+
+def transition_of(row: Row) -> Transition:
+    """The step of a row of `transitions`."""
     return _value(Transition, {**row, "state": State(row["state"]), "outcome": Outcome(row["outcome"])})

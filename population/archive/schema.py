@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from .connection import NewerSchema, NotAnArchive, transaction
+from .connection import ArchiveError, NewerSchema, NotAnArchive, transaction
 
 APPLICATION_ID = 0x52457631  # "REv1" in the file's header marks our archives
 
@@ -271,10 +271,19 @@ def recognise(connection: sqlite3.Connection, path: Path) -> int:
 
 
 def migrate(connection: sqlite3.Connection, version: int, clock: Clock) -> None:
-    """Applies every step after `version`, each in one transaction with its record."""
+    """Applies every step after `version`, each in one transaction with its record.
+
+    ArchiveError where a step meets rows that its schema did not allow.
+    """
     for number, step in enumerate(STEPS[version:], start=version + 1):
         with transaction(connection):
-            step(Database(connection, execute_plugins=False))
+            try:
+                step(Database(connection, execute_plugins=False))
+            except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+                raise ArchiveError(
+                    f"the archive has schema {number - 1} and is damaged: the step {step.__name__} to schema "
+                    f"{number} cannot read a row of it: {type(error).__name__}: {error}"
+                ) from error
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {number}")
             connection.execute(

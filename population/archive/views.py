@@ -30,6 +30,7 @@ DUPLICATE = f"""{EVALUATION}
 """
 EVALUATIONS_OF = f"{EVALUATION} WHERE program = ? ORDER BY generation, island, slot"
 EVALUATIONS = f"{EVALUATION} WHERE island = ? AND generation = ? ORDER BY slot"
+LAST_GENERATIONS = "SELECT island, max(generation), count(*) FROM generations GROUP BY island"
 LAST_GENERATION = "SELECT max(generation) FROM generations WHERE island = ?"
 POPULATION = "SELECT population, statistics FROM generations WHERE island = ? AND generation = ?"
 SOURCE = "SELECT source FROM programs WHERE id = ?"
@@ -113,10 +114,16 @@ class Views:
         return math.fsum(session["seconds"] for session in self.sessions())
 
     def generations(self) -> dict[int, int]:
-        """The newest committed generation of each island that has one."""
-        return dict(
-            self.connection.execute("SELECT island, max(generation) FROM generations GROUP BY island")
-        )
+        """The newest committed generation of each island that has one. ArchiveError where one is missing."""
+        found = {}
+        for island, last, count in self.connection.execute(LAST_GENERATIONS):
+            if last != count - 1:
+                raise ArchiveError(
+                    f"{self.path}: table generations, island={island}: expected 0 to {count - 1}, "
+                    f"as many as there are, got one numbered {last}"
+                )
+            found[island] = last
+        return found
 
     def last_generation(self, island: int) -> int | None:
         """The newest committed generation of the island, or None."""

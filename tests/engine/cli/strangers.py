@@ -17,13 +17,14 @@ from ..toy_runs import TOY
 STORED = Path(__file__).parents[2] / "stored"
 
 
-def stored_run(folder: Path, name: str = "live") -> Path:
+def stored_run(folder: Path, name: str = "live", *, migrated: bool = True) -> Path:
     """The folder of a stored run, taken into the schema of today; its kind is looked for where it is here."""
     with tarfile.open(STORED / f"{name}.tar.xz") as packed:
         packed.extractall(folder, filter="data")
     run = folder / name
     reconfigured(run, lambda config: config.update(tasks=[str(TOY)], run_dir=str(run)))
-    Archive.create_or_open(run / "archive.db").close()
+    if migrated:
+        Archive.create_or_open(run / "archive.db").close()
     return run
 
 

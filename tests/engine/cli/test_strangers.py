@@ -17,6 +17,7 @@ from recevolve.population.archive.archive import Archive, ArchiveError
 from ..toy_runs import TASKS, TOY, command
 from .strangers import MEMBER, WINNER, crafted, exchanged, poisoned, reconfigured, stored_run
 
+pytestmark = [pytest.mark.sandbox, pytest.mark.heavy]
 READING = [
     ("status",),
     ("top",),
