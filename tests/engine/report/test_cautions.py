@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from recevolve.engine.config.run_dir import REPORT
 from recevolve.engine.north_star.alignment import RoundNote, note_name
 from recevolve.engine.report.cautions import cautions, warned, worse
 from recevolve.population.archive.archive import Archive
@@ -27,7 +28,7 @@ def asked(archive: Archive, sample: int, outcome: str, reason: str, model: str =
 
 
 def test_a_run_without_rounds_and_models_has_no_cautions(archive: Archive) -> None:
-    assert cautions(archive) == {"alarm": "", "unanswered": []}
+    assert cautions(archive) == {"alarm": "", "lengths": [], "unanswered": []}
     assert warned(cautions(archive)) == []
 
 
@@ -53,6 +54,25 @@ def test_why_a_model_gave_no_answer_is_told_the_most_frequent_reason_first(archi
     ]
     first, _ = warned(found)
     assert first.plain == "2 proposals of openai/x went unanswered (unavailable): connection refused"
+
+
+@pytest.mark.parametrize(
+    ("epochs", "best", "said"),
+    [
+        ((0.1, 0.9, 2.0), 1.2, ()),
+        ((0.1, 1.4, 2.0), 1.2, ("last rung sees each training row 1.4 times",)),
+        ((0.1, 0.3, 0.22), 0.219, ("old, in production, is still learning", "after 0.22 epochs")),
+    ],
+)
+def test_trainings_that_were_too_short_or_repeat_rows_are_told(
+    archive: Archive, epochs: tuple[float, ...], best: float, said: tuple[str, ...]
+) -> None:
+    archive.begin({"config": {}, "forecast": {"epochs": list(epochs)}}, 0, "test")
+    arm = {"name": "old", "best_epochs": best, "epochs": epochs[-1]}
+    archive.conclude(REPORT, {"production": "old", "arms": [arm, {"name": "winner"}], "timings": {}})
+    lines = [line.plain for line in warned(cautions(archive))]
+    assert len(lines) == bool(said)
+    assert all(one in lines[0] for one in said)
 
 
 def test_only_what_fell_beyond_noise_is_worse() -> None:
