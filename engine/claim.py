@@ -20,8 +20,8 @@ from .north_star.gains import CONFIDENCE, gain, mean_fact, metrics_of, sunk, val
 from .north_star.promotion import Standing, measure, newcomers, require_folds, rows, standings_of
 from .north_star.trainings import Trainings
 
-EPOCHS = ("best_epochs", "epochs")
-"""Facts of verdicts: after how many epochs a training was best, and how many it had."""
+FACTS = ("best_epochs", "epochs", "lr_factor")
+"""Facts of verdicts: after how many epochs a training was best, how many it had, and at which rate."""
 
 
 async def conclude(
@@ -185,9 +185,24 @@ def _decision(
     notes = [
         f"{short(name_of(search, one))} is out: {out[one]}" for one in (evolved, *methods) if one and out[one]
     ]
+    notes += _cut(search)
     if made.verb is not Verb.LAUNCH:
         notes += [f"{short(one)} {words}" for one, words in report["winner"]["equal"].items()][:1]
     return {**made.to_json(), "line": "; ".join([made.line, *notes])}
+
+
+def _cut(search: SearchContext) -> list[str]:
+    """What was made smaller than asked for and bears on a decision, in a sentence; none where nothing was."""
+    begun = search.archive.run()
+    forecast = (begun and begun.config.get("forecast")) or {"changed": {}}
+    changed, parts = forecast["changed"], []
+    if epochs := changed.get("settings.epochs"):
+        parts.append(f"trainings to {epochs[1]:.2g} of {epochs[0]:.3g} epochs")
+    if "north_star.final_folds" in changed:
+        parts.append(f"folds to {search.final_folds} of {search.terms.folds}")
+    if not parts:
+        return []
+    return [f"the budget cut {' and '.join(parts)}: about {forecast['uncut']:,.0f} s hold the run as asked"]
 
 
 def _alignment(search: SearchContext, fresh: Sequence[Standing], last: int) -> dict[str, Any] | None:
@@ -215,7 +230,7 @@ def _arm(
         reasons = sorted({verdict.reason for verdict in arm.folds if verdict.reason})
         return {**row, "failed": "; ".join(reasons)}
     row["guardrails_broken"] += sunk(search, arm, production, confidence)
-    row |= {name: mean for name in EPOCHS if (mean := mean_fact(arm, name)) is not None}
+    row |= {name: mean for name in FACTS if (mean := mean_fact(arm, name)) is not None}
     row["metrics"] = {}
     for name in metrics_of(search, arm, production):
         found = values(arm.folds, name)

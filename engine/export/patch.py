@@ -60,7 +60,7 @@ def objection(run: Path, asked: str, tasks: Sequence[Path] = ()) -> str:
         decided = decision.recorded(found)
         wanted = decided["program"] if decided["decision"] in (Verb.LAUNCH, Verb.SWITCH) else None
         if wanted is None:
-            return f"nothing is to be exported: {decided['line']}"
+            return f"the run decided for no other program: {decided['line']}"
         if report.find(archive, wanted, task).id == program.id:
             return ""
     return f"the run did not decide for {asked}: {decided['line']}. Export `{wanted}` instead"
@@ -112,6 +112,8 @@ def describe(archive: Archive, task: Task, program_id: str) -> dict[str, Any]:
     found = archive.conclusion(REPORT)
     born = archive.evaluations_of(program_id)
     arm = next((row for row in found["arms"] if row["program"] == program_id), None) if found else None
+    raced = [row for row in found.get("race", ()) if row["program"] == program_id] if found else []
+    factor = next((row.get("lr_factor") for row in ([arm] if arm else raced)), None)
     claimed = found is not None and found["winner"]["program"] == program_id
     tried = of_experiments(archive).get(program_id, {})
     return {
@@ -147,6 +149,7 @@ def describe(archive: Archive, task: Task, program_id: str) -> dict[str, Any]:
             (row for row in measurements.standings(archive) if row["program"] == program_id), None
         ),
         "proxy": born[0].verdict.to_json() if born else None,
+        **({} if factor is None else {"lr_factor": factor}),
         "versions": {"recevolve": __version__, "python": platform.python_version(), **_versions()},
     }
 

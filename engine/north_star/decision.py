@@ -119,13 +119,13 @@ def _winner(words: "_Words", evolved: Rival, known: Sequence[Rival]) -> Decision
 
 
 def _unclear(words: "_Words", best: Rival | None, where: str) -> Decision:
-    """Nothing beats production beyond noise: either nothing is better, or the run is too small to say."""
+    """Nothing beats production beyond noise: either nothing proved better, or the run is too small to say."""
     if best is None:
         line = f"keep {short(words.production)}: no other program could be compared with it"
         return Decision(Verb.KEEP, words.production, line)
     gain = best.gain
     if gain.estimate <= 0:
-        return words.keep(f"nothing is better (best{where}: {best.name} {_figures(gain)})", gain)
+        return words.keep(f"nothing proved better (best{where}: {best.name} {_figures(gain)})", gain)
     times = _times(gain)
     if times > MOST:
         why = f"{best.name} may be better by {_figures(gain)}, below a fifth of what this run resolves"

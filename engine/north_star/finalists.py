@@ -15,7 +15,7 @@ from ..loop.seeds import seed_name
 from .decision import Rival
 from .effects import plain
 from .final_race import Raced, final_race, most_trainings
-from .gains import gain, sunk
+from .gains import gain, mean_fact, sunk
 from .promotion import Standing
 from .trainings import Trainings
 
@@ -178,6 +178,7 @@ def rows(search: SearchContext, finals: Finals) -> list[dict[str, Any]]:
                 "gain": plain(gain(search, metric, one, home)) if measured and one is not home else None,
                 "behind": name in raced.behind,
                 "out": "; ".join(_reasons(search, one, home)),
+                "lr_factor": mean_fact(one, "lr_factor"),
             }
         )
     return found

@@ -70,6 +70,7 @@ async def work(
         with closing(LocalExecutor(config, secrets)) as executor:
             terms = await _terms(executor, progress)
             if sized is None and not archive.generations():
+                progress.note("timing single calls for the forecast")
                 made = await plan(executor, config, task, seeds, terms, lambda: clock() - started)
                 config = executor.config = made.config
                 terms, sized = await executor.terms(), made.to_json()

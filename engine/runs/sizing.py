@@ -20,21 +20,24 @@ OTHERS = 2
 """Known programs of the kind that are timed beside production: some cost twice as much as others."""
 LONGER = 4
 """Places on the ladder of sizes between the two that are timed: four times the rows."""
-HALVED = (
-    ("north_star", "final_folds", 4),
+FEWER = (
     ("population", "births", 8),
     ("north_star", "ablations", 4),
     ("north_star", "finalists", 4),
     ("north_star", "slots", 2),
     ("proxy", "floor", 2),
+)
+"""What is halved in turn, and down to what, before a training is shorter than one pass over its rows."""
+LEAST = (
     ("population", "births", 4),
     ("population", "islands", 2),
+    ("north_star", "final_folds", 4),
     ("north_star", "slots", 1),
     ("north_star", "folds", 2),
     ("north_star", "finalists", 2),
     ("proxy", "floor", 1),
 )
-"""What is halved in turn, and down to what, once trainings are as short as they may be."""
+"""What is halved in turn once trainings are as short as they may be; folds late, for they decide."""
 
 TABLES = ("north_star", "proxy", "population")
 
@@ -48,6 +51,8 @@ class Plan:
     config: Config
     forecast: Forecast
     fitted: Mapping[str, tuple[Any, Any]]
+    uncut: float
+    """The seconds that would hold the run as it was asked for."""
     rows: tuple[int, int] = (0, 0)
     """Training rows of the longest training: (asked, taken)."""
 
@@ -62,7 +67,9 @@ class Plan:
                 f"{key} {_words(asked)} -> {_words(taken)}" for key, asked, taken in self._changed(table)
             ]
         made = [f"so that the budget holds the run: {sentence}" for sentence in sentences]
-        return {**facts, "changed": dict(self.fitted), "lines": [*lines(facts), *made]}
+        if made:
+            made.append(f"about {self.uncut:,.0f} s hold the run as it was asked for")
+        return {**facts, "changed": dict(self.fitted), "uncut": self.uncut, "lines": [*lines(facts), *made]}
 
     def _changed(self, table: str) -> list[tuple[str, Any, Any]]:
         """(key, asked, taken) of what was made smaller in a table; settings by their names alone."""
@@ -110,6 +117,7 @@ async def plan(
     pricing = await _priced(executor, config, programs, (rungs, terms.folds), sizes)
     memory, start = await executor.memory(), clock()
     _require_memory(config, memory)
+    uncut = 0.0
     for chosen, size in _smaller(config, terms.folds, sizes):
         found = counted(
             chosen,
@@ -121,11 +129,12 @@ async def plan(
             epochs=[*size.epochs[:rungs], size.epochs[-1]] if size else (),
             memory_mb=memory,
         )
+        uncut = uncut or found.whole(found.least) / SPARE
         # wall clock, which is more than the CPU seconds that a candidate may use where others work too
         patient = size in (None, *sizes[-1:]) or found.costs.longest < SPARE * config.sandbox.cpu_seconds
         if found.fits and (patient or config.budget.size == "fixed"):
             rows = (sizes[0].rows, size.rows) if size else (0, 0)
-            return Plan(chosen, found, dict(_changes(config, chosen)), rows)
+            return Plan(chosen, found, dict(_changes(config, chosen)), uncut, rows)
         if config.budget.size == "fixed":
             break
     raise ConfigError(_refusal(config, found))
@@ -165,24 +174,36 @@ def _refusal(config: Config, found: Forecast) -> str:
 
 
 def _smaller(config: Config, folds: int, sizes: Sequence[Size]) -> Iterator[tuple[Config, Size | None]]:
-    """The config, then ever smaller ones: shorter trainings first, then fewer folds, candidates, islands."""
-    size: Size | None = None
+    """The config, then ever smaller ones.
+
+    Trainings get shorter down to one pass, then candidates fewer, then trainings shorter still, then
+    candidates, islands and folds fewer.
+    """
     chosen = config
-    for size in sizes:
-        chosen = config.model_copy(update={"settings": {**config.settings, **size.settings}})
-        yield chosen, size
-    if not sizes:
-        yield chosen, None
-    for table, key, least in HALVED:
-        value = getattr(getattr(chosen, table), key)
-        value = folds if value is None else value
-        while value > least:
-            value = max(least, value // 2)
-            update = {key: value}
-            if key == "final_folds":
-                update["folds"] = min(value, chosen.north_star.folds)
-            chosen = chosen.model_copy(update={table: getattr(chosen, table).model_copy(update=update)})
+    shorter: Sequence[Size | None] = sizes or [None]
+    passes = max(1, sum(size.epochs[-1] >= 1 for size in sizes))
+    for lengths, halved in ((shorter[:passes], FEWER), (shorter[passes:], LEAST)):
+        for size in lengths:
+            if size is not None:
+                chosen = chosen.model_copy(update={"settings": {**config.settings, **size.settings}})
             yield chosen, size
+        for table, key, least in halved:
+            for smaller in _halved(chosen, folds, table, key, least):
+                chosen = smaller
+                yield chosen, size
+
+
+def _halved(chosen: Config, folds: int, table: str, key: str, least: int) -> Iterator[Config]:
+    """The config with a key halved, again and again, down to `least`."""
+    value = getattr(getattr(chosen, table), key)
+    value = folds if value is None else value
+    while value > least:
+        value = max(least, value // 2)
+        update = {key: value}
+        if key == "final_folds":
+            update["folds"] = min(value, chosen.north_star.folds)
+        chosen = chosen.model_copy(update={table: getattr(chosen, table).model_copy(update=update)})
+        yield chosen
 
 
 def _changes(before: Config, after: Config) -> Iterator[tuple[str, tuple[Any, Any]]]:

@@ -151,10 +151,10 @@ def test_where_production_stays_only_anyway_exports(finished: Path, tmp_path: Pa
     run = decided(finished, tmp_path, decision=decision, program=None, line=f"{decision}: nothing")
     refused = command("export", *TASKS, run, "best", "-o", tmp_path / "patch")
     assert refused.returncode == 5
-    assert f"nothing is to be exported: {decision}: nothing" in refused.stderr
+    assert f"the run decided for no other program: {decision}: nothing" in refused.stderr
     assert "--anyway" in refused.stderr
     answer("export", *TASKS, run, "best", "-o", tmp_path / "patch", "--anyway")
-    assert "nothing is to be exported" in (tmp_path / "patch" / "README.md").read_text()
+    assert "decided for no other program" in (tmp_path / "patch" / "README.md").read_text()
 
 
 def test_a_run_without_a_report_has_nothing_to_export(finished: Path, tmp_path: Path) -> None:

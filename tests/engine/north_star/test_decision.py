@@ -97,7 +97,9 @@ def test_the_better_of_both_is_who_is_undecided() -> None:
 def test_without_a_rival_production_stays_and_the_race_says_what_was_nearest() -> None:
     assert decided(None).line == "keep adagrad: no other program could be compared with it"
     found = decided(None, raced=rival("ftrl", -2, 0.5))
-    assert found.line.startswith("keep adagrad: nothing is better (best on the selection split: ftrl -2.0000")
+    assert found.line.startswith(
+        "keep adagrad: nothing proved better (best on the selection split: ftrl -2.0000"
+    )
     assert found.resolves == 0.5
 
 

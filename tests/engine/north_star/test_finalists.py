@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from recevolve.engine.claim import conclude
+from recevolve.engine.export.patch import describe
 from recevolve.engine.loop.context import SearchContext
 from recevolve.engine.loop.events import Progress
 from recevolve.engine.loop.executor import Call, Terms
@@ -75,7 +76,7 @@ class World:
             Status.SCORED,
             Metric(value),
             metrics={"error": Metric(-value)},
-            facts=facts if call.stage == "properties" else {},
+            facts=facts if call.stage == "properties" else {"lr_factor": 2.0 if LINE in text else 1.0},
         )
 
 
@@ -98,7 +99,11 @@ def concluded(tmp_path: Path) -> Iterator[Conclude]:
     archives: list[Archive] = []
 
     def make(
-        world: World, *forms: str, progress: Progress | None = None, **north_star: Any
+        world: World,
+        *forms: str,
+        progress: Progress | None = None,
+        forecast: dict[str, Any] | None = None,
+        **north_star: Any,
     ) -> tuple[dict[str, Any], SearchContext, Scripted]:
         lines = [form if "def" in form else program(form) for form in forms]
         chosen = config(
@@ -113,7 +118,8 @@ def concluded(tmp_path: Path) -> Iterator[Conclude]:
         archives.append(archive)
         executor = Scripted(world)
         terms = Terms("scripted", 1, FOLDS, 1, "nothing")
-        archive.begin({"config": chosen.model_dump(mode="json"), "terms": terms.__dict__}, 0, "test")
+        begun = {"config": chosen.model_dump(mode="json"), "terms": terms.__dict__, "forecast": forecast}
+        archive.begin(begun, 0, "test")
         search = SearchContext(
             chosen, task, terms, seeds_for(chosen, task), archive, archive.ledger(), Script(lines), executor
         )
@@ -206,6 +212,24 @@ def test_a_known_method_over_its_guardrail_is_neither_switched_to_nor_in_the_way
     assert report["decision"]["program"] == Program("toy", program("numpy.tanh(x)")).id
     (row,) = [row for row in report["race"] if row["name"] == "line"]
     assert "length_ratio is 99" in row["out"]
+
+
+def test_the_rate_at_which_a_known_method_was_judged_goes_into_its_patch(concluded: Conclude) -> None:
+    report, search, _ = concluded(World({LINE: 1.0, "tanh": 0.5}), *FORMS[:2])
+    for part in ("race", "arms"):
+        assert {row["name"]: row["lr_factor"] for row in report[part]}["line"] == 2.0
+    line = Program("toy", search.task.seeds["line"]).id
+    assert describe(search.archive, search.task, line)["lr_factor"] == 2.0
+
+
+def test_a_decision_says_what_the_budget_cut(concluded: Conclude) -> None:
+    world = World({LINE: 1.0})
+    assert "cut" not in concluded(world, *FORMS[:2])[0]["decision"]["line"]
+    changed = {"settings.epochs": (2.0, 0.22), "north_star.final_folds": (None, FOLDS)}
+    forecast = {"changed": changed, "uncut": 3600.0}
+    cut = concluded(world, *FORMS[:2], forecast=forecast)[0]["decision"]["line"]
+    assert f"the budget cut trainings to 0.22 of 2 epochs and folds to {FOLDS} of {FOLDS}" in cut
+    assert cut.endswith("about 3,600 s hold the run as asked")
 
 
 def test_guardrails_of_a_known_method_are_measured_where_it_could_be_recommended(concluded: Conclude) -> None:

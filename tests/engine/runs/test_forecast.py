@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -132,13 +132,40 @@ def test_trainings_get_as_short_as_the_budget_needs_and_no_shorter(tmp_path: Pat
 
 
 def test_after_trainings_folds_and_candidates_shrink_and_each_is_said(tmp_path: Path) -> None:
-    found = planned(config(tmp_path, budget={"seconds": 60}))
+    found = planned(config(tmp_path, budget={"seconds": 36}))
     assert found.fitted["north_star.final_folds"] == (None, 4)
     assert found.config.population.births < 16
     assert found.config.settings["transfer_rows"] == 20_000
     said = "\n".join(found.to_json()["lines"])
     assert "the longest training 400,000 -> 20,000 rows: transfer_rows = 20,000" in said
     assert "north_star.final_folds all -> 4" in said
+    assert f"about {found.uncut:,.0f} s hold the run as it was asked for" in said
+    assert planned(config(tmp_path, budget={"seconds": found.uncut + 1})).fitted == {}
+
+
+class Short(Timed):
+    """Trainings of at most 50,000 rows see less than all rows."""
+
+    async def sizes(self) -> list[Size]:
+        return [replace(size(rows), epochs=(0.1, 0.2, 0.4, rows / 100_000)) for rows in ROWS]
+
+
+def test_candidates_get_fewer_before_trainings_are_shorter_than_a_pass_and_folds_after(
+    tmp_path: Path,
+) -> None:
+    changed = [
+        planned(config(tmp_path, budget={"seconds": seconds}), Short()).fitted
+        for seconds in range(40, 400, 4)
+    ]
+    part = [
+        one for one in changed if "population.births" in one and one["settings.transfer_rows"][1] >= 100_000
+    ]
+    assert part, "fewer candidates, whole passes"
+    for one in changed:
+        if one["settings.transfer_rows"][1] < 100_000:
+            assert one["population.births"][1] <= 8
+        if "north_star.final_folds" in one:
+            assert one["settings.transfer_rows"][1] == 20_000
 
 
 def test_the_smallest_run_that_does_not_fit_is_refused_with_what_to_set(tmp_path: Path) -> None:
