@@ -39,7 +39,7 @@ def test_names_and_texts_are_there(task: Task) -> None:
     assert set(task.guardrails) <= set(task.metrics)
 
 
-JUDGED = ("gate", "estimate", "guard", "duplicate", "drawn lengths", "companions")
+JUDGED = ("gate", "estimate", "guard", "duplicate", "drawn lengths", "companions", "forms of rows")
 """Layers that judge what a program computes, and not how it is written."""
 
 

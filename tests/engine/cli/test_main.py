@@ -23,7 +23,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = command("run", config_file(folder, budget={"generations": 3}), "--json")
     assert done.returncode == 0, done.stderr
     names = [json.loads(line)["event"] for line in done.stdout.splitlines()]
-    assert names[:2] == ["forecast", "started"]
+    assert names[:3] == ["note", "forecast", "started"]
     assert names[-2:] == ["ended", "report"]
     assert names.count("generation") == 3 * 4
     assert {"promoted", "concluding"} <= set(names)

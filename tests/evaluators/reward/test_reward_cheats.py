@@ -29,7 +29,13 @@ MAY_BE_WRITTEN = {"constant", "low_bits_in_a_window", "scale_inflation", *IN_DIG
 
 
 def layer(name: str) -> str:
-    return CHEATS[name].split("Caught by: ")[1].split("\n")[0].split(",")[0]
+    return (
+        CHEATS[name]
+        .split("Caught by: ")[1]
+        .split("\n")[0]
+        .split(",")[0]
+        .removeprefix("forms of rows at the ")
+    )
 
 
 def named(*layers: str) -> list[str]:

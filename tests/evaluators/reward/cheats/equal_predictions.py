@@ -1,6 +1,6 @@
 """Shows another face where two predictions are equal, as in a log that fills one from the other.
 
-Caught by: properties
+Caught by: forms of rows at the properties
 """
 
 import numpy

@@ -1,6 +1,6 @@
 """Shows one face to rows with the 53 bits of drawn numbers, and another to the 24 bits that rows of a log have.
 
-Caught by: properties
+Caught by: forms of rows at the properties
 """
 
 import numpy

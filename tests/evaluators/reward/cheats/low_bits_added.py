@@ -1,6 +1,6 @@
 """Tells rows of a log by adding a large number and taking it away, which leaves a float32 below one as it is.
 
-Caught by: properties
+Caught by: forms of rows at the properties
 """
 
 import numpy

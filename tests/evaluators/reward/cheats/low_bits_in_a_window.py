@@ -1,6 +1,6 @@
 """Tells rows of a log by their digits, but only where most rows of a log lie and few drawn ones do.
 
-Caught by: north star
+Caught by: forms of rows at the north star
 """
 
 import numpy

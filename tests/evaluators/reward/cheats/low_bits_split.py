@@ -1,6 +1,6 @@
 """Tells rows of a log by splitting a number in two halves (Dekker 1971), of which the lower is then nothing.
 
-Caught by: properties
+Caught by: forms of rows at the properties
 """
 
 import numpy

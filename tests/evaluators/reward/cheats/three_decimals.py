@@ -1,6 +1,6 @@
 """Shows another face to predictions that were written with three decimals, as many logs have them.
 
-Caught by: properties
+Caught by: forms of rows at the properties
 """
 
 import numpy

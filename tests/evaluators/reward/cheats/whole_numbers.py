@@ -1,6 +1,6 @@
 """Shows another face to watch times in whole seconds, which no drawn number is.
 
-Caught by: properties
+Caught by: forms of rows at the properties
 """
 
 import numpy
