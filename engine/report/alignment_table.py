@@ -146,7 +146,7 @@ def scatter(rows: Sequence[Mapping[str, Any]]) -> str:
     lines = ["".join(cells[:]) for cells in reversed(grid)]
     (left, right), (low, high) = spans
     foot = f"proxy over production {left:+.3g} to {right:+.3g} →"
-    legend = "o promoted, a audited, x wrong, 2 to 9 so many"
+    legend = "o promoted, a audited, x wrong, a digit: so many"
     head = f"↑ north star over production, {low:+.3g} to {high:+.3g}; {legend}"
     return "\n".join([head, *(each.rstrip() for each in lines), foot])
 

@@ -1,6 +1,7 @@
 """Report: what an archive says to a person, and the same as data."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from string import hexdigits
 from typing import Any
@@ -252,9 +253,9 @@ def rendered(report: Mapping[str, Any]) -> RenderableType:
             else "folds of disjoint users and fresh seeds."
         ),
     ]
-    first = report["arms"][0].get("metrics", {})
-    for name in others if first else ():
-        metric = first[name]
+    won = [row["metrics"] for row in report["arms"] if row["name"] == "winner" and "metrics" in row]
+    for name, metrics in product(others, won):
+        metric = metrics[name]
         lines.append(f"The winner's {name}: {metric['mean']:.4f}, gain {words(metric['gain'])}.")
     if report.get("estimate"):
         lines.insert(0, report["estimate"])

@@ -53,7 +53,7 @@ class Budget:
         lasts = lasts if self._lasted is None else self._lasted
         needed = conclusion + lasts + (held if generation % self.every == 0 else 0.0)
         if (used := self.seconds_used()) + needed >= self.limits.seconds:
-            kept = f", {needed:.0f} kept for one more generation and the final judgement" if needed else ""
+            kept = f"; one more generation and the final judgement need {needed:.0f}" if needed else ""
             return f"seconds: {used:.0f} of {self.limits.seconds:g} used{kept}"
         return None
 

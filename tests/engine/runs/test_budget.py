@@ -44,7 +44,7 @@ def test_no_generation_begins_that_would_end_in_the_time_of_the_final_judgement(
     assert Paced().begins(1, at=69)
     late = Paced()
     assert not late.begins(1, at=70)
-    assert "30 kept for one more generation and the final judgement" in (late.budget.reached(1) or "")
+    assert "one more generation and the final judgement need 30" in (late.budget.reached(1) or "")
 
 
 def test_a_generation_that_a_round_follows_needs_the_time_of_the_round() -> None:
