@@ -197,7 +197,8 @@ def _cut(search: SearchContext) -> list[str]:
     forecast = (begun and begun.config.get("forecast")) or {"changed": {}}
     changed, parts = forecast["changed"], []
     if epochs := changed.get("settings.epochs"):
-        parts.append(f"trainings to {epochs[1]:.2g} of {epochs[0]:.3g} epochs")
+        asked = epochs[0] or search.task.settings.model_fields["epochs"].default
+        parts.append(f"trainings to {epochs[1]:.2g} of {asked:.3g} epochs")
     if "north_star.final_folds" in changed:
         parts.append(f"folds to {search.final_folds} of {search.terms.folds}")
     if not parts:

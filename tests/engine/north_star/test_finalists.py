@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import create_model
 
 from recevolve.engine.claim import conclude
 from recevolve.engine.export.patch import describe
@@ -222,10 +223,17 @@ def test_the_rate_at_which_a_known_method_was_judged_goes_into_its_patch(conclud
     assert describe(search.archive, search.task, line)["lr_factor"] == 2.0
 
 
-def test_a_decision_says_what_the_budget_cut(concluded: Conclude) -> None:
+@pytest.mark.parametrize("asked", [2.0, None])
+def test_a_decision_says_what_the_budget_cut(
+    asked: float | None, concluded: Conclude, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A config that does not say how long trainings are asks for the kind's default."""
+    settings = create_model("Settings", epochs=(float, 2.0))
+    task = replace(registry.find("toy", [TOY]), settings=settings)
+    monkeypatch.setattr(registry, "find", lambda *_: task)
     world = World({LINE: 1.0})
     assert "cut" not in concluded(world, *FORMS[:2])[0]["decision"]["line"]
-    changed = {"settings.epochs": (2.0, 0.22), "north_star.final_folds": (None, FOLDS)}
+    changed = {"settings.epochs": (asked, 0.22), "north_star.final_folds": (None, FOLDS)}
     forecast = {"changed": changed, "uncut": 3600.0}
     cut = concluded(world, *FORMS[:2], forecast=forecast)[0]["decision"]["line"]
     assert f"the budget cut trainings to 0.22 of 2 epochs and folds to {FOLDS} of {FOLDS}" in cut
