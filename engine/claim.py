@@ -201,7 +201,7 @@ def _cut(search: SearchContext) -> list[str]:
         parts.append(f"trainings to {epochs[1]:.2g} of {asked:.3g} epochs")
     if "north_star.final_folds" in changed:
         parts.append(f"folds to {search.final_folds} of {search.terms.folds}")
-    if not parts:
+    if not parts or "uncut" not in forecast:  # one that an earlier build made
         return []
     return [f"the budget cut {' and '.join(parts)}: about {forecast['uncut']:,.0f} s hold the run as asked"]
 
